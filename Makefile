@@ -1,0 +1,43 @@
+# `make help` says what each target does. Needs Python >= 3.11 with venv and pip, nothing else.
+PYTHON ?= python3
+BIN := .venv/bin
+# Workers of the test run: all cores.
+JOBS ?= auto
+# Folder of the records, and further overrides, of the demo: make demo RUNS=/data/runs ARGS='seed=range(10)'
+RUNS ?= runs
+ARGS ?=
+
+.PHONY: help demo test lint types bench clean
+.DEFAULT_GOAL := help
+
+help: ## this list
+	@grep -E '^[a-z.-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z.-]+):.*## /  make \1\t/' | expand -t 16
+
+.venv: .venv/.installed ## the environment: built once, brought up to date when its files change
+
+.venv/.installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit("lrd needs Python >= 3.11, this is %d.%d; set PYTHON=..." % sys.version_info[:2] if sys.version_info < (3, 11) else 0)'
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+demo: .venv ## a small real sweep and its figures, about three minutes on two cores
+	$(BIN)/lrd train experiment=demo runs_dir=$(RUNS) $(ARGS)
+	$(BIN)/lrd figures $(RUNS)/demo
+
+test: .venv ## the tests
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal
+
+lint: .venv ## style and layering
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+
+types: .venv ## static types
+	$(BIN)/mypy
+
+bench: .venv ## time per update beside torch's own kernels and a loop of cells
+	$(BIN)/python benchmarks/update.py
+
+clean: ## remove the environment and caches; records stay
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache dist build

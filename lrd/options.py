@@ -1,0 +1,92 @@
+"""Options of tasks, cells, optimisers: dataclass fields that state their bounds, checked when an object is made.
+
+Standard library only, since the lower layers must import where only torch and numpy are installed. ``lrd.spec`` adds
+the check of types and of unknown names.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import math
+from collections.abc import Callable, Iterable
+from typing import Any
+
+
+class OptionError(ValueError):
+    """One wrong option. ``key`` is its name inside its group (``gap``), the message says what is allowed."""
+
+    def __init__(self, key: str, message: str) -> None:
+        super().__init__(message)
+        self.key = key
+        self.message = message
+
+
+def option(
+    default: Any,
+    help: str,
+    *,
+    ge: float | None = None,
+    gt: float | None = None,
+    le: float | None = None,
+    lt: float | None = None,
+    choices: Iterable[str] | None = None,
+    per_run: bool = False,
+    identity: bool = True,
+) -> Any:
+    """A dataclass field with its help text and bounds (>=, >, <=, <) or its allowed names.
+
+    ``per_run``: runs that differ in it can share a pack (it changes no shape and no code path).
+    ``identity``: False for what changes nothing in a run's results, and so is left out of its hash.
+    """
+    bounds = {"ge": ge, "gt": gt, "le": le, "lt": lt}
+    metadata: dict[str, Any] = {"help": help, "per_run": per_run, "identity": identity}
+    metadata["bounds"] = {k: v for k, v in bounds.items() if v is not None}
+    if choices is not None:
+        metadata["choices"] = tuple(choices)
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+_HOLDS: dict[str, tuple[str, Callable[[Any, Any], bool]]] = {
+    "ge": (">=", lambda value, bound: value >= bound),
+    "gt": (">", lambda value, bound: value > bound),
+    "le": ("<=", lambda value, bound: value <= bound),
+    "lt": ("<", lambda value, bound: value < bound),
+}
+
+
+def check_options(instance: Any) -> None:
+    """Raise ``OptionError`` for the first field of a dataclass that breaks its bounds, is not finite or not a choice."""
+    for field in dataclasses.fields(instance):
+        value = getattr(instance, field.name)
+        if value is None:
+            continue
+        if isinstance(value, float) and math.isnan(value):
+            raise OptionError(field.name, f"must be a number{_bounds_text(field)}, got nan")
+        bounds = field.metadata.get("bounds", {})
+        if isinstance(value, float) and math.isinf(value) and bounds:
+            raise OptionError(field.name, f"must be a finite number{_bounds_text(field)}, got {value}")
+        for name, bound in bounds.items():
+            if not _HOLDS[name][1](value, bound):
+                raise OptionError(field.name, f"must be{_bounds_text(field)}, got {value}")
+        choices = field.metadata.get("choices")
+        if choices is not None and value not in choices:
+            raise OptionError(field.name, not_a_choice(value, choices))
+
+
+def not_a_choice(value: object, choices: Iterable[str]) -> str:
+    """The message for a wrong name: what is allowed and the nearest of it."""
+    choices = list(choices)
+    return f"must be one of {', '.join(choices)}, got {value!r}{nearest(str(value), choices)}"
+
+
+def nearest(name: str, valid: Iterable[str]) -> str:
+    """``"; did you mean 'hidden_size'?"``, or nothing where no valid name is close."""
+    close = difflib.get_close_matches(name, list(valid), n=1, cutoff=0.5)
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def _bounds_text(field: dataclasses.Field[Any]) -> str:
+    bounds = field.metadata.get("bounds", {})
+    text = " and ".join(f"{_HOLDS[name][0]} {bound}" for name, bound in bounds.items())
+    return f" {text}" if text else ""
