@@ -1,0 +1,166 @@
+"""What every task offers: sequences with a known answer, a closed-form chance level, and a measure of success.
+
+A task is a frozen dataclass of its options. Shapes are time-major with a leading pack axis behind time: inputs
+``[time, runs, batch, inputs]``. Where the length of sequences varies inside a batch, sequences start together and
+are padded behind their answer, so that padding can change neither loss nor gradient.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+
+from lrd.options import check_options
+from lrd.shapes import Bool, Float, Int, Num, Tensor
+from lrd.tasks.streams import Stream
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Sequences for every run of a pack.
+
+    ``targets`` stand at the task's loss steps only: class numbers ``[steps, runs, batch]`` for classification, values
+    ``[steps, runs, batch, outputs]`` for regression. ``weights`` is 1 where a sample is scored and 0 on padding, or
+    None where every loss step of every sample is scored.
+    """
+
+    inputs: Float[Tensor, "time runs batch inputs"]
+    targets: Num[Tensor, "steps runs batch *outputs"]
+    weights: Float[Tensor, "steps runs batch"] | None = None
+
+
+@dataclass(frozen=True)
+class Task(ABC):
+    """A generator of sequences with a known answer and a closed-form chance level.
+
+    Subclasses are frozen dataclasses of ``lrd.options.option`` fields, all with defaults, one of them ``gap``.
+    """
+
+    name: ClassVar[str]
+    gap: int
+
+    def __post_init__(self) -> None:
+        check_options(self)
+
+    @property
+    @abstractmethod
+    def classification(self) -> bool:
+        """Cross-entropy over classes, or else squared error. May depend on the options, as ``criterion`` may."""
+
+    @property
+    @abstractmethod
+    def criterion(self) -> str:
+        """The published criterion for "solved", in words, with its source."""
+
+    # -- geometry: what "gap" means for this task, in steps -----------------------------------------------------------
+
+    @property
+    @abstractmethod
+    def sequence_length(self) -> int:
+        """Steps of a sequence; of the longest one, where lengths vary."""
+
+    @property
+    @abstractmethod
+    def smallest_lag(self) -> int:
+        """Fewest steps between an item and the answer that needs it."""
+
+    @property
+    @abstractmethod
+    def largest_lag(self) -> int:
+        """Most steps between an item and the answer that needs it."""
+
+    @property
+    @abstractmethod
+    def loss_steps(self) -> range:
+        """Steps (0-based) at which the training loss is taken; where lengths vary, every step that may be scored."""
+
+    @property
+    @abstractmethod
+    def answers(self) -> int:
+        """Number of answers in one sequence, each one step at which something remembered is asked for."""
+
+    def answer_steps(self, batch: Batch, answer: int) -> Int[Tensor, "runs batch"]:
+        """The step of one answer (0-based; negative counts from the last) in each sample.
+
+        Default: the answers are the last ``answers`` loss steps, the same in every sample.
+        """
+        steps = self.loss_steps[-self.answers :]
+        runs, size = batch.inputs.shape[1:3]
+        return torch.full((runs, size), steps[answer], dtype=torch.int64, device=batch.inputs.device)
+
+    @property
+    def quiet_steps(self) -> range:
+        """The steps before the last answer over which the slope of its gradient flow is fitted.
+
+        Where it can be said for every sample: those between the latest item and the first answer that needs it.
+        Default: from the first step to the last answer's step.
+        """
+        return range(0, self.loss_steps[-1])
+
+    # -- the network around the cell ----------------------------------------------------------------------------------
+
+    @property
+    @abstractmethod
+    def input_size(self) -> int:
+        """Features of x_t."""
+
+    @property
+    @abstractmethod
+    def output_size(self) -> int:
+        """Outputs of the readout: classes, or values."""
+
+    # -- data ---------------------------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def draw(self, stream: Stream, batch_size: int) -> Batch:
+        """Sequences from the random words of a stream, on the stream's device, in float32."""
+
+    def batch(self, seeds: Int[Tensor, "runs"], split: str, step: int, batch_size: int) -> Batch:
+        """The batch of one step of a split ("train", "eval", "test", "probe"): a pure function of its arguments."""
+        return self.draw(Stream(seeds, split, step), batch_size)
+
+    # -- loss and success ---------------------------------------------------------------------------------------------
+
+    def losses(
+        self, outputs: Float[Tensor, "steps runs batch outputs"], targets: Num[Tensor, "steps runs batch *outputs"]
+    ) -> Float[Tensor, "steps runs batch"]:
+        """Loss of each scored step: cross-entropy in nats, or squared error (mean over outputs)."""
+        if self.classification:
+            flat = torch.nn.functional.cross_entropy(outputs.flatten(0, 2), targets.flatten(), reduction="none")
+            return flat.view(targets.shape)
+        return (outputs - targets).square().mean(-1)
+
+    def loss(self, outputs: Float[Tensor, "steps runs batch outputs"], batch: Batch) -> Float[Tensor, "runs"]:
+        """Training loss of each run: the mean over samples of the mean over each sample's scored steps."""
+        losses = self.losses(outputs, batch.targets)
+        if batch.weights is None:
+            return over_steps_and_batch(losses)
+        per_sample = (losses * batch.weights).sum(0) / batch.weights.sum(0)
+        return per_sample.mean(-1)
+
+    @abstractmethod
+    def metrics(
+        self, outputs: Float[Tensor, "steps runs batch outputs"], batch: Batch
+    ) -> dict[str, Float[Tensor, "runs"]]:
+        """Measures of success of each run, means over the batch, always with ``loss``; ``outputs`` at loss steps."""
+
+    @abstractmethod
+    def chance(self) -> dict[str, float]:
+        """Closed-form level of each metric for the best answer that remembers nothing; keys as in ``metrics``."""
+
+    def landmarks(self) -> dict[str, float]:
+        """Further levels of the loss worth a line on a figure, by name (e.g. adding: ``one number known``)."""
+        return {}
+
+    @abstractmethod
+    def solved(self, metrics: Mapping[str, Float[Tensor, "runs"]]) -> Bool[Tensor, "runs"]:
+        """Whether each run meets ``criterion``, judged from evaluation metrics."""
+
+
+def over_steps_and_batch(values: Float[Tensor, "steps runs batch"]) -> Float[Tensor, "runs"]:
+    """The mean of each run, summed in the same order whatever the pack, so that its last bit is the run's own."""
+    return values.transpose(0, 1).contiguous().flatten(1).mean(-1)

@@ -1,0 +1,87 @@
+"""Random words without state: every number is a pure function of (seed, split, step, place).
+
+A batch can be drawn again at any time, on any device, in any pack, bit for bit: nothing is remembered between draws.
+The 64-bit counter ``split | step | place`` is unique to one word, and the mixing is a bijection for each seed, so no
+two splits or steps of one run ever share a counter: training, evaluation, test and probe data are disjoint by
+construction.
+
+Mixer: SplitMix64's finaliser (Steele, Lea, Flood 2014, "Fast splittable pseudorandom number generators", with
+Stafford's mix 13), applied twice since our counters are structured where theirs are not. Integer arithmetic modulo
+2**64 is the same on every device.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from lrd.shapes import Float, Int, Tensor
+
+SPLITS = {"train": 0, "eval": 1, "test": 2, "probe": 3}
+MAX_STEP = 2**30
+_GOLDEN = 0x9E3779B97F4A7C15 - 2**64  # as a signed 64-bit integer, like all below
+_MIX_1 = 0xBF58476D1CE4E5B9 - 2**64
+_MIX_2 = 0x94D049BB133111EB - 2**64
+
+
+def _shift_xor(z: Int[Tensor, "*shape"], bits: int) -> Int[Tensor, "*shape"]:
+    # torch shifts int64 arithmetically; the mask makes it the logical shift that the mixer is defined by.
+    return (z >> bits).bitwise_and_(2 ** (64 - bits) - 1).bitwise_xor_(z)
+
+
+def _mix(z: Int[Tensor, "*shape"]) -> Int[Tensor, "*shape"]:
+    z = _shift_xor(z, 30).mul_(_MIX_1)
+    z = _shift_xor(z, 27).mul_(_MIX_2)
+    return _shift_xor(z, 31)
+
+
+@dataclass
+class Stream:
+    """The random words of one step of one split, for every run of a pack. Each draw takes the next places.
+
+    ``seeds`` [runs] names the runs; what a run draws does not depend on its companions.
+    """
+
+    seeds: Int[Tensor, "runs"]
+    split: str
+    step: int | Int[Tensor, "runs"]
+
+    def __post_init__(self) -> None:
+        # A later step would run into the next split's counters.
+        if isinstance(self.step, int) and not 0 <= self.step < MAX_STEP:
+            raise ValueError(f"step must be >= 0 and < {MAX_STEP}, got {self.step}")
+        self._key = _mix(_mix(self.seeds.to(torch.int64) * _GOLDEN + 1))
+        self._start = (SPLITS[self.split] << 62) - (2**64 if SPLITS[self.split] >= 2 else 0) + self.step * 2**32
+        self._place = 0
+
+    def _words(self, shape: tuple[int, ...]) -> Int[Tensor, "..."]:
+        """Uniform 64-bit words [runs, *shape]."""
+        count = 1
+        for size in shape:
+            count *= size
+        place = torch.arange(self._place, self._place + count, device=self._key.device)
+        self._place += count
+        start = self._start
+        if isinstance(start, Tensor):
+            start = start.to(place.device).reshape(-1, 1)
+        counter = (place + start) * _GOLDEN + self._key[:, None]
+        return _mix(_mix(counter)).reshape(-1, *shape)
+
+    def uniform(self, *shape: int, dtype: torch.dtype = torch.float32) -> Float[Tensor, "..."]:
+        """Uniform in [0, 1) on the grid of 2**-24, exact in float32: [runs, *shape]."""
+        return ((self._words(shape) >> 40) & (2**24 - 1)).to(dtype) * 2.0**-24
+
+    def integers(self, below: int | Int[Tensor, "..."], *shape: int) -> Int[Tensor, "..."]:
+        """Uniform integers in [0, below): [runs, *shape]. Their bias is below ``below`` / 2**32.
+
+        ``below`` may differ from place to place: any tensor that broadcasts to the shape.
+        """
+        return (((self._words(shape) >> 32) & (2**32 - 1)) * below) >> 32
+
+    def normal(self, *shape: int, dtype: torch.dtype = torch.float32) -> Float[Tensor, "..."]:
+        """Standard normal by Box-Muller in float64, then rounded: [runs, *shape]."""
+        # 1 - u lies in (0, 1], so that the logarithm is finite.
+        radius = torch.sqrt(-2 * torch.log1p(-self.uniform(*shape, dtype=torch.float64)))
+        angle = 2 * torch.pi * self.uniform(*shape, dtype=torch.float64)
+        return (radius * torch.cos(angle)).to(dtype)
