@@ -1,0 +1,47 @@
+"""What every cell offers: its parameters, their initialisation, and one step for one sample.
+
+A cell is a frozen dataclass of its options and knows nothing of time, batches or packs: ``lrd.kernels`` runs it over
+those. Parameters are a plain dict of tensors, so that a pack is the same dict with a leading ``runs`` axis.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+
+from lrd.options import check_options, option
+from lrd.shapes import Float, Tensor
+
+Parameters = dict[str, Tensor]
+State = tuple[Tensor, ...]
+
+
+@dataclass(frozen=True)
+class Cell(ABC):
+    """One recurrent unit. Subclasses are frozen dataclasses of ``lrd.options.option`` fields, all with defaults."""
+
+    name: ClassVar[str]
+    state_names: ClassVar[tuple[str, ...]]  # the first one is what the readout sees
+
+    hidden_size: int = option(64, "units of the recurrent layer", ge=1)
+    label: str | None = option(
+        None, "name on figures and in tables; null: the cell's own", per_run=True, identity=False
+    )
+
+    def __post_init__(self) -> None:
+        check_options(self)
+
+    @abstractmethod
+    def parameters(self, input_size: int, generator: torch.Generator) -> Parameters:
+        """Freshly initialised float32 parameters of one run, by name."""
+
+    @abstractmethod
+    def step(self, p: Parameters, x: Float[Tensor, "inputs"], state: State) -> State:
+        """One step of one sample: the new state from the input x_t and the state before it."""
+
+    def state_sizes(self) -> tuple[int, ...]:
+        """Entries of each state variable, in the order of ``state_names``."""
+        return (self.hidden_size,) * len(self.state_names)

@@ -1,0 +1,65 @@
+"""Initialisers of recurrent matrices, by name; every draw is made on the CPU from the run's own generator.
+
+| name       | square recurrent matrix W, N = hidden size                                | source                   |
+| ---------- | ------------------------------------------------------------------------- | ------------------------ |
+| torch      | U(-1/sqrt N, 1/sqrt N)                                                    | torch.nn.RNN             |
+| glorot     | U(-a, a), a = sqrt(6 / (2N))                                              | Glorot & Bengio 2010     |
+| orthogonal | Haar-distributed orthogonal                                               | Saxe et al. 2014         |
+| identity   | the identity                                                              | Le, Jaitly & Hinton 2015 |
+| gaussian   | N(0, 1/N)                                                                 | Sompolinsky et al. 1988  |
+| spectral   | N(0, 1/N), divided by its spectral radius                                 | Jaeger 2001              |
+
+Each is then multiplied by the gain g, so that ``gaussian`` is N(0, g^2/N) and ``spectral`` has spectral radius g.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch.nn import init
+
+from lrd.shapes import Float, Tensor
+
+RECURRENT = ("torch", "glorot", "orthogonal", "identity", "gaussian", "spectral")
+
+
+def recurrent(name: str, size: int, gain: float, generator: torch.Generator) -> Float[Tensor, "size size"]:
+    """A square recurrent matrix [size, size] by one of the names above, times ``gain``."""
+    w = torch.empty(size, size)
+    if name == "torch":
+        bound = 1 / math.sqrt(size)
+        init.uniform_(w, -bound, bound, generator=generator)
+    elif name == "glorot":
+        init.xavier_uniform_(w, generator=generator)
+    elif name == "orthogonal":
+        init.orthogonal_(w, generator=generator)
+    elif name == "identity":
+        init.eye_(w)
+    elif name == "gaussian":
+        init.normal_(w, std=1 / math.sqrt(size), generator=generator)
+    elif name == "spectral":
+        init.normal_(w, std=1 / math.sqrt(size), generator=generator)
+        w /= torch.linalg.eigvals(w).abs().max()
+    else:
+        raise ValueError(f"no initialiser {name!r}; there are {', '.join(RECURRENT)}")
+    return w * gain
+
+
+def dense(
+    name: str, rows: int, columns: int, hidden_size: int, generator: torch.Generator
+) -> Float[Tensor, "rows columns"]:
+    """An input or readout matrix [rows, columns]: torch's U(+-1/sqrt N) with ``torch``, else Glorot uniform."""
+    w = torch.empty(rows, columns)
+    if name == "torch":
+        bound = 1 / math.sqrt(hidden_size)
+        return init.uniform_(w, -bound, bound, generator=generator)
+    return init.xavier_uniform_(w, generator=generator)
+
+
+def bias(name: str, size: int, hidden_size: int, terms: int, generator: torch.Generator) -> Float[Tensor, "size"]:
+    """A bias [size]: torch's U(+-1/sqrt N) with ``torch`` (the sum of ``terms`` of them, as torch has two), else 0."""
+    if name != "torch":
+        return torch.zeros(size)
+    bound = 1 / math.sqrt(hidden_size)
+    return torch.empty(terms, size).uniform_(-bound, bound, generator=generator).sum(0)

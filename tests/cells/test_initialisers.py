@@ -1,0 +1,139 @@
+"""The laws of the initialisers, and of the cells' parameters that are made of them."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from scipy import stats
+
+from lrd.cells import CELLS, LSTM, RNN, Cell, initialisers, readout_parameters
+from lrd.options import OptionError
+
+GAINS = (0.0, 0.3, 1.0, 1.7)
+
+
+def generator(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def recurrent(name: str, size: int, gain: float = 1.0, seed: int = 0) -> torch.Tensor:
+    w = initialisers.recurrent(name, size, gain, generator(seed))
+    assert w.shape == (size, size)
+    assert w.dtype == torch.float32
+    return w
+
+
+def is_uniform(values: torch.Tensor, bound: float) -> bool:
+    """Inside [-bound, bound], and by Kolmogorov and Smirnov uniform there."""
+    flat = values.flatten().double().numpy()
+    inside = abs(flat).max() <= bound * (1 + 1e-6)  # float32 bounds
+    return inside and stats.kstest(flat, "uniform", (-bound, 2 * bound)).pvalue > 1e-4
+
+
+@pytest.mark.parametrize("gain", GAINS)
+@pytest.mark.parametrize("size", [1, 2, 33])
+def test_orthogonal_times_gain(size: int, gain: float) -> None:
+    w = recurrent("orthogonal", size, gain).double()
+    # Columns of float32 Householder products: a few eps times the size.
+    torch.testing.assert_close(w @ w.T, gain**2 * torch.eye(size).double(), rtol=0, atol=1e-6 * (1 + gain**2) * 4)
+
+
+def test_orthogonal_is_haar_not_the_sign_fixed_factor_of_a_qr() -> None:
+    # Under Haar measure the diagonal is symmetric about 0; a bare QR with positive R or with LAPACK's signs is not.
+    first = torch.stack([recurrent("orthogonal", 4, seed=seed)[0, 0] for seed in range(400)])
+    assert abs(float((first > 0).float().mean()) - 0.5) < 4 * 0.5 / 400**0.5
+    assert float(first.square().mean()) == pytest.approx(1 / 4, rel=0.2)
+
+
+@pytest.mark.parametrize("gain", [0.3, 1.0, 1.7])
+@pytest.mark.parametrize("size", [1, 2, 33])
+def test_spectral_radius_is_the_gain(size: int, gain: float) -> None:
+    radius = torch.linalg.eigvals(recurrent("spectral", size, gain).double()).abs().max()
+    assert float(radius) == pytest.approx(gain, rel=1e-4)  # eigenvalues of float32: eps times their condition
+
+
+def test_gaussian_has_variance_gain_squared_over_size() -> None:
+    w = recurrent("gaussian", 200, 1.5) * 200**0.5 / 1.5
+    assert stats.kstest(w.flatten().numpy(), "norm").pvalue > 1e-4
+    assert float(w.square().mean()) == pytest.approx(1, abs=5 * (2 / 40000) ** 0.5)
+
+
+def test_bounds_of_torch_and_glorot_and_the_identity() -> None:
+    assert is_uniform(recurrent("torch", 100), 0.1)
+    assert is_uniform(recurrent("glorot", 100), (6 / 200) ** 0.5)
+    assert torch.equal(recurrent("identity", 4, 0.5), 0.5 * torch.eye(4))
+    assert is_uniform(initialisers.dense("torch", 60, 50, 25, generator()), 0.2)
+    assert is_uniform(initialisers.dense("gaussian", 60, 50, 25, generator()), (6 / 110) ** 0.5)
+    assert not recurrent("gaussian", 5, 0.0).any()
+
+
+def test_unknown_initialiser() -> None:
+    with pytest.raises(ValueError, match="no initialiser 'xavier'; there are torch, glorot"):
+        initialisers.recurrent("xavier", 3, 1.0, generator())
+    with pytest.raises(OptionError, match="must be one of torch, .* did you mean 'orthogonal'"):
+        RNN(init="orthogonl")
+
+
+@pytest.mark.parametrize("init", initialisers.RECURRENT)
+@pytest.mark.parametrize("kind", CELLS.values())
+def test_same_seed_same_weights(kind: type[Cell], init: str) -> None:
+    def draw(seed: int) -> dict[str, torch.Tensor]:
+        g = generator(seed)
+        cell = kind(hidden_size=6, init=init)
+        return cell.parameters(3, g) | readout_parameters(cell, 2, g)
+
+    first, again, other = draw(1), draw(1), draw(2)
+    gates = 4 if kind is LSTM else 1
+    shapes = {"U": (gates * 6, 3), "W": (gates * 6, 6), "b": (gates * 6,), "V": (2, 6), "V_bias": (2,)}
+    assert {name: tuple(value.shape) for name, value in first.items()} == shapes
+    assert all(torch.equal(first[name], again[name]) for name in shapes)
+    assert not torch.equal(first["U"], other["U"])
+
+
+def test_the_draws_do_not_depend_on_gain_nor_forget_bias() -> None:
+    # Runs that differ in the gain alone see the same noise: W is proportional to it, and all else is equal.
+    small, large = (LSTM(hidden_size=4, gain=g, forget_bias=f).parameters(3, generator()) for g, f in ((1, 0), (2, 5)))
+    assert torch.equal(2 * small["W"], large["W"])
+    assert torch.equal(small["U"], large["U"])
+
+
+def test_torchs_law_of_the_whole_cell() -> None:
+    """The initialiser ``torch`` draws what torch.nn.LSTM(hidden 400) draws; its two biases are one, their sum."""
+    p = LSTM(hidden_size=400, forget_bias=None).parameters(30, generator())
+    bound = 1 / 20
+    assert is_uniform(p["U"], bound)
+    assert is_uniform(p["W"][:, :50], bound)
+    assert float(p["b"].abs().max()) <= 2 * bound
+    assert stats.kstest(p["b"].numpy(), "triang", (0.5, -2 * bound, 4 * bound)).pvalue > 1e-4
+    readout = readout_parameters(LSTM(hidden_size=400), 300, generator())
+    assert is_uniform(readout["V_bias"], bound)
+    assert not RNN(init="glorot").parameters(3, generator())["b"].any()
+
+
+def test_each_gate_has_an_orthogonal_matrix_of_its_own() -> None:
+    gates = LSTM(hidden_size=7, init="orthogonal").parameters(2, generator())["W"].chunk(4)
+    for w in gates:
+        torch.testing.assert_close(w @ w.T, torch.eye(7), rtol=0, atol=1e-5)
+    assert not torch.equal(gates[0], gates[1])
+
+
+@pytest.mark.parametrize("bias", [-2.0, 0.0, 1.0])
+def test_forget_bias_is_that_of_the_forget_gate_alone(bias: float) -> None:
+    b = LSTM(hidden_size=5, forget_bias=bias, init="glorot").parameters(2, generator())["b"]
+    assert b.tolist() == [0.0] * 5 + [bias] * 5 + [0.0] * 10
+
+
+def test_chrono() -> None:
+    """b_f = log u, u uniform in (1, T_max - 1), and b_i = -b_f, whatever the forget bias (Tallec & Ollivier 2018)."""
+    n, longest = 2000, 500
+    b = LSTM(hidden_size=n, chrono=longest, init="glorot", gain=0, forget_bias=1.0).parameters(1, generator())["b"]
+    i, f, rest = b[:n], b[n : 2 * n], b[2 * n :]
+    assert torch.equal(i, -f)
+    assert float(f.min()) >= 0
+    assert float(f.max()) <= math.log(longest - 1) + 1e-6
+    assert stats.kstest(f.double().exp().numpy(), "uniform", (1, longest - 2)).pvalue > 1e-4
+    assert not rest.any()
+    with pytest.raises(OptionError, match="must be >= 3, got 2"):
+        LSTM(chrono=2)
