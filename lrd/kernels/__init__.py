@@ -1,0 +1,36 @@
+"""How a cell is run over time, fast.
+
+The kernel protocol: ``scan(cell, params, inputs, state, first) -> (outputs, state)``
+
+* ``params``: the cell's parameters with a leading ``runs`` axis;
+* ``inputs`` [time, runs, batch, inputs]; ``state``: the state before the first step, or None for zeros;
+* ``first``: h is wanted from this step on; outputs are [time - first, runs, batch, hidden];
+* the state returned is the one after the last step; both results carry gradients to parameters and state.
+
+What a run computes does not depend on its companions in the pack. ``choose_kernel`` is the table of which one runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from lrd.cells import LSTM, RNN, Cell, Parameters, State
+from lrd.kernels import loop, packed_rnn, stock
+from lrd.shapes import Tensor
+
+Scan = Callable[[Cell, Parameters, Tensor, State | None, int], tuple[Tensor, State]]
+
+# name -> (kernel, the cell it is for; None: any cell)
+KERNELS: dict[str, tuple[Scan, type[Cell] | None]] = {
+    "packed": (packed_rnn.scan, RNN),
+    "stock": (stock.scan_lstm, LSTM),
+    "loop": (loop.scan, None),
+}
+
+
+def choose_kernel(cell: Cell) -> str:
+    """The fastest kernel for a cell, by name: the first of ``KERNELS`` that knows exactly this kind of cell."""
+    return next(name for name, (_, kind) in KERNELS.items() if kind in (None, type(cell)))
+
+
+__all__ = ["KERNELS", "Scan", "choose_kernel"]

@@ -1,0 +1,44 @@
+"""The plain reference: a Python loop over time of the cell's own step, for any cell on any device, any precision.
+
+Every faster kernel is tested against it. It keeps every state variable of every step, which the fast ones do not.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch.func import vmap
+
+from lrd.cells import Cell, Parameters, State
+from lrd.shapes import Float, Tensor
+
+
+def zero_state(cell: Cell, inputs: Float[Tensor, "time runs batch inputs"]) -> State:
+    """The state before the first step: zeros [runs, batch, size] for each state variable."""
+    _, runs, batch, _ = inputs.shape
+    return tuple(inputs.new_zeros(runs, batch, size) for size in cell.state_sizes())
+
+
+def unroll(
+    cell: Cell, params: Parameters, inputs: Float[Tensor, "time runs batch inputs"], state: State | None = None
+) -> list[State]:
+    """The states after every step: a list over time of tuples of [runs, batch, size]. Differentiable."""
+    step = vmap(vmap(cell.step, in_dims=(None, 0, 0)), in_dims=(0, 0, 0))
+    state = zero_state(cell, inputs) if state is None else state
+    states = []
+    for x in inputs:
+        state = step(params, x, state)
+        states.append(state)
+    return states
+
+
+def scan(
+    cell: Cell,
+    params: Parameters,
+    inputs: Float[Tensor, "time runs batch inputs"],
+    state: State | None,
+    first: int = 0,
+) -> tuple[Float[Tensor, "steps runs batch hidden"], State]:
+    """The kernel protocol (see ``lrd.kernels``), by ``unroll``."""
+    states = unroll(cell, params, inputs, state)
+    kept = [state[0] for state in states[first:]]
+    return torch.stack(kept) if kept else states[-1][0].new_empty(0, *states[-1][0].shape), states[-1]
