@@ -1,0 +1,33 @@
+"""What is kept: the folder of a run, its reader, and the wandb mirror.
+
+study = open_study("runs/demo")
+study.sql("select cell, task, gap, avg(solved) from runs group by all")
+"""
+
+from __future__ import annotations
+
+from lrd.records.environment import environment
+from lrd.records.files import RecordError, read_json, write_atomic, write_json
+from lrd.records.reader import Study, open_study
+from lrd.records.record import RunRecord, state_of
+from lrd.records.schema import SCHEMA_VERSION
+from lrd.records.tables import read_table, write_table
+from lrd.records.tracker import NullTracker, Tracker, make_tracker
+
+__all__ = [
+    "SCHEMA_VERSION",
+    "NullTracker",
+    "RecordError",
+    "RunRecord",
+    "Study",
+    "Tracker",
+    "environment",
+    "make_tracker",
+    "open_study",
+    "read_json",
+    "read_table",
+    "state_of",
+    "write_atomic",
+    "write_json",
+    "write_table",
+]

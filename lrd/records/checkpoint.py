@@ -1,0 +1,80 @@
+"""The last state of a run, from which it goes on: a dict of tensors, numbers, text, lists and dicts."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+from lrd.records.files import RecordError, storage_error, write_bytes
+from lrd.records.schema import SCHEMA_VERSION
+
+
+def save_checkpoint(path: Path, content: dict[str, Any]) -> None:
+    """Write ``content`` with the schema version; tensors go to the CPU, views without the rest of their storage.
+
+    Raises:
+        TypeError: something in it could not be loaded again without running code.
+        RecordError: the system refuses.
+    """
+    import torch
+
+    buffer = io.BytesIO()
+    torch.save({"schema": SCHEMA_VERSION, "content": _plain(content, "checkpoint")}, buffer)
+    write_bytes(path, buffer.getbuffer())
+
+
+def load_checkpoint(path: Path) -> dict[str, Any] | None:
+    """Read ``content`` back with its tensors on the CPU; None where there is no checkpoint.
+
+    Raises:
+        RecordError: the file is damaged or was written with another schema version.
+    """
+    import torch
+
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise storage_error(path, error.errno, error, doing="read") from error
+    way_out = "remove the file to start this run afresh"
+    try:
+        _check_sums(data)
+        whole = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+        version = whole["schema"]
+    except Exception as error:  # torch raises many kinds for a damaged file, and each means just that
+        detail = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise RecordError(f"cannot read {path}: it is damaged ({detail}); {way_out}") from error
+    if version != SCHEMA_VERSION:
+        raise RecordError(
+            f"cannot read {path}: it has schema version {version!r} and this lrd reads {SCHEMA_VERSION}; {way_out}"
+        )
+    content: dict[str, Any] = whole["content"]
+    return content
+
+
+def _check_sums(data: bytes) -> None:
+    """Compare the checksums of the archive with its parts, which torch.load does not: a flipped bit is damage too."""
+    import zipfile
+
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        if part := archive.testzip():
+            raise ValueError(f"checksum of {part}")
+
+
+def _plain(value: Any, where: str) -> Any:
+    import torch
+
+    if isinstance(value, torch.Tensor):
+        value = value.detach().cpu()
+        # torch.save keeps the whole storage behind a view: for one run's slice of a pack, every run of the pack
+        return value.clone() if value.untyped_storage().nbytes() > value.nbytes else value
+    if value is None or type(value) in (bool, int, float, str):
+        return value
+    if isinstance(value, dict):
+        return {_plain(key, where): _plain(item, f"{where}[{key!r}]") for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        items = [_plain(item, f"{where}[{index}]") for index, item in enumerate(value)]
+        return items if isinstance(value, list) else tuple(items)
+    raise TypeError(f"{where} must be a tensor, number, text, list or dict, got {type(value).__name__}")

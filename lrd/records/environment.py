@@ -1,0 +1,81 @@
+"""Where a run was made: versions, commit, machine."""
+
+from __future__ import annotations
+
+import functools
+import platform
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+PACKAGE = Path(__file__).resolve().parents[1]
+
+
+def environment(device: str) -> dict[str, Any]:
+    """Versions and machine for environment.json.
+
+    ``device`` is a torch device (``cpu``, ``cuda``, ``cuda:1``). Never fails: what cannot be found out is None.
+    """
+    import torch
+
+    return {**_fixed(device), "threads": torch.get_num_threads()}
+
+
+@functools.cache
+def _fixed(device: str) -> dict[str, Any]:
+    import numpy as np
+    import torch
+
+    import lrd
+
+    commit, dirty = git_commit()
+    return {
+        "lrd": lrd.__version__,
+        "commit": commit,  # of the checkout that lrd runs from; None for an installed wheel
+        "dirty": dirty,  # whether tracked files differ from that commit
+        "python": platform.python_version(),
+        "torch": str(torch.__version__),
+        "cuda": torch.version.cuda,
+        "numpy": np.__version__,
+        "platform": platform.platform(),
+        "device": device,
+        "device_name": _device_name(device),
+        "host": socket.gethostname(),
+        "executable": sys.executable,
+    }
+
+
+@functools.cache
+def git_commit(package: Path = PACKAGE) -> tuple[str | None, bool | None]:
+    """Commit of the checkout that holds ``package`` at its top, and whether tracked files were changed since.
+
+    (None, None) without git or a checkout; a package installed somewhere below a foreign checkout has none.
+    """
+    try:
+        if Path(_git(package, "rev-parse", "--show-toplevel")) != package.parent:
+            return None, None
+        # no optional locks: many processes of a sweep ask at once, and somebody may be committing
+        changed = _git(package, "--no-optional-locks", "status", "--porcelain", "--untracked-files=no")
+        return _git(package, "rev-parse", "HEAD"), bool(changed)
+    except (OSError, subprocess.SubprocessError):
+        return None, None
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    command = ["git", "-C", str(folder), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
+
+
+def _device_name(device: str) -> str | None:
+    try:
+        import torch
+
+        if torch.device(device).type == "cuda":
+            return torch.cuda.get_device_name(device)
+        lines = Path("/proc/cpuinfo").read_text(errors="replace").splitlines()
+        names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+        return names[0] if names else platform.processor() or None
+    except Exception:  # a label is never worth a run
+        return platform.processor() or None

@@ -1,0 +1,243 @@
+"""Read the records of a study as tables.
+
+    study = open_study("runs/demo")
+    study.sql("select cell, task, gap, avg(solved) from runs group by all")
+
+The record of a run, schema version 1
+=====================================
+A study is a folder, a run a folder in it: ``runs/<study>/<run id>/``. Each file is replaced as a whole, so that a
+reader never sees half of one. ``wandb``, ``figures``, ``logs`` and folders that begin with a dot are no runs.
+
+JSON has no nan and no infinity: they stand as the texts "nan", "inf", "-inf" (``lrd.records.files``).
+
+run.json -- what the run is; written first
+    schema          version of this layout
+    run_id, study   names of the folders
+    spec            every option of the run, resolved, nested by group: ``{"task": {"name", "gap", ...}, "cell": ...}``
+    task            sequence_length, smallest_lag, largest_lag [steps]; chance: closed-form level of each metric for an
+                    answer that remembers nothing; landmarks: further levels of the loss; criterion: "solved", in words
+    parameters      number of trained parameters
+environment.json -- where it was made
+    lrd, commit, dirty, python, torch, cuda, numpy, platform, device, device_name, host, executable, threads;
+    earlier: the same of attempts before this one, where they differ
+status.json -- how it stands
+    state           running, interrupted, failed or finished
+    update, max_updates, message (of a failure), time [s since 1970], pid, host
+summary.json -- how it ended; written last: a run is finished if and only if it is there
+    outcome         solved, unsolved or diverged
+    update          updates done
+    solved_at       first update of the evaluations that met the criterion, or null
+    diverged_at     update at which loss or parameters stopped being finite, or null
+    seconds         wall time of training, the pack's time shared among its runs
+    eval_*, test_*  metrics of the task at the end
+metrics.parquet -- one row a logged update
+    update          BIGINT; every other column is DOUBLE: train_loss, eval_loss [nats or squared error], grad_norm and
+                    grad_norm_clipped (2-norm of the gradient over all parameters, before and after clipping),
+                    eval_recall_accuracy, ... NULL is not measured at that update, nan is not a number
+gradient_flow.parquet -- norms of the gradient of one answer's loss, one row a time step
+    update          BIGINT
+    variable        'h' (dL/dh_t) or 'c' (dL/dc_t)
+    part            'total', or 'direct': what reaches the step through its own output alone
+    answer          which answer's loss: 'last', 'first', a number (0-based), or 'all' for the sum over all of them
+    t               time step, 0-based; where lengths vary, of the longest sample: samples are aligned at their answer
+    lag             answer step minus t [steps]
+    log10_mean      log10 of the mean over samples of the norm; -inf where it is exactly 0. DOUBLE, as all below
+    log10_gmean     log10 of the geometric mean over the samples whose norm is not 0
+    log10_q05, log10_q25, log10_q50, log10_q75, log10_q95   quantiles over samples of the log10 norm, nearest rank
+    zero_share      share of samples whose norm is exactly 0
+gradient_fit.parquet -- a straight line through log10 norm over the quiet steps of the gap
+    update, variable
+    slope           log10 units a step of t; positive: the gradient vanishes on its way back, negative: it explodes
+    horizon         steps back over which the norm falls to 1/e; inf where it does not fall
+    points          steps that the line was fitted to
+checkpoint.pt -- the last state of training; for going on, never for figures
+
+The tables
+==========
+runs            a row a run: run_id, study, state, outcome (NULL until finished), solved (1 or 0, NULL until finished),
+                update, max_updates, solved_at, diverged_at, seconds, message; task, cell, gap, convention, seed,
+                hidden_size, sequence_length, smallest_lag, largest_lag, chance_loss, criterion, parameters; chance and
+                landmarks as JSON text; every option of the spec (task_gap, optimizer_lr, ...; lists as JSON text);
+                every scalar of the summary (test_loss, ...; ``summary_`` before a name that is also an option)
+metrics, gradient_flow, gradient_fit    the files of all runs, with run_id in front: ``join runs using (run_id)``
+
+An option that is a number in some runs and a text in others is text. What cannot be read is named in
+``Study.problems`` and left out.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lrd.records import schema
+from lrd.records.files import RecordError, storage_error
+from lrd.records.rows import columns_of, read_row
+from lrd.records.tables import parquet, register_columns
+
+if TYPE_CHECKING:
+    import duckdb
+    import numpy as np
+
+_TABLES = {
+    "metrics": (schema.METRICS, schema.METRICS_COLUMNS),
+    "gradient_flow": (schema.GRADIENT_FLOW, schema.GRADIENT_FLOW_COLUMNS),
+    "gradient_fit": (schema.GRADIENT_FIT, schema.GRADIENT_FIT_COLUMNS),
+}
+
+
+def open_study(path: str | Path) -> Study:
+    """The records of a study (``runs/demo``) as tables, as they are now; open it again to see a running sweep go on.
+
+    Raises:
+        RecordError: there is no such folder, or no run in it that can be read.
+    """
+    folder = Path(path)
+    try:
+        with os.scandir(folder) as entries:
+            names = sorted(entry.name for entry in entries if entry.is_dir())
+    except FileNotFoundError:
+        raise RecordError(f"there is no study at {folder}: give the folder of one, such as runs/demo") from None
+    except OSError as error:
+        raise storage_error(folder, error.errno, error, doing="read") from error
+    rows: list[dict[str, Any]] = []
+    problems: list[str] = []
+    for name in names:
+        try:
+            if not (name.startswith(".") or name in schema.NOT_RUNS):
+                rows.append(read_row(folder / name))
+        except RecordError as error:
+            problems.append(str(error))
+    if not rows:
+        raise RecordError(_no_runs(folder, names, problems))
+    return Study(folder, rows, problems)
+
+
+def _no_runs(folder: Path, names: Sequence[str], problems: Sequence[str]) -> str:
+    if (folder / schema.RUN).exists():
+        return f"{folder} is one run, not a study: give the folder that holds it, {folder.parent}"
+    if studies := [name for name in names if any((folder / name).glob(f"*/{schema.RUN}"))]:
+        return f"{folder} holds studies, not runs: give the folder of one of them ({', '.join(studies)})"
+    return f"there are no readable runs in {folder}" + (f" (the first problem: {problems[0]})" if problems else "")
+
+
+class Study:
+    """The tables of one study in a duckdb connection of their own; parquet files are read when a query asks."""
+
+    def __init__(self, path: Path, rows: Sequence[dict[str, Any]], problems: list[str]) -> None:
+        import duckdb
+
+        self.path = path
+        #: One line for each folder or file that is left out, and why.
+        self.problems = problems
+        self._run_ids = [row["run_id"] for row in rows]
+        self._ready: set[str] = set()
+        # A query that names no table of ours must fail, not find a Python variable of that name.
+        self._connection = duckdb.connect(":memory:", config={"python_enable_replacements": False})
+        self._connection.execute("set parquet_metadata_cache=true")
+        columns, types = columns_of(rows)
+        select = register_columns(self._connection, "rows", columns, types)
+        self._connection.execute(f"create table runs as {select}")
+        self._connection.unregister("rows")
+
+    @property
+    def connection(self) -> duckdb.DuckDBPyConnection:
+        """The duckdb connection with all four tables."""
+        self._prepare(list(_TABLES))
+        return self._connection
+
+    def sql(self, query: str) -> duckdb.DuckDBPyRelation:
+        """The relation of a query over ``runs``, ``metrics``, ``gradient_flow`` and ``gradient_fit``."""
+        self._prepare([name for name in _TABLES if re.search(rf"\b{name}\b", query, re.IGNORECASE)])
+        return self._connection.sql(query)
+
+    def columns(self, query: str) -> dict[str, np.ndarray]:
+        """The columns of a query as arrays: NULL is nan among numbers (which makes integers floats), None in text."""
+        import numpy as np
+
+        arrays: dict[str, np.ndarray] = {}
+        for name, array in self.sql(query).fetchnumpy().items():
+            values = np.ma.getdata(array)
+            if np.ma.is_masked(array):
+                number = values.dtype.kind in "biuf"
+                values = values.astype(np.float64 if number else object)
+                values[np.ma.getmaskarray(array)] = np.nan if number else None
+            arrays[name] = values
+        return arrays
+
+    @property
+    def runs(self) -> duckdb.DuckDBPyRelation:
+        """One row a run."""
+        return self.sql("from runs")
+
+    @property
+    def metrics(self) -> duckdb.DuckDBPyRelation:
+        """One row a run and logged update."""
+        return self.sql("from metrics")
+
+    @property
+    def gradient_flow(self) -> duckdb.DuckDBPyRelation:
+        """One row a run, logged update, variable, part, answer and time step."""
+        return self.sql("from gradient_flow")
+
+    @property
+    def gradient_fit(self) -> duckdb.DuckDBPyRelation:
+        """One row a run, logged update and variable."""
+        return self.sql("from gradient_fit")
+
+    def _prepare(self, names: Sequence[str]) -> None:
+        for name in set(names) - self._ready:
+            self._make_view(name)
+            self._ready.add(name)
+
+    def _make_view(self, name: str) -> None:
+        import duckdb
+
+        file, columns = _TABLES[name]
+        paths = [path for run_id in self._run_ids if (path := self.path / run_id / file).exists()]
+        paths = self._without(paths, _ends_well)
+        try:
+            self._connection.execute(_view(name, paths, columns))
+        except duckdb.Error:  # some footer is damaged: ask each file alone, which takes longer
+            paths = self._without(paths, self._binds)
+            self._connection.execute(_view(name, paths, columns))
+
+    def _without(self, paths: Sequence[Path], good: Callable[[Path], bool]) -> list[Path]:
+        kept = [path for path in paths if good(path)]
+        bad = sorted(set(paths) - set(kept))
+        self.problems.extend(f"cannot read {path}: it is damaged or cut off; left out" for path in bad)
+        return kept
+
+    def _binds(self, path: Path) -> bool:
+        import duckdb
+
+        try:
+            self._connection.execute(f"select * from {parquet([path])} limit 0")
+            return True
+        except duckdb.Error:
+            return False
+
+
+def _view(name: str, paths: Sequence[Path], columns: dict[str, str]) -> str:
+    if not paths:
+        empty = ", ".join(f"cast(null as {kind}) as {column}" for column, kind in columns.items())
+        return f"create view {name} as select cast(null as VARCHAR) as run_id, {empty} where false"
+    source = parquet(paths, ", union_by_name=true, filename=true")
+    run_id = "parse_path(filename)[-2] as run_id"
+    return f"create view {name} as select {run_id}, * exclude (filename) from {source}"
+
+
+def _ends_well(path: Path) -> bool:
+    """Whether a parquet file begins and ends as one; a file cut off, emptied or overwritten does not."""
+    try:
+        with path.open("rb") as file:
+            if file.read(4) != b"PAR1":
+                return False
+            file.seek(-8, os.SEEK_END)
+            footer = file.read(8)
+            return footer[4:] == b"PAR1" and int.from_bytes(footer[:4], "little") + 12 <= file.tell()
+    except OSError:
+        return False

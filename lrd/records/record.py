@@ -1,0 +1,209 @@
+"""The record of one run: the folder ``<root>/<study>/<run id>/`` and its writer.
+
+``lrd.records.reader`` documents every file and column. The order of writing is what makes a record safe to read at any
+moment: run.json first, status.json as training goes on, each table as a whole, summary.json last.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lrd.records import schema
+from lrd.records.checkpoint import load_checkpoint, save_checkpoint
+from lrd.records.environment import environment
+from lrd.records.files import TEMPORARY, RecordError, read_json, storage_error, write_json
+from lrd.records.tables import read_table, write_table
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    Columns = Mapping[str, np.ndarray | Sequence[Any]]
+
+
+class RunRecord:
+    """Writes and reads back the folder of one run. What cannot be written raises ``RecordError``."""
+
+    def __init__(self, root: str | Path, study: str, run_id: str) -> None:
+        self.study = study
+        self.run_id = run_id
+        self.path = Path(root) / study / run_id
+
+    def create(self, run: Mapping[str, Any], device: str = "cpu") -> None:
+        """Begin the run, or go on with it: make the folder, write run.json and environment.json.
+
+        ``run`` holds ``spec`` (nested), ``task`` (sequence_length, smallest_lag, largest_lag, chance, landmarks,
+        criterion) and ``parameters``. Metrics and checkpoint of an earlier, unfinished attempt stay; environments of
+        earlier attempts that differ are kept in environment.json under ``earlier``.
+
+        Raises:
+            RecordError: the folder cannot be made, or the run is finished.
+        """
+        if self.finished:
+            raise RecordError(f"{self.path} holds a finished run; remove the folder to train it again")
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            for left_over in self.path.glob(f".*{TEMPORARY}"):  # of a writer that was killed
+                left_over.unlink(missing_ok=True)
+        except OSError as error:
+            raise storage_error(self.path, error.errno, error) from error
+        head = {"schema": schema.SCHEMA_VERSION, "run_id": self.run_id, "study": self.study}
+        write_json(self.path / schema.RUN, {**head, **run})
+        self._write_environment(environment(device))
+
+    def _write_environment(self, now: dict[str, Any]) -> None:
+        try:
+            before = read_json(self.path / schema.ENVIRONMENT)
+            earlier = before.pop("earlier", [])
+        except (FileNotFoundError, RecordError, AttributeError):
+            before, earlier = now, []
+        if before != now:
+            earlier.append(before)
+        write_json(self.path / schema.ENVIRONMENT, {**now, "earlier": earlier} if earlier else now)
+
+    def status(self, state: str, *, update: int, max_updates: int, message: str = "") -> None:
+        """Write status.json: where the run is, and who is at it (this process on this host)."""
+        if state not in schema.STATES:
+            raise ValueError(f"state must be one of {', '.join(schema.STATES)}, got {state!r}")
+        content = {
+            "state": state,
+            "update": update,
+            "max_updates": max_updates,
+            "message": message,
+            "time": time.time(),
+            "pid": os.getpid(),
+            "host": socket.gethostname(),
+        }
+        write_json(self.path / schema.STATUS, content)
+
+    def metrics(self, columns: Columns) -> None:
+        """Write the whole history: ``update``, and any further columns as DOUBLE.
+
+        nan is a metric that is not a number; NULL (masked, or None in a list) one that was not measured then.
+        """
+        _check("metrics", columns, schema.METRICS_COLUMNS, others=True)
+        types = {name: schema.METRICS_COLUMNS.get(name, schema.REAL) for name in columns}
+        write_table(self.path / schema.METRICS, columns, types)
+
+    def gradient_flow(self, columns: Columns) -> None:
+        """Write the whole of gradient_flow.parquet: every profile of every logged update, one row a time step."""
+        _check("gradient flow", columns, schema.GRADIENT_FLOW_COLUMNS)
+        write_table(self.path / schema.GRADIENT_FLOW, columns, schema.GRADIENT_FLOW_COLUMNS)
+
+    def gradient_fit(self, columns: Columns) -> None:
+        """Write the whole of gradient_fit.parquet: slope and horizon of every logged update and variable."""
+        _check("gradient fit", columns, schema.GRADIENT_FIT_COLUMNS)
+        write_table(self.path / schema.GRADIENT_FIT, columns, schema.GRADIENT_FIT_COLUMNS)
+
+    def read_metrics(self) -> dict[str, np.ndarray]:
+        """The columns written last by ``metrics``, for a resumed run to go on with; {} where there are none."""
+        return self._read(schema.METRICS)
+
+    def read_gradient_flow(self) -> dict[str, np.ndarray]:
+        """The columns written last by ``gradient_flow``; {} where there are none."""
+        return self._read(schema.GRADIENT_FLOW)
+
+    def read_gradient_fit(self) -> dict[str, np.ndarray]:
+        """The columns written last by ``gradient_fit``; {} where there are none."""
+        return self._read(schema.GRADIENT_FIT)
+
+    def _read(self, name: str) -> dict[str, np.ndarray]:
+        try:
+            return read_table(self.path / name)
+        except FileNotFoundError:
+            return {}
+
+    def save_checkpoint(self, content: dict[str, Any]) -> None:
+        """Write checkpoint.pt; see ``lrd.records.checkpoint``."""
+        save_checkpoint(self.path / schema.CHECKPOINT, content)
+
+    def load_checkpoint(self) -> dict[str, Any] | None:
+        """What ``save_checkpoint`` wrote last, tensors on the CPU; None where there is none; RecordError if damaged."""
+        return load_checkpoint(self.path / schema.CHECKPOINT)
+
+    def finish(self, summary: Mapping[str, Any]) -> None:
+        """Write status.json and then, last of all, summary.json, whose presence makes the run finished.
+
+        ``summary`` holds ``outcome`` and ``update``, and whatever else is one value a run: solved_at, diverged_at,
+        seconds, test_loss, ...
+        """
+        if summary.get("outcome") not in schema.OUTCOMES:
+            raise ValueError(f"outcome must be one of {', '.join(schema.OUTCOMES)}, got {summary.get('outcome')!r}")
+        try:
+            last = self.read_status() or {}
+        except RecordError:  # it is about to be written anew, and no reason to lose a result
+            last = {}
+        update = int(summary["update"])
+        self.status("finished", update=update, max_updates=int(last.get("max_updates", update)))
+        write_json(self.path / schema.SUMMARY, dict(summary))
+
+    def read_status(self) -> dict[str, Any] | None:
+        """status.json; None where there is none."""
+        return self._read_object(schema.STATUS)
+
+    def read_summary(self) -> dict[str, Any] | None:
+        """summary.json; None where there is none, which means that the run is not finished."""
+        return self._read_object(schema.SUMMARY)
+
+    def _read_object(self, name: str) -> dict[str, Any] | None:
+        try:
+            return read_object(self.path / name)
+        except FileNotFoundError:
+            return None
+
+    @property
+    def finished(self) -> bool:
+        """Whether the run is finished (solved, unsolved or diverged): nothing is left to do."""
+        return (self.path / schema.SUMMARY).exists()
+
+    @property
+    def state(self) -> str | None:
+        """ "running", "interrupted", "failed" or "finished"; None where no run was ever begun."""
+        if not (self.path / schema.RUN).exists():
+            return None
+        return state_of(self.read_status(), self.finished)
+
+
+def state_of(status: Mapping[str, Any] | None, finished: bool) -> str:
+    """The state of a run from its status.json and whether it has a summary.
+
+    A run is interrupted, whatever its status says, if it stopped before its first status or before its summary, or if
+    the process that said "running" is gone from this host. A process on another host is taken at its word.
+    """
+    if finished:
+        return "finished"
+    if status is None or status.get("state") not in ("running", "failed"):
+        return "interrupted"
+    if status["state"] == "running" and status.get("host") == socket.gethostname() and not _alive(status.get("pid")):
+        return "interrupted"
+    return str(status["state"])
+
+
+def _alive(pid: Any) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, TypeError, OverflowError):  # it is there and belongs to another user; or there is no telling
+        return True
+    return True
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """A JSON file that must hold an object."""
+    value = read_json(path)
+    if not isinstance(value, dict):
+        raise RecordError(f"cannot read {path}: it is damaged (not a JSON object)")
+    return value
+
+
+def _check(what: str, columns: Columns, required: Mapping[str, str], others: bool = False) -> None:
+    missing = [name for name in required if name not in columns]
+    unknown = [] if others else [name for name in columns if name not in required]
+    if missing or unknown:
+        parts = [f"{word} {', '.join(names)}" for word, names in (("missing", missing), ("unknown", unknown)) if names]
+        raise ValueError(f"columns of {what}: {'; '.join(parts)}")

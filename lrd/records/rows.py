@@ -1,0 +1,152 @@
+"""One row of the table ``runs`` from the JSON files of one run folder, and the columns of many rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from lrd.records import schema
+from lrd.records.files import RecordError, to_json
+from lrd.records.record import read_object, state_of
+
+#: Columns that ``runs`` always has, with the types that they have when they are empty.
+COLUMNS = {
+    "run_id": schema.TEXT,
+    "study": schema.TEXT,
+    "state": schema.TEXT,
+    "outcome": schema.TEXT,
+    "solved": schema.INTEGER,
+    "update": schema.INTEGER,
+    "max_updates": schema.INTEGER,
+    "solved_at": schema.INTEGER,
+    "diverged_at": schema.INTEGER,
+    "seconds": schema.REAL,
+    "message": schema.TEXT,
+    "task": schema.TEXT,
+    "cell": schema.TEXT,
+    "gap": schema.INTEGER,
+    "convention": schema.TEXT,
+    "seed": schema.INTEGER,
+    "hidden_size": schema.INTEGER,
+    "sequence_length": schema.INTEGER,
+    "smallest_lag": schema.INTEGER,
+    "largest_lag": schema.INTEGER,
+    "chance_loss": schema.REAL,
+    "criterion": schema.TEXT,
+    "parameters": schema.INTEGER,
+    "chance": schema.TEXT,
+    "landmarks": schema.TEXT,
+}
+
+
+def read_row(folder: Path) -> dict[str, Any]:
+    """The row of one run folder.
+
+    Raises:
+        RecordError: it is not the folder of a run, is damaged, or has another schema version.
+    """
+    try:
+        run = read_object(folder / schema.RUN)
+    except FileNotFoundError:
+        raise RecordError(f"{folder} is no run: it has no {schema.RUN}") from None
+    if run.get("schema") != schema.SCHEMA_VERSION:
+        version = run.get("schema")
+        raise RecordError(f"{folder} has schema version {version!r}; this lrd reads {schema.SCHEMA_VERSION}")
+    if run.get("run_id") != folder.name:  # a copy under another name would count as one more seed
+        raise RecordError(f"{folder} holds a run of another name, {run.get('run_id')!r}")
+    summary = _optional(folder / schema.SUMMARY)
+    status = _optional(folder / schema.STATUS)
+    spec, task = run.get("spec"), run.get("task")
+    if not isinstance(spec, dict) or not isinstance(task, dict):
+        raise RecordError(f"cannot read {folder / schema.RUN}: it is damaged (spec or task is missing)")
+    return _row(run, spec, task, status, summary)
+
+
+def _optional(path: Path) -> dict[str, Any] | None:
+    try:
+        return read_object(path)
+    except FileNotFoundError:
+        return None
+
+
+def _row(
+    run: Mapping[str, Any],
+    spec: Mapping[str, Any],
+    task: Mapping[str, Any],
+    status: Mapping[str, Any] | None,
+    summary: Mapping[str, Any] | None,
+) -> dict[str, Any]:
+    flat = flatten(spec)
+    chance = task.get("chance") or {}
+    known = status or {}
+    row: dict[str, Any] = {
+        "run_id": run["run_id"],
+        "study": run.get("study"),
+        "state": state_of(status, summary is not None),
+        "update": known.get("update"),
+        "max_updates": known.get("max_updates"),
+        "message": known.get("message"),
+        "task": flat.get("task_name", flat.get("task")),
+        "cell": flat.get("cell_name", flat.get("cell")),
+        "gap": flat.get("task_gap"),
+        "convention": flat.get("task_convention"),
+        "seed": flat.get("seed"),
+        "hidden_size": flat.get("cell_hidden_size"),
+        "sequence_length": task.get("sequence_length"),
+        "smallest_lag": task.get("smallest_lag"),
+        "largest_lag": task.get("largest_lag"),
+        "chance_loss": chance.get("loss"),
+        "criterion": task.get("criterion"),
+        "parameters": run.get("parameters"),
+        "chance": to_json(chance),
+        "landmarks": to_json(task.get("landmarks") or {}),
+    }
+    if summary is not None:
+        row["outcome"] = summary.get("outcome")
+        row["solved"] = int(summary.get("outcome") == "solved")
+        for name in ("update", "solved_at", "diverged_at", "seconds"):
+            row[name] = summary.get(name, row.get(name))
+    for name, value in flat.items():
+        row.setdefault(name, value)
+    for name, value in flatten(summary or {}).items():
+        if name not in COLUMNS:
+            row[f"summary_{name}" if name in flat else name] = value
+    return row
+
+
+def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested options as one level of lower-case names joined by underscores; lists become JSON text."""
+    flat: dict[str, Any] = {}
+    for key, value in tree.items():
+        name = f"{prefix}{key}".lower().replace(".", "_")
+        if isinstance(value, Mapping):
+            flat.update(flatten(value, f"{name}_"))
+        else:
+            flat[name] = to_json(value) if isinstance(value, list | tuple) else value
+    return flat
+
+
+def columns_of(rows: Sequence[Mapping[str, Any]]) -> tuple[dict[str, list[Any]], dict[str, str]]:
+    """The rows as columns, None where a row lacks one, and the SQL type of each.
+
+    Integers and floats together are DOUBLE; any other mixture, and integers beyond 64 bits, are kept as text.
+    """
+    names = list(dict.fromkeys([*COLUMNS, *(name for row in rows for name in row)]))
+    columns, types = {}, {}
+    for name in names:
+        values = [row.get(name) for row in rows]
+        kinds = {type(value) for value in values if value is not None}
+        if not kinds:
+            kind = COLUMNS.get(name, schema.REAL)
+        elif kinds == {bool}:
+            kind = schema.BOOLEAN
+        elif kinds == {int} and all(value is None or -(2**63) <= value < 2**63 for value in values):
+            kind = COLUMNS[name] if COLUMNS.get(name) == schema.REAL else schema.INTEGER
+        elif kinds == {float} or kinds == {int, float}:
+            kind = schema.REAL
+        else:
+            kind = schema.TEXT
+            values = [value if value is None or isinstance(value, str) else to_json(value) for value in values]
+        columns[name], types[name] = values, kind
+    return columns, types

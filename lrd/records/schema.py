@@ -1,0 +1,41 @@
+"""The names and types of what a record holds, in one place; ``lrd.records.reader`` says what each of them means."""
+
+from __future__ import annotations
+
+#: Raised by one whenever a reader of the old files would misread the new ones. Kept in run.json and checkpoint.pt.
+SCHEMA_VERSION = 1
+
+RUN = "run.json"
+ENVIRONMENT = "environment.json"
+STATUS = "status.json"
+SUMMARY = "summary.json"
+CHECKPOINT = "checkpoint.pt"
+METRICS = "metrics.parquet"
+GRADIENT_FLOW = "gradient_flow.parquet"
+GRADIENT_FIT = "gradient_fit.parquet"
+
+STATES = ("running", "interrupted", "failed", "finished")
+OUTCOMES = ("solved", "unsolved", "diverged")
+
+#: Folders inside a study that are no runs.
+NOT_RUNS = frozenset({"wandb", "figures", "logs"})
+
+BOOLEAN, INTEGER, REAL, TEXT = "BOOLEAN", "BIGINT", "DOUBLE", "VARCHAR"
+
+QUANTILES = ("log10_q05", "log10_q25", "log10_q50", "log10_q75", "log10_q95")
+
+#: Columns with their SQL types. metrics.parquet has further columns, all REAL.
+METRICS_COLUMNS = {"update": INTEGER}
+GRADIENT_FLOW_COLUMNS = {
+    "update": INTEGER,
+    "variable": TEXT,
+    "part": TEXT,
+    "answer": TEXT,
+    "t": INTEGER,
+    "lag": INTEGER,
+    "log10_mean": REAL,
+    "log10_gmean": REAL,
+    **dict.fromkeys(QUANTILES, REAL),
+    "zero_share": REAL,
+}
+GRADIENT_FIT_COLUMNS = {"update": INTEGER, "variable": TEXT, "slope": REAL, "horizon": REAL, "points": INTEGER}
