@@ -1,0 +1,141 @@
+"""What one run has to tell: its rows of metrics, its gradient flow, whether it is solved; kept in its record.
+
+The whole history lives in memory (a few hundred kilobytes a run) and is written as whole files, so that a reader
+never sees half of one and a run that goes on from its checkpoint rewrites the same bytes.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from lrd.probes import Flow, fit, profile_columns
+from lrd.records import RunRecord, Tracker
+from lrd.spec import RunSpec
+from lrd.tasks import Task
+
+Rows = list[dict[str, Any]]
+
+
+class Journal:
+    """The history of one run and its way to disk and to the mirror."""
+
+    def __init__(self, spec: RunSpec, record: RunRecord, tracker: Tracker, parameters: int, device: str) -> None:
+        self.spec, self.record, self.tracker = spec, record, tracker
+        self.metrics: Rows = []
+        self.flow: Rows = []  # one entry a profile: columns of arrays
+        self.fits: Rows = []
+        self.streak_start: int | None = None  # update of the first evaluation of the present solved streak
+        self.streak = 0
+        self.solved_at: int | None = None
+        self.seconds = 0.0  # of wall time, the pack's shared among its runs, over all attempts
+        record.create({"spec": spec.to_dict(), "task": task_facts(spec.task), "parameters": parameters}, device)
+        tracker.start(record.run_id, record.study, spec.to_dict(), record.run_id)
+
+    def add_metrics(self, update: int, train: dict[str, float], evaluated: dict[str, float], solved: bool) -> None:
+        """One row; ``solved``: whether this evaluation meets the task's criterion."""
+        row = train | {f"eval_{name}": value for name, value in evaluated.items()}
+        self.metrics.append({"update": update} | row)
+        self.tracker.log(self.record.run_id, update, row)
+        self.streak = self.streak + 1 if solved else 0
+        if self.streak == 1:
+            self.streak_start = update
+        if self.streak >= self.spec.training.solved_evals and self.solved_at is None:
+            self.solved_at = self.streak_start
+
+    def add_flow(self, update: int, flow: Flow, run: int) -> None:
+        """One look at gradient flow."""
+        columns = profile_columns(flow, run)
+        size = len(columns["t"])
+        self.flow.append({"update": np.full(size, update)} | columns)
+        for variable in flow.total:
+            line = fit(self.spec.task, flow, variable, run)
+            self.fits.append({"update": update, "variable": variable} | vars(line))
+            values = {f"slope_{variable}": line.slope, f"horizon_{variable}": line.horizon}
+            self.tracker.log(self.record.run_id, update, values)
+        means = {
+            v: columns["log10_gmean"][(columns["variable"] == v) & (columns["part"] == "total")] for v in flow.total
+        }
+        self.tracker.gradient_flow(self.record.run_id, update, means)
+
+    def write(self, state: str, update: int, message: str = "") -> None:
+        """Tables and status as they stand now."""
+        if self.metrics:
+            names = {name: None for row in self.metrics for name in row}  # update 0 has no training averages
+            self.record.metrics({name: [row.get(name) for row in self.metrics] for name in names})
+        if self.flow:
+            names = self.flow[0]
+            self.record.gradient_flow({name: np.concatenate([entry[name] for entry in self.flow]) for name in names})
+            self.record.gradient_fit({name: [entry[name] for entry in self.fits] for name in self.fits[0]})
+        self.status(state, update, message)
+
+    def status(self, state: str, update: int, message: str = "") -> None:
+        """Say on disk where this run is."""
+        self.record.status(state, update=update, max_updates=self.spec.training.max_updates, message=message)
+
+    def finish(self, update: int, diverged_at: int, test: dict[str, float]) -> dict[str, Any]:
+        """Everything written, with the outcome; returns the summary."""
+        self.write("running", update)
+        outcome = "diverged" if diverged_at >= 0 else "solved" if self.solved_at is not None else "unsolved"
+        last_fits = {row["variable"]: row for row in self.fits}
+        first_fits = {row["variable"]: row for row in reversed(self.fits)}
+        summary: dict[str, Any] = {
+            "outcome": outcome,
+            "update": update,
+            "solved_at": self.solved_at,
+            "diverged_at": diverged_at if diverged_at >= 0 else None,
+            "seconds": self.seconds,
+        }
+        for name, fits in (("start", first_fits), ("end", last_fits)):
+            for variable, row in fits.items():
+                summary |= {f"slope_{variable}_{name}": row["slope"], f"horizon_{variable}_{name}": row["horizon"]}
+        summary |= {name: value for name, value in self.metrics[-1].items() if name.startswith("eval_")}
+        summary |= {f"test_{name}": value for name, value in test.items()}
+        self.record.finish(summary)
+        self.tracker.finish(self.record.run_id, summary)
+        return summary
+
+    def checkpoint(self, pack_state: dict[str, object]) -> None:
+        """Keep all that this run needs to go on."""
+        flow = [{name: _plain(column) for name, column in entry.items()} for entry in self.flow]
+        own = {name: getattr(self, name) for name in _KEPT} | {"flow": flow}
+        self.record.save_checkpoint({"pack": pack_state, "journal": own})
+
+    def resume(self, kept: dict[str, Any]) -> None:
+        """Go on from what ``checkpoint`` kept under ``journal``."""
+        for name in _KEPT:
+            setattr(self, name, kept[name])
+        self.flow = [{name: _array(column) for name, column in entry.items()} for entry in kept["flow"]]
+
+
+_KEPT = ("metrics", "fits", "streak", "streak_start", "solved_at", "seconds")
+
+
+def task_facts(task: Task) -> dict[str, Any]:
+    """What a reader of the record wants to know of the task without having its code."""
+    return {
+        "sequence_length": task.sequence_length,
+        "smallest_lag": task.smallest_lag,
+        "largest_lag": task.largest_lag,
+        "chance": task.chance(),
+        "landmarks": task.landmarks(),
+        "criterion": task.criterion,
+    }
+
+
+def numbers(values: dict[str, torch.Tensor]) -> list[dict[str, float]]:
+    """Tensors [runs] by name as one dict of numbers a run."""
+    columns = {name: value.tolist() for name, value in values.items()}
+    size = max((len(column) for column in columns.values()), default=0)
+    return [{name: column[run] for name, column in columns.items()} for run in range(size)]
+
+
+def _plain(column: np.ndarray) -> Any:
+    # Checkpoints hold tensors, numbers and text alone: they load without running code.
+    return column.tolist() if column.dtype == object else torch.from_numpy(column)
+
+
+def _array(column: Any) -> np.ndarray:
+    return np.array(column, dtype=object) if isinstance(column, list) else column.numpy()

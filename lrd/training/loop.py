@@ -1,0 +1,157 @@
+"""The training loop: a pack in, records of trained runs out. Read it top to bottom."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from lrd.probes import gradient_flow, log_spaced
+from lrd.records import RunRecord, Tracker
+from lrd.spec import Place, RunSpec
+from lrd.training.journal import Journal, numbers
+from lrd.training.pack import Pack
+
+_STATUS_SECONDS = 5.0
+Progress = Callable[[int, int, list[dict[str, Any]]], None]
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How ``train`` ended: all runs finished, or interrupted with checkpoints written."""
+
+    interrupted: bool
+    update: int
+
+
+def train(
+    specs: Sequence[RunSpec],
+    place: Place,
+    tracker: Tracker,
+    device: torch.device,
+    should_stop: Callable[[], bool] = lambda: False,
+    progress: Progress = lambda update, active, finished: None,
+) -> Ending:
+    """Train runs of one static shape together and keep their records below ``place.folder``.
+
+    Runs go on from their checkpoints where all of them stand at the same update, and start anew otherwise.
+    ``progress(update, active runs, summaries of runs that just finished)`` is called at every evaluation.
+    """
+    lap = time.perf_counter()
+    pack = Pack(specs, device)
+    journals = [
+        Journal(spec, RunRecord(place.runs_dir, place.study, spec.run_id), tracker, pack.theta.shape[1], str(device))
+        for spec in specs
+    ]
+    moments = set(log_spaced(pack.training.max_updates, specs[0].probe.per_decade))
+    if not _resume(pack, journals):
+        _look(pack, journals)
+        _evaluate(pack, journals)
+        for journal in journals:
+            journal.write("running", 0)
+    progress(pack.update, len(journals), [])
+
+    last_checkpoint = last_status = time.monotonic()
+    while journals:
+        if should_stop():
+            _share_time(journals, lap)
+            _write(pack, journals, "interrupted")
+            return Ending(interrupted=True, update=pack.update)
+        if time.monotonic() - last_checkpoint > place.checkpoint_seconds:
+            lap = _share_time(journals, lap)
+            _write(pack, journals, "running")
+            last_checkpoint = time.monotonic()
+
+        pack.step()
+
+        if pack.update in moments:
+            _look(pack, journals)
+        if pack.update % pack.training.eval_every == 0 or pack.update == pack.training.max_updates:
+            _evaluate(pack, journals)
+            lap = _share_time(journals, lap)
+            finished = _retire(pack, journals)
+            if time.monotonic() - last_status > _STATUS_SECONDS:
+                for journal in journals:
+                    journal.status("running", pack.update)
+                last_status = time.monotonic()
+            progress(pack.update, len(journals), finished)
+    return Ending(interrupted=False, update=pack.update)
+
+
+def _look(pack: Pack, journals: Sequence[Journal]) -> None:
+    """Measure gradient flow on the probe batch, the same at every look."""
+    probe = pack.specs[0].probe
+    if not probe.enabled:
+        return
+    batch = pack.task.batch(pack.seeds, "probe", 0, probe.samples)
+    params = pack.parameters(pack.theta.detach())
+    flow = gradient_flow(pack.task, pack.cell, params, batch, probe.answer, getattr(torch, probe.precision))
+    for run, journal in enumerate(journals):
+        journal.add_flow(pack.update, flow, run)
+
+
+def _evaluate(pack: Pack, journals: Sequence[Journal]) -> None:
+    """A row of metrics for every run: averages over the updates since the last row, and the evaluation set."""
+    trained = numbers(pack.averages()) or [{}] * len(journals)
+    evaluated = pack.evaluate("eval", pack.training.eval_samples)
+    solved = pack.task.solved(evaluated).tolist()
+    for journal, train_row, eval_row, met in zip(journals, trained, numbers(evaluated), solved, strict=True):
+        journal.add_metrics(pack.update, train_row, eval_row, met)
+
+
+def _retire(pack: Pack, journals: list[Journal]) -> list[dict[str, Any]]:
+    """Finish the runs that are solved, diverged or at their last update; the pack goes on without them."""
+    at_end = pack.update >= pack.training.max_updates
+    diverged_at = pack.diverged_at.tolist()
+    ended = [
+        at_end or diverged_at[run] >= 0 or (pack.training.stop_when_solved and journal.solved_at is not None)
+        for run, journal in enumerate(journals)
+    ]
+    if not any(ended):
+        return []
+    leaving = [run for run, is_ended in enumerate(ended) if is_ended]
+    staying = [run for run, is_ended in enumerate(ended) if not is_ended]
+    leavers, finished = [journals[run] for run in leaving], pack.take(leaving)
+    pack.select(staying)
+    journals[:] = [journals[run] for run in staying]
+    if all(fit["update"] != pack.update for fit in leavers[0].fits):
+        _look(finished, leavers)
+    test = numbers(finished.evaluate("test", pack.training.test_samples))
+    for run, journal in enumerate(leavers):
+        journal.checkpoint(finished.state(run))  # the trained parameters stay; before the summary, which ends a record
+    return [
+        journal.finish(pack.update, at, metrics)
+        for journal, at, metrics in zip(leavers, finished.diverged_at.tolist(), test, strict=True)
+    ]
+
+
+def _share_time(journals: Sequence[Journal], since: float) -> float:
+    """Charge the wall time since a moment to the runs, in equal parts; returns the present moment."""
+    now = time.perf_counter()
+    for journal in journals:
+        journal.seconds += (now - since) / len(journals)
+    return now
+
+
+def _write(pack: Pack, journals: Sequence[Journal], state: str) -> None:
+    """Tables and checkpoints of all runs, so that a reader sees them and a later command goes on from here."""
+    for run, journal in enumerate(journals):
+        journal.write(state, pack.update)
+        journal.checkpoint(pack.state(run))
+
+
+def _resume(pack: Pack, journals: Sequence[Journal]) -> bool:
+    """Go on from the runs' checkpoints, if all have one and stand at the same update."""
+    found = [journal.record.load_checkpoint() for journal in journals]
+    kept = [checkpoint for checkpoint in found if checkpoint is not None]
+    if len(kept) < len(found):
+        return False
+    if len({checkpoint["pack"]["update"] for checkpoint in kept}) > 1:
+        return False
+    pack.restore([checkpoint["pack"] for checkpoint in kept])
+    for journal, checkpoint in zip(journals, kept, strict=True):
+        journal.resume(checkpoint["journal"])
+    return True

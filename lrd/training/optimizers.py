@@ -1,0 +1,138 @@
+"""Optimisers over a whole pack: one set of tensor operations for all runs, each with its own constants.
+
+Parameters and gradients are matrices [runs, parameters]; every option marked ``per_run`` is a column [runs, 1]. The
+update rules are torch's (tested against ``torch.optim``), and the uRNN paper's RMSprop.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+import torch
+
+from lrd import spec
+from lrd.shapes import Float, Tensor
+
+Constants = dict[str, Float[Tensor, "runs 1"]]
+
+
+class PackOptimizer:
+    """The base of all: ``slots`` [runs, parameters] is the optimiser's memory, ``constants`` [runs, 1] its options."""
+
+    slot_start: dict[str, float] = {}
+
+    def __init__(self, options: Sequence[spec.Optimizer], theta: Float[Tensor, "runs parameters"]) -> None:
+        per_run = [field.name for field in dataclasses.fields(options[0]) if field.metadata["per_run"]]
+        self.constants: Constants = {
+            name: torch.tensor([[getattr(o, name)] for o in options], dtype=theta.dtype, device=theta.device)
+            for name in per_run
+        }
+        self.clip = options[0].clip
+        self.slots = {name: torch.full_like(theta, start) for name, start in self.slot_start.items()}
+        self.updates = 0
+
+    def step(self, theta: Tensor, grad: Tensor) -> Float[Tensor, "runs parameters"]:
+        """The parameters after one update, as a new tensor; ``grad`` may be overwritten."""
+        self.updates += 1
+        return self._step(theta, grad, self.constants, self.slots)
+
+    def _step(self, theta: Tensor, grad: Tensor, k: Constants, slots: dict[str, Tensor]) -> Tensor:
+        raise NotImplementedError
+
+    def select(self, runs: Tensor) -> None:
+        """Go on with these rows only."""
+        self.constants = {name: column[runs] for name, column in self.constants.items()}
+        self.slots = {name: slot[runs] for name, slot in self.slots.items()}
+
+
+class Momentum(PackOptimizer):
+    """v <- mu v + g; theta <- theta - lr v (classical momentum; mu = 0 is plain gradient descent)."""
+
+    slot_start = {"velocity": 0.0}
+
+    def _step(self, theta: Tensor, grad: Tensor, k: Constants, slots: dict[str, Tensor]) -> Tensor:
+        v = slots["velocity"].mul_(k["momentum"]).add_(grad)
+        return torch.addcmul(theta, k["lr"], v, value=-1)
+
+
+class Nesterov(PackOptimizer):
+    """v <- mu v + g; theta <- theta - lr (g + mu v) (Sutskever et al. 2013, in torch's form)."""
+
+    slot_start = {"velocity": 0.0}
+
+    def _step(self, theta: Tensor, grad: Tensor, k: Constants, slots: dict[str, Tensor]) -> Tensor:
+        v = slots["velocity"].mul_(k["momentum"]).add_(grad)
+        return torch.addcmul(theta, k["lr"], grad.addcmul_(k["momentum"], v), value=-1)
+
+
+class RMSprop(PackOptimizer):
+    """s <- d s + (1-d) g^2; theta <- theta - lr g / (sqrt(s) + eps) (torch.optim.RMSprop)."""
+
+    slot_start = {"square": 0.0}
+
+    def _step(self, theta: Tensor, grad: Tensor, k: Constants, slots: dict[str, Tensor]) -> Tensor:
+        s = slots["square"].mul_(k["decay"]).addcmul_((1 - k["decay"]) * grad, grad)
+        return theta - k["lr"] * grad / s.sqrt().add_(k["eps"])
+
+
+class RMSpropURNN(PackOptimizer):
+    """s <- d s + (1-d) g^2, from s = 1e-3; theta <- theta - lr g / sqrt(s) (code of Arjovsky et al. 2016)."""
+
+    slot_start = {"square": 1e-3}
+
+    def _step(self, theta: Tensor, grad: Tensor, k: Constants, slots: dict[str, Tensor]) -> Tensor:
+        s = slots["square"].mul_(k["decay"]).addcmul_((1 - k["decay"]) * grad, grad)
+        return theta - k["lr"] * grad / s.sqrt()
+
+
+class Adam(PackOptimizer):
+    """Kingma & Ba (2015), in torch's form: theta <- theta - lr/(1-b1^t) m / (sqrt(s/(1-b2^t)) + eps)."""
+
+    slot_start = {"mean": 0.0, "square": 0.0}
+
+    def _step(self, theta: Tensor, grad: Tensor, k: Constants, slots: dict[str, Tensor]) -> Tensor:
+        m = slots["mean"].lerp_(grad, 1 - k["beta1"])
+        s = slots["square"].mul_(k["beta2"]).addcmul_((1 - k["beta2"]) * grad, grad)
+        # In float64, like the Python numbers of torch.optim: 1 - 0.999^t loses digits in float32.
+        correction1 = 1 - k["beta1"].double() ** self.updates
+        correction2 = 1 - k["beta2"].double() ** self.updates
+        denominator = s.sqrt().mul_((1 / correction2.sqrt()).to(s.dtype)).add_(k["eps"])
+        return torch.addcdiv(theta, m * (k["lr"] / correction1).to(m.dtype), denominator, value=-1)
+
+
+def pack_optimizer(options: Sequence[spec.Optimizer], theta: Float[Tensor, "runs parameters"]) -> PackOptimizer:
+    """The optimiser of a pack from the options of its runs, which differ in ``per_run`` values only."""
+    first = options[0]
+    if isinstance(first, spec.SGD):
+        return (Nesterov if first.nesterov else Momentum)(options, theta)
+    kinds: dict[type[spec.Optimizer], type[PackOptimizer]] = {
+        spec.RMSprop: RMSprop,
+        spec.RMSpropURNN: RMSpropURNN,
+        spec.Adam: Adam,
+    }
+    return kinds[type(first)](options, theta)
+
+
+def clip(
+    kind: str, grad: Float[Tensor, "runs parameters"], threshold: Float[Tensor, "runs 1"]
+) -> tuple[Float[Tensor, "runs parameters"], Float[Tensor, "runs"], Float[Tensor, "runs"]]:
+    """Clipped gradients, and each run's norm before and after (float64, so that squares cannot overflow).
+
+    By norm as in Pascanu et al. (2013): g * min(1, threshold / (|g| + 1e-6)), torch's form; by value: each entry into
+    [-threshold, threshold].
+    """
+    before = norm(grad)
+    if kind == "none":
+        return grad, before, before
+    if kind == "value":
+        clipped = grad.clamp(-threshold, threshold)
+        return clipped, before, norm(clipped)
+    factor = (threshold[:, 0].double() / (before + 1e-6)).clamp(max=1.0)
+    return grad * factor.to(grad.dtype)[:, None], before, before * factor
+
+
+def norm(x: Float[Tensor, "runs parameters"]) -> Float[Tensor, "runs"]:
+    """Euclidean norm of each row, in float64."""
+    result: Tensor = torch.linalg.vector_norm(x, dim=-1, dtype=torch.float64)
+    return result

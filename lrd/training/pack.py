@@ -1,0 +1,152 @@
+"""Runs of one static shape trained together: parameters, gradients and optimiser state have a leading ``runs`` axis.
+
+The parameters of a run, cell and readout, lie in one row of ``theta`` [runs, parameters], so that clipping and the
+optimiser are a few operations for the whole pack. What a run computes does not depend on its companions.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from lrd.cells import Parameters, read, readout_parameters
+from lrd.kernels import KERNELS, choose_kernel
+from lrd.shapes import Float, Tensor
+from lrd.spec import RunSpec
+from lrd.tasks import Batch
+from lrd.training.optimizers import clip, pack_optimizer
+
+# Sums over the updates since the last row of metrics, kept on the device: no update waits for the host.
+_SUMS = ("train_loss", "grad_norm", "grad_norm_clipped")
+
+
+class Pack:
+    """``specs`` share ``RunSpec.pack_key``; row r of every tensor belongs to ``specs[r]``."""
+
+    def __init__(self, specs: Sequence[RunSpec], device: torch.device) -> None:
+        self.specs = list(specs)
+        self.task, self.cell, self.training = specs[0].task, specs[0].cell, specs[0].training
+        self.scan = KERNELS[choose_kernel(self.cell)][0]
+        self.device = device
+        fresh = [initial_parameters(spec) for spec in specs]
+        self._shapes = {name: tuple(value.shape) for name, value in fresh[0].items()}
+        self.theta = torch.stack([torch.cat([v.flatten() for v in p.values()]) for p in fresh]).to(device)
+        self.optimizer = pack_optimizer([spec.optimizer for spec in specs], self.theta)
+        self.seeds = torch.tensor([spec.seed for spec in specs], device=device)
+        self.update = 0
+        self.diverged_at = torch.full((len(specs),), -1, device=device)
+        self.sums = {name: torch.zeros(len(specs), dtype=torch.float64, device=device) for name in _SUMS}
+        self.summed = 0
+
+    def parameters(self, theta: Float[Tensor, "runs parameters"] | None = None) -> Parameters:
+        """Each parameter by name, [runs, ...]: views of ``theta`` (default: the pack's own)."""
+        theta = self.theta if theta is None else theta
+        parts = torch.split(theta, [math.prod(shape) for shape in self._shapes.values()], dim=1)
+        return {name: part.view(-1, *shape) for (name, shape), part in zip(self._shapes.items(), parts, strict=True)}
+
+    def outputs(self, params: Parameters, batch: Batch) -> Float[Tensor, "steps runs batch outputs"]:
+        """Readout at the task's loss steps."""
+        first, every = self.task.loss_steps.start, self.training.truncate
+        if every is None:
+            h, _ = self.scan(self.cell, params, batch.inputs, None, first)
+            return read(params, h)
+        kept, state = [], None
+        for start in range(0, len(batch.inputs), every):
+            h, state = self.scan(
+                self.cell, params, batch.inputs[start : start + every], state, min(max(0, first - start), every)
+            )
+            state = tuple(s.detach() for s in state)
+            kept.append(h)
+        return read(params, torch.cat(kept))
+
+    def step(self) -> None:
+        """One update of every run. A run whose loss or parameters stop being finite stays as it was before."""
+        batch = self.task.batch(self.seeds, "train", self.update, self.training.batch_size)
+        theta = self.theta.requires_grad_()
+        loss = self.task.loss(self.outputs(self.parameters(theta), batch), batch)
+        (grad,) = torch.autograd.grad(loss.sum(), theta)
+        with torch.no_grad():
+            theta = theta.detach()
+            optimizer = self.optimizer
+            grad, before, after = clip(optimizer.clip, grad, optimizer.constants["clip_threshold"])
+            moved = optimizer.step(theta, grad)
+            self.update += 1
+            fine = loss.isfinite() & moved.isfinite().all(1)
+            self.diverged_at = torch.where((self.diverged_at < 0) & ~fine, self.update, self.diverged_at)
+            self.theta = torch.where((self.diverged_at < 0)[:, None], moved, theta)
+            for name, value in zip(_SUMS, (loss.detach(), before, after), strict=True):
+                self.sums[name] += value
+            self.summed += 1
+
+    def averages(self) -> dict[str, Float[Tensor, "runs"]]:
+        """Means of training loss and gradient norms over the updates since the last call; {} if there were none."""
+        if self.summed == 0:
+            return {}
+        means = {name: value / self.summed for name, value in self.sums.items()}
+        self.sums = {name: torch.zeros_like(value) for name, value in self.sums.items()}
+        self.summed = 0
+        return means
+
+    @torch.no_grad()
+    def evaluate(self, split: str, samples: int, chunk: int = 256) -> dict[str, Float[Tensor, "runs"]]:
+        """The task's metrics on ``samples`` sequences of a split, always the same ones for a run."""
+        totals: dict[str, Tensor] = {}
+        for number, start in enumerate(range(0, samples, chunk)):
+            size = min(chunk, samples - start)
+            params, batch = self.parameters(), self.task.batch(self.seeds, split, number, size)
+            for name, value in self.task.metrics(self.outputs(params, batch), batch).items():
+                totals[name] = totals.get(name, 0) + value.double() * (size / samples)
+        return totals
+
+    def take(self, runs: Sequence[int]) -> Pack:
+        """These runs as a pack of their own, at the same update."""
+        taken = copy.copy(self)
+        taken.optimizer = copy.copy(self.optimizer)
+        taken.select(runs)
+        return taken
+
+    def select(self, runs: Sequence[int]) -> None:
+        """Go on with these runs only."""
+        rows = torch.tensor(runs, dtype=torch.int64, device=self.device)
+        self.specs = [self.specs[r] for r in runs]
+        self.theta = self.theta.detach()[rows]
+        self.seeds, self.diverged_at = self.seeds[rows], self.diverged_at[rows]
+        self.sums = {name: value[rows] for name, value in self.sums.items()}
+        self.optimizer.select(rows)
+
+    def state(self, run: int) -> dict[str, Any]:
+        """All that one run needs to go on, bit for bit, in whatever pack."""
+        return {
+            "update": self.update,
+            "theta": self.theta[run].detach(),
+            "slots": {name: slot[run].clone() for name, slot in self.optimizer.slots.items()},
+            "diverged_at": int(self.diverged_at[run]),
+            "sums": {name: float(value[run]) for name, value in self.sums.items()},
+            "summed": self.summed,
+        }
+
+    def restore(self, states: Sequence[dict[str, Any]]) -> None:
+        """Put every run back to a state from ``state``; all must stand at the same update."""
+        updates = {(state["update"], state["summed"]) for state in states}
+        if len(updates) != 1:
+            raise ValueError(f"runs of a pack must stand at one update, got {sorted(updates)}")
+        self.update, self.summed = updates.pop()
+        self.optimizer.updates = self.update
+        self.theta = torch.stack([state["theta"] for state in states]).to(self.device)
+        for name in self.optimizer.slots:
+            self.optimizer.slots[name] = torch.stack([state["slots"][name] for state in states]).to(self.device)
+        self.diverged_at = torch.tensor([state["diverged_at"] for state in states], device=self.device)
+        for name in _SUMS:
+            sums = [state["sums"][name] for state in states]
+            self.sums[name] = torch.tensor(sums, dtype=torch.float64, device=self.device)
+
+
+def initial_parameters(spec: RunSpec) -> Parameters:
+    """Cell and readout of one run, drawn on the CPU so that they are the same on every device."""
+    generator = torch.Generator().manual_seed(spec.seed)
+    cell = spec.cell.parameters(spec.task.input_size, generator)
+    return cell | readout_parameters(spec.cell, spec.task.output_size, generator)
