@@ -1,0 +1,67 @@
+"""Hands Hydra's jobs to lrd. Hydra imports this at every start: nothing heavy is imported at module level."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from typing import Any
+
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.utils import JobReturn
+from hydra.plugins.launcher import Launcher
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig, OmegaConf
+
+
+class UnionSweeper(BasicSweeper):
+    """Hydra's basic sweeper over a union of grids.
+
+    Each entry of ``union`` is swept together with ``params``; what the command line sets beats both. Jobs are not
+    composed here, as the basic sweeper does to check them: the launcher composes and lrd checks every one.
+    """
+
+    def __init__(self, max_batch_size: int | None, params: Any = None, union: Any = None) -> None:
+        super().__init__(max_batch_size, params)
+        self.union = list(union or [{}])
+
+    def sweep(self, arguments: list[str]) -> Any:
+        """All jobs of all grids, handed to the launcher at once."""
+        assert self.hydra_context is not None
+        assert self.launcher is not None
+        parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
+        jobs: list[list[str]] = []
+        for grid in self.union:
+            swept = [f"{key}={value}" for key, value in ({**self.params, **grid}).items()]
+            overrides = parser.parse_overrides(swept + arguments)
+            jobs.extend(itertools.chain.from_iterable(self.split_arguments(overrides, None)))
+        return self.launcher.launch(jobs, initial_job_idx=0)
+
+
+class PackLauncher(Launcher):
+    """Composes all jobs of a sweep and leaves them in lrd's inbox; ``lrd train`` runs them when Hydra is done."""
+
+    def __init__(self, **options: Any) -> None:
+        self.options = options
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        """Called by Hydra before ``launch``."""
+        self.hydra_context, self.config = hydra_context, config
+
+    def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
+        """Compose; nothing is run here."""
+        from lrd.sweeps.compose import compose_jobs
+        from lrd.sweeps.inbox import INBOX
+
+        if not job_overrides:
+            raise ValueError("the sweep is empty: one of its options has no values")
+        loader = self.hydra_context.config_loader
+
+        def compose(overrides: list[str]) -> DictConfig:
+            return loader.load_sweep_config(self.config, overrides)
+
+        INBOX.configs += compose_jobs(job_overrides, compose, lambda key: bool(loader.get_group_options(key)))
+        launcher = OmegaConf.to_container(self.config.hydra.launcher, resolve=True)
+        assert isinstance(launcher, dict)
+        INBOX.launcher = {str(key): value for key, value in launcher.items() if key != "_target_"}
+        return []

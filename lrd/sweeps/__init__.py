@@ -1,0 +1,1 @@
+"""Many runs: from Hydra's jobs to packs, workers, progress and tables."""

@@ -1,0 +1,106 @@
+"""Hydra's job overrides to plain configurations, fast.
+
+Hydra takes about 80 ms to compose one job. So it composes once for each combination of groups; the scalar overrides of
+a sweep are set on copies.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from omegaconf import DictConfig, OmegaConf
+
+Compose = Callable[[list[str]], DictConfig]
+
+
+class OverrideError(ValueError):
+    """An override that cannot be made: ``key`` and, where it is not that there is no such option, what is wrong."""
+
+    def __init__(self, key: str, message: str = "") -> None:
+        super().__init__(f"{key}: {message or 'there is no such option'}")
+        self.key = key
+        self.message = message
+
+
+def plain(config: DictConfig) -> dict[str, Any]:
+    """A composed configuration without Hydra's own node, interpolations resolved."""
+    return _resolved({str(key): node for key, node in _container(config).items() if key != "hydra"})
+
+
+def compose_jobs(
+    job_overrides: Sequence[Sequence[str]], compose: Compose, is_group: Callable[[str], bool]
+) -> list[dict[str, Any]]:
+    """One plain configuration a job.
+
+    ``compose`` makes Hydra compose a list of overrides; ``is_group`` tells whether a key chooses a file of ``conf/``.
+    """
+    parser = OverridesParser.create()
+    parsed: dict[str, Override] = {}
+    bases: dict[tuple[str, ...], dict[str, Any]] = {}
+    configs = []
+    for overrides in job_overrides:
+        groups: list[str] = []
+        scalars: list[str] = []
+        for text in overrides:
+            if text not in parsed:
+                parsed[text] = parser.parse_override(text)
+            chooses = parsed[text].key_or_group.startswith("hydra") or is_group(parsed[text].key_or_group)
+            (groups if chooses else scalars).append(text)
+        key = tuple(groups)
+        if key not in bases:
+            bases[key] = {str(k): v for k, v in _container(compose(groups)).items() if k != "hydra"}
+        config = copy.deepcopy(bases[key])
+        for text in scalars:
+            apply_override(config, parsed[text])
+        configs.append(_resolved(config))
+    return configs
+
+
+def apply_override(config: dict[str, Any], override: Override) -> None:
+    """Set, add or delete one value of a nested dict, as Hydra would."""
+    *parents, last = override.key_or_group.split(".")
+    node: Any = config
+    adds = override.is_add() or override.is_force_add()
+    for part in parents:
+        if isinstance(node, dict) and part not in node and adds:
+            node[part] = {}
+        if not isinstance(node, dict) or not isinstance(node.get(part), dict):
+            raise OverrideError(override.key_or_group)
+        node = node[part]
+    value = override.value()
+    if last not in node and not adds:
+        raise OverrideError(override.key_or_group)
+    if override.is_delete():
+        if value is not None and value != node[last]:
+            raise OverrideError(override.key_or_group, f"is {node[last]!r} and not {value!r}; nothing to delete")
+        del node[last]
+        return
+    if override.is_add() and node.get(last) is not None and not isinstance(value, dict | list):
+        raise OverrideError(override.key_or_group, "is there already; leave out the +")
+    node[last] = OmegaConf.to_container(value) if OmegaConf.is_config(value) else value
+
+
+def _container(config: DictConfig) -> dict[Any, Any]:
+    container = OmegaConf.to_container(config, resolve=False)
+    assert isinstance(container, dict)
+    return container
+
+
+def _resolved(config: dict[str, Any]) -> dict[str, Any]:
+    if not _interpolates(config):
+        return config
+    resolved = OmegaConf.to_container(OmegaConf.create(config), resolve=True)
+    assert isinstance(resolved, dict)
+    return {str(key): value for key, value in resolved.items()}
+
+
+def _interpolates(value: Any) -> bool:
+    if isinstance(value, dict):
+        return any(_interpolates(item) for item in value.values())
+    if isinstance(value, list):
+        return any(_interpolates(item) for item in value)
+    return isinstance(value, str) and "${" in value

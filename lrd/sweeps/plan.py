@@ -1,0 +1,123 @@
+"""From composed configurations to packs: what is wrong, what is done already, what trains together."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lrd.kernels import choose_kernel
+from lrd.records import RecordError, RunRecord
+from lrd.spec import Job, SpecError, job_from_config
+
+# Runs a pack at most. A packed loop gains from company; torch's own kernels run one run after another anyway, where
+# small packs share the work out better.
+MAX_RUNS = {"packed": 16}
+MAX_RUNS_ELSE = 3
+
+
+@dataclass(frozen=True)
+class PlannedPack:
+    """Jobs that train together; they share static shape, place, tracker and the update they start from."""
+
+    number: int  # its name within the plan
+    jobs: tuple[Job, ...]
+    start: int = 0
+
+    @property
+    def work(self) -> int:
+        """Run-updates still to do, at most."""
+        return sum(job.run.training.max_updates - self.start for job in self.jobs)
+
+    @property
+    def cost(self) -> float:
+        """Multiply-adds of that work, roughly: to start the most expensive pack first."""
+        run = self.jobs[0].run
+        width = run.cell.hidden_size * (run.cell.hidden_size + run.task.input_size)
+        gates = 4 if len(run.cell.state_names) > 1 else 1
+        return float(self.work * run.training.batch_size * run.task.sequence_length * width * gates)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """``runs``: every run of the sweep once; ``finished``: those whose records are whole; ``packs``: the rest."""
+
+    runs: tuple[Job, ...]
+    finished: tuple[Job, ...]
+    packs: tuple[PlannedPack, ...]
+
+    @property
+    def folders(self) -> list[str]:
+        """The studies' folders."""
+        return sorted({str(job.place.folder) for job in self.runs})
+
+
+def record_of(job: Job) -> RunRecord:
+    """The record that a job's run has or will have."""
+    return RunRecord(job.place.runs_dir, job.place.study, job.run.run_id)
+
+
+def jobs_from_configs(configs: Sequence[Mapping[str, Any]]) -> list[Job]:
+    """Typed jobs, each run once. Raises ``SpecError`` with every distinct mistake of the sweep, one a line."""
+    jobs: dict[tuple[str, str], Job] = {}
+    errors: dict[str, None] = {}
+    for config in configs:
+        try:
+            job = job_from_config(config)
+            job.place.torch_device()
+            jobs.setdefault((str(job.place.folder), job.run.run_id), job)
+        except SpecError as error:
+            errors |= dict.fromkeys(str(error).splitlines())
+    if errors:
+        raise SpecError("\n".join(errors))
+    return list(jobs.values())
+
+
+def plan(jobs: Sequence[Job], workers: int) -> Plan:
+    """Group what is left to do into packs, enough of them for every worker, the most expensive first."""
+    finished: list[Job] = []
+    groups: dict[tuple[Any, ...], list[Job]] = {}
+    for job in jobs:
+        record = record_of(job)
+        if record.finished:
+            finished.append(job)
+            continue
+        key = (job.run.pack_key, job.place, job.tracker, _start(record))
+        groups.setdefault(key, []).append(job)
+    left = len(jobs) - len(finished)
+    parts: list[tuple[Sequence[Job], int]] = []
+    for (_, _, _, start), group in groups.items():
+        most = MAX_RUNS.get(choose_kernel(group[0].run.cell), MAX_RUNS_ELSE)
+        most = max(1, min(most, math.ceil(left / workers)))
+        parts += [(part, start) for part in _even_parts(group, math.ceil(len(group) / most))]
+    packs = [PlannedPack(number, tuple(part), start) for number, (part, start) in enumerate(parts)]
+    packs.sort(key=lambda pack: pack.cost, reverse=True)
+    return Plan(tuple(jobs), tuple(finished), tuple(packs))
+
+
+def _start(record: RunRecord) -> int:
+    """The update of the run's checkpoint. A checkpoint that cannot be read is no checkpoint: the run starts anew."""
+    try:
+        checkpoint = record.load_checkpoint()
+    except RecordError:
+        return 0
+    return 0 if checkpoint is None else int(checkpoint["pack"]["update"])
+
+
+def _even_parts(jobs: Sequence[Job], parts: int) -> list[Sequence[Job]]:
+    bounds = [round(len(jobs) * part / parts) for part in range(parts + 1)]
+    return [jobs[start:stop] for start, stop in itertools.pairwise(bounds)]
+
+
+def writable(folder: Path) -> None:
+    """Make a study's folder. Raises ``SpecError`` where that is not allowed, before any work."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SpecError(f"runs_dir: cannot make {folder}: {error.strerror}; choose another folder") from error
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise SpecError(f"runs_dir: cannot write to {folder}; choose another folder")
