@@ -1,0 +1,172 @@
+"""What the figure scripts share: the command line, the runs of a study in panels, groups of rows.
+
+A figure script is a file with ``draw(study, out) -> list[Path]`` that imports these siblings by their plain names
+(``import style``), as Python resolves them when it runs ``python analysis/gap_wall.py`` from any folder. To draw from
+inside another program, put this folder on ``sys.path`` and call ``common.draw_all(study, out)``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lrd.records import RecordError, open_study
+
+HERE = Path(__file__).resolve().parent
+ROWS, COLUMNS = 5, 3  # most panels of a page: more would not be legible at the width of a paper
+
+Array = NDArray[Any]
+Table = dict[str, Array]
+
+
+class NothingToDrawError(Exception):
+    """The records hold nothing for this figure; the message says what is missing, in one line."""
+
+
+@dataclass(frozen=True)
+class Page:
+    """The panels of one figure file: a row a task, its gaps across."""
+
+    suffix: str
+    rows: list[tuple[str, list[int]]]
+
+    @property
+    def columns(self) -> int:
+        """Panels of the longest row."""
+        return max(len(gaps) for _, gaps in self.rows)
+
+    def __contains__(self, panel: tuple[str, int]) -> bool:
+        return any(panel[0] == task and panel[1] in gaps for task, gaps in self.rows)
+
+
+def draw_all(study: Any, out: Path) -> tuple[list[Path], list[str]]:
+    """Draw every figure of this folder; gives the files written and a line for each figure that had nothing to draw."""
+    paths: list[Path] = []
+    missing: list[str] = []
+    for name in figure_scripts():
+        try:
+            paths += importlib.import_module(name).draw(study, out)
+        except NothingToDrawError as error:
+            missing.append(f"{name}: {error}")
+    return paths, missing
+
+
+def figure_scripts() -> list[str]:
+    """Names of the scripts of this folder: the files that define ``draw`` at their top."""
+    return sorted(path.stem for path in HERE.glob("*.py") if "\ndef draw(" in path.read_text(encoding="utf-8"))
+
+
+def main(
+    draw: Callable[..., list[Path]],
+    description: str | None,
+    arguments: Sequence[str] | None = None,
+    **options: dict[str, Any],
+) -> int:
+    """The command line of a figure script: ``STUDY [--out FOLDER]`` and its own options, handed to ``draw`` by name."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("study", type=Path, help="folder of a study, such as runs/demo")
+    parser.add_argument("--out", type=Path, help="folder for the files (default: figures/ inside the study)")
+    for name, option in options.items():
+        parser.add_argument(f"--{name}", **option)
+    given = vars(parser.parse_args(arguments))
+    folder, out = given.pop("study"), given.pop("out")
+    try:
+        study = open_study(folder)
+        for path in draw(study, out or folder / "figures", **given):
+            print(path)
+        for problem in study.problems:
+            print(f"left out: {problem}", file=sys.stderr)
+    except (NothingToDrawError, RecordError, OSError) as error:
+        print(f"{folder}: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def runs_of(study: Any) -> Table:
+    """The runs of a study: run_id, panel, label, gap, seed, state, outcome (None while unfinished), in a fixed order.
+
+    ``panel`` is the task, with its convention where the study has the task in more than one.
+    """
+    labelled = "cell_label" in study.columns("select * from runs limit 0")
+    label = "coalesce(cast(cell_label as varchar), cell)" if labelled else "cell"
+    runs: Table = study.columns(
+        f"""
+        select run_id, state, outcome, gap, seed, {label} as label,
+            case when count(distinct convention) over (partition by task) > 1
+                then task || ' (' || convention || ')' else task end as panel
+        from runs order by panel, label, gap, seed, run_id
+        """
+    )
+    if not len(runs["run_id"]):
+        raise NothingToDrawError("the study holds no runs")
+    runs["outcome"] = np.array([value if isinstance(value, str) else None for value in runs["outcome"]], dtype=object)
+    return runs
+
+
+def join_runs(rows: Table, runs: Table) -> Table:
+    """Rows of another table with panel, label, gap, seed and state of their run added."""
+    order = np.argsort(runs["run_id"].astype(str))
+    found = order[np.searchsorted(runs["run_id"].astype(str)[order], rows["run_id"].astype(str))]
+    return rows | {name: runs[name][found] for name in ("panel", "label", "gap", "seed", "state", "outcome")}
+
+
+def groups(table: Table, *keys: str) -> Iterator[tuple[tuple[Any, ...], Table]]:
+    """Rows with equal keys together, in the order of the keys, each group in the order of the table."""
+    codes = np.stack([np.unique(table[key], return_inverse=True)[1] for key in keys])
+    order = np.lexsort(codes[::-1])
+    if not order.size:
+        return
+    starts = np.flatnonzero((np.diff(codes[:, order]) != 0).any(axis=0)) + 1
+    for rows in np.split(order, starts):
+        yield tuple(table[key][rows[0]] for key in keys), {name: column[rows] for name, column in table.items()}
+
+
+def pages(panels: Iterable[str], gaps: Iterable[int]) -> list[Page]:
+    """Panels of task x gap, in as many figures as they need to stay legible; nothing is left out.
+
+    Each task has its own gaps: the first column is the smallest gap of each, and so on.
+    """
+    swept: dict[str, set[int]] = {}
+    for panel, gap in zip(panels, gaps, strict=True):
+        swept.setdefault(panel, set()).add(int(gap))
+    lines = [
+        (task, sorted(swept[task])[start : start + COLUMNS])
+        for start in range(0, max(map(len, swept.values()), default=0), COLUMNS)
+        for task in sorted(swept)
+        if start < len(swept[task])
+    ]
+    blocks = [lines[start : start + ROWS] for start in range(0, len(lines), ROWS)]
+    return [Page("" if index == 0 else f"_{index + 1}", block) for index, block in enumerate(blocks)]
+
+
+def plain(column: Array) -> NDArray[np.float64]:
+    """A column of numbers with NULL as NaN."""
+    return np.ma.filled(np.ma.asarray(column).astype(np.float64), np.nan)
+
+
+def shortfall(runs: Table) -> str:
+    """What did not come to an end, in words: ``1 failed, 2 unfinished``; empty where every run did."""
+    tally = Counter("unfinished" if s in ("running", "interrupted") else s for s in runs["state"] if s != "finished")
+    tally["diverged"] = int((runs["outcome"] == "diverged").sum())
+    return ", ".join(f"{tally[name]} {name}" for name in ("diverged", "failed", "unfinished") if tally[name])
+
+
+def in_words(kinds: Iterable[str]) -> str:
+    """What the bands of a figure are (``lrd.stats.Band.kind``), for the line under it."""
+    words = {"none": "no band for one seed", "min-max": "band: least to greatest"}
+    return " or ".join(words.get(kind, f"band: {kind} quantiles") for kind in sorted(set(kinds)))
+
+
+def span(counts: Sequence[int]) -> str:
+    """``n = 5``, or ``n = 3-5`` where panels or points differ."""
+    low, high = min(counts), max(counts)
+    return f"n = {low}" if low == high else f"n = {low}–{high}"

@@ -1,0 +1,103 @@
+"""Share of runs that solved the task, against the gap: where each cell hits its wall.
+
+    python analysis/gap_wall.py runs/gap_wall --out figures/
+
+How to read it. One panel a task, one line a cell. A point is the share of all runs begun at that gap that met the
+task's published criterion; the bar is its 95 % Wilson interval. With 5 runs even 5 of 5 reaches down to 57 %: cells
+differ where bars do not overlap, not where points do. Runs that diverged, failed or never ended count as not solved,
+and the line under the figure says how many they are. Points are moved sideways a little where they would hide
+each other. The CSV holds every point with what became of its runs.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import common
+import numpy as np
+import style
+from matplotlib.ticker import FixedLocator, NullLocator, PercentFormatter
+
+from lrd.stats import solve_share
+
+DODGE = 0.035  # shift of neighbouring labels, as a share of the axis
+
+
+@style.paper
+def draw(study: Any, out: Path) -> list[Path]:
+    """Draw the wall of every task of a study; gives the files written."""
+    runs = common.runs_of(study)
+    table = [
+        {
+            "panel": panel,
+            "label": label,
+            "gap": int(gap),
+            **vars(solve_share(list(rows["state"]), list(rows["outcome"]))),
+        }
+        for (panel, label, gap), rows in common.groups(runs, "panel", "label", "gap")
+    ]
+    paths: list[Path] = []
+    for page in common.pages(runs["panel"], [0] * len(runs["panel"])):
+        tasks = [task for task, _ in page.rows]
+        paths += _page(page.suffix, tasks, [row for row in table if row["panel"] in tasks], runs, out)
+    return paths
+
+
+def _page(
+    suffix: str, tasks: list[str], table: list[dict[str, Any]], runs: common.Table, out: Path
+) -> list[Path]:
+    looks = style.looks(runs["label"])
+    columns = min(len(tasks), common.COLUMNS)
+    figure, grid = style.grid(-(-len(tasks) // columns), columns, 1.8, sharey=True)
+    handles: dict[str, Any] = {}
+    panels = [axes for row in grid for axes in row]
+    for axes in panels[len(tasks) :]:
+        axes.axis("off")
+    for axes, task in zip(panels, tasks, strict=False):
+        rows = [row for row in table if row["panel"] == task]
+        gaps = sorted({row["gap"] for row in rows})
+        labels = sorted({row["label"] for row in rows})
+        for index, label in enumerate(labels):
+            mine = [row for row in rows if row["label"] == label]
+            look = looks[label]
+            place = [_place(row["gap"], gaps, index - (len(labels) - 1) / 2) for row in mine]
+            shares = np.array([row["share"] for row in mine])
+            bars = [shares - [row["low"] for row in mine], [row["high"] for row in mine] - shares]
+            handles[label] = axes.errorbar(
+                place,
+                shares,
+                bars,
+                color=look.colour,
+                marker=look.marker,
+                label=label,
+                elinewidth=0.8,
+                capsize=1.5,
+                zorder=3,
+            )
+        axes.set_xscale("log")
+        axes.xaxis.set_major_locator(FixedLocator(gaps))
+        axes.xaxis.set_minor_locator(NullLocator())
+        axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+        axes.set_ylim(-0.06, 1.06)
+        axes.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
+        axes.set_xlabel("gap $T$ (steps)")
+        style.head(axes, task, f"{common.span([row['count'] for row in rows])} a point")
+    for row in grid:
+        row[0].set_ylabel("runs that solved it")
+    names = sorted(handles)
+    style.legend(figure, [handles[name] for name in names], names)
+    lost = common.shortfall({name: column[np.isin(runs["panel"], tasks)] for name, column in runs.items()})
+    style.foot(figure, ["Bars: 95 % Wilson intervals." + (f" Counted as not solved: {lost}." if lost else "")])
+    return style.save(figure, out, f"gap_wall{suffix}", table)
+
+
+def _place(gap: int, gaps: list[int], rank: float) -> float:
+    """Where to draw a gap on the log axis, moved by the rank of its label."""
+    reach = np.log(gaps[-1] / gaps[0]) or 1.0
+    return float(gap * np.exp(rank * DODGE * reach))
+
+
+if __name__ == "__main__":
+    sys.exit(common.main(draw, __doc__))

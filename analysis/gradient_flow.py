@@ -1,0 +1,156 @@
+"""Norm of the gradient of one answer's loss at every time step: does what happened at t still reach the answer?
+
+    python analysis/gradient_flow.py runs/demo --out figures/
+    python analysis/gradient_flow.py runs/demo --when end
+
+How to read it. One panel a task and gap; time runs to the right, and the answer stands at the dotted line. Solid lines
+are the norm of dL/dh_t, dashed lines that of dL/dc_t; thick at the end of training, thin and pale before the first
+update. A line that falls to the left vanishes backwards in time, one that rises to the left explodes, a flat one
+persists.
+
+Of each run the geometric mean over samples is taken (of those whose gradient is not exactly 0); lines are medians over
+the seeds, bands run from the 10 % to the 90 % quantile (least to greatest where there are fewer than 10 seeds). Over
+each panel stands, for the thick lines, the factor by which the norm changes in each step back, from the median over the
+seeds of the slope fitted over the quiet steps of the gap, and in brackets the horizon of that slope: the steps until
+the norm has fallen to 1/e. A panel shows at most 20 decades above and below the gradient at the answer; a line that
+leaves it says where it gets to. Only runs that came to an end are drawn, and the line under the figure says how many
+did not.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import common
+import numpy as np
+import style
+from gradient_panel import Key, Profile, draw_panel, legend
+
+from lrd.stats import Band, band, factor_per_step, horizon, median
+
+MOMENTS = {"init": "first", "end": "last"}
+
+
+@style.paper
+def draw(study: Any, out: Path, when: str = "both") -> list[Path]:
+    """Draw the gradient flow of a study at ``init``, ``end`` or ``both``; gives the files written."""
+    runs = common.runs_of(study)
+    moments = list(MOMENTS) if when == "both" else [when]
+    rows = _probes(study, "gradient_flow", "answer, t, lag, log10_gmean", "part = 'total'", moments)
+    if not len(rows["run_id"]):
+        raise common.NothingToDrawError("no finished run has a gradient flow (was probe.enabled off?)")
+    if len(set(rows["answer"])) > 1:  # losses of different answers are no seeds of one curve
+        answer = dict(zip(rows["run_id"], rows["answer"], strict=True))
+        named = [
+            f"{panel}, answer: {answer.get(run)}" for panel, run in zip(runs["panel"], runs["run_id"], strict=True)
+        ]
+        runs = runs | {"panel": np.array(named, dtype=object)}
+    rows = common.join_runs(rows, runs)
+    fits = common.join_runs(_probes(study, "gradient_fit", "slope", "true", moments), runs)
+    keys = ("panel", "gap", "label", "variable", "moment")
+    profiles = {key: _profile(group) for key, group in common.groups(rows, *keys)}
+    slopes = {key: float(median(common.plain(group["slope"]))) for key, group in common.groups(fits, *keys)}
+    ends = {key: int(np.max(group["t"] + group["lag"])) for key, group in common.groups(rows, "panel", "gap")}
+    paths: list[Path] = []
+    for page in common.pages(rows["panel"], rows["gap"]):
+        shown = {key: one for key, one in profiles.items() if key[:2] in page}
+        if shown:
+            paths += _page(page, shown, slopes, ends, runs, out)
+    return paths
+
+
+def _probes(study: Any, table: str, columns: str, where: str, moments: Iterable[str]) -> common.Table:
+    """Rows of the first and of the last probe of every finished run; ``moment`` says which. A sole probe is both."""
+    union = " union all ".join(
+        f"select run_id, variable, {columns}, '{moment}' as moment from {table} join finished using (run_id)"
+        f" where {where} and update = finished.{MOMENTS[moment]}"
+        for moment in moments
+    )
+    found: common.Table = study.columns(
+        f"""
+        with finished as (
+            select run_id, min(gradient_flow.update) as first, max(gradient_flow.update) as last
+            from gradient_flow join runs using (run_id) where state = 'finished' group by run_id
+        )
+        select * from ({union}) order by all
+        """
+    )
+    return found
+
+
+def _profile(rows: common.Table) -> Profile:
+    """Steps, and the band over runs at each."""
+    steps, place = np.unique(rows["t"], return_inverse=True)
+    names, run = np.unique(rows["run_id"].astype(str), return_inverse=True)
+    matrix = np.full((len(names), len(steps)), np.nan)
+    matrix[run, place] = common.plain(rows["log10_gmean"])
+    return steps, band(matrix)
+
+
+def _page(
+    page: common.Page,
+    profiles: dict[tuple[Any, ...], Profile],
+    slopes: dict[tuple[Any, ...], float],
+    ends: dict[tuple[Any, ...], int],
+    runs: common.Table,
+    out: Path,
+) -> list[Path]:
+    looks = style.looks(runs["label"])
+    figure, panels = style.grid(len(page.rows), page.columns, 1.55)
+    table: list[dict[str, object]] = []
+    for line, (task, gaps) in zip(panels, page.rows, strict=True):
+        line[0].set_ylabel("gradient norm")
+        for axes in line[len(gaps) :]:
+            axes.axis("off")
+        for axes, gap in zip(line, gaps, strict=False):
+            mine = _in_order({key[2:]: one for key, one in profiles.items() if key[:2] == (task, gap)})
+            rates = {key: slopes.get((task, gap, *key), np.nan) for key in mine}
+            draw_panel(axes, mine, rates, looks, ends[task, gap], f"{task}, $T$ = {gap}")
+            for key, (steps, spread) in mine.items():
+                table += _rows({"panel": task, "gap": gap}, key, steps, spread, rates[key])
+    for axes in panels[-1]:
+        axes.set_xlabel("step $t$")
+    keys = {key[2:] for key in profiles}
+    style.legend(figure, *legend(keys, looks))
+    style.foot(figure, _notes(profiles, runs))
+    return style.save(figure, out, f"gradient_flow{page.suffix}", table)
+
+
+def _in_order(profiles: dict[Key, Profile]) -> dict[Key, Profile]:
+    """h before c, and the thick lines last, so that they lie on top."""
+    order = sorted(profiles, key=lambda key: (key[2] == "end", key[0], key[1] != "h"))
+    return {key: profiles[key] for key in order}
+
+
+def _notes(profiles: dict[tuple[Any, ...], Profile], runs: common.Table) -> list[str]:
+    """What the figure rests on."""
+    counts = [int(spread.count.max()) for _, spread in profiles.values()]
+    bands = common.in_words(spread.kind for _, spread in profiles.values())
+    missing = int((runs["state"] != "finished").sum())
+    return [
+        "×a (n): the norm changes by a in each step back and is down to 1/e after n steps.",
+        f"Lines: median over seeds ({common.span(counts)}); {bands}."
+        + (f" Not drawn: {missing} runs that did not come to an end." if missing else ""),
+    ]
+
+
+def _rows(place: dict[str, object], key: Key, steps: np.ndarray, spread: Band, slope: float) -> list[dict[str, object]]:
+    """Rows of the CSV of one line; slope and horizon stand on each."""
+    names = dict(zip(("label", "variable", "moment"), key, strict=True))
+    rate = {"slope": slope, "factor": float(factor_per_step(slope)), "horizon": float(horizon(slope))}
+    return [
+        place
+        | names
+        | dict(zip(("t", "median", "low", "high", "runs"), point, strict=True))
+        | {"band": spread.kind}
+        | rate
+        for point in zip(steps, spread.median, spread.low, spread.high, spread.count, strict=True)
+    ]
+
+
+if __name__ == "__main__":
+    choice = {"choices": [*MOMENTS, "both"], "default": "both", "help": "moment of training (default: both)"}
+    sys.exit(common.main(draw, __doc__, when=choice))

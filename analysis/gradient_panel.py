@@ -1,0 +1,133 @@
+"""One panel of the gradient flow figure: its lines, their rates written over it, its limits."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import style
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from lrd.stats import Band, factor_per_step, horizon
+
+DECADES = 20.0  # what lies further from the gradient at the answer than this moves no float32 weight, or only breaks it
+LEAST = 1.0  # so that a flat line looks flat
+DASHES: dict[str, Any] = {"h": "-", "c": (0, (3, 1.2))}
+
+Key = tuple[str, str, str]  # label, variable, moment
+Profile = tuple[np.ndarray, Band]
+
+
+def draw_panel(
+    axes: Axes,
+    profiles: dict[Key, Profile],
+    slopes: dict[Key, float],
+    looks: dict[str, style.Look],
+    answer: int,
+    title: str,
+) -> None:
+    """The lines of one panel, and over it the rate of each thick one."""
+    limits = _limits(list(profiles.values()))
+    axes.set_ylim(*limits)
+    axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda power, _: f"$10^{{{power:.0f}}}$"))
+    axes.xaxis.set_major_locator(MaxNLocator(5, integer=True, steps=[1, 2, 5, 10]))
+    axes.axvline(answer, color="0.25", linewidth=0.8, linestyle=":")
+    thick = "end" if any(moment == "end" for *_, moment in profiles) else "init"
+    written: dict[Key, Any] = {}
+    for index, (key, (steps, spread)) in enumerate(profiles.items()):
+        label, variable, moment = key
+        look = looks[label]
+        middle = np.where(np.isfinite(spread.median), spread.median, np.nan)
+        (line,) = axes.plot(steps, middle, color=look.colour, linestyle=DASHES[variable])
+        if moment != thick:
+            line.set(linewidth=0.8, alpha=0.5)
+            continue
+        line.set(marker=look.marker, markevery=(0.06 + 0.045 * index, 0.25))
+        axes.fill_between(
+            steps, np.maximum(spread.low, limits[0]), spread.high, color=look.colour, alpha=0.18, linewidth=0
+        )
+        written[key] = line
+        _say_where_it_goes(axes, steps, middle, limits, look.colour)
+    axes.legend(
+        written.values(),
+        [_rate(slopes[key]) for key in written],
+        loc="lower left",
+        bbox_to_anchor=(-0.02, 0.99),
+        borderaxespad=0,
+        borderpad=0,
+        ncols=2,
+        columnspacing=0.8,
+        handlelength=2.4,
+        handletextpad=0.4,
+        labelspacing=0.2,
+        fontsize=style.SMALL,
+        title=title,
+        title_fontsize=8,
+        alignment="left",
+    )
+
+
+def _say_where_it_goes(
+    axes: Axes, steps: np.ndarray, middle: np.ndarray, limits: tuple[float, float], colour: str
+) -> None:
+    """Where a line leaves the panel: its least (or greatest) power of ten, beside the place where it leaves."""
+    for beyond, reaches, edge, side in (
+        (middle < limits[0], np.fmin.reduce(middle), limits[0], "bottom"),
+        (middle > limits[1], np.fmax.reduce(middle), limits[1], "top"),
+    ):
+        if beyond.any():
+            place = steps[np.flatnonzero(beyond)[-1]]
+            width = 72 * axes.bbox.width / axes.figure.dpi  # points, about: the layout is made when the figure is saved
+            left = width * place / steps[-1] > 30  # beyond the place where it leaves, if there is room
+            axes.annotate(
+                f"to $10^{{{reaches:.0f}}}$",
+                (place, edge),
+                xytext=(-3 if left else 14, 2 if side == "bottom" else -2),
+                textcoords="offset points",
+                ha="right" if left else "left",
+                va=side,
+                fontsize=style.SMALL,
+                color=colour,
+            )
+
+
+def _limits(profiles: list[Profile]) -> tuple[float, float]:
+    """Powers of ten that a panel shows: LEAST to DECADES of them to either side of the gradient at the answer."""
+    medians = [spread.median[np.isfinite(spread.median)] for _, spread in profiles]
+    medians = [one for one in medians if one.size]
+    if not medians:
+        return -1.0, 1.0
+    at_answer = float(np.median([one[-1] for one in medians]))
+    low, high = min(one.min() for one in medians), max(one.max() for one in medians)
+    low = max(min(low, at_answer - LEAST), at_answer - DECADES)
+    high = min(max(high, at_answer + LEAST), at_answer + DECADES)
+    return low - 0.05 * (high - low), high + 0.05 * (high - low)
+
+
+def _rate(slope: float) -> str:
+    """Factor per step back and horizon of a slope, for the eye."""
+    if np.isnan(slope):
+        return "no fit"
+    factor, steps = float(factor_per_step(slope)), float(horizon(slope))
+    digits = 4 if abs(factor - 1) < 0.0095 else 3 if factor > 0.1 else 4
+    length = "∞" if np.isinf(steps) else f"{steps:.0f}" if 9.5 <= steps < 1e5 else f"{steps:.2g}"
+    return f"×{factor:.{digits}f} ({length})"
+
+
+def legend(keys: set[tuple[Any, ...]], looks: dict[str, style.Look]) -> tuple[list[Any], list[str]]:
+    """Keys of the whole figure: cells by colour and marker, variables by dashes, moments by width."""
+    entries: list[tuple[Any, str]] = []
+    for label in sorted({label for label, *_ in keys}):
+        entries.append((Line2D([], [], color=looks[label].colour, marker=looks[label].marker), label))
+    names = {"h": r"$\Vert\partial L/\partial h_t\Vert$", "c": r"$\Vert\partial L/\partial c_t\Vert$"}
+    for variable in sorted({variable for _, variable, _ in keys}, reverse=True):
+        entries.append((Line2D([], [], color="0.25", linestyle=DASHES[variable], linewidth=1.0), names[variable]))
+    moments = {moment for *_, moment in keys}
+    if len(moments) > 1:
+        entries.append((Line2D([], [], color="0.25"), "after training"))
+        entries.append((Line2D([], [], color="0.25", linewidth=0.8, alpha=0.5), "before training"))
+    entries.append((Line2D([], [], color="0.25", linewidth=0.8, linestyle=":"), "answer"))
+    return [handle for handle, _ in entries], [name for _, name in entries]

@@ -1,0 +1,182 @@
+"""Evaluation loss against updates, with what chance scores: who learns, when, and what the plateaus mean.
+
+    python analysis/learning_curves.py runs/demo --out figures/
+    python analysis/learning_curves.py runs/demo --metric recall_accuracy
+
+How to read it. One panel a task and gap, one line a cell: the median over seeds, with a band from the 10 % to the
+90 % quantile (least to greatest where there are fewer than 10 seeds). The dotted line is the closed-form chance level,
+the best that remembering nothing can do; dashed lines are further landmarks, such as adding's "one number known". A
+median on the chance line means that more than half of the seeds have learned nothing yet.
+
+A run that ended, because it solved the task, keeps its last value to the right, or the runs that are still
+struggling would be all that is left of the median; one that diverged counts as infinitely bad from there on. Runs that
+failed or have not ended count as far as they were measured.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import common
+import numpy as np
+import style
+from matplotlib.axes import Axes
+from matplotlib.patheffects import withStroke
+from matplotlib.ticker import EngFormatter, MaxNLocator
+
+from lrd.stats import Band, band
+
+FAR = 1e30
+SHALLOWEST, DEEPEST = 10.0, 1e-4  # most of the axis, above and below chance
+
+
+@style.paper
+def draw(study: Any, out: Path, metric: str = "loss") -> list[Path]:
+    """Draw the learning curves of a study in one evaluation metric; gives the files written."""
+    runs = common.runs_of(study)
+    column = f"eval_{metric}"
+    known = sorted(name for name in study.columns("select * from metrics limit 0") if name.startswith("eval_"))
+    if column not in known:
+        offered = ", ".join(name.removeprefix("eval_") for name in known) or "none yet"
+        raise common.NothingToDrawError(f"no evaluation metric {metric!r} in its records; there is {offered}")
+    rows = study.columns(
+        f'select run_id, update, "{column}" as value from metrics where "{column}" is not null order by run_id, update'
+    )
+    if not len(rows["run_id"]):
+        raise common.NothingToDrawError("no run was evaluated yet")
+    rows = common.join_runs(rows, runs)
+    levels = _levels(study, runs, metric)
+    curves = {key: _curve(group) for key, group in common.groups(rows, "panel", "gap", "label")}
+    paths: list[Path] = []
+    for page in common.pages(rows["panel"], rows["gap"]):
+        shown = {key: curve for key, curve in curves.items() if key[:2] in page}
+        if shown:
+            paths += _page(page, shown, levels, runs, metric, out)
+    return paths
+
+
+def _curve(rows: common.Table) -> tuple[np.ndarray, Band]:
+    """Updates at which any run of the group was evaluated, and the band over runs there."""
+    updates = np.unique(rows["update"])
+    curves = []
+    for _, run in common.groups(rows, "run_id"):
+        values = common.plain(run["value"])
+        latest = np.searchsorted(run["update"], updates, side="right") - 1
+        curve = np.where(latest >= 0, values[np.maximum(latest, 0)], np.nan)
+        ended = updates > run["update"][-1]
+        if run["state"][0] != "finished":
+            curve[ended] = np.nan
+        elif run["outcome"][0] == "diverged":
+            curve[ended | np.isnan(curve) & (latest >= 0)] = np.inf
+        curves.append(curve)
+    return updates, band(np.stack(curves))
+
+
+def _levels(study: Any, runs: common.Table, metric: str) -> dict[tuple[str, int], dict[str, float]]:
+    """Chance and landmark levels of each panel and gap, by name; landmarks are levels of the loss alone."""
+    texts = study.columns("select distinct run_id, chance, landmarks from runs order by run_id")
+    found: dict[tuple[str, int], dict[str, float]] = {}
+    texts = common.join_runs(texts, runs)
+    for panel, gap, chance, landmarks in zip(
+        texts["panel"], texts["gap"], texts["chance"], texts["landmarks"], strict=True
+    ):
+        levels = found.setdefault((panel, int(gap)), {})
+        known = json.loads(chance) if isinstance(chance, str) else {}
+        if known.get(metric) is not None:
+            levels["chance"] = float(known[metric])
+        if metric == "loss" and isinstance(landmarks, str):
+            levels |= {name: float(level) for name, level in json.loads(landmarks).items()}
+    return found
+
+
+def _page(
+    page: common.Page,
+    curves: dict[tuple[Any, ...], tuple[np.ndarray, Band]],
+    levels: dict[tuple[str, int], dict[str, float]],
+    runs: common.Table,
+    metric: str,
+    out: Path,
+) -> list[Path]:
+    looks = style.looks(runs["label"])
+    figure, panels = style.grid(len(page.rows), page.columns, 1.35, sharey="row")
+    table: list[dict[str, object]] = []
+    handles: dict[str, Any] = {}
+    for row, (task, gaps) in zip(panels, page.rows, strict=True):
+        for axes in row[len(gaps) :]:
+            axes.axis("off")
+        for axes, gap in zip(row, gaps, strict=False):
+            mine = {key[2]: curve for key, curve in curves.items() if key[:2] == (task, gap)}
+            for index, (label, (updates, spread)) in enumerate(mine.items()):
+                look = looks[label]
+                (line,) = axes.plot(updates, spread.median, color=look.colour, marker=look.marker)
+                line.set_markevery((0.1 + 0.04 * index, 0.2))
+                high = np.minimum(spread.high, FAR)  # matplotlib draws no band up to infinity
+                axes.fill_between(updates, spread.low, high, color=look.colour, alpha=0.18, linewidth=0)
+                handles.setdefault(label, line)
+                names = ("update", "median", "low", "high", "runs")
+                columns = (updates, spread.median, spread.low, spread.high, spread.count)
+                table += [
+                    {
+                        "panel": task,
+                        "gap": gap,
+                        "label": label,
+                        **dict(zip(names, point, strict=True)),
+                        "band": spread.kind,
+                    }
+                    for point in zip(*columns, strict=True)
+                ]
+            _name_levels(axes, levels.get((task, gap), {}))
+            axes.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
+            axes.xaxis.set_major_formatter(EngFormatter(sep=""))
+            inside = (runs["panel"] == task) & (runs["gap"] == gap)
+            counts = [int((inside & (runs["label"] == label)).sum()) for label in mine]
+            style.head(axes, f"{task}, $T$ = {gap}", common.span(counts))
+        if metric == "loss":
+            here = [(task, gap) for gap in gaps]
+            _scale(row, [one[1] for key, one in curves.items() if key[:2] in here], [levels.get(k, {}) for k in here])
+        row[0].set_ylabel(f"evaluation {metric.replace('_', ' ')}")
+    for axes in panels[-1]:
+        axes.set_xlabel("update")
+    order = sorted(handles)
+    style.legend(figure, [handles[label] for label in order], order)
+    lost = common.shortfall(runs)
+    bands = common.in_words(spread.kind for _, spread in curves.values())
+    style.foot(figure, [f"Line: median over seeds; {bands}." + (f" Among the runs: {lost}." if lost else "")])
+    return style.save(figure, out, f"learning_curves{'' if metric == 'loss' else '_' + metric}{page.suffix}", table)
+
+
+def _scale(row: list[Axes], curves: list[Band], levels: list[dict[str, float]]) -> None:
+    """The loss axis of a row of panels: logarithmic, all of it but what lies far above or below chance."""
+    drawn = np.concatenate([np.r_[spread.median, spread.low, spread.high] for spread in curves])
+    drawn = np.r_[drawn[np.isfinite(drawn)], [level for known in levels for level in known.values()]]
+    if not drawn.size or (drawn <= 0).any():
+        return
+    chances = [known["chance"] for known in levels if "chance" in known] or [float(drawn.max())]
+    row[0].set_yscale("log")
+    row[0].set_ylim(max(drawn.min(), min(chances) * DEEPEST) / 1.6, min(drawn.max(), max(chances) * SHALLOWEST) * 2)
+
+
+def _name_levels(axes: Axes, levels: dict[str, float]) -> None:
+    """Chance as a dotted line named at its right, where nothing is above it; landmarks dashed, named at their left."""
+    for name, level in levels.items():
+        chance = name == "chance"
+        axes.axhline(level, color="0.25", linewidth=0.8, linestyle=":" if chance else (0, (5, 3)), zorder=1.5)
+        axes.annotate(
+            name,
+            (0.995 if chance else 0.02, level),
+            xycoords=("axes fraction", "data"),
+            xytext=(0, 2 if chance else -2),
+            textcoords="offset points",
+            ha="right" if chance else "left",
+            va="bottom" if chance else "top",
+            fontsize=style.SMALL,
+            color="0.25",
+            path_effects=[withStroke(linewidth=1.5, foreground="white")],  # legible where a curve passes behind
+        )
+
+
+if __name__ == "__main__":
+    sys.exit(common.main(draw, __doc__, metric={"default": "loss", "help": "evaluation metric (default: loss)"}))

@@ -1,0 +1,163 @@
+"""One look for all figures of a two-column paper, and one way to save them.
+
+Columns are 3.4 in and 7.0 in wide, text is 8 pt (7 pt for ticks and legends), colours are those of Okabe & Ito (2008),
+told apart with normal and colour-blind sight; in grey the marker tells them apart. A cell label has the same colour and
+marker in every figure of every study, as long as it is named in ``KNOWN``; other labels take what is left, in the
+order of the alphabet over the whole study.
+
+Nothing of the clock or the machine goes into a file: the same records give the same bytes.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+import textwrap
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import wraps
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
+
+import matplotlib
+
+matplotlib.use("Agg")  # figures are files; no window system is asked for
+
+import matplotlib.pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+SINGLE, DOUBLE = 3.4, 7.0  # width of one and of two columns, inches
+SMALL = 6.5  # points: numbers written into panels
+GREY = "0.45"
+
+KNOWN = {
+    "rnn": ("#D55E00", "s"),  # vermilion
+    "lstm": ("#0072B2", "o"),  # blue
+    "gru": ("#009E73", "^"),  # bluish green
+}
+FREE = (
+    ("#CC79A7", "D"),  # reddish purple
+    ("#E69F00", "v"),  # orange
+    ("#56B4E9", "P"),  # sky blue
+    ("#000000", "X"),
+    ("#009E73", "<"),
+    ("#F0E442", "*"),  # yellow last: it is faint on white
+)
+
+SETTINGS: dict[str, Any] = {
+    "font.family": "DejaVu Sans",  # comes with matplotlib: the same everywhere
+    "font.size": 8,
+    "axes.titlesize": 8,
+    "axes.labelsize": 8,
+    "xtick.labelsize": 7,
+    "ytick.labelsize": 7,
+    "legend.fontsize": 7,
+    "legend.frameon": False,
+    "axes.linewidth": 0.6,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.color": "0.9",
+    "grid.linewidth": 0.5,
+    "axes.axisbelow": True,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "xtick.major.size": 2.5,
+    "ytick.major.size": 2.5,
+    "lines.linewidth": 1.3,
+    "lines.markersize": 3.5,
+    "figure.constrained_layout.use": True,
+    "pdf.fonttype": 42,  # TrueType: journals refuse Type 3
+    "savefig.dpi": 200,
+}
+
+
+@dataclass(frozen=True)
+class Look:
+    """How one cell label is drawn everywhere."""
+
+    colour: str
+    marker: str
+
+
+def looks(labels: Iterable[str]) -> dict[str, Look]:
+    """The look of every label of a study; give all labels of the study, not only those of one figure.
+
+    More unknown labels than free looks start over: then a figure cannot tell them all apart.
+    """
+    names = sorted(set(labels))
+    taken = {KNOWN[name][0] for name in names if name in KNOWN}
+    free = [look for look in FREE if look[0] not in taken]
+    others = [name for name in names if name not in KNOWN]
+    chosen = {name: KNOWN[name] for name in names if name in KNOWN}
+    chosen |= {name: free[index % len(free)] for index, name in enumerate(others)}
+    return {name: Look(*chosen[name]) for name in names}
+
+
+def paper(draw: Callable[P, T]) -> Callable[P, T]:
+    """Give every figure that ``draw`` makes the settings of the paper, and leave the caller's settings alone."""
+
+    @wraps(draw)
+    def drawn(*args: P.args, **kwargs: P.kwargs) -> T:
+        with plt.rc_context(SETTINGS):  # type: ignore[arg-type]  # its stub wants the keys as literals
+            return draw(*args, **kwargs)
+
+    return drawn
+
+
+def grid(rows: int, columns: int, panel_height: float, **options: Any) -> tuple[Figure, list[list[Axes]]]:
+    """A figure of rows x columns panels in the paper's style: one column wide for one panel a row, else two."""
+    width = SINGLE if columns == 1 else DOUBLE
+    figure, axes = plt.subplots(rows, columns, figsize=(width, panel_height * rows), squeeze=False, **options)
+    return figure, [list(row) for row in axes]
+
+
+def head(axes: Axes, title: str, note: str = "") -> None:
+    """Name a panel at its upper left, with a small grey note at its upper right."""
+    axes.set_title(title, loc="left", pad=3)
+    if note:
+        axes.set_title(note, loc="right", pad=3, fontsize=SMALL, color=GREY)
+
+
+def legend(figure: Figure, handles: Sequence[Any], labels: Sequence[str]) -> None:
+    """One legend over all panels, in as many columns as fit; the figure grows by its height."""
+    entry = 0.5 + 0.055 * max(len(label.replace("\\partial", "")) for label in labels)  # inches, roughly
+    columns = max(1, min(len(labels), int(figure.get_figwidth() / entry)))
+    figure.set_figheight(figure.get_figheight() + 0.17 * -(-len(labels) // columns) + 0.08)
+    figure.legend(handles, labels, loc="outside upper center", ncols=columns)
+
+
+def foot(figure: Figure, lines: Sequence[str]) -> None:
+    """Small grey lines under a figure, what was counted and what a band is; the figure grows by their height."""
+    wrapped = [part for line in lines for part in textwrap.wrap(line, int(figure.get_figwidth() * 20))]
+    figure.set_figheight(figure.get_figheight() + 0.13 * len(wrapped) + 0.05)
+    figure.supxlabel("\n".join(wrapped), fontsize=SMALL, color=GREY, x=0.01, ha="left")
+
+
+def save(figure: Figure, out: Path, name: str, table: Sequence[Mapping[str, object]]) -> list[Path]:
+    """Write name.pdf, name.png and name.csv (the numbers drawn, one mapping a row) to ``out``; close the figure."""
+    out.mkdir(parents=True, exist_ok=True)
+    paths = [out / f"{name}.{suffix}" for suffix in ("pdf", "png", "csv")]
+    figure.align_ylabels()
+    figure.savefig(paths[0], metadata={"CreationDate": None})
+    figure.savefig(paths[1])
+    plt.close(figure)
+    with paths[2].open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(table[0])
+        writer.writerows([_text(value) for value in row.values()] for row in table)
+    return paths
+
+
+def _text(value: object) -> str:
+    """A cell of the CSV: 9 significant digits, empty for what was not measured, inf and -inf in words."""
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return value
+    number = float(value)  # type: ignore[arg-type]
+    return "" if math.isnan(number) else f"{number:.9g}"

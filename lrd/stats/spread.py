@@ -1,0 +1,183 @@
+"""Middle and spread over seeds: quantiles that know infinities, bands for curves, an interval for a median.
+
+A band describes the seeds that were run (where 80 % of them lay); an interval says where the median of all seeds
+would lie. A figure must say which of the two it draws.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import nan
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.stats import binom, bootstrap
+
+Floats = NDArray[np.float64]
+
+FEWEST_FOR_QUANTILES = 10  # below this, a 10 % quantile lies between the two outermost seeds: show those instead
+
+
+@dataclass(frozen=True)
+class Band:
+    """Median over seeds at every point of a curve, and the band around it.
+
+    ``kind`` says what the band is: "10-90 %" (quantiles, or as ``coverage`` says), "min-max" (fewer than 10 seeds) or
+    "none" (one seed: the bounds are NaN). ``count`` is the number of measured seeds at each point.
+    """
+
+    median: Floats
+    low: Floats
+    high: Floats
+    count: NDArray[np.int64]
+    kind: str
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A median and its confidence interval; ``attainable`` is the most confidence that ``count`` values can give.
+
+    The widest interval that order statistics offer, from the least to the greatest of n values, covers the median of
+    any continuous distribution with probability 1 - 2^(1-n) exactly (David & Nagaraja, Order Statistics, 7.1): 75 %
+    at n = 3, 93.75 % at n = 5, above 95 % from n = 6 on. No interval within the values can do better.
+    """
+
+    estimate: float
+    low: float
+    high: float
+    count: int
+    missing: int
+    level: float
+    attainable: float
+
+
+def quantile(values: ArrayLike, q: float, axis: int = 0) -> Floats:
+    """Quantile along an axis by linear interpolation (Hyndman & Fan 1996, type 7: numpy's default).
+
+    NaN entries are left out, column by column (all NaN: NaN). Infinities keep their place in the order; halfway
+    between -inf and a finite value is -inf, halfway between a finite value and +inf is +inf. numpy's own quantile gives
+    NaN there, and a band would tear where half of the seeds reach a gradient of exactly 0.
+    """
+    if not 0 <= q <= 1:
+        raise ValueError(f"q must lie between 0 and 1, not {q}")
+    ordered = np.sort(np.moveaxis(np.asarray(values, dtype=np.float64), axis, 0), axis=0)  # NaN sorts to the end
+    if ordered.shape[0] == 0:
+        return np.full(ordered.shape[1:], nan)
+    count = (~np.isnan(ordered)).sum(axis=0)
+    place = q * np.maximum(count - 1, 0)
+    below = np.floor(place).astype(np.int64)
+    weight = place - below
+    above = np.minimum(below + 1, np.maximum(count - 1, 0))
+    low = np.take_along_axis(ordered, below[None], axis=0)[0]
+    high = np.take_along_axis(ordered, above[None], axis=0)[0]
+    return _between(low, high, weight)
+
+
+def median(values: ArrayLike, axis: int = 0) -> Floats:
+    """Median along an axis, with the policy of ``quantile`` for NaN and infinities."""
+    return quantile(values, 0.5, axis)
+
+
+def band(values: ArrayLike, coverage: float = 0.8) -> Band:
+    """Median and band over the seeds of ``values`` [seeds, points].
+
+    The band runs between the (1-coverage)/2 and (1+coverage)/2 quantiles, or from the least to the greatest seed where
+    there are fewer than 10 (seeds with any measurement at all; one kind for the whole curve, so that it does not jump).
+    A point with a single measured seed has NaN bounds.
+    """
+    matrix = np.asarray(values, dtype=np.float64)
+    if matrix.ndim != 2:
+        raise ValueError(f"values must be [seeds, points], not of shape {matrix.shape}")
+    if not 0 < coverage < 1:
+        raise ValueError(f"coverage must lie strictly between 0 and 1, not {coverage}")
+    count = (~np.isnan(matrix)).sum(axis=0)
+    seeds = int((~np.isnan(matrix)).any(axis=1).sum())
+    tail = (1 - coverage) / 2
+    if seeds < 2:
+        kind = "none"
+    elif seeds < FEWEST_FOR_QUANTILES:
+        kind, tail = "min-max", 0.0
+    else:
+        kind = f"{100 * tail:.0f}-{100 * (1 - tail):.0f} %"
+    several = count > 1
+    return Band(
+        median=median(matrix),
+        low=np.where(several, quantile(matrix, tail), nan),
+        high=np.where(several, quantile(matrix, 1 - tail), nan),
+        count=count,
+        kind=kind,
+    )
+
+
+def median_interval(values: ArrayLike, level: float = 0.95) -> Interval:
+    """Distribution-free interval of a median, from order statistics.
+
+    With x_(k) the k-th least of n values, [x_(k), x_(n+1-k)] covers the median of any continuous distribution with
+    probability g_k = 1 - 2 P(Binomial(n, 1/2) < k) exactly. Between the last k with g_k >= level and the next, the
+    bounds are interpolated by the rule of Hettmansperger & Sheather (1986), Statistics & Probability Letters 4:
+    lambda = (n-k) I / (k + (n-2k) I) with I = (g_k - level) / (g_k - g_(k+1)). Seen to cover 94 to 96 % at a level of
+    95 % for n from 6 to 30, where the bootstrap covers 91 to 95 %. It draws nothing, so it is the same every time.
+
+    NaN is left out and counted. Fewer than two values give NaN bounds; where even the least to the greatest value
+    reach less than the level (n < 6 at 95 %), those two are given, and ``attainable`` says what they are worth.
+    """
+    known, missing = _known(values, level)
+    count = known.size
+    attainable = 1 - 2.0 ** (1 - count) if count else 0.0
+    estimate = float(median(known))
+    if count < 2:
+        return Interval(estimate, nan, nan, count, missing, level, attainable)
+    if attainable <= level:
+        return Interval(estimate, float(known[0]), float(known[-1]), count, missing, level, attainable)
+    reached = 1 - 2 * binom.cdf(np.arange(count // 2 + 1), count, 0.5)  # g_(k) at index k - 1
+    k = int((reached >= level).sum())
+    excess = (reached[k - 1] - level) / (reached[k - 1] - reached[k])
+    weight = (count - k) * excess / (k + (count - 2 * k) * excess)
+    low = _between(known[k - 1], known[k], weight)
+    high = _between(known[count - k], known[count - k - 1], weight)
+    return Interval(estimate, float(low), float(high), count, missing, level, attainable)
+
+
+def median_bootstrap(values: ArrayLike, level: float = 0.95, resamples: int = 9999, seed: int = 0) -> Interval:
+    """Percentile-bootstrap interval of a median (Efron & Tibshirani 1993, ch. 13), by ``scipy.stats.bootstrap``.
+
+    For comparison with papers that report it; ``median_interval`` covers closer to its level. Resampled with a
+    generator of a fixed seed, so the same values give the same interval in any order. Percentile and not BCa: the
+    jackknife that BCa rests on is inconsistent for a median. Missing and too few values as in ``median_interval``.
+    """
+    known, missing = _known(values, level)
+    count = known.size
+    attainable = 1 - 2.0 ** (1 - count) if count else 0.0
+    estimate = float(median(known))
+    if count < 2:
+        return Interval(estimate, nan, nan, count, missing, level, attainable)
+    with np.errstate(invalid="ignore"):  # scipy also takes a standard error, NaN where an infinity was drawn
+        drawn = bootstrap(
+            (known,),
+            median,
+            n_resamples=resamples,
+            method="percentile",
+            rng=np.random.default_rng(seed),
+            vectorized=True,
+            axis=-1,
+        ).bootstrap_distribution
+    tail = (1 - level) / 2
+    low, high = float(quantile(drawn, tail)), float(quantile(drawn, 1 - tail))
+    return Interval(estimate, low, high, count, missing, level, attainable)
+
+
+def _known(values: ArrayLike, level: float) -> tuple[Floats, int]:
+    """The values that are not NaN, in order, and how many were."""
+    if not 0 < level < 1:
+        raise ValueError(f"level must lie strictly between 0 and 1, not {level}")
+    flat = np.asarray(values, dtype=np.float64).ravel()
+    known = np.sort(flat[~np.isnan(flat)])
+    return known, flat.size - known.size
+
+
+def _between(low: Floats, high: Floats, weight: ArrayLike) -> Floats:
+    """(1 - weight) low + weight high, where an infinity with any weight at all wins over a finite value."""
+    weights = np.asarray(weight, dtype=np.float64)
+    with np.errstate(invalid="ignore"):  # the branches not taken may hold inf * 0
+        mixed = (1 - weights) * low + weights * high
+    return np.asarray(np.where((weights == 0) | (low == high), low, np.where(weights == 1, high, mixed)))

@@ -1,0 +1,159 @@
+"""A study of plausible, made-up records: RNNs vanish or explode, LSTMs persist; what fails, fails as in life."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import inf, log, log10, nan
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lrd.records import RunRecord
+from lrd.records.schema import GRADIENT_FLOW_COLUMNS
+
+ANALYSIS = Path(__file__).resolve().parents[2] / "analysis"
+sys.path.insert(0, str(ANALYSIS))  # the figure scripts import each other by plain names, as when they are run
+
+CELLS = {"rnn": ("rnn", 0.74), "lstm": ("lstm", 0.985), "rnn g=2": ("rnn", 1.12)}  # label: cell, factor per step back
+CHANCE = {"copy": lambda gap: 10 * log(8) / (gap + 20), "adding": lambda gap: 1 / 6, "delay": lambda gap: log(8)}
+
+
+@dataclass(frozen=True)
+class Made:
+    """What was written for one run, for tests to compute from independently."""
+
+    run_id: str
+    task: str
+    label: str
+    gap: int
+    seed: int
+    state: str
+    outcome: str | None
+    updates: np.ndarray
+    losses: np.ndarray
+    profiles: dict[tuple[int, str], np.ndarray]  # (update, variable): log10 norm by t
+    slopes: dict[tuple[int, str], float]
+
+
+@dataclass(frozen=True)
+class MadeStudy:
+    """A synthetic study on disk and what was put into it."""
+
+    folder: Path
+    runs: list[Made]
+
+
+def make_study(
+    root: Path,
+    name: str = "made",
+    tasks: Sequence[str] = ("copy", "adding"),
+    gaps: Sequence[int] = (10, 30),
+    labels: Sequence[str] = tuple(CELLS),
+    seeds: int = 3,
+    max_updates: int = 1000,
+) -> list[Made]:
+    """Write a study under ``root``; one run fails and one is interrupted where there are several gaps and seeds."""
+    made = []
+    for task in tasks:
+        for gap in gaps:
+            for label in labels:
+                for seed in range(seeds):
+                    rng = np.random.default_rng([len(made), 7])
+                    last = seed == seeds - 1 and gap == gaps[-1] and seeds > 1
+                    state = {"rnn": "failed", "lstm": "interrupted"}.get(label, "finished") if last else "finished"
+                    run = _imagine(rng, task, label, gap, seed, state, max_updates)
+                    _write(root, name, run, max_updates)
+                    made.append(run)
+    return made
+
+
+def _imagine(
+    rng: np.random.Generator, task: str, label: str, gap: int, seed: int, state: str, max_updates: int
+) -> Made:
+    cell, factor = CELLS[label]
+    chance = CHANCE[task](gap)
+    updates = np.arange(0, max_updates + 1, max_updates // 20)
+    reach = {"rnn": 15, "lstm": 120, "rnn g=2": 40}[label]
+    solves = rng.random() < 1 / (1 + (gap / reach) ** 3)
+    diverges = label == "rnn g=2" and not solves and rng.random() < 0.4
+    half = max_updates * (0.2 + 0.3 * rng.random()) * (1 + gap / 200)
+    fall = 1 / (1 + (updates / half) ** 6) if solves else 1 - 0.04 * updates / max_updates * rng.random()
+    losses = chance * np.maximum(fall, 1e-3) * np.exp(0.03 * rng.normal(size=updates.size)) * (1 + 0.3 * (updates == 0))
+    if diverges:
+        losses[12:] = nan
+        updates, losses = updates[:13], losses[:13]
+    elif solves and (losses < 0.05 * chance).any():
+        stop = int(np.flatnonzero(losses < 0.05 * chance)[0]) + 3
+        updates, losses = updates[:stop], losses[:stop]
+    if state != "finished":
+        updates, losses = updates[:6], losses[:6]
+    outcome = None if state != "finished" else "diverged" if diverges else "solved" if solves else "unsolved"
+    profiles, slopes = {}, {}
+    length = gap + (20 if task == "copy" else 0)
+    t = np.arange(length)
+    for update in {0, int(updates[-1])}:
+        for variable in ("h", "c") if cell == "lstm" else ("h",):
+            learned = (factor**0.3 if solves else factor) if update else factor * (0.9 if cell == "lstm" else 1)
+            slope = -log10(learned) + 0.01 * abs(rng.normal())
+            wander = np.cumsum(rng.normal(scale=0.03, size=length))[::-1]
+            profiles[update, variable] = -1.5 + 0.4 * (variable == "c") - slope * (length - 1 - t) + wander
+            slopes[update, variable] = slope
+    return Made(
+        f"{cell}-{task}-T{gap}-s{seed}-{label.replace(' ', '')}",
+        task, label, gap, seed, state, outcome, updates, losses, profiles, slopes,
+    )  # fmt: skip
+
+
+def _write(root: Path, study: str, run: Made, max_updates: int) -> None:
+    record = RunRecord(root, study, run.run_id)
+    chance = {"loss": CHANCE[run.task](run.gap)}
+    length = next(iter(run.profiles.values())).size
+    cell = CELLS[run.label][0]
+    record.create(
+        {
+            "spec": {
+                "task": {"name": run.task, "gap": run.gap, "convention": "made up"},
+                "cell": {"name": cell, "label": run.label if run.label != cell else None, "hidden_size": 8},
+                "seed": run.seed,
+            },
+            "task": {
+                "sequence_length": length,
+                "smallest_lag": run.gap,
+                "largest_lag": length,
+                "chance": chance,
+                "landmarks": {"one number known": 1 / 12} if run.task == "adding" else {},
+                "criterion": "made up",
+            },
+            "parameters": 100,
+        }
+    )
+    record.metrics({"update": run.updates, "train_loss": run.losses, "eval_loss": run.losses})
+    rows: dict[str, list[Any]] = {column: [] for column in GRADIENT_FLOW_COLUMNS}
+    fits: dict[str, list[Any]] = {"update": [], "variable": [], "slope": [], "horizon": [], "points": []}
+    for (update, variable), profile in run.profiles.items():
+        known = {
+            "update": update,
+            "variable": variable,
+            "answer": "last",
+            "log10_mean": profile,
+            "log10_gmean": profile,
+        }
+        known |= {"t": np.arange(length), "lag": length - 1 - np.arange(length)}
+        for part, shift in (("total", 0.0), ("direct", -inf)):
+            for column in rows:
+                value = {**known, "part": part}.get(column, 0.0)
+                values = np.broadcast_to(value, length).tolist()
+                rows[column] += [v + shift for v in values] if column.startswith("log10") else values
+        slope = run.slopes[update, variable]
+        found = (update, variable, slope, log10(np.e) / slope if slope > 0 else inf, length)
+        for column, fit in zip(fits, found, strict=True):
+            fits[column].append(fit)
+    record.gradient_flow(rows)
+    record.gradient_fit(fits)
+    if run.state == "finished":
+        record.finish({"outcome": run.outcome, "update": int(run.updates[-1]), "solved_at": None, "seconds": 1.0})
+    else:
+        record.status(run.state, update=int(run.updates[-1]), max_updates=max_updates)

@@ -1,0 +1,110 @@
+"""The scripts as a researcher runs them: files, bytes, one clear line when there is nothing to draw."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import common
+import matplotlib.pyplot as plt
+import pytest
+from synthetic import ANALYSIS, MadeStudy
+
+from lrd.records import open_study
+
+SCRIPTS = ("gap_wall", "gradient_flow", "learning_curves")
+
+
+@pytest.fixture(scope="module")
+def drawn(study: MadeStudy, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("drawn")
+    paths, missing = common.draw_all(open_study(study.folder), out)
+    assert missing == []
+    assert sorted(paths) == sorted(out.iterdir())
+    return out
+
+
+def run(script: str, *arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """A script in a process of its own, from another folder, with another hash seed and matplotlib configuration."""
+    environment = os.environ | {"PYTHONHASHSEED": "7", "MPLCONFIGDIR": str(cwd), "OMP_NUM_THREADS": "1"}
+    (cwd / "matplotlibrc").write_text("font.size: 20\npdf.fonttype: 3\n")
+    command = [sys.executable, str(ANALYSIS / f"{script}.py"), *map(str, arguments)]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, env=environment, timeout=60)
+
+
+def test_every_figure_is_found() -> None:
+    assert tuple(common.figure_scripts()) == SCRIPTS
+
+
+def test_files_are_there_and_are_what_they_say(drawn: Path) -> None:
+    for script in SCRIPTS:
+        assert (drawn / f"{script}.pdf").read_bytes().startswith(b"%PDF")
+        assert (drawn / f"{script}.png").read_bytes().startswith(b"\x89PNG")
+        assert (drawn / f"{script}.csv").read_text().startswith("panel,")
+
+
+def test_pdf_fonts_are_what_journals_accept(drawn: Path) -> None:
+    for script in SCRIPTS:
+        content = (drawn / f"{script}.pdf").read_bytes()
+        assert b"/CIDFontType2" in content
+        assert not re.search(rb"/Subtype\s*/Type3", content)
+        assert b"CreationDate" not in content
+
+
+def test_figures_are_two_columns_wide(drawn: Path) -> None:
+    for script in SCRIPTS:
+        assert plt.imread(drawn / f"{script}.png").shape[1] == 1400  # 7.0 in at 200 dpi
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_drawn_again_elsewhere_gives_equal_bytes(script: str, study: MadeStudy, drawn: Path, tmp_path: Path) -> None:
+    done = run(script, study.folder, "--out", tmp_path / "again", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    files = sorted((tmp_path / "again").iterdir())
+    assert [str(path) for path in files] == sorted(done.stdout.split())
+    assert len(files) == 3
+    for path in files:
+        assert path.read_bytes() == (drawn / path.name).read_bytes(), path.name
+
+
+def test_nothing_to_draw_is_one_line_without_traceback(tmp_path: Path) -> None:
+    done = run("gradient_flow", tmp_path / "nowhere", cwd=tmp_path)
+    assert done.returncode == 1
+    assert len(done.stderr.splitlines()) == 1
+    assert "nowhere" in done.stderr
+    assert done.stdout == ""
+
+
+@pytest.mark.parametrize("script", ["gradient_flow", "learning_curves"])
+def test_a_study_that_has_just_begun(script: str, begun: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    module = __import__(script)
+    assert common.main(module.draw, module.__doc__, [str(begun)]) == 1
+    output = capsys.readouterr()
+    assert len(output.err.splitlines()) == 1
+    assert output.err.startswith(f"{begun}: no ")
+    assert not (begun / "figures").exists()
+
+
+def test_all_that_can_be_drawn_is_drawn(begun: Path, tmp_path: Path) -> None:
+    """The wall counts the one run that has begun; the others have nothing yet and say so."""
+    paths, missing = common.draw_all(open_study(begun), tmp_path)
+    assert {path.stem for path in paths} == {"gap_wall"}
+    assert [line.split(":")[0] for line in missing] == ["gradient_flow", "learning_curves"]
+
+
+def test_figures_go_beside_the_records_by_default(begun: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    module = __import__("gap_wall")
+    (begun / "broken").mkdir(exist_ok=True)
+    assert common.main(module.draw, module.__doc__, [str(begun)]) == 0
+    output = capsys.readouterr()
+    assert [Path(line).parent for line in output.out.splitlines()] == [begun / "figures"] * 3
+    assert output.err.startswith("left out: ")
+    assert "broken" in output.err
+    for path in output.out.splitlines():
+        Path(path).unlink()
+    (begun / "figures").rmdir()
+    (begun / "broken").rmdir()

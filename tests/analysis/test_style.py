@@ -1,0 +1,139 @@
+"""Looks that stay, numbers as text, groups and pages that lose nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from math import inf, nan
+from pathlib import Path
+
+import common
+import gradient_panel
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+import style
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lrd.stats import band
+
+names = st.lists(st.sampled_from(["rnn", "lstm", "gru", "a", "b", "c", "rnn g=2"]), min_size=1, unique=True)
+
+
+@pytest.fixture(autouse=True)
+def _close_figures() -> Iterator[None]:
+    yield
+    plt.close("all")
+
+
+@given(names)
+def test_labels_are_told_apart_by_colour_and_by_marker(labels: list[str]) -> None:
+    looks = style.looks(labels)
+    assert set(looks) == set(labels)
+    assert len({look.colour for look in looks.values()}) == len(labels)
+    assert len({look.marker for look in looks.values()}) == len(labels)
+    assert style.looks(labels[::-1]) == looks
+
+
+@given(names)
+def test_a_known_cell_looks_the_same_in_every_study(labels: list[str]) -> None:
+    looks = style.looks(labels)
+    for label in set(labels) & set(style.KNOWN):
+        assert looks[label] == style.looks([label])[label]
+
+
+def test_many_labels_start_over_rather_than_fail() -> None:
+    assert len(style.looks(f"cell {number}" for number in range(20))) == 20
+
+
+def test_settings_stay_inside() -> None:
+    before = mpl.rcParams["pdf.fonttype"], mpl.rcParams["font.size"]
+    assert style.paper(lambda: mpl.rcParams["pdf.fonttype"])() == 42
+    assert (mpl.rcParams["pdf.fonttype"], mpl.rcParams["font.size"]) == before
+
+
+def test_csv_holds_the_numbers_drawn(tmp_path: Path) -> None:
+    figure, _ = style.grid(1, 1, 1.0)
+    table: list[dict[str, object]] = [
+        {"label": "rnn, g=2", "gap": 10, "value": 1 / 3, "low": nan, "high": inf},
+        {"label": "lstm", "gap": np.int64(30), "value": np.float64(-inf), "low": None, "high": 1e-300},
+    ]
+    style.save(figure, tmp_path / "deep" / "er", "name", table)
+    assert (tmp_path / "deep" / "er" / "name.csv").read_bytes() == (
+        b'label,gap,value,low,high\n"rnn, g=2",10,0.333333333,,inf\nlstm,30,-inf,,1e-300\n'
+    )
+    assert plt.get_fignums() == []
+
+
+@given(st.lists(st.tuples(st.sampled_from("abcdefgh"), st.integers(1, 40)), min_size=1, max_size=60))
+def test_pages_show_every_panel_once(panels: list[tuple[str, int]]) -> None:
+    pages = common.pages([task for task, _ in panels], [gap for _, gap in panels])
+    shown = [(task, gap) for page in pages for task, gaps in page.rows for gap in gaps]
+    assert sorted(shown) == sorted(set(panels))
+    assert all(panel in page for page in pages for task, gaps in page.rows for panel in [(task, gaps[0])])
+    assert len({page.suffix for page in pages}) == len(pages)
+    assert all(len(page.rows) <= common.ROWS and page.columns <= common.COLUMNS for page in pages)
+
+
+@given(st.lists(st.tuples(st.sampled_from("xyz"), st.integers(0, 3)), max_size=30))
+def test_groups_are_the_rows_in_order(rows: list[tuple[str, int]]) -> None:
+    table = {
+        "name": np.array([name for name, _ in rows], dtype=object),
+        "key": np.array([key for _, key in rows], dtype=int),
+        "row": np.arange(len(rows)),
+    }
+    found = {key: group["row"].tolist() for key, group in common.groups(table, "name", "key")}
+    assert list(found) == sorted(set(rows))
+    assert found == {key: [i for i, row in enumerate(rows) if row == key] for key in set(rows)}
+
+
+def test_shortfall_in_words() -> None:
+    runs = {
+        "state": np.array(["finished", "failed", "running", "interrupted", "finished"], dtype=object),
+        "outcome": np.array(["solved", None, None, None, "diverged"], dtype=object),
+    }
+    assert common.shortfall(runs) == "1 diverged, 1 failed, 2 unfinished"
+    assert common.shortfall({name: column[:1] for name, column in runs.items()}) == ""
+
+
+@pytest.mark.parametrize(
+    ("slope", "text"),
+    [
+        (0.0, "×1.0000 (∞)"),
+        (-np.log10(0.912), "×0.912 (11)"),
+        (-np.log10(0.9985), "×0.9985 (666)"),
+        (-np.log10(1.12), "×1.120 (∞)"),
+        (1.0, "×0.1000 (0.43)"),
+        (nan, "no fit"),
+    ],
+)
+def test_rates_for_the_eye(slope: float, text: str) -> None:
+    assert gradient_panel._rate(slope) == text
+
+
+def test_panel_limits_hold_the_answer_and_at_most_twenty_decades() -> None:
+    steps = np.arange(400)
+    dead = band([-1.0 * (399 - steps)])  # down to 1e-399
+    alive = band([-1.0 - 0.001 * (399 - steps)])
+    low, high = gradient_panel._limits([(steps, dead), (steps, alive)])
+    assert -23 < low < -20
+    assert 0 < high < 3
+    low, high = gradient_panel._limits([(steps, alive)])
+    assert low < -2
+    assert high > 0
+    assert gradient_panel._limits([(steps, band([np.full(400, -inf)]))]) == (-1.0, 1.0)
+
+
+def test_a_line_that_leaves_the_panel_says_where_it_gets_to() -> None:
+    _, ((axes,),) = style.grid(1, 1, 1.5)
+    steps = np.arange(400)
+    profiles = {
+        ("rnn", "h", "end"): (steps, band([-1.0 * (399 - steps)])),
+        ("rnn g=2", "h", "end"): (steps, band([0.2 * (399 - steps)])),
+        ("lstm", "h", "end"): (steps, band([np.full(400, -inf)])),
+    }
+    slopes = dict.fromkeys(profiles, 0.0)
+    looks = style.looks(label for label, *_ in profiles)
+    gradient_panel.draw_panel(axes, profiles, slopes, looks, 399, "panel")
+    assert [text.get_text() for text in axes.texts] == ["to $10^{-399}$", "to $10^{80}$"]
