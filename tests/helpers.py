@@ -25,7 +25,7 @@ CELLS = {f"rnn-{name}": RNN(hidden_size=5, activation=name) for name in ACTIVATI
 def random_parameters(
     cell: Cell, inputs: int, runs: int, outputs: int = 0, seed: int = 0, scale: float = 0.6, dtype: Any = torch.float64
 ) -> Parameters:
-    """Parameters [runs, ...] of a cell, and of a readout if ``outputs``: normal, W with spectral radius near 1.5 scale."""
+    """Parameters [runs, ...] of a cell, and of a readout if ``outputs``; W has a spectral radius near 1.5 scale."""
     n, generator = cell.hidden_size, torch.Generator().manual_seed(seed)
     rows = 4 * n if isinstance(cell, LSTM) else n
     shapes = {"U": (rows, inputs), "W": (rows, n), "b": (rows,)}

@@ -102,5 +102,6 @@ def scan(
     h0 = inputs.new_zeros(runs, batch, cell.hidden_size) if state is None else state[0]
     x = inputs.transpose(0, 1).contiguous()
     kept, last = _Loop.apply(  # type: ignore[no-untyped-call]
-        params["U"], params["W"], params["b"], x, h0, cell.activation, first)
+        params["U"], params["W"], params["b"], x, h0, cell.activation, first
+    )
     return kept.transpose(0, 1), (last,)

@@ -72,7 +72,7 @@ def test_bounds_of_torch_and_glorot_and_the_identity() -> None:
 def test_unknown_initialiser() -> None:
     with pytest.raises(ValueError, match="no initialiser 'xavier'; there are torch, glorot"):
         initialisers.recurrent("xavier", 3, 1.0, generator())
-    with pytest.raises(OptionError, match="must be one of torch, .* did you mean 'orthogonal'"):
+    with pytest.raises(OptionError, match=r"must be one of torch, .* did you mean 'orthogonal'"):
         RNN(init="orthogonl")
 
 

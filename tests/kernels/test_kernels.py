@@ -80,8 +80,8 @@ def results(kernel: str, cell: Cell, case: Case) -> dict[str, Tensor]:
 
 
 def assert_close(got: dict[str, Tensor], expected: dict[str, Tensor], case: Case) -> None:
-    """Each value is a sum of at most (steps * batch + hidden + inputs) products, rounded once each; the largest entry of
-    a tensor stands for the size of its terms, and 50 for how much a rounding error can grow along these few steps."""
+    """Each value is a sum of at most (steps * batch + hidden + inputs) products, rounded once each; the largest entry
+    of a tensor stands for the size of its terms, and 50 for how much an error can grow along these few steps."""
     eps = EPS64 if case.inputs.dtype == torch.float64 else EPS32
     terms = sum(case.inputs.shape[i] for i in (0, 2, 3)) + case.params["W"].shape[-1] + 10
     assert got.keys() == expected.keys()

@@ -70,7 +70,9 @@ def test_a_finished_record(tmp_path: Path) -> None:
     assert set(summary) == outcome | fits | {f"{s}_{m}" for s in ("eval", "test") for m in metrics}
     assert (summary["outcome"], summary["update"], summary["diverged_at"]) == ("unsolved", 25, None)
     assert got["metrics"]["update"].tolist() == [0, 10, 20, 25]
-    assert set(got["metrics"]) == {"update", "train_loss", "grad_norm", "grad_norm_clipped"} | {f"eval_{m}" for m in metrics}
+    assert set(got["metrics"]) == {"update", "train_loss", "grad_norm", "grad_norm_clipped"} | {
+        f"eval_{m}" for m in metrics
+    }
     assert sorted(set(got["flow"]["update"])) == [0, 1, 2, 5, 10, 20, 25]
     assert got["fits"]["update"].tolist() == [u for u in (0, 1, 2, 5, 10, 20, 25) for _ in "hc"]
     total = (got["flow"]["part"] == "total") & (got["flow"]["variable"] == "c") & (got["flow"]["update"] == 25)
@@ -95,7 +97,9 @@ def test_final_parameters_are_those_of_the_pack(tmp_path: Path) -> None:
 @pytest.mark.parametrize("cell", [RNN(hidden_size=4), LSTM(hidden_size=3)])
 def test_interruption_leaves_no_trace(cell: RNN | LSTM, stop_at: int, tmp_path: Path) -> None:
     options = {"max_updates": 30, **SMALL}
-    specs = [run_spec(Adding(gap=24, convention="pascanu2013"), cell, s, lr=lr, **options) for s, lr in ((1, 0.01), (2, 0.1))]
+    specs = [
+        run_spec(Adding(gap=24, convention="pascanu2013"), cell, s, lr=lr, **options) for s, lr in ((1, 0.01), (2, 0.1))
+    ]
     go(specs, tmp_path / "whole")
     cut = tmp_path / "cut"
     assert go(specs, cut, stop_at) == Ending(interrupted=True, update=stop_at)
@@ -109,7 +113,9 @@ def test_interruption_leaves_no_trace(cell: RNN | LSTM, stop_at: int, tmp_path: 
 
 
 def test_interrupted_again_and_again_with_checkpoints_all_the_time(tmp_path: Path) -> None:
-    specs = [run_spec(EASY, LSTM(hidden_size=3), seed, max_updates=21, stop_when_solved=False, **SMALL) for seed in (0, 1)]
+    specs = [
+        run_spec(EASY, LSTM(hidden_size=3), seed, max_updates=21, stop_when_solved=False, **SMALL) for seed in (0, 1)
+    ]
     go(specs, tmp_path / "whole")
     while go(specs, tmp_path / "cut", stop_at=4, checkpoint_seconds=1e-9).interrupted:
         pass
@@ -121,7 +127,9 @@ def test_a_run_recorded_alone_is_the_run_recorded_in_a_pack(tmp_path: Path) -> N
     """Also where companions leave the pack early, solved or diverged."""
     rates = (0.05, 0.0003, 1e38, 0.02)
     cell = RNN(hidden_size=6, activation="relu")
-    options = {"max_updates": 200, "clip": "none", "solved_evals": 2, "eval_every": 5} | {k: v for k, v in SMALL.items() if k != "eval_every"}
+    options = {"max_updates": 200, "clip": "none", "solved_evals": 2, "eval_every": 5} | {
+        k: v for k, v in SMALL.items() if k != "eval_every"
+    }
     specs = [run_spec(EASY, cell, seed, "sgd", lr=lr, momentum=0.9, **options) for seed, lr in enumerate(rates)]
     go(specs, tmp_path / "pack")
     outcomes = []
@@ -147,7 +155,9 @@ def test_solved_is_so_many_evaluations_in_a_row(tmp_path: Path, monkeypatch: pyt
     assert (summary["outcome"], summary["solved_at"], summary["update"]) == ("solved", 30, 50)
 
 
-def test_without_stopping_a_solved_run_goes_on_to_its_last_update(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_stopping_a_solved_run_goes_on_to_its_last_update(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(Delay, "solved", lambda self, metrics: torch.tensor([True]))
     spec = run_spec(EASY, RNN(hidden_size=2), max_updates=50, solved_evals=2, stop_when_solved=False, **SMALL)
     go([spec], tmp_path)
@@ -156,7 +166,9 @@ def test_without_stopping_a_solved_run_goes_on_to_its_last_update(tmp_path: Path
 
 
 def test_runs_at_different_updates_start_anew_together(tmp_path: Path) -> None:
-    a, b = (run_spec(EASY, RNN(hidden_size=2), seed, max_updates=20, stop_when_solved=False, **SMALL) for seed in (0, 1))
+    a, b = (
+        run_spec(EASY, RNN(hidden_size=2), seed, max_updates=20, stop_when_solved=False, **SMALL) for seed in (0, 1)
+    )
     go([a], tmp_path / "cut", stop_at=3)
     go([b], tmp_path / "cut", stop_at=7)
     go([a, b], tmp_path / "cut")

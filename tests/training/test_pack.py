@@ -140,6 +140,17 @@ def test_a_diverging_run_leaves_its_companions_alone(cell: Cell) -> None:
         assert torch.equal(pack.theta[run], other.theta[0])
 
 
+def test_an_infinite_loss_is_divergence_even_if_its_gradient_is_clipped() -> None:
+    pack = make_pack(*(run_spec(TASKS["adding"], RNN(hidden_size=2), seed, clip="value") for seed in range(2)))
+    with torch.no_grad():
+        pack.theta[0, -1] = 1e25  # the readout's bias: squared, beyond float32
+    before = pack.theta.clone()
+    pack.step()
+    assert pack.diverged_at.tolist() == [1, -1]
+    assert torch.equal(pack.theta[0], before[0])
+    assert not torch.equal(pack.theta[1], before[1])
+
+
 def test_runs_that_leave_do_not_change_those_that_stay() -> None:
     specs = mixed(TASKS["delay"], LSTM(hidden_size=5))
     whole, pack = make_pack(*specs), make_pack(*specs)
