@@ -52,13 +52,13 @@ def gradient_flow(
     """Gradient flow of every sample of every run of a pack.
 
     ``params``: cell and readout, [runs, ...]; ``answer``: "last", "first", "all" (the sum over answers) or a number;
-    ``dtype``: of states and gradients. float32 has a relative error near 1e-7 * sqrt(steps); where it overflows, the
-    float64 result is given.
+    ``dtype``: of states and gradients. float32 has a relative error near 1e-7 * sqrt(steps); where it leaves
+    its range, the float64 result is given.
     """
     runs = torch.arange(batch.inputs.shape[1], device=batch.inputs.device)
     per_run = 8 * batch.inputs[:, 0, :, 0].numel() * cell.hidden_size * 12
     parts = []
-    for group in runs.split(max(1, _GROUP_BYTES // per_run)):
+    for group in torch.split(runs, max(1, _GROUP_BYTES // per_run)):
         part = _flow(task, cell, *_take(params, batch, group, dtype), answer)
         if dtype != torch.float64 and len(beyond := _beyond(part)):  # of these runs alone, whatever their companions
             exact = _flow(task, cell, *_take(params, batch, group[beyond], torch.float64), answer)
@@ -74,8 +74,11 @@ def gradient_flow(
 
 
 def _beyond(flow: Flow) -> Int[Tensor, "some"]:
-    """The runs with a norm that is nan or infinite at an answer, where every sample has a step, or infinite anywhere."""
-    wrong = [norms[-1].isnan().any(-1) | norms.isposinf().any(-1).any(0) for norms in flow.total.values()]
+    """The runs with a norm that is nan at an answer, where every sample has a step, infinite, or 0 anywhere.
+
+    A slope below 1e-38 is 0 in float32; what is 0 in truth (behind a dead rectifier) is so in float64 too.
+    """
+    wrong = [norms[-1].isnan().any(-1) | norms.isinf().any(-1).any(0) for norms in flow.total.values()]
     return torch.stack(wrong).any(0).nonzero()[:, 0]
 
 

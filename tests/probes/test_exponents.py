@@ -22,7 +22,7 @@ from lrd.tasks import Batch, Task
 
 @dataclass(frozen=True)
 class Ask(Task):
-    """Numbers are asked for at the last ``asked`` steps of ``gap`` steps, whose inputs are all zero but for the bias."""
+    """Numbers are asked for at the last ``asked`` steps of ``gap`` steps, whose inputs are noise or nothing."""
 
     gap: int = option(10, "length", ge=1)
     asked: int = option(1, "answers", ge=1)
@@ -211,3 +211,15 @@ def test_log_spaced(last: int, per_decade: int, moments: list[int]) -> None:
     longer = log_spaced(10 * last + 3, per_decade)
     assert set(moments) - {last} <= set(longer) - {10 * last + 3}
     assert all(moment in range(10**6 + 1) for moment in log_spaced(10**6, 20))
+
+
+@pytest.mark.parametrize(("activation", "bias"), [("sigmoid", -150.0), ("tanh", -60.0)])
+def test_what_float32_cannot_hold_is_looked_at_in_float64(activation: str, bias: float) -> None:
+    """Units saturated beyond |a| = 103 (sigmoid) or 52 (tanh) have slopes below the smallest float32."""
+    task, cell, params = Ask(gap=9), RNN(hidden_size=1, activation=activation), still(1, torch.ones(1, 1), bias)
+    batch = task.batch(torch.tensor([0]), "probe", 0, 1)
+    coarse, exact = (
+        gradient_flow(task, cell, params, batch, dtype=d).total["h"] for d in (torch.float32, torch.float64)
+    )
+    assert exact.isfinite().all()
+    assert torch.equal(coarse, exact)

@@ -42,7 +42,8 @@ def assert_flow(
     assert lags.tolist() == list(range(lags[0], -1, -1))
     last = torch.stack([task.answer_steps(batch, k) for k in answers_of(task, answer)]).amax(0)
     for run in range(len(last)):
-        for mine, plain in zip((flow.total, flow.direct), plain_flow(task, cell, params, batch, answer, run, **how)):
+        plain_parts = plain_flow(task, cell, params, batch, answer, run, **how)
+        for mine, plain in zip((flow.total, flow.direct), plain_parts, strict=True):
             assert set(mine) == set(cell.state_names)
             for name, norms in plain.items():
                 expected = by_lag(norms, last[run].numpy(), lags)
@@ -188,7 +189,9 @@ def test_companions_do_not_matter(
 @pytest.mark.parametrize("task", ["copy-arjovsky2016", "adding-hochreiter1997", "delay-voelker2019"])
 def test_float32_is_the_same_to_float32(task: str, cell: str) -> None:
     params, batch = setting(TASKS[task], CELLS[cell])
-    exact, fast = (gradient_flow(TASKS[task], CELLS[cell], params, batch, "all", d) for d in (torch.float64, torch.float32))
+    exact, fast = (
+        gradient_flow(TASKS[task], CELLS[cell], params, batch, "all", d) for d in (torch.float64, torch.float32)
+    )
     for part in ("total", "direct"):
         for name, norms in getattr(exact, part).items():
             got = getattr(fast, part)[name]

@@ -1,0 +1,85 @@
+"""Statistics over samples against numpy, the table of a run, and the fitted line."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lrd.probes import Flow, fit, over_samples, profile_columns
+from lrd.probes.profile import QUANTILES
+from lrd.records import schema
+from lrd.tasks import Adding, Copy
+
+norms = st.floats(-300, 300) | st.just(-math.inf) | st.just(math.nan)
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.integers(1, 70).flatmap(lambda n: st.lists(st.lists(norms, min_size=n, max_size=n), min_size=1, max_size=3)))
+def test_statistics_are_numpys(rows: list[list[float]]) -> None:
+    got = {name: v.numpy() for name, v in over_samples(torch.tensor(rows, dtype=torch.float64)).items()}
+    for j, row in enumerate(rows):
+        there = np.array([x for x in row if not math.isnan(x)])
+        if not len(there):
+            assert all(math.isnan(v[j]) for v in got.values())
+            continue
+        finite = there[np.isfinite(there)]
+        mean = np.mean(10.0**there)
+        # Sums of up to 70 powers of ten, whose logarithms of 300 are good to 300 eps ln 10 each.
+        assert got["log10_mean"][j] == pytest.approx(np.log10(mean) if mean > 0 else -np.inf, abs=1e-11)
+        assert got["log10_gmean"][j] == pytest.approx(finite.mean() if len(finite) else -np.inf, abs=1e-11)
+        assert got["zero_share"][j] == np.isneginf(there).mean()
+        for name, q in QUANTILES.items():
+            assert got[name][j] == np.quantile(there, q, method="inverted_cdf")
+
+
+def flow_of(total: np.ndarray, direct: np.ndarray | None = None) -> Flow:
+    """One run and variable ``h``; arrays [lags, batch]."""
+    tensors = [
+        torch.from_numpy(a)[:, None] for a in (total, np.full_like(total, -np.inf) if direct is None else direct)
+    ]
+    return Flow("last", torch.arange(len(total) - 1, -1, -1), *({"h": t} for t in tensors))
+
+
+def test_table_of_a_run() -> None:
+    total = np.array([[np.nan, np.nan], [-3.0, np.nan], [-2.0, -np.inf], [-1.0, -1.0]])
+    direct = np.array([[np.nan, np.nan], [-np.inf, np.nan], [-np.inf, -np.inf], [-1.0, -1.0]])
+    columns = profile_columns(flow_of(total, direct), 0)
+    assert {"update", *columns} == set(schema.GRADIENT_FLOW_COLUMNS)
+    assert columns["part"].tolist() == ["total"] * 3 + ["direct"]  # no row for a step that no sample has
+    assert columns["t"].tolist() == [1, 2, 3, 3]
+    assert columns["lag"].tolist() == [2, 1, 0, 0]
+    assert columns["log10_gmean"].tolist() == [-3, -2, -1, -1]
+    assert columns["log10_mean"].tolist() == pytest.approx([-3, -2 - math.log10(2), -1, -1], abs=1e-15)
+    assert columns["zero_share"].tolist() == [0, 0.5, 0, 0]
+    assert columns["log10_q25"].tolist() == [-3, -math.inf, -1, -1]
+    assert {*columns["variable"]} == {"h"}
+    assert {*columns["answer"]} == {"last"}
+
+
+@pytest.mark.parametrize("slope", [0.25, -0.1, 1e-6, 3.0])
+def test_fit_of_an_exact_line_over_the_quiet_steps_alone(slope: float) -> None:
+    task = Copy(gap=12, items=3)
+    t = np.arange(task.sequence_length, dtype=float)
+    y = slope * t - 7
+    y[: task.quiet_steps.start], y[task.quiet_steps.stop :] = 99.0, -99.0
+    line = fit(task, flow_of(np.stack([y - 1, y + 1], 1)), "h", 0)
+    assert line.points == 12
+    assert line.slope == pytest.approx(slope, rel=1e-9)
+    assert line.horizon == pytest.approx(1 / (slope * math.log(10)) if slope > 0 else math.inf, rel=1e-9)
+
+
+def test_fit_leaves_out_zeros_and_steps_that_are_not_there() -> None:
+    task = Adding(gap=12)
+    y = 0.5 * np.arange(12.0) - 3
+    y[3], y[5] = -np.inf, np.nan
+    line = fit(task, flow_of(y[:, None]), "h", 0)
+    assert (line.points, line.slope) == (9, pytest.approx(0.5, rel=1e-12))
+    y[2:] = -np.inf
+    assert fit(task, flow_of(y[:, None]), "h", 0).points == 2
+    assert math.isnan(fit(task, flow_of(y[:, None]), "h", 0).slope)
+    assert math.isnan(fit(task, flow_of(y[:, None]), "h", 0).horizon)
