@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 
@@ -56,22 +56,30 @@ _HOLDS: dict[str, tuple[str, Callable[[Any, Any], bool]]] = {
 
 
 def check_options(instance: Any) -> None:
-    """Raise ``OptionError`` for the first field of a dataclass that breaks its bounds, is not finite or not a choice."""
-    for field in dataclasses.fields(instance):
-        value = getattr(instance, field.name)
-        if value is None:
-            continue
-        if isinstance(value, float) and math.isnan(value):
-            raise OptionError(field.name, f"must be a number{_bounds_text(field)}, got nan")
-        bounds = field.metadata.get("bounds", {})
-        if isinstance(value, float) and math.isinf(value) and bounds:
-            raise OptionError(field.name, f"must be a finite number{_bounds_text(field)}, got {value}")
-        for name, bound in bounds.items():
-            if not _HOLDS[name][1](value, bound):
-                raise OptionError(field.name, f"must be{_bounds_text(field)}, got {value}")
-        choices = field.metadata.get("choices")
-        if choices is not None and value not in choices:
-            raise OptionError(field.name, not_a_choice(value, choices))
+    """Raise ``OptionError`` for the first field of a dataclass that is out of bounds, not finite or not a choice."""
+    for error in wrong_options(type(instance), vars(instance)):
+        raise error
+
+
+def wrong_options(kind: Any, values: Mapping[str, Any]) -> list[OptionError]:
+    """What is wrong with values of the right type for the fields of a dataclass, each by itself."""
+    fields = [field for field in dataclasses.fields(kind) if values.get(field.name) is not None]
+    wrong = ((field.name, _wrong(field, values[field.name])) for field in fields)
+    return [OptionError(name, message) for name, message in wrong if message]
+
+
+def _wrong(field: dataclasses.Field[Any], value: Any) -> str | None:
+    if isinstance(value, float) and math.isnan(value):
+        return f"must be a number{_bounds_text(field)}, got nan"
+    if isinstance(value, float) and math.isinf(value):
+        return f"must be a finite number{_bounds_text(field)}, got {value}"
+    for name, bound in field.metadata.get("bounds", {}).items():
+        if not _HOLDS[name][1](value, bound):
+            return f"must be{_bounds_text(field)}, got {value}"
+    choices = field.metadata.get("choices")
+    if choices is not None and value not in choices:
+        return not_a_choice(value, choices)
+    return None
 
 
 def not_a_choice(value: object, choices: Iterable[str]) -> str:

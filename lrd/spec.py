@@ -20,7 +20,7 @@ import pydantic
 import torch
 
 from lrd.cells import CELLS, Cell
-from lrd.options import OptionError, check_options, nearest, not_a_choice, option
+from lrd.options import OptionError, check_options, nearest, not_a_choice, option, wrong_options
 from lrd.probes import answer_numbers
 from lrd.tasks import TASKS, Task
 from lrd.tasks.streams import MAX_STEP
@@ -267,7 +267,7 @@ def _build_named(kinds: Mapping[str, type[Any]], group: str, config: Mapping[str
         return None
     options = dict(values)
     name = options.pop("name", None)
-    if name not in kinds:
+    if not isinstance(name, str) or name not in kinds:
         errors.append(f"{group}.name: {not_a_choice(name, kinds)}")
         return None
     return _build(kinds[name], group, options, errors)
@@ -284,17 +284,30 @@ def _model(kind: Callable[..., Any]) -> type[pydantic.BaseModel]:
 def _build(kind: type[Any], group: str, options: Any, errors: list[str]) -> Any:
     """An options object from plain values, or None with what is wrong appended to ``errors``."""
     prefix = f"{group}." if group else ""
+    if not isinstance(options, Mapping):
+        errors.append(f"{group}: must hold options, got {options!r}")
+        return None
     known = [field.name for field in dataclasses.fields(kind)]
+    wrong: dict[str, str] = {}  # one message an option
     try:
-        return kind(**_model(kind).model_validate(options).model_dump())  # type: ignore[arg-type]
+        options = _model(kind).model_validate(options).model_dump()  # type: ignore[arg-type]
     except pydantic.ValidationError as error:
         for problem in error.errors():
-            key = ".".join(str(part) for part in problem["loc"])
+            key = str(problem["loc"][0])
             if problem["type"] == "extra_forbidden":
                 text = f"there is no such option{nearest(key, known)}; {group or 'here'} has {', '.join(known)}"
+            elif key in wrong:  # none of several types
+                allowed = problem["msg"].removeprefix("Input should be")
+                text = f"{wrong[key].split(', got ')[0]} or{allowed}, got {problem['input']!r}"
             else:
                 text = f"{problem['msg'][0].lower()}{problem['msg'][1:]}, got {problem['input']!r}"
-            errors.append(f"{prefix}{key}: {text}")
-    except OptionError as error:
-        errors.append(f"{prefix}{error.key}: {error.message}")
+            wrong[key] = text
+    typed = {key: value for key, value in options.items() if key in known and key not in wrong}
+    wrong |= {error.key: error.message for error in wrong_options(kind, typed)}
+    if not wrong:
+        try:
+            return kind(**options)
+        except OptionError as error:  # options that do not go together
+            wrong[error.key] = error.message
+    errors += [f"{prefix}{key}: {message}" for key, message in wrong.items()]
     return None

@@ -1,0 +1,217 @@
+"""A configuration becomes a run with a name of its own, or lines that say what is wrong with it."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import json
+import math
+import re
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lrd.cells import CELLS
+from lrd.spec import OPTIMIZERS, Probe, RunSpec, SpecError, Training, job_from_config
+from lrd.tasks import TASKS
+
+BASE: dict[str, Any] = {
+    "task": {"name": "copy", "gap": 20},
+    "cell": {"name": "lstm", "hidden_size": 8},
+    "optimizer": {"name": "adam", "lr": 0.01},
+    "training": {"max_updates": 50},
+    "seed": 3,
+}
+NAMED = {"task": TASKS, "cell": CELLS, "optimizer": OPTIMIZERS}
+
+
+def with_(path: str, value: Any, base: dict[str, Any] = BASE) -> dict[str, Any]:
+    """The configuration with one value set, e.g. ``cell.gain``."""
+    config = copy.deepcopy(base)
+    *groups, key = path.split(".")
+    inner = config
+    for group in groups:
+        inner = inner.setdefault(group, {})
+    inner[key] = value
+    return config
+
+
+def run(path: str | None = None, value: Any = None) -> RunSpec:
+    return job_from_config(with_(path, value) if path else BASE).run
+
+
+WRONG = [
+    ("sede", 3, r"sede: there is no such option; did you mean 'seed'\?"),
+    ("modle.size", 3, r"modle: there is no such option"),
+    (
+        "cell.hiden_size",
+        3,
+        r"cell\.hiden_size: there is no such option; did you mean 'hidden_size'\?; cell has hidden_size",
+    ),
+    ("task.gapp", 3, r"task\.gapp: there is no such option; did you mean 'gap'\?; task has gap, convention"),
+    ("training.lr", 3, r"training\.lr: there is no such option; training has batch_size"),
+    ("tracker.modes", "x", r"tracker\.modes: there is no such option; did you mean 'mode'\?"),
+    ("task.name", "coppy", r"task\.name: must be one of copy, adding, delay, got 'coppy'; did you mean 'copy'\?"),
+    ("cell.name", None, r"cell\.name: must be one of rnn, lstm, got None"),
+    ("cell.name", ["rnn"], r"cell\.name: must be one of rnn, lstm, got \['rnn'\]"),
+    ("task", "copy", r"task: must be one of copy, adding, delay, got 'copy'"),
+    ("training", None, r"training: must hold options, got None"),
+    ("task.gap", 0, r"task\.gap: must be >= 1, got 0"),
+    ("task.gap", 2.5, r"task\.gap: input should be a valid integer, got 2\.5"),
+    ("task.gap", "long", r"task\.gap: input should be a valid integer, got 'long'"),
+    ("task.gap", True, r"task\.gap: input should be a valid integer, got True"),
+    ("task.gap", None, r"task\.gap: input should be a valid integer, got None"),
+    ("task.convention", "bai", r"task\.convention: must be one of arjovsky2016, .*, got 'bai'"),
+    ("cell.hidden_size", -3, r"cell\.hidden_size: must be >= 1, got -3"),
+    ("cell.forget_bias", math.inf, r"cell\.forget_bias: must be a finite number, got inf"),
+    ("cell.forget_bias", "big", r"cell\.forget_bias: input should be a valid number, got 'big'"),
+    ("cell.init", "ortho", r"cell\.init: must be one of .*, got 'ortho'; did you mean 'orthogonal'\?"),
+    ("cell.activation", "relu", r"cell\.activation: there is no such option"),  # an rnn has it, an lstm has not
+    ("optimizer.lr", math.nan, r"optimizer\.lr: must be a number > 0, got nan"),
+    ("optimizer.lr", math.inf, r"optimizer\.lr: must be a finite number > 0, got inf"),
+    ("optimizer.lr", 0, r"optimizer\.lr: must be > 0, got 0"),
+    ("optimizer.lr", False, r"optimizer\.lr: input should be a valid number, got False"),
+    ("optimizer.beta1", 1.0, r"optimizer\.beta1: must be >= 0 and < 1, got 1\.0"),
+    (
+        "optimizer.clip",
+        "norms",
+        r"optimizer\.clip: must be one of none, norm, value, got 'norms'; did you mean 'norm'\?",
+    ),
+    ("training.stop_when_solved", 1, r"training\.stop_when_solved: input should be a valid boolean, got 1"),
+    ("training.truncate", 0, r"training\.truncate: must be >= 1, got 0"),
+    ("probe.answer", "lst", r"probe\.answer: must be first, last, all or a number, got 'lst'"),
+    ("probe.answer", 10, r"probe\.answer: must lie below the task's number of answers, 10, got 10"),
+    ("probe.answer", 1.5, r"probe\.answer: input should be a valid string or a valid integer, got 1\.5"),
+    ("seed", -1, r"seed: must be >= 0 and < 2147483648, got -1"),
+    ("seed", 1.0, r"seed: input should be a valid integer, got 1\.0"),
+    ("study", "../x", r"study: must be a plain folder name, got '../x'"),
+    ("checkpoint_seconds", 0, r"checkpoint_seconds: must be > 0, got 0"),
+    ("tracker.name", "wandbb", r"tracker\.name: must be one of wandb, none, got 'wandbb'; did you mean 'wandb'\?"),
+]
+
+
+@pytest.mark.parametrize(("path", "value", "line"), WRONG, ids=lambda v: str(v)[:30])
+def test_a_wrong_option_is_one_line_with_its_name_and_the_rule(path: str, value: Any, line: str) -> None:
+    with pytest.raises(SpecError) as error:
+        job_from_config(with_(path, value))
+    message = str(error.value)
+    assert "\n" not in message
+    assert re.match(line, message), message
+
+
+@pytest.mark.parametrize(
+    ("task", "convention", "least"),
+    [
+        ("adding", "arjovsky2016", 2),
+        ("adding", "hochreiter1997", 22),
+        ("adding", "pascanu2013", 10),
+        ("delay", "voelker2019", 21),
+    ],
+)
+def test_a_gap_too_short_for_its_convention(task: str, convention: str, least: int) -> None:
+    options = {"name": task, "convention": convention}
+    with pytest.raises(
+        SpecError, match=rf"^task\.gap: must be >= {least} for convention {convention} .*got {least - 1}$"
+    ):
+        job_from_config(BASE | {"task": options | {"gap": least - 1}})
+    assert job_from_config(BASE | {"task": options | {"gap": least}}).run.task.gap == least
+
+
+def test_all_that_is_wrong_is_told_at_once() -> None:
+    config = with_("seed", "x", with_("training.foo", 1, with_("training.batch_size", 0, with_("cell.gain", -1))))
+    config |= {"task": {"name": "copy", "gap": 0, "items": 0}, "sed": 1}
+    with pytest.raises(SpecError) as error:
+        job_from_config(config)
+    told = sorted(line.split(":")[0] for line in str(error.value).splitlines())
+    assert told == ["cell.gain", "sed", "seed", "task.gap", "task.items", "training.batch_size", "training.foo"]
+
+
+def test_whole_numbers_do_for_real_ones_and_name_the_same_run() -> None:
+    assert run("optimizer.lr", 1).run_id == run("optimizer.lr", 1.0).run_id
+    assert isinstance(run("cell.forget_bias", 2).cell.forget_bias, float)
+
+
+def test_run_id_tells_cell_task_gap_and_seed() -> None:
+    assert re.fullmatch(r"lstm-copy-T20-s3-[0-9a-f]{10}", run().run_id)
+
+
+def shuffled(config: dict[str, Any]) -> dict[str, Any]:
+    return {k: shuffled(v) if isinstance(v, dict) else v for k, v in reversed(config.items())}
+
+
+def test_run_id_does_not_depend_on_the_order_of_keys_nor_on_spelt_out_defaults() -> None:
+    assert job_from_config(shuffled(BASE)).run.run_id == run().run_id
+    assert job_from_config(run().to_dict()).run.run_id == run().run_id
+
+
+PLACES = [("study", "other"), ("device", "cpu"), ("tracker.name", "none"), ("runs_dir", "/x"), ("cell.label", "mine")]
+
+
+@pytest.mark.parametrize(("path", "value"), PLACES)
+def test_run_id_does_not_depend_on_where_and_how_it_is_shown(path: str, value: Any) -> None:
+    assert run(path, value).run_id == run().run_id
+
+
+def kinds() -> list[tuple[str, str, type]]:
+    named = [(group, name, kind) for group, table in NAMED.items() for name, kind in table.items()]
+    return [*named, ("training", "", Training), ("probe", "", Probe)]
+
+
+def another(field: Any, value: Any) -> Any:
+    """A value that the option may also have."""
+    if "choices" in field.metadata:
+        return next(choice for choice in field.metadata["choices"] if choice != value)
+    if isinstance(value, bool):
+        return not value
+    if isinstance(value, int):
+        return value + 1
+    if isinstance(value, float):
+        return value / 2 + 0.001
+    return {"answer": "first", "label": "x", "chrono": 30, "truncate": 7}[field.name]
+
+
+@pytest.mark.parametrize(("group", "name", "kind"), kinds(), ids=lambda v: str(v)[:20])
+def test_every_option_names_another_run_and_another_pack_as_its_marks_say(group: str, name: str, kind: type) -> None:
+    options = {"name": name} if name else {}
+    base = BASE | {group: options | ({"gap": 44} if group == "task" else {})}
+    spec = job_from_config(base).run
+    for field in dataclasses.fields(kind):
+        value = another(field, getattr(getattr(spec, group), field.name))
+        other = job_from_config(with_(f"{group}.{field.name}", value, base)).run
+        assert (other.run_id != spec.run_id) == field.metadata["identity"], field.name
+        assert (other.pack_key == spec.pack_key) == field.metadata["per_run"], field.name
+
+
+def test_seed_names_another_run_in_the_same_pack() -> None:
+    assert run("seed", 4).run_id != run().run_id
+    assert run("seed", 4).pack_key == run().pack_key
+
+
+@pytest.mark.parametrize("group", NAMED)
+def test_another_kind_is_another_run_and_another_pack(group: str) -> None:
+    specs = [job_from_config(BASE | {group: {"name": name}}).run for name in NAMED[group]]
+    assert len({spec.run_id for spec in specs}) == len({spec.pack_key for spec in specs}) == len(specs)
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.data())
+def test_a_run_comes_back_from_its_dictionary_and_from_json(data: st.DataObject) -> None:
+    config = {}
+    for group, table in NAMED.items():
+        name = data.draw(st.sampled_from(sorted(table)))
+        fields = [f for f in dataclasses.fields(table[name]) if f.name not in ("gap", "convention")]
+        chosen = data.draw(st.lists(st.sampled_from(fields), unique_by=lambda f: f.name)) if fields else []
+        config[group] = {"name": name} | {f.name: another(f, f.default) for f in chosen}
+    spec = job_from_config(config | {"seed": data.draw(st.integers(0, 2**31 - 1))}).run
+    again = job_from_config(json.loads(json.dumps(spec.to_dict()))).run
+    assert again == spec
+    assert (again.run_id, again.pack_key) == (spec.run_id, spec.pack_key)
+
+
+def test_a_spec_is_frozen() -> None:
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        run().seed = 4
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        run().cell.gain = 2.0
