@@ -40,6 +40,7 @@ def compose_jobs(
     """
     parser = OverridesParser.create()
     parsed: dict[str, Override] = {}
+    chooses: dict[str, bool] = {}  # whether an override chooses a file
     bases: dict[tuple[str, ...], dict[str, Any]] = {}
     configs = []
     for overrides in job_overrides:
@@ -48,12 +49,13 @@ def compose_jobs(
         for text in overrides:
             if text not in parsed:
                 parsed[text] = parser.parse_override(text)
-            chooses = parsed[text].key_or_group.startswith("hydra") or is_group(parsed[text].key_or_group)
-            (groups if chooses else scalars).append(text)
-        key = tuple(groups)
-        if key not in bases:
-            bases[key] = {str(k): v for k, v in _container(compose(groups)).items() if k != "hydra"}
-        config = copy.deepcopy(bases[key])
+                key = parsed[text].key_or_group
+                chooses[text] = key.startswith("hydra") or is_group(key)
+            (groups if chooses[text] else scalars).append(text)
+        choice = tuple(groups)
+        if choice not in bases:
+            bases[choice] = {str(k): v for k, v in _container(compose(groups)).items() if k != "hydra"}
+        config = copy.deepcopy(bases[choice])
         for text in scalars:
             apply_override(config, parsed[text])
         configs.append(_resolved(config))
