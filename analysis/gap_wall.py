@@ -45,9 +45,7 @@ def draw(study: Any, out: Path) -> list[Path]:
     return paths
 
 
-def _page(
-    suffix: str, tasks: list[str], table: list[dict[str, Any]], runs: common.Table, out: Path
-) -> list[Path]:
+def _page(suffix: str, tasks: list[str], table: list[dict[str, Any]], runs: common.Table, out: Path) -> list[Path]:
     looks = style.looks(runs["label"])
     columns = min(len(tasks), common.COLUMNS)
     figure, grid = style.grid(-(-len(tasks) // columns), columns, 1.8, sharey=True)

@@ -4,7 +4,7 @@
 
 Adding task, Adam, clipping by norm, float32, one CPU thread (lrd fills cores with single-threaded workers).
 
-(a) stock: ``nn.RNN`` or ``nn.LSTM`` with ``nn.Linear``, ``torch.optim.Adam`` and ``clip_grad_norm_``; no gradient norms.
+(a) stock: ``nn.RNN`` or ``nn.LSTM`` with ``nn.Linear``, ``torch.optim.Adam`` and ``clip_grad_norm_``; no norms.
 (b) lrd: a pack of one, with gradient flow at lrd's default schedule for a run of its default length:
     time of an update + looks * time of a look / updates. Evaluation, which (a) does not do, is left out.
 (c) loop: ``nn.RNNCell`` or ``nn.LSTMCell`` step by step, with ``retain_grad`` and the norm of dL/dh_t at every step.

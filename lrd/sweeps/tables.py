@@ -35,9 +35,7 @@ def results(study: Study) -> str:
     """Solved, slope and horizon by task, gap and cell."""
     header = ["task", "gap", "cell", "solved", "solved at", "factor/step: start", "end", "horizon"]
     rows = []
-    for task, gap, cell, runs, solved, diverged, unfinished, updates, start, end in study.sql(
-        _RESULTS
-    ).fetchall():
+    for task, gap, cell, runs, solved, diverged, unfinished, updates, start, end in study.sql(_RESULTS).fetchall():
         notes = "".join(f", {n} {what}" for n, what in ((diverged, "diverged"), (unfinished, "unfinished")) if n)
         at = "-" if updates is None else f"{updates:.0f}"
         rows.append([task, gap, cell, f"{solved}/{runs}{notes}", at, _factor(start), _factor(end), _horizon(end)])
