@@ -97,11 +97,11 @@ def answer_numbers(task: Task, answer: str | int) -> range:
 
 
 def _take(params: Parameters, batch: Batch, group: Int[Tensor, "some"], dtype: torch.dtype) -> tuple[Parameters, Batch]:
-    weights = None if batch.weights is None else batch.weights[:, group].to(dtype)
-    targets = batch.targets[:, group]
-    targets = targets.to(dtype) if targets.is_floating_point() else targets
+    part = batch.of_runs(group)
+    targets = part.targets.to(dtype) if part.targets.is_floating_point() else part.targets
+    weights = None if part.weights is None else part.weights.to(dtype)
     taken = {name: p[group].detach().to(dtype) for name, p in params.items()}
-    return taken, Batch(batch.inputs[:, group].to(dtype), targets, weights)
+    return taken, Batch(part.inputs.to(dtype), targets, weights)
 
 
 def _flow(task: Task, cell: Cell, params: Parameters, batch: Batch, answer: str | int) -> Flow:

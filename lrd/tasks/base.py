@@ -32,6 +32,11 @@ class Batch:
     targets: Num[Tensor, "steps runs batch *outputs"]
     weights: Float[Tensor, "steps runs batch"] | None = None
 
+    def of_runs(self, runs: slice | Int[Tensor, "some"]) -> Batch:
+        """The sequences of these runs alone."""
+        weights = None if self.weights is None else self.weights[:, runs]
+        return Batch(self.inputs[:, runs], self.targets[:, runs], weights)
+
 
 @dataclass(frozen=True)
 class Task(ABC):
@@ -119,8 +124,11 @@ class Task(ABC):
     def draw(self, stream: Stream, batch_size: int) -> Batch:
         """Sequences from the random words of a stream, on the stream's device, in float32."""
 
-    def batch(self, seeds: Int[Tensor, "runs"], split: str, step: int, batch_size: int) -> Batch:
-        """The batch of one step of a split ("train", "eval", "test", "probe"): a pure function of its arguments."""
+    def batch(self, seeds: Int[Tensor, "runs"], split: str, step: int | Int[Tensor, "runs"], batch_size: int) -> Batch:
+        """The batch of one step of a split ("train", "eval", "test", "probe"): a pure function of its arguments.
+
+        ``step``: the same for all runs, or each run's own.
+        """
         return self.draw(Stream(seeds, split, step), batch_size)
 
     # -- loss and success ---------------------------------------------------------------------------------------------

@@ -20,6 +20,8 @@ from lrd.spec import RunSpec
 from lrd.tasks import Batch
 from lrd.training.optimizers import clip, pack_optimizer
 
+# Drawing takes some 40 tensor operations whatever their size: small batches are drawn for several updates at once.
+_DRAW_STEPS, _DRAW_NUMBERS = 16, 2**16
 # Sums over the updates since the last row of metrics, kept on the device: no update waits for the host.
 _SUMS = ("train_loss", "grad_norm", "grad_norm_clipped")
 
@@ -41,6 +43,7 @@ class Pack:
         self.diverged_at = torch.full((len(specs),), -1, device=device)
         self.sums = {name: torch.zeros(len(specs), dtype=torch.float64, device=device) for name in _SUMS}
         self.summed = 0
+        self._drawn_from = self._drawn_steps = 0
 
     def parameters(self, theta: Float[Tensor, "runs parameters"] | None = None) -> Parameters:
         """Each parameter by name, [runs, ...]: views of ``theta`` (default: the pack's own)."""
@@ -65,7 +68,7 @@ class Pack:
 
     def step(self) -> None:
         """One update of every run. A run whose loss or parameters stop being finite stays as it was before."""
-        batch = self.task.batch(self.seeds, "train", self.update, self.training.batch_size)
+        batch = self._next_batch()
         theta = self.theta.requires_grad_()
         loss = self.task.loss(self.outputs(self.parameters(theta), batch), batch)
         (grad,) = torch.autograd.grad(loss.sum(), theta)
@@ -81,6 +84,18 @@ class Pack:
             for name, value in zip(_SUMS, (loss.detach(), before, after), strict=True):
                 self.sums[name] += value
             self.summed += 1
+
+    def _next_batch(self) -> Batch:
+        """The training batch of this update, drawn together with those of the updates after it where they are small."""
+        runs = len(self.specs)
+        if not self._drawn_from <= self.update < self._drawn_from + self._drawn_steps:
+            numbers = self.task.sequence_length * self.training.batch_size * runs
+            steps = max(1, min(_DRAW_STEPS, _DRAW_NUMBERS // numbers))
+            step = torch.arange(self.update, self.update + steps, device=self.device).repeat_interleave(runs)
+            self._drawn = self.task.batch(self.seeds.repeat(steps), "train", step, self.training.batch_size)
+            self._drawn_from, self._drawn_steps = self.update, steps
+        place = (self.update - self._drawn_from) * runs
+        return self._drawn.of_runs(slice(place, place + runs))
 
     def averages(self) -> dict[str, Float[Tensor, "runs"]]:
         """Means of training loss and gradient norms over the updates since the last call; {} if there were none."""
@@ -114,6 +129,7 @@ class Pack:
         rows = torch.tensor(runs, dtype=torch.int64, device=self.device)
         self.specs = [self.specs[r] for r in runs]
         self.theta = self.theta.detach()[rows]
+        self._drawn_steps = 0
         self.seeds, self.diverged_at = self.seeds[rows], self.diverged_at[rows]
         self.sums = {name: value[rows] for name, value in self.sums.items()}
         self.optimizer.select(rows)
@@ -136,6 +152,7 @@ class Pack:
             raise ValueError(f"runs of a pack must stand at one update, got {sorted(updates)}")
         self.update, self.summed = updates.pop()
         self.optimizer.updates = self.update
+        self._drawn_steps = 0
         self.theta = torch.stack([state["theta"] for state in states]).to(self.device)
         for name in self.optimizer.slots:
             self.optimizer.slots[name] = torch.stack([state["slots"][name] for state in states]).to(self.device)

@@ -197,3 +197,18 @@ def test_splits_are_fixed_and_differ() -> None:
     chunks = [pack.task.batch(pack.seeds, "eval", n, size) for n, size in ((0, 256), (1, 44))]
     losses = [float(pack.task.loss(pack.outputs(pack.parameters(), b), b)) for b in chunks]
     assert float(first["loss"]) == pytest.approx((256 * losses[0] + 44 * losses[1]) / 300, rel=1e-7)
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_batches_drawn_ahead_are_those_of_each_update(task: str) -> None:
+    """However many updates are drawn at once, and when runs leave in between."""
+    pack = make_pack(*(run_spec(TASKS[task], LSTM(hidden_size=3), seed) for seed in (5, 6, 7)))
+    for update in range(20):
+        if update == 5:
+            pack.select([0, 2])
+        drawn = pack._next_batch()
+        plain = pack.task.batch(pack.seeds, "train", update, pack.training.batch_size)
+        for name in ("inputs", "targets", "weights"):
+            expected = getattr(plain, name)
+            assert (expected is None and getattr(drawn, name) is None) or torch.equal(getattr(drawn, name), expected)
+        pack.update += 1
