@@ -22,6 +22,7 @@ _USAGE = """lrd: recurrent networks and long-term dependencies
   lrd train --help        groups and options         lrd train --cfg job   the composed configuration
   eval "$(lrd -sc install=bash)"   tab completion    lrd --version
 """
+_INTERRUPTED = "interrupted: the same command again goes on from the checkpoints"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -43,7 +44,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail(f"command: {not_a_choice(command, commands)} (lrd --help shows them)")
     try:
         return commands[command](rest)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt:  # before or after training, which answers for itself
+        print(_INTERRUPTED, file=sys.stderr)
         return 130
     except BrokenPipeError:  # the reader of our output has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -75,14 +77,17 @@ def _train(arguments: list[str]) -> int:
 
     try:
         jobs = jobs_from_configs(inbox.configs)
-        workers = _workers(inbox.launcher, default_workers())
+        workers = _workers(inbox.launcher, default_workers(jobs[0].place.torch_device()))
         for job in jobs:
             writable(job.place.folder)
         work = plan(jobs, workers)
     except (SpecError, RecordError) as error:
         return _fail(str(error))
     left = len(work.runs) - len(work.finished)
-    print(f"{len(work.runs)} runs: {len(work.finished)} finished before, {left} to train in {len(work.packs)} packs")
+    print(
+        f"{len(work.runs)} runs: {len(work.finished)} finished before, {left} to train in {len(work.packs)} packs",
+        flush=True,
+    )
     progress = execute(work, workers)
     for folder in work.folders:
         with suppress(RecordError):  # a sweep that was stopped, or failed, before its first record
@@ -91,7 +96,7 @@ def _train(arguments: list[str]) -> int:
     for line in failures(progress):
         print(f"lrd: {line}", file=sys.stderr)
     if progress.interrupted:
-        print("interrupted: the same command again goes on from the checkpoints", file=sys.stderr)
+        print(_INTERRUPTED, file=sys.stderr)
         return 130
     return 1 if progress.failures else 0
 

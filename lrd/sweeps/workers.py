@@ -17,6 +17,8 @@ from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
+import torch
+
 from lrd.sweeps.plan import PlannedPack
 
 _STOP = False
@@ -38,8 +40,6 @@ class Event:
 
 def train_pack(pack: PlannedPack, emit: Callable[[Event], None], should_stop: Callable[[], bool]) -> None:
     """Train one pack in this process; failures become an event, so that the sweep goes on."""
-    import torch
-
     from lrd.records import make_tracker
     from lrd.training import train
 
@@ -48,6 +48,7 @@ def train_pack(pack: PlannedPack, emit: Callable[[Event], None], should_stop: Ca
     # pass through denormal numbers, which are slow and, at 1e-38, nothing to a parameter.
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
+    torch.backends.cudnn.allow_tf32 = False  # float32 means float32 on a GPU too
     settings = vars(job.tracker)
     tracker = make_tracker(
         settings["name"],
@@ -181,6 +182,8 @@ class Pool:
         return event
 
 
-def default_workers() -> int:
-    """The cores that this process may use."""
+def default_workers(device: torch.device) -> int:
+    """One worker a core that this process may use, or one a GPU."""
+    if device.type == "cuda":
+        return 1 if device.index is not None else torch.cuda.device_count()
     return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from typing import Any
 import torch
 
 from lrd.probes import gradient_flow, log_spaced
-from lrd.records import RunRecord, Tracker
+from lrd.records import RecordError, RunRecord, Tracker
 from lrd.spec import Place, RunSpec
 from lrd.training.journal import Journal, numbers
 from lrd.training.pack import Pack
@@ -145,7 +146,11 @@ def _write(pack: Pack, journals: Sequence[Journal], state: str) -> None:
 
 def _resume(pack: Pack, journals: Sequence[Journal]) -> bool:
     """Go on from the runs' checkpoints, if all have one and stand at the same update."""
-    found = [journal.record.load_checkpoint() for journal in journals]
+    try:
+        found = [journal.record.load_checkpoint() for journal in journals]
+    except RecordError as error:
+        logging.getLogger(__name__).warning("%s; its pack starts anew", error)
+        return False
     kept = [checkpoint for checkpoint in found if checkpoint is not None]
     if len(kept) < len(found):
         return False

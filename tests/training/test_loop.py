@@ -184,3 +184,14 @@ def test_probe_can_be_switched_off(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     got = contents(spec, tmp_path)
     assert got["flow"] == got["fits"] == {}
     assert not any(name.startswith("slope") for name in got["summary"])
+
+
+def test_a_damaged_checkpoint_starts_the_run_anew_and_says_so(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    spec = run_spec(EASY, RNN(hidden_size=3), max_updates=20, **SMALL)
+    go([spec], tmp_path / "whole")
+    go([spec], tmp_path / "cut", stop_at=12)
+    checkpoint = record(spec, tmp_path / "cut").path / "checkpoint.pt"
+    checkpoint.write_bytes(checkpoint.read_bytes()[:-100])
+    assert go([spec], tmp_path / "cut") == Ending(interrupted=False, update=20)
+    assert "checkpoint.pt" in caplog.text
+    assert_same(contents(spec, tmp_path / "cut"), contents(spec, tmp_path / "whole"))

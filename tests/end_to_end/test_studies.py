@@ -1,0 +1,43 @@
+"""Every study of experiments/ in miniature, and its figures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from commands import LRD, ROOT, run, run_folders
+
+from lrd.records import RunRecord, open_study
+
+STUDIES = sorted(path.stem for path in (ROOT / "experiments").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_a_study_trains_and_draws_its_figures(name: str, miniature: Callable[[str], Path], tmp_path: Path) -> None:
+    folder = miniature(name)
+    study = folder / "runs" / name
+    runs = run_folders(study)
+    assert runs
+    assert all(RunRecord(study.parent, name, run_id).finished for run_id in runs)
+    assert f"{len(runs)} runs: 0 finished before, {len(runs)} to train" in (folder / "stdout").read_text()
+
+    drawn = run([LRD, "figures", str(study), "--out", str(tmp_path / "figures")], tmp_path)
+    paths = [Path(line) for line in drawn.stdout.splitlines()]
+    assert {path.suffix for path in paths} == {".pdf", ".png", ".csv"}
+    assert {"gap_wall.pdf", "gradient_flow.pdf", "learning_curves.pdf"} <= {path.name for path in paths}
+    assert all(path.stat().st_size > 100 for path in paths)
+    assert drawn.stderr == ""
+
+
+def test_the_demo_has_what_its_claim_needs(miniature: Callable[[str], Path]) -> None:
+    study = open_study(miniature("demo") / "runs" / "demo")
+    grid = study.sql(
+        "select task, cell, count(distinct gap), count(distinct seed) from runs where cell_gain = 1 group by all"
+    ).fetchall()
+    assert {row[:2] for row in grid} == {(t, c) for t in ("copy", "adding", "delay") for c in ("rnn", "lstm")}
+    assert all(gaps >= 3 and seeds == 2 for _, _, gaps, seeds in grid)
+    # beyond the edge gradients grow on their way back, elsewhere in the RNN they shrink
+    slopes = study.columns("select cell_gain > 1 as beyond, slope_h_start as slope from runs where cell = 'rnn'")
+    assert (slopes["slope"][slopes["beyond"]] < 0).all()
+    assert (slopes["slope"][~slopes["beyond"]] > 0).all()

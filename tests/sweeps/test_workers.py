@@ -1,0 +1,173 @@
+"""Workers: the same records as in process, and what a dying, raising or stopped one costs."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import signal
+from collections.abc import Sequence
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from commands import FILES, assert_equal_records, run_folders
+from jobs import job
+
+from lrd.records import RunRecord
+from lrd.spec import Job
+from lrd.sweeps.execute import execute, failures
+from lrd.sweeps.plan import PlannedPack, plan, record_of
+from lrd.sweeps.workers import Event, Pool, default_workers, train_pack
+
+ENDLESS = 10**7  # updates
+
+
+def sweep(root: Path, **options: Any) -> list[Job]:
+    """Two packs' worth of runs."""
+    return [job(root, cell=cell, seed=seed, **options) for cell in ("rnn", "lstm") for seed in range(2)]
+
+
+def in_process(packs: Sequence[PlannedPack]) -> None:
+    for pack in packs:
+        train_pack(pack, lambda event: None, lambda: False)
+
+
+def state(job_: Job) -> str | None:
+    return record_of(job_).state
+
+
+def test_two_workers_leave_the_records_of_one_process_bit_for_bit(tmp_path: Path) -> None:
+    in_process(plan(sweep(tmp_path / "one"), 1).packs)
+    progress = execute(plan(sweep(tmp_path / "two"), 2), 2)
+    assert progress.outcomes == {"unsolved": 4}
+    assert_equal_records(tmp_path / "one" / "s", tmp_path / "two" / "s")
+    pids = {record_of(j).read_status()["pid"] for j in sweep(tmp_path / "two")}  # type: ignore[index]
+    assert len(pids) == 2
+    assert os.getpid() not in pids
+
+
+def test_what_a_run_leaves_does_not_depend_on_its_pack(tmp_path: Path) -> None:
+    in_process(plan(sweep(tmp_path / "together"), 1).packs)
+    in_process([PlannedPack(n, (j,)) for n, j in enumerate(sweep(tmp_path / "alone"))])
+    assert_equal_records(tmp_path / "together" / "s", tmp_path / "alone" / "s")
+
+
+def test_a_killed_worker_costs_its_pack_alone(tmp_path: Path) -> None:
+    endless = [job(tmp_path, seed=seed, training_max_updates=ENDLESS) for seed in range(2)]
+    packs = plan([*endless, job(tmp_path, cell="lstm"), job(tmp_path, gap=5)], 2).packs
+    assert len(packs) == 3
+    pool, events = Pool(1), []
+    for event in pool.run(packs):
+        if event is not None:
+            events.append(event)
+            if event.pack.number == packs[0].number and event.kind == "progress":
+                (process,) = pool._processes.values()
+                os.kill(process.pid, signal.SIGKILL)
+    failed = [event for event in events if event.kind == "failed"]
+    assert [(event.pack.number, event.reason) for event in failed] == [
+        (packs[0].number, "its worker process died (killed by SIGKILL)")
+    ]
+    assert sorted(o["outcome"] for e in events for o in e.finished) == ["unsolved", "unsolved"]
+    assert [state(j) for p in packs for j in p.jobs] == ["interrupted", "interrupted", "finished", "finished"]
+
+
+def test_a_pack_that_raises_says_why_and_the_others_go_on(tmp_path: Path) -> None:
+    jobs = sweep(tmp_path)
+    broken = record_of(jobs[0])
+    (broken.path / "metrics.parquet").mkdir(parents=True)  # in the place of the file
+    progress = execute(plan(jobs, 1), 1)
+
+    assert progress.outcomes == {"failed": 2, "unsolved": 2}
+    assert [state(j) for j in jobs] == ["failed", "failed", "finished", "finished"]
+    reason = f"RecordError: cannot write {broken.path}/metrics.parquet: a folder stands in the place of the file"
+    for j in jobs[:2]:
+        assert record_of(j).read_status()["message"].startswith(reason)  # type: ignore[index]
+        trace = (record_of(j).path / "error.txt").read_text()
+        assert trace.startswith("Traceback")
+        assert reason.removeprefix("RecordError: ") in trace
+    (line,) = failures(progress)
+    assert line.startswith(f"2 runs failed: {reason}")
+    assert line.endswith(f"(see {broken.path}/error.txt)")
+
+    (broken.path / "metrics.parquet").rmdir()
+    assert execute(plan(jobs, 1), 1).outcomes == {"unsolved": 2}
+    assert {state(j) for j in jobs} == {"finished"}
+
+
+def test_stopped_workers_leave_checkpoints(tmp_path: Path) -> None:
+    jobs = sweep(tmp_path, training_max_updates=ENDLESS)
+    work, pool, events = plan(jobs, 2), Pool(2), []
+    for event in pool.run(work.packs):
+        if event is not None:
+            events.append(event)
+            if {e.pack.number for e in events if e.update > 0} == {pack.number for pack in work.packs}:
+                pool.stop()
+    assert [e.kind for e in events if e.kind != "progress"] == ["interrupted"] * 2
+    assert {state(j) for j in jobs} == {"interrupted"}
+    assert all(set(os.listdir(record_of(j).path)) >= FILES["checkpoint"] for j in jobs)
+    assert all(pack.start > 0 for pack in plan(jobs, 2).packs)
+
+
+@pytest.mark.parametrize("update", [0, 1, 3, 8])  # a row of metrics and averages over its updates every 3
+def test_a_stopped_pack_goes_on_to_the_same_end_bit_for_bit(tmp_path: Path, update: int) -> None:
+    # One sample to evaluate, one bit to remember: some runs are "solved" by luck, so that streaks are cut too.
+    task: dict[str, Any] = {"task_name": "delay", "task_alphabet": 2, "task_tokens": 1, "gap": 2}
+    lucky = task | {"training_eval_samples": 1}
+    in_process(plan(sweep(tmp_path / "whole", **lucky), 1).packs)
+    jobs = sweep(tmp_path / "cut", **lucky)
+    for pack in plan(jobs, 1).packs:
+        asked = itertools.count()
+        train_pack(pack, lambda event: None, lambda asked=asked: next(asked) == update)
+    again = plan(jobs, 1).packs
+    assert [pack.start for pack in again] == [update, update]
+    in_process(again)
+    assert_equal_records(tmp_path / "whole" / "s", tmp_path / "cut" / "s")
+    solved_at = {record_of(j).read_summary()["solved_at"] for j in jobs}  # type: ignore[index]
+    assert solved_at != {None}
+
+
+def test_workers_stopped_while_they_start_are_interrupted_not_failed(tmp_path: Path) -> None:
+    work = plan(sweep(tmp_path), 2)
+    pool = Pool(2)
+    kinds = []
+    for event in pool.run(work.packs, timeout=0.05):
+        kinds += [event.kind] if event is not None else []
+        pool.stop()
+    assert kinds == ["interrupted"] * len(kinds)
+    assert not run_folders(tmp_path / "s")
+    assert not pool._processes
+
+
+def test_a_worker_that_starts_while_the_pool_is_stopped_is_told(tmp_path: Path) -> None:
+    class Stopped(Pool):
+        def _start(self) -> Connection:
+            self.stop()  # as a signal would, before the new process is known
+            return super()._start()
+
+    events = [event for event in Stopped(1).run(plan(sweep(tmp_path), 1).packs) if event is not None]
+    assert [event.kind for event in events] == ["interrupted"]
+
+
+def test_a_stopped_pool_begins_nothing(tmp_path: Path) -> None:
+    pool = Pool(2)
+    pool.stop()
+    assert list(pool.run(plan(sweep(tmp_path), 2).packs)) == []
+
+
+@pytest.mark.parametrize("cell", ["rnn", "lstm"])
+def test_a_stop_in_process_writes_a_checkpoint_at_once(tmp_path: Path, cell: str) -> None:
+    (pack,) = plan([job(tmp_path, cell=cell, training_max_updates=ENDLESS)], 1).packs
+    events: list[Event] = []
+    train_pack(pack, events.append, lambda: len(events) > 2)
+    assert [e.kind for e in events] == ["progress"] * 3 + ["interrupted"]
+    record: RunRecord = record_of(pack.jobs[0])
+    checkpoint = record.load_checkpoint()
+    assert checkpoint is not None
+    assert checkpoint["pack"]["update"] == events[-1].update == 6
+
+
+def test_there_is_a_worker_for_every_core_this_process_may_use() -> None:
+    assert default_workers(torch.device("cpu")) == len(os.sched_getaffinity(0))
+    assert default_workers(torch.device("cuda:1")) == 1

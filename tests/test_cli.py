@@ -1,0 +1,193 @@
+"""The command line: what it answers, and one clear line for every mistake before any work."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from commands import process_as_before
+
+from lrd import __version__, cli
+
+
+@pytest.fixture(autouse=True)
+def _in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.chdir(tmp_path)
+    with process_as_before():
+        yield
+
+
+CELL_OPTIONS = "hidden_size, label, init, gain"
+# The command line behind `lrd train`, and what the one line must begin with and hold.
+WRONG: list[tuple[str, str, str]] = [
+    # keys, at any depth, with and without +, alone and in sweeps
+    ("cell.hiden=3", "cell.hiden: there is no such option", "did you mean 'hidden_size'?"),
+    ("+cell.hiden=3", "cell.hiden: there is no such option", "did you mean 'hidden_size'?"),
+    ("++cell.hiden=3", "cell.hiden: there is no such option", "did you mean 'hidden_size'?"),
+    ("-m cell.hiden=3,4", "cell.hiden: there is no such option", "did you mean 'hidden_size'?"),
+    ("-m +cell.hiden=3,4", "cell.hiden: there is no such option", CELL_OPTIONS),
+    ("+cell.a.b=1", "cell.a: there is no such option", CELL_OPTIONS),
+    ("-m +cell.a.b=1,2", "cell.a: there is no such option", CELL_OPTIONS),
+    ("cell.hidden_size.x=1", "cell.hidden_size.x: there is no such option", "did you mean 'cell.hidden_size'?"),
+    ("sede=3", "sede: there is no such option", "did you mean 'seed'?"),
+    ("+sede=3", "sede: there is no such option", "did you mean 'seed'?"),
+    ("trainig.max_updates=3", "trainig.max_updates: there is no such option", "did you mean 'training.max_updates'?"),
+    ("~cell.hiden", "cell.hiden: there is no such option", "hidden_size"),
+    ("-m ~cell.hiden seed=1,2", "cell.hiden: there is no such option", "hidden_size"),
+    ("+seed=3", "seed: is there already", "leave out the +"),
+    ("hydra.launcher.wokers=3", "hydra.launcher.wokers: there is no such option", ""),
+    ("+hydra.launcher.wokers=3", "hydra.launcher.wokers: there is no such option", "did you mean 'workers'?"),
+    ("cell=rnn cell.forget_bias=1", "cell.forget_bias: there is no such option", "activation"),
+    ("cell=rnn +cell.forget_bias=1", "cell.forget_bias: there is no such option", "activation"),
+    # types
+    ("cell.hidden_size=wide", "cell.hidden_size: input should be a valid integer", "'wide'"),
+    ("cell.hidden_size=3.5", "cell.hidden_size: input should be a valid integer", "3.5"),
+    ("cell.hidden_size=true", "cell.hidden_size: input should be a valid integer", "True"),
+    ("cell.hidden_size=null", "cell.hidden_size: input should be a valid integer", "None"),
+    ("task.gap=[1,2]", "task.gap: input should be a valid integer", "[1, 2]"),
+    ("seed=", "seed: input should be a valid integer", "''"),
+    ("optimizer.lr=fast", "optimizer.lr: input should be a valid number", "'fast'"),
+    ("training.stop_when_solved=3", "training.stop_when_solved: input should be a valid boolean", "3"),
+    ("study=3", "study: input should be a valid string", "3"),
+    # choices
+    ("task=coppy", "task: must be one of adding, copy, delay", "did you mean 'copy'?"),
+    ("-m task=coppy,copy", "task: must be one of adding, copy, delay", "did you mean 'copy'?"),
+    ("cell=ltsm", "cell: must be one of lstm, rnn", "did you mean 'lstm'?"),
+    ("task=null", "task: must be the name of a file of conf/task/", "null"),
+    ("~task", "task: must be one of copy, adding, delay", ""),
+    ("task.name=coppy", "task.name: must be one of copy, adding, delay", "did you mean 'copy'?"),
+    ("optimizer=adamm", "optimizer: must be one of adam,", "did you mean 'adam'?"),
+    ("tracker.mode=onlin", "tracker.mode: must be one of online, offline, disabled", "did you mean 'online'?"),
+    ("task.convention=bai2081", "task.convention: must be one of arjovsky2016,", "did you mean 'bai2018'?"),
+    ("cell.init=orthogonl", "cell.init: must be one of torch,", "did you mean 'orthogonal'?"),
+    ("optimizer.clip=nrom", "optimizer.clip: must be one of none, norm, value", "did you mean 'norm'?"),
+    ("experiment=nope", "experiment: must be one of ", "demo"),
+    ("experiment=dmeo", "experiment: must be one of ", "did you mean 'demo'?"),
+    ("hydra/launcher=slrm", "hydra/launcher: must be one of ", "local"),
+    ("device=gpu", "device: must be auto, cpu, cuda or cuda:N", "'gpu'"),
+    ("probe.answer=middle", "probe.answer: must be first, last, all or a number", "'middle'"),
+    ("probe.answer=99", "probe.answer: ", "99"),
+    # ranges
+    ("task.gap=0", "task.gap: must be >= 1, got 0", ""),
+    ("cell.hidden_size=-3", "cell.hidden_size: must be >= 1, got -3", ""),
+    ("optimizer.lr=nan", "optimizer.lr: must be a number > 0, got nan", ""),
+    ("optimizer.lr=inf", "optimizer.lr: must be a finite number > 0, got inf", ""),
+    ("optimizer.lr=0", "optimizer.lr: must be > 0, got 0", ""),
+    ("cell.gain=nan", "cell.gain: must be a number", "nan"),
+    ("cell.forget_bias=inf", "cell.forget_bias: must be a finite number", "inf"),
+    ("seed=-1", "seed: must be >= 0", "-1"),
+    ("training.max_updates=0", "training.max_updates: must be >= 1", "got 0"),
+    ("task=adding task.convention=hochreiter1997 task.gap=10", "task.gap: must be >= 22 for convention", "got 10"),
+    ("-m task=adding task.convention=pascanu2013 task.gap=9,30", "task.gap: must be >= 10 for convention", "got 9"),
+    ("hydra.launcher.workers=0", "hydra.launcher.workers: must be a whole number >= 1", "0"),
+    ("hydra.launcher.workers=two", "hydra.launcher.workers: must be a whole number >= 1", "'two'"),
+    ("study=a/b", "study: must be a plain folder name", "'a/b'"),
+    ("study=..", "study: must be a plain folder name", "'..'"),
+    ("runs_dir=/proc/lrd", "runs_dir: cannot make /proc/lrd/scratch", "choose another folder"),
+    ("runs_dir=/dev/null", "runs_dir: cannot make /dev/null/scratch: Not a directory", "choose another folder"),
+    # grammar
+    ("task.gap", "cannot read the override 'task.gap'", "write option=value"),
+    ("task.gap=[1", "cannot read the override 'task.gap=[1'", "write option=value"),
+    ("seed=1,2", "Ambiguous value for argument 'seed=1,2'", "--multirun"),
+    ("task.gap=${nope}", "task.gap: Interpolation key 'nope' not found", ""),
+    ("-m task.gap=${nope} seed=1,2", "task.gap: Interpolation key 'nope' not found", ""),
+    ("-m seed=range(0)", "the sweep is empty", ""),
+    ("--mutirun seed=1,2", "unrecognized arguments: --mutirun", "did you mean '--multirun'?"),
+    ("--cfg jbo", "argument --cfg/-c: invalid choice: 'jbo'", "job"),
+]
+
+
+@pytest.mark.parametrize(("line", "start", "holds"), WRONG, ids=[line for line, *_ in WRONG])
+def test_a_wrong_option_is_one_line_before_any_work(
+    line: str, start: str, holds: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status = cli.main(["train", *line.split(" ")])
+    out, err = capsys.readouterr()
+    assert status == 2
+    assert err.startswith(f"lrd: {start}")
+    assert holds in err
+    assert err.count("\n") == 1
+    assert "Traceback" not in err + out
+    assert out == ""
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_gpu_that_is_not_there_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    count = torch.cuda.device_count()
+    assert cli.main(["train", f"device=cuda:{count}"]) == 2
+    assert capsys.readouterr().err == f"lrd: device: this machine has {count} CUDA GPUs, got 'cuda:{count}'; use cpu\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_every_mistake_of_one_command_is_said_at_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["train", "-m", "seed=-1,0", "task.gap=0", "+cell.hiden=3", "optimizer.lr=nan"]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.split(": ")[1] for line in lines] == ["task.gap", "cell.hiden", "optimizer.lr", "seed"]
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("command", ["status", "figures"])
+def test_a_study_that_is_not_there_is_named(command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main([command, "nowhere"]) == 2
+    assert capsys.readouterr().err.startswith("lrd: there is no study at nowhere: give the folder of one")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_wrong_command_names_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["trian"]) == 2
+    err = capsys.readouterr().err
+    assert re.fullmatch(r"lrd: command: must be one of train, .*, got 'trian'; did you mean 'train'\?.*\n", err)
+
+
+@pytest.mark.parametrize(("arguments", "status"), [(["--help"], 0), (["-h"], 0), ([], 2)])
+def test_help_names_every_command(arguments: list[str], status: int, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(arguments) == status
+    out = capsys.readouterr().out
+    assert all(f"lrd {command}" in out for command in ("train", "status", "figures"))
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["--version"]) == 0
+    assert capsys.readouterr().out == f"lrd {__version__}\n"
+
+
+def test_cfg_job_shows_the_whole_configuration_and_trains_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["train", "--cfg", "job", "task=adding", "task.gap=7"]) == 0
+    out = capsys.readouterr().out
+    assert all(text in out for text in ("name: adding", "gap: 7", "hidden_size: 64", "max_updates: 2000", "seed: 0"))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_help_of_train_explains_groups_and_options(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["train", "--help"]) == 0
+    out = capsys.readouterr().out
+    assert "task: adding, copy, delay" in out
+    assert "cell: lstm, rnn" in out
+    assert re.search(r"experiment: .*demo", out)
+    assert "what must be remembered" in out
+    assert "max_updates: 2000" in out
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("line", "suggested"),
+    [
+        ("lrd tr", "train status figures"),
+        ("lrd ", "train status figures"),
+        ("lrd train task=co", "task=copy"),
+        ("lrd train cell=", "cell=lstm cell=rnn"),
+        ("lrd train task=adding task.conv", "task.convention="),
+        ("lrd status ru", ""),  # the shell completes folders
+    ],
+)
+def test_completion(
+    line: str, suggested: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COMP_LINE", line)
+    assert cli.main(["-sc", "query=bash"]) == 0
+    assert sorted(capsys.readouterr().out.split()) == sorted(suggested.split())

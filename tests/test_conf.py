@@ -1,0 +1,103 @@
+"""conf/ says what the code says: every option of every kind, with the same value; every study says what it tests."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from lrd.paths import CONF
+from lrd.records import RunRecord
+from lrd.spec import CELLS, OPTIMIZERS, TASKS, Place, Probe, Seed, Tracker, Training, job_from_config
+
+STUDIES = sorted((CONF / "experiment").resolve().glob("*.yaml"))
+NAMED: dict[str, dict[str, type[Any]]] = {"task": TASKS, "cell": CELLS, "optimizer": OPTIMIZERS}
+FILES: list[tuple[str, str, type[Any]]] = [
+    *((group, name, kind) for group, kinds in NAMED.items() for name, kind in kinds.items()),
+    ("training", "default", Training),
+    ("probe", "gradient_flow", Probe),
+    ("probe", "none", Probe),
+    ("tracker", "wandb", Tracker),
+    ("tracker", "none", Tracker),
+]
+#: Files that are there to say something else than the code's defaults, and what.
+DIFFERENT: dict[tuple[str, str], dict[str, Any]] = {
+    ("optimizer", "rmsprop_urnn"): {"clip": "value"},  # as in the paper
+    ("optimizer", "sgd"): {"lr": 0.01},  # needs a larger one than the adaptive ones
+    ("probe", "none"): {"enabled": False},
+    ("tracker", "none"): {"name": "none", "mode": "disabled"},
+}
+
+
+def read(path: Path) -> dict[str, Any]:
+    values = yaml.safe_load(path.read_text())
+    assert isinstance(values, dict)
+    return values
+
+
+def defaults(kind: type[Any], name: str | None = None) -> dict[str, Any]:
+    values = {field.name: field.default for field in dataclasses.fields(kind)}
+    return values | ({} if name is None else {"name": name})
+
+
+@pytest.mark.parametrize(("group", "name", "kind"), FILES, ids=lambda value: value if isinstance(value, str) else "")
+def test_a_file_gives_the_defaults_of_its_kind(group: str, name: str, kind: type[Any]) -> None:
+    expected = defaults(kind, name if group in NAMED else None)
+    different = DIFFERENT.get((group, name), {})
+    assert all(expected[key] != value for key, value in different.items()), "no difference any more"
+    values = read(CONF / group / f"{name}.yaml")
+    assert values == expected | different
+    assert {key: type(value) for key, value in values.items()} == {
+        key: type(value) for key, value in (expected | different).items()
+    }
+
+
+def test_every_kind_has_a_file_and_every_file_a_kind() -> None:
+    groups = {path.name for path in CONF.iterdir() if path.is_dir()} - {"hydra", "experiment"}
+    assert {(path.parent.name, path.stem) for group in groups for path in (CONF / group).glob("*")} == {
+        (group, name) for group, name, _ in FILES
+    }
+
+
+def test_the_top_level_gives_the_defaults_of_place_and_seed() -> None:
+    values = read(CONF / "config.yaml")
+    expected = defaults(Place) | defaults(Seed)
+    assert {key: value for key, value in values.items() if key not in ("defaults", "hydra")} == expected
+    groups = {key for entry in values["defaults"] if isinstance(entry, dict) for key in entry}
+    assert {"task", "cell", "optimizer", "training", "probe", "tracker", "experiment"} <= groups
+
+
+def test_every_default_is_a_run_that_is_allowed() -> None:
+    config: dict[str, Any] = {group: read(CONF / group / f"{name}.yaml") for group, name, _ in FILES}
+    seen = set()
+    for group, name, _ in FILES:
+        job = job_from_config(config | {group: read(CONF / group / f"{name}.yaml")})
+        seen.add(RunRecord("runs", "s", job.run.run_id).path)
+    assert len(seen) > 5
+
+
+@pytest.mark.parametrize("kind", [kind for _, _, kind in FILES] + [Place, Seed], ids=lambda kind: kind.__name__)
+def test_every_option_is_explained(kind: type[Any]) -> None:
+    assert all(len(field.metadata["help"]) > 3 for field in dataclasses.fields(kind))
+
+
+def test_there_is_a_study() -> None:
+    assert "demo" in [path.stem for path in STUDIES]
+
+
+@pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
+def test_a_study_begins_with_its_command_and_says_what_it_tests(path: Path) -> None:
+    lines = path.read_text().splitlines()
+    assert lines[0] == "# @package _global_"
+    assert lines[1] == f"# lrd train experiment={path.stem}"
+    comment = " ".join(
+        line.removeprefix("#").strip() for line in lines[: next(i for i, s in enumerate(lines) if not s)]
+    )
+    claim = comment.partition("Claim: ")[2]
+    assert len(claim.split()) >= 10, "a study needs a comment `# Claim: ...` that says what it tests"
+    values = read(path)
+    assert values["study"] == path.stem, "a study's records lie in the folder of its name"
+    assert values["hydra"]["mode"] == "MULTIRUN", "a study sweeps by itself"

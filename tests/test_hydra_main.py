@@ -1,0 +1,102 @@
+"""From the command line to configurations: what Hydra's grammar means here, and its errors in one line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import fields
+from typing import Any
+
+import pytest
+from commands import process_as_before
+from hydra.errors import MissingConfigException, OverrideParseException
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from lrd import spec
+from lrd.hydra_main import GROUPS, CompositionError, compose_from_command_line, explain, known_keys
+from lrd.sweeps.compose import OverrideError
+
+
+@pytest.fixture(autouse=True)
+def _process_as_before() -> Iterator[None]:
+    with process_as_before():
+        yield
+
+
+def configs(*arguments: str) -> list[dict[str, Any]]:
+    return compose_from_command_line(list(arguments)).configs
+
+
+def table(*arguments: str) -> list[tuple[str, str, int, int]]:
+    return [(c["task"]["name"], c["cell"]["name"], c["task"]["gap"], c["seed"]) for c in configs(*arguments)]
+
+
+def test_no_argument_is_the_default_run() -> None:
+    assert table() == [("copy", "lstm", 20, 0)]
+
+
+def test_a_sweep_is_the_product_of_its_choices_in_order() -> None:
+    swept = table("-m", "task=copy,adding", "cell=rnn,lstm", "task.gap=3,4", "seed=range(2)")
+    assert swept == [(t, c, g, s) for t in ("copy", "adding") for c in ("rnn", "lstm") for g in (3, 4) for s in (0, 1)]
+
+
+@pytest.mark.parametrize("flag", ["-m", "--multirun"])
+def test_the_sweep_flag_may_stand_anywhere(flag: str) -> None:
+    assert table("seed=1,2", flag, "task.gap=5") == table("-m", "seed=1,2", "task.gap=5")
+
+
+def test_a_composition_leaves_nothing_for_the_next() -> None:
+    assert len(configs("-m", "seed=1,2")) == 2
+    with pytest.raises(CompositionError):
+        configs("cell.gain=${nope}")
+    assert len(configs("seed=1")) == 1
+    assert configs("--cfg", "job") == []
+
+
+def test_a_study_sweeps_by_itself_and_the_command_line_beats_it() -> None:
+    whole = table("experiment=demo")
+    assert len(whole) > 30
+    assert {t for t, *_ in whole} == {"copy", "adding", "delay"}
+    fewer = configs("experiment=demo", "seed=0", "training.max_updates=7", "cell.hidden_size=4")
+    assert {(c["seed"], c["training"]["max_updates"], c["cell"]["hidden_size"]) for c in fewer} == {(0, 7, 4)}
+
+
+def test_launcher_options_arrive() -> None:
+    for arguments in (["hydra.launcher.workers=3"], ["-m", "seed=1,2", "hydra.launcher.workers=3"]):
+        assert compose_from_command_line(arguments).launcher == {"workers": 3}
+
+
+def test_known_keys_are_those_of_every_kind() -> None:
+    keys = known_keys()
+    assert set(GROUPS) | {"seed", "device", "experiment", "task.gap", "task.convention", "cell.chrono"} <= keys
+    assert {f"optimizer.{f.name}" for kind in spec.OPTIMIZERS.values() for f in fields(kind)} <= keys
+
+
+def interpolation_error() -> OmegaConfBaseException:
+    with pytest.raises(OmegaConfBaseException) as caught:
+        OmegaConf.to_container(OmegaConf.create({"task": {"gap": "${nope}"}}), resolve=True)
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("error", "start", "end"),
+    [
+        (OverrideError("cell.hiden"), "cell.hiden: there is no such option; did you mean 'hidden_size'?", "label"),
+        (OverrideError("sede"), "sede: there is no such option; did you mean 'seed'?", "training"),
+        (OverrideError("cel.gain"), "cel.gain: there is no such option", "did you mean 'cell.gain'?"),
+        (OverrideError("seed", "is there already"), "seed: is there already", "already"),
+        (OverrideParseException("a=[", "long\ntext"), "cannot read the override 'a=['", "for example task.gap=100"),
+        (MissingConfigException("m", "task/coppy", ["copy", "delay"]), "task: must be one of copy", "mean 'copy'?"),
+        (MissingConfigException("m", "hydra/launcher/x", ["local"]), "hydra/launcher: must be one of local", "'x'"),
+        (ValueError("two\n  lines"), "two lines", "two lines"),
+    ],
+)
+def test_errors_are_one_line_with_key_rule_and_way_out(error: Exception, start: str, end: str) -> None:
+    said = explain(error)
+    assert said.startswith(start)
+    assert said.endswith(end)
+    assert "\n" not in said
+
+
+def test_an_interpolation_of_nothing_names_its_key() -> None:
+    assert explain(interpolation_error()).startswith("task.gap: Interpolation key 'nope' not found")

@@ -1,0 +1,122 @@
+"""Imports run one way, the lower layers live on torch and numpy alone, and each heavy library has its place."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+BARE = ("lrd/tasks", "lrd/cells", "lrd/kernels", "lrd/probes", "lrd/options.py", "lrd/shapes.py")
+#: A library and the only places whose source may name it.
+PLACES = {
+    "wandb": ("lrd/records/",),
+    "duckdb": ("lrd/records/",),
+    "matplotlib": ("analysis/",),
+    "hydra": ("lrd/sweeps/", "lrd/hydra_main.py", "hydra_plugins/"),
+    "omegaconf": ("lrd/sweeps/", "lrd/hydra_main.py", "hydra_plugins/"),
+    "pydantic": ("lrd/spec.py",),
+    "rich": ("lrd/sweeps/",),
+    "scipy": ("lrd/stats/", "analysis/"),
+}
+
+
+def sources(*places: str) -> list[Path]:
+    found = [path for place in places for path in sorted((ROOT / place).rglob("*.py"))]
+    found += [ROOT / place for place in places if (ROOT / place).is_file()]
+    assert found
+    return found
+
+
+def imported(path: Path) -> Iterator[str]:
+    """Top-level names of all imports of a file, wherever they stand in it."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.split(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            yield (node.module or "").split(".")[0]
+
+
+def run_python(code: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        env={"OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=100,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_imports_run_one_way() -> None:
+    """The contract of pyproject.toml; import-linter is told by ``lint-imports`` in ``make lint`` too."""
+    done = subprocess.run(
+        [Path(sys.executable).parent / "lint-imports", "--no-cache"], cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout
+    assert "Contracts: " in done.stdout
+    assert " 0 broken" in done.stdout
+
+
+@pytest.mark.parametrize("library", PLACES)
+def test_a_library_is_imported_in_its_place_alone(library: str) -> None:
+    users = [
+        p.relative_to(ROOT).as_posix() for p in sources("lrd", "hydra_plugins", "analysis") if library in imported(p)
+    ]
+    assert users, f"nobody imports {library}: is it still needed?"
+    assert not [user for user in users if not user.startswith(PLACES[library])]
+
+
+def test_lower_layers_name_no_library_but_torch_and_numpy() -> None:
+    allowed = {"torch", "numpy", "lrd", *sys.stdlib_module_names}
+    foreign = {(p.name, name) for p in sources(*BARE) for name in imported(p) if name not in allowed}
+    assert foreign <= {("shapes.py", "jaxtyping")}  # where it is installed; plain tensors elsewhere
+
+
+def test_lower_layers_measure_gradient_flow_where_only_torch_and_numpy_are_installed() -> None:
+    code = """
+import importlib.abc, sys, sysconfig
+# What torch itself is made of, besides the standard library.
+allowed = {"torch", "torchgen", "functorch", "numpy", "lrd", "typing_extensions", "sympy", "mpmath", "networkx",
+    "jinja2", "markupsafe", "filelock", "fsspec", "setuptools"} | set(sys.stdlib_module_names)
+asked = set()
+class OnlyThese(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        top = name.split(".")[0]
+        if top not in allowed and not top.startswith("_"):
+            asked.add(top)
+            raise ModuleNotFoundError(f"{name} is not installed here", name=name)
+sys.meta_path.insert(0, OnlyThese())
+import torch
+torch.set_num_threads(1)
+from lrd.cells import CELLS, readout_parameters
+from lrd.tasks import TASKS
+from lrd.kernels import KERNELS, choose_kernel
+from lrd.probes import gradient_flow, fit
+for task in (kind() for kind in TASKS.values()):
+    for cell in (kind(hidden_size=3) for kind in CELLS.values()):
+        generator = torch.Generator().manual_seed(0)
+        p = cell.parameters(task.input_size, generator) | readout_parameters(cell, task.output_size, generator)
+        p = {name: value[None] for name, value in p.items()}
+        flow = gradient_flow(task, cell, p, task.batch(torch.tensor([0]), "probe", 0, 2), "last", torch.float32)
+        line = fit(task, flow, "h", 0)
+        print(task.name, cell.name, choose_kernel(cell), line.slope > 0)
+print(sorted(asked & {"hydra", "omegaconf", "wandb", "pydantic", "duckdb", "scipy", "rich", "matplotlib"}))
+print(sorted(name for name in sys.modules if name.startswith("lrd.") and name.count(".") == 1))
+"""
+    *lines, asked, modules = run_python(code).splitlines()
+    assert len(lines) >= 6
+    assert all(line.endswith(" True") for line in lines), lines
+    assert asked == "[]"
+    assert eval(modules) == [f"lrd.{name}" for name in ("cells", "kernels", "options", "probes", "shapes", "tasks")]
+
+
+def test_what_hydra_imports_at_every_start_is_light() -> None:
+    code = "import sys, hydra_plugins.lrd_plugin, lrd.cli; print(*sorted({name.split('.')[0] for name in sys.modules}))"
+    assert not {"torch", "numpy", "wandb", "duckdb", "pydantic", "matplotlib", "rich"} & set(run_python(code).split())
