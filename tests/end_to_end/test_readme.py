@@ -1,0 +1,101 @@
+"""Every command and program of README.md runs, and every file it names is there."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from commands import BIN, ROOT, environment, run
+from conftest import MINIATURE
+
+README = (ROOT / "README.md").read_text()
+MINIATURE_RUN = [option for option in MINIATURE if not option.startswith("seed")]
+#: Lines that only say where the next ones run.
+PLACES = ("git clone ", "cd ", "export PATH=")
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
+
+
+def lines() -> list[str]:
+    return [line for block in blocks("sh") for line in block.splitlines() if line.strip() and not line.startswith("#")]
+
+
+def in_miniature(line: str, folder: Path) -> list[list[str]]:
+    """The commands to run for a line of README.md, small enough for a test."""
+    words = shlex.split(line)
+    if words[:2] == ["lrd", "train"] and not {"--help", "--cfg"} & set(words):
+        study = any(word.startswith("experiment=") for word in words)
+        return [[*words, *(MINIATURE if study else MINIATURE_RUN)]]
+    if words[0] == "make" and words != ["make", "demo"]:
+        return [[*words, "--dry-run"]]  # `make test` runs this very test
+    if words == ["make", "demo"]:
+        words += [f"RUNS={folder / 'runs'}", f"ARGS={shlex.join(MINIATURE)}", "--directory", str(ROOT)]
+        if subprocess.run(["make", "--question", ".venv/.installed"], cwd=ROOT, capture_output=True).returncode == 0:
+            return [words]
+        # Some other environment runs the tests, and it is not for them to build .venv: what make would run after that.
+        recipe = run([*words, "--dry-run"], folder).stdout.splitlines()
+        commands = [shlex.split(command) for command in recipe if command.startswith(".venv/bin/lrd ")]
+        return [[str(BIN / "lrd"), *command[1:]] for command in commands]
+    return [words]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, miniature: Callable[[str], Path]) -> Path:
+    """A place like the checkout, with the demo in miniature among its runs."""
+    shutil.copytree(miniature("demo") / "runs", tmp_path / "runs")
+    for name in ("Makefile", "analysis", "pyproject.toml", "constraints.txt"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    return tmp_path
+
+
+def test_every_command_runs(folder: Path) -> None:
+    for line in lines():
+        if not line.startswith(PLACES):
+            for command in in_miniature(line, folder):
+                run(command, folder)
+    drawn = {path.name for path in (folder / "runs" / "demo" / "figures").iterdir()}
+    assert {"gradient_flow.png", "gap_wall.pdf", "learning_curves.csv"} <= drawn
+
+
+def test_the_two_commands_and_every_subcommand_are_among_them() -> None:
+    assert lines()[:2] == ["make demo", "make test"]
+    used = {" ".join(line.split()[:2]) for line in lines()}
+    assert {"lrd train", "lrd status", "lrd figures"} <= used
+    assert any("experiment=" in line for line in lines())
+    assert any(" -m " in line for line in lines())
+
+
+def test_every_program_runs(folder: Path) -> None:
+    assert blocks("python")
+    for program in blocks("python"):
+        done = subprocess.run(
+            [sys.executable, "-c", program], cwd=folder, env=environment(folder), capture_output=True, text=True
+        )
+        assert done.returncode == 0, f"{program}\n{done.stderr}"
+
+
+def test_every_file_and_target_it_names_is_there() -> None:
+    quoted = re.findall(r"`([^`\n]+)`", README)
+    linked = [target for target in re.findall(r"\]\(([^)\s]+)\)", README) if not target.startswith("http")]
+    paths = [q for q in quoted if re.fullmatch(r"(?!runs/)[\w.-]+(/[\w.-]+)*(/|\.(py|yaml|toml|cff|md|txt|png))", q)]
+    assert len(paths) > 5
+    missing = [path for path in linked + paths if not (ROOT / path).exists()]
+    assert not missing
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert {words.split()[1] for words in quoted + lines() if words.startswith("make ")} <= targets
+
+
+def test_every_option_it_names_exists() -> None:
+    from lrd.hydra_main import GROUPS, known_keys
+
+    named = set(re.findall(rf"`((?:{'|'.join(GROUPS)})\.\w+)[`=]", README))
+    assert len(named) > 10
+    assert named <= known_keys()
