@@ -99,8 +99,12 @@ class Adding(Task):
 
     @property
     def quiet_steps(self) -> range:
-        """All steps before the earliest answer: the step from which both numbers lie behind differs by sample."""
-        return range(0, self.loss_steps.start)
+        """The ``gap - 1`` steps before the answer, which every sample has, however long; in steps of the longest.
+
+        The step from which both numbers lie behind differs by sample.
+        """
+        last = self.loss_steps[-1]
+        return range(last - self.gap + 1, last)
 
     @property
     def input_size(self) -> int:
