@@ -101,6 +101,7 @@ class Task(ABC):
     def quiet_steps(self) -> range:
         """The steps before the last answer over which the slope of its gradient flow is fitted.
 
+        Where lengths vary they are steps of the longest sample, with all samples aligned at their answer.
         Where it can be said for every sample: those between the latest item and the first answer that needs it.
         Default: from the first step to the last answer's step.
         """
