@@ -7,7 +7,7 @@ JOBS ?= auto
 RUNS ?= runs
 ARGS ?=
 
-.PHONY: help demo test lint types bench clean
+.PHONY: help demo test lint types bench bench-sweep clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -38,6 +38,10 @@ types: .venv ## static types
 
 bench: .venv ## time per update beside torch's own kernels and a loop of cells
 	$(BIN)/python benchmarks/update.py
+
+bench-sweep: .venv ## wall time of a sweep beside Hydra's basic and joblib launchers, about ten minutes
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[bench]'
+	$(BIN)/python benchmarks/sweep.py
 
 clean: ## remove the environment and caches; records stay
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache dist build

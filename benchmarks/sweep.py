@@ -1,0 +1,67 @@
+"""Wall time of one sweep: lrd, Hydra's basic launcher in one process, the joblib launcher in two.
+
+    python benchmarks/sweep.py [--rounds N] [--quick]
+
+64 runs (32 RNN, 32 LSTM; hidden 32; adding, T = 100; 500 updates of batch 32, evaluated every 100). lrd measures
+gradient flow at its default schedule and keeps its records; the other two train a plain torch function
+(benchmarks/plain_train.py) and keep nothing. Whole commands are timed in turn, start-up included; nothing stops early.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+
+
+def commands(seeds: int, updates: int) -> dict[str, list[str]]:
+    """The three commands, by name."""
+    seed = f"seed=range({seeds})"
+    plain = [sys.executable, str(HERE / "plain_train.py"), "-m", "cell=rnn,lstm", seed, f"updates={updates}"]
+    lrd = "task=adding task.gap=100 cell=rnn,lstm cell.hidden_size=32 tracker=none training.stop_when_solved=false"
+    train = [str(Path(sys.executable).parent / "lrd"), "train", "-m", *lrd.split(), seed]
+    return {
+        "lrd": [*train, f"training.max_updates={updates}", "training.test_samples=512"],
+        "basic": plain,
+        "joblib": [*plain, "hydra/launcher=joblib", "hydra.launcher.n_jobs=2"],
+    }
+
+
+def wall_time(command: list[str]) -> float:
+    """Seconds that a command takes in an empty folder."""
+    with tempfile.TemporaryDirectory() as folder:
+        environment = {**os.environ, "HYDRA_FULL_ERROR": "1"}
+        start = time.perf_counter()
+        done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+        seconds = time.perf_counter() - start
+    if done.returncode:
+        sys.exit(f"{' '.join(command)} failed:\n{done.stderr[-2000:]}")
+    return seconds
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=2, help="rounds of the three commands")
+    parser.add_argument("--quick", action="store_true", help="4 runs of 20 updates: does it run at all")
+    given = parser.parse_args()
+    seeds, updates = (2, 20) if given.quick else (32, 500)
+    chosen = commands(seeds, updates)
+    rounds = [{name: wall_time(command) for name, command in chosen.items()} for _ in range(given.rounds)]
+    print(f"{2 * seeds} runs of {updates} updates, {os.cpu_count()} cores, medians of {given.rounds} rounds")
+    print("launcher   wall [s]   times lrd")
+    for name in chosen:
+        seconds = statistics.median(one[name] for one in rounds)
+        ratio = statistics.median(one[name] / one["lrd"] for one in rounds)
+        print(f"{name:8}  {seconds:8.1f}   {ratio:9.2f}")
+
+
+if __name__ == "__main__":
+    main()
