@@ -14,6 +14,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import torch
+
 from lrd.cells import LSTM, RNN, Cell, Parameters, State
 from lrd.kernels import loop, packed_rnn, stock
 from lrd.shapes import Tensor
@@ -33,4 +35,13 @@ def choose_kernel(cell: Cell) -> str:
     return next(name for name, (_, kind) in KERNELS.items() if kind in (None, type(cell)))
 
 
-__all__ = ["KERNELS", "Scan", "choose_kernel"]
+def runs_at_once(kernel: str, state_bytes: int, device: torch.device) -> int | None:
+    """Runs that one call should take forward and back before the next ones; None: all of them.
+
+    Torch's CPU kernels go run by run. A few runs at once save calls; more than a few push the first one's activations
+    out of the cache before its backward pass wants them (measured: the best is near 800 kB of h for all of them).
+    """
+    return max(1, 800_000 // state_bytes) if kernel == "stock" and device.type == "cpu" else None
+
+
+__all__ = ["KERNELS", "Scan", "choose_kernel", "runs_at_once"]

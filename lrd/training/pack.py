@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from lrd.cells import Parameters, read, readout_parameters
-from lrd.kernels import KERNELS, choose_kernel
+from lrd.kernels import KERNELS, choose_kernel, runs_at_once
 from lrd.shapes import Float, Tensor
 from lrd.spec import RunSpec
 from lrd.tasks import Batch
@@ -32,7 +32,8 @@ class Pack:
     def __init__(self, specs: Sequence[RunSpec], device: torch.device) -> None:
         self.specs = list(specs)
         self.task, self.cell, self.training = specs[0].task, specs[0].cell, specs[0].training
-        self.scan = KERNELS[choose_kernel(self.cell)][0]
+        self.kernel = choose_kernel(self.cell)
+        self.scan = KERNELS[self.kernel][0]
         self.device = device
         fresh = [initial_parameters(spec) for spec in specs]
         self._shapes = {name: tuple(value.shape) for name, value in fresh[0].items()}
@@ -68,22 +69,32 @@ class Pack:
 
     def step(self) -> None:
         """One update of every run. A run whose loss or parameters stop being finite stays as it was before."""
-        batch = self._next_batch()
-        theta = self.theta.requires_grad_()
-        loss = self.task.loss(self.outputs(self.parameters(theta), batch), batch)
-        (grad,) = torch.autograd.grad(loss.sum(), theta)
+        loss, grad = self.loss_and_gradient(self._next_batch())
         with torch.no_grad():
-            theta = theta.detach()
-            optimizer = self.optimizer
+            theta, optimizer = self.theta, self.optimizer
             grad, before, after = clip(optimizer.clip, grad, optimizer.constants["clip_threshold"])
             moved = optimizer.step(theta, grad)
             self.update += 1
             fine = loss.isfinite() & moved.isfinite().all(1)
             self.diverged_at = torch.where((self.diverged_at < 0) & ~fine, self.update, self.diverged_at)
             self.theta = torch.where((self.diverged_at < 0)[:, None], moved, theta)
-            for name, value in zip(_SUMS, (loss.detach(), before, after), strict=True):
+            for name, value in zip(_SUMS, (loss, before, after), strict=True):
                 self.sums[name] += value
             self.summed += 1
+
+    def loss_and_gradient(self, batch: Batch) -> tuple[Float[Tensor, "runs"], Float[Tensor, "runs parameters"]]:
+        """Training loss of each run and its gradient, by as many runs at once as the kernel likes."""
+        states = self.task.sequence_length * self.training.batch_size * self.cell.hidden_size
+        size = runs_at_once(self.kernel, states * self.theta.element_size(), self.device)
+        losses: list[Tensor] = []
+        grads: list[Tensor] = []
+        for start in range(0, len(self.specs), size or len(self.specs)):
+            runs = slice(start, start + size if size else None)
+            theta, part = self.theta[runs].detach().requires_grad_(), batch.of_runs(runs)
+            loss = self.task.loss(self.outputs(self.parameters(theta), part), part)
+            grads += torch.autograd.grad(loss.sum(), theta)
+            losses.append(loss.detach())
+        return torch.cat(losses), torch.cat(grads)
 
     def _next_batch(self) -> Batch:
         """The training batch of this update, drawn together with those of the updates after it where they are small."""
