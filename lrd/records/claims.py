@@ -177,9 +177,11 @@ def _read(path: Path) -> Claim | None:
     try:
         content = read_json(path)
         return Claim(path, str(content["token"]), dict(content["process"]))
-    except (FileNotFoundError, NotADirectoryError):
+    except FileNotFoundError:
         return None
     except (RecordError, KeyError, TypeError, ValueError):
+        if not path.exists():  # a file stands in the place of its folder
+            return None
         # A power cut may leave one damaged: nobody's heartbeat. Its successor needs a name that no other claim has.
         return Claim(path, f"damaged-{path.name.removesuffix('.json')}", {})
 

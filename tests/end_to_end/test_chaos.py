@@ -25,8 +25,8 @@ SEED = int(os.environ.get("LRD_CHAOS_SEED", "1"))
 SIGNALS = [signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGINT]
 SWEEP = ["-m", "task=copy,adding,delay", "cell=rnn,lstm", "seed=0,1", "task.gap=10", "tracker=none"]
 SMALL = ["cell.hidden_size=8", "training.batch_size=8", "training.eval_samples=32", "training.test_samples=32"]
-SMALL += ["training.max_updates=1500", "training.eval_every=50", "training.stop_when_solved=false", "probe.samples=4"]
-COMMAND = [LRD, "train", *SWEEP, *SMALL, "hydra.launcher.workers=2", "checkpoint_seconds=0.1"]
+SMALL += ["training.max_updates=400", "training.eval_every=50", "training.stop_when_solved=false", "probe.samples=4"]
+COMMAND = [LRD, "train", *SWEEP, *SMALL, "hydra.launcher.workers=2"]
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="finds the processes in /proc")
 
@@ -50,7 +50,7 @@ class Sweeps:
         self.folder.mkdir(exist_ok=True)
         with (self.folder / "output").open("ab") as log:
             for _ in range(count):
-                command = [*COMMAND, "hydra.launcher.retries=5"]
+                command = [*COMMAND, "checkpoint_seconds=0.1", "hydra.launcher.retries=5"]
                 self.commands.append(
                     subprocess.Popen(
                         command, cwd=self.folder, env=environment(self.folder), stdout=log, stderr=log, process_group=0
