@@ -13,6 +13,7 @@ compared with another, and a clock that jumps changes nothing.
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import threading
@@ -29,6 +30,7 @@ from lrd.records.process import alive, this_process
 BEAT = 10.0  # seconds between heartbeats
 LIMIT = 120.0  # seconds without one after which a process of another machine is taken for dead
 
+_NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK}  # what file systems without links say
 _ROOT = "claim.json"
 _ALL = "claim*.json"
 
@@ -202,9 +204,9 @@ def _make(claim: Claim) -> bool:
         if path.parent.exists() and not path.parent.is_dir():
             raise RecordError(f"cannot write {path}: {path.parent} is a file, not a folder; move it away") from None
         return False
-    except PermissionError:  # a file system without links
-        return _create(path, text)
     except OSError as error:
+        if error.errno in _NO_LINKS:
+            return _create(path, text)
         raise storage_error(path, error.errno, error) from error
     return True
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import multiprocessing
 import os
@@ -194,3 +195,15 @@ def test_a_run_that_is_only_claimed_is_no_problem_of_its_study(tmp_path: Path) -
     with pytest.raises(RecordError, match="there are no readable runs") as caught:
         open_study(tmp_path)
     assert "problem" not in str(caught.value)
+
+
+def test_a_file_system_without_links_holds_claims_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*paths: object) -> None:
+        raise PermissionError(errno.EPERM, "no links here")
+
+    monkeypatch.setattr(claims.os, "link", refuse)
+    claim = take(tmp_path / "run")
+    assert claim is not None
+    assert take(tmp_path / "run") is None
+    claim.release()
+    assert not (tmp_path / "run").exists()
