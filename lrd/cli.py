@@ -77,7 +77,7 @@ def _train(arguments: list[str]) -> int:
 
     try:
         jobs = jobs_from_configs(inbox.configs)
-        workers = _workers(inbox.launcher, default_workers(jobs[0].place.torch_device()))
+        workers, retries = _launcher(inbox.launcher, default_workers(jobs[0].place.torch_device()))
         for job in jobs:
             writable(job.place.folder)
         work = plan(jobs, workers)
@@ -88,7 +88,7 @@ def _train(arguments: list[str]) -> int:
         f"{len(work.runs)} runs: {len(work.finished)} finished before, {left} to train in {len(work.packs)} packs",
         flush=True,
     )
-    progress = execute(work, workers)
+    progress = execute(work, workers, retries)
     for folder in work.folders:
         with suppress(RecordError):  # a sweep that was stopped, or failed, before its first record
             print(f"\n{tables.results(open_study(folder))}")
@@ -101,18 +101,19 @@ def _train(arguments: list[str]) -> int:
     return 1 if progress.failures else 0
 
 
-def _workers(launcher: dict[str, Any], default: int) -> int:
+def _launcher(options: dict[str, Any], workers: int) -> tuple[int, int]:
+    """Number of workers (``workers`` where none is given) and of retries, from the launcher's options."""
     from lrd.options import nearest
     from lrd.spec import SpecError
 
-    for key in launcher.keys() - {"workers"}:
-        raise SpecError(f"hydra.launcher.{key}: there is no such option{nearest(key, ['workers'])}")
-    given = launcher.get("workers")
-    if given is None:
-        return default
-    if type(given) is not int or given < 1:
-        raise SpecError(f"hydra.launcher.workers: must be a whole number >= 1, got {given!r}")
-    return given
+    least = {"workers": 1, "retries": 0}
+    for key in options.keys() - least.keys():
+        raise SpecError(f"hydra.launcher.{key}: there is no such option{nearest(key, list(least))}")
+    given = {"workers": workers, "retries": 1} | {key: v for key, v in options.items() if v is not None}
+    for key, value in given.items():
+        if type(value) is not int or value < least[key]:
+            raise SpecError(f"hydra.launcher.{key}: must be a whole number >= {least[key]}, got {value!r}")
+    return given["workers"], given["retries"]
 
 
 def _status(arguments: list[str]) -> int:
@@ -126,6 +127,8 @@ def _status(arguments: list[str]) -> int:
     except RecordError as error:
         return _fail(str(error))
     print(tables.states(study))
+    for line in tables.claims(study):
+        print(line)
     for run_id, message in study.sql("select run_id, message from runs where state = 'failed' limit 5").fetchall():
         print(f"failed: {run_id}: {message}")
     for problem in study.problems:

@@ -6,6 +6,7 @@ study.sql("select cell, task, gap, avg(solved) from runs group by all")
 
 from __future__ import annotations
 
+from lrd.records.claims import Claim, Watch, held, holder
 from lrd.records.environment import environment
 from lrd.records.files import RecordError, read_json, write_atomic, write_json
 from lrd.records.reader import Study, open_study
@@ -16,12 +17,16 @@ from lrd.records.tracker import NullTracker, Tracker, make_tracker
 
 __all__ = [
     "SCHEMA_VERSION",
+    "Claim",
     "NullTracker",
     "RecordError",
     "RunRecord",
     "Study",
     "Tracker",
+    "Watch",
     "environment",
+    "held",
+    "holder",
     "make_tracker",
     "open_study",
     "read_json",

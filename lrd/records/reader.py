@@ -22,7 +22,7 @@ environment.json -- where it was made
     earlier: the same of attempts before this one, where they differ
 status.json -- how it stands
     state           running, interrupted, failed or finished
-    update, max_updates, message (of a failure), time [s since 1970], pid, host
+    update, max_updates, message (of a failure), time [s since 1970]; host, machine, pid, started: the process
 summary.json -- how it ended; written last: a run is finished if and only if it is there
     outcome         solved, unsolved or diverged
     update          updates done
@@ -51,6 +51,7 @@ gradient_fit.parquet -- a straight line through log10 norm over the quiet steps 
     horizon         steps back over which the norm falls to 1/e; inf where it does not fall
     points          steps that the line was fitted to
 checkpoint.pt -- the last state of training; for going on, never for figures
+claim.json, claim.*.json -- which process is at it (``lrd.records.claims``); error.txt -- what its attempts failed of
 
 The tables
 ==========
@@ -107,13 +108,18 @@ def open_study(path: str | Path) -> Study:
     problems: list[str] = []
     for name in names:
         try:
-            if not (name.startswith(".") or name in schema.NOT_RUNS):
+            if not (name.startswith(".") or name in schema.NOT_RUNS or _only_claimed(folder / name)):
                 rows.append(read_row(folder / name))
         except RecordError as error:
             problems.append(str(error))
     if not rows:
         raise RecordError(_no_runs(folder, names, problems))
     return Study(folder, rows, problems)
+
+
+def _only_claimed(folder: Path) -> bool:
+    """Whether a folder was claimed for a run that is not begun yet."""
+    return (folder / "claim.json").exists() and not (folder / schema.RUN).exists()
 
 
 def _no_runs(folder: Path, names: Sequence[str], problems: Sequence[str]) -> str:

@@ -6,8 +6,6 @@ moment: run.json first, status.json as training goes on, each table as a whole, 
 
 from __future__ import annotations
 
-import os
-import socket
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,6 +15,7 @@ from lrd.records import schema
 from lrd.records.checkpoint import load_checkpoint, save_checkpoint
 from lrd.records.environment import environment
 from lrd.records.files import TEMPORARY, RecordError, read_json, storage_error, write_json
+from lrd.records.process import alive, this_process
 from lrd.records.tables import read_table, write_table
 
 if TYPE_CHECKING:
@@ -75,8 +74,7 @@ class RunRecord:
             "max_updates": max_updates,
             "message": message,
             "time": time.time(),
-            "pid": os.getpid(),
-            "host": socket.gethostname(),
+            **this_process(),
         }
         write_json(self.path / schema.STATUS, content)
 
@@ -178,19 +176,9 @@ def state_of(status: Mapping[str, Any] | None, finished: bool) -> str:
         return "finished"
     if status is None or status.get("state") not in ("running", "failed"):
         return "interrupted"
-    if status["state"] == "running" and status.get("host") == socket.gethostname() and not _alive(status.get("pid")):
+    if status["state"] == "running" and alive(status) is False:
         return "interrupted"
     return str(status["state"])
-
-
-def _alive(pid: Any) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except (OSError, TypeError, OverflowError):  # it is there and belongs to another user; or there is no telling
-        return True
-    return True
 
 
 def read_object(path: Path) -> dict[str, Any]:

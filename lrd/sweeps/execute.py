@@ -5,34 +5,46 @@ from __future__ import annotations
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from lrd.records import RecordError
+from lrd.records import RecordError, holder
 from lrd.spec import Job
+from lrd.sweeps.events import Event
 from lrd.sweeps.plan import Plan, record_of
 from lrd.sweeps.progress import Progress
-from lrd.sweeps.workers import Event, Pool, train_pack
+from lrd.sweeps.queue import Queue, unfinished
+from lrd.sweeps.workers import Pool, train_pack
 
 
-def execute(plan: Plan, workers: int) -> Progress:
+def execute(plan: Plan, workers: int, retries: int = 0) -> Progress:
     """Train all packs of a plan and return what became of every run.
 
-    A single pack trains in this process, several in workers. Ctrl-C lets packs write checkpoints and stops; a second
-    Ctrl-C stops at once.
+    A single pack trains in this process, several in workers. What fails is tried again ``retries`` times. Runs that
+    another command holds are left to it, and waited for. Ctrl-C lets packs write checkpoints and stops; a second Ctrl-C
+    stops at once.
     """
     progress = Progress(plan)
+    queue = Queue(plan.packs, retries, progress.take)
     count = min(workers, len(plan.packs))
-    with _display(progress) as show:
+    with _display(progress) as display:
+
+        def show() -> None:
+            if queue.elsewhere and not progress.elsewhere:
+                holders = ", ".join(queue.holders) or "another process"
+                print(f"{len(queue.elsewhere)} runs are trained by {holders}; waiting for them", file=sys.stderr)
+            progress.elsewhere = len(queue.elsewhere)
+            display()
+
         if count <= 1:
-            _in_process(plan, progress, show)
+            _in_process(queue, progress, show)
         else:
-            _in_workers(plan, Pool(count), progress, show)
+            _in_workers(queue, Pool(count), progress, show)
     return progress
 
 
-def _in_process(plan: Plan, progress: Progress, show: Any) -> None:
+def _in_process(queue: Queue, progress: Progress, show: Callable[[], None]) -> None:
     stop = False
 
     def ask() -> None:
@@ -40,36 +52,50 @@ def _in_process(plan: Plan, progress: Progress, show: Any) -> None:
         stop = True
 
     def take(event: Event) -> None:
-        _keep_failure(event)
-        progress.take(event)
+        _take(event, queue, progress)
         show()
 
     with _on_interrupt(ask):
-        for pack in plan.packs:
-            if not stop:
+        while not stop and not queue.empty:
+            if pack := queue.take():
                 train_pack(pack, take, lambda: stop)
+            elif not queue.empty:
+                show()
+                time.sleep(0.2)
+    progress.interrupted |= stop and not queue.empty
 
 
-def _in_workers(plan: Plan, pool: Pool, progress: Progress, show: Any) -> None:
+def _in_workers(queue: Queue, pool: Pool, progress: Progress, show: Callable[[], None]) -> None:
     with _on_interrupt(pool.stop):
-        for event in pool.run(plan.packs):
-            if event is not None:
-                _keep_failure(event)
-                progress.take(event)
+        for event in pool.run(queue):
+            if event is not None and event.kind == "interrupted" and not pool.stopping:
+                queue.put_back(event.pack)  # its worker alone was told to stop
+            elif event is not None:
+                _take(event, queue, progress)
             show()
+    progress.interrupted |= pool.stopping and not queue.empty
 
 
-def _keep_failure(event: Event) -> None:
-    """A failed pack's reason stands in each of its records, with the traceback beside it."""
-    if event.kind != "failed":
-        return
-    for job in event.pack.jobs:
+def _take(event: Event, queue: Queue, progress: Progress) -> None:
+    if event.kind == "left":
+        queue.leave(event)
+    elif event.kind == "failed":
+        outcome = queue.failed(event)
+        _keep_failure(event, given_up=outcome.kind == "failed")
+        event = outcome
+    progress.take(event)
+
+
+def _keep_failure(event: Event, given_up: bool) -> None:
+    """A failed pack's reason stands in each of its records, with the traceback beside it, attempt after attempt."""
+    for job in unfinished(event.pack.jobs):
         record = record_of(job)
-        if record.finished:
-            continue
         with suppress(OSError, RecordError):  # what failed may be the disk itself; the display names it all the same
+            if (claim := holder(record.path)) and claim.alive is not False:
+                continue  # somebody goes on with it already
             record.path.mkdir(parents=True, exist_ok=True)
-            (record.path / "error.txt").write_text(event.trace or event.reason)
+            with (record.path / "error.txt").open("a") as log:
+                log.write(f"{(event.trace or event.reason).rstrip()}\n-- {'given up' if given_up else 'tried again'}\n")
             maximum = job.run.training.max_updates
             record.status("failed", update=event.update, max_updates=maximum, message=event.reason)
 
@@ -126,7 +152,7 @@ def failures(progress: Progress) -> list[str]:
     """One line a reason: how many runs failed for it, why, and where to read more."""
     by_reason: dict[str, list[Job]] = {}
     for pack, reason in progress.failures:
-        by_reason.setdefault(reason, []).extend(job for job in pack.jobs if not record_of(job).finished)
+        by_reason.setdefault(reason, []).extend(unfinished(pack.jobs))
     lines = []
     for reason, jobs in by_reason.items():
         log = record_of(jobs[0]).path / "error.txt"

@@ -27,6 +27,9 @@ class PlannedPack:
     number: int  # its name within the plan
     jobs: tuple[Job, ...]
     start: int = 0
+    failures: int = 0  # in a row, without progress
+    kills: int = 0  # of workers that had it
+    dead: frozenset[str] = frozenset()  # claims on its runs that are known to be of dead processes
 
     @property
     def work(self) -> int:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import time
 from collections import Counter
 from dataclasses import dataclass, field
+from pathlib import Path
 
+from lrd.sweeps.events import Event
 from lrd.sweeps.plan import Plan, PlannedPack, record_of
-from lrd.sweeps.workers import Event
 
 
 @dataclass
@@ -23,11 +24,13 @@ class Progress:
     newest_failure: str = ""
     failures: list[tuple[PlannedPack, str]] = field(default_factory=list)
     interrupted: bool = False
+    elsewhere: int = 0  # runs that another command trains
 
     def __post_init__(self) -> None:
         self._left = {pack.number: pack.work for pack in self.plan.packs}
         self._active: dict[int, int] = {}
         self._done = 0
+        self._counted: set[tuple[Path, str | None]] = set()
         self._started = time.monotonic()
 
     def take(self, event: Event) -> None:
@@ -44,15 +47,35 @@ class Progress:
         elif event.kind == "interrupted":
             self._active.pop(key, None)
             self.interrupted = True
+        elif event.kind == "again":
+            self._active.pop(key, None)
+            self._left.pop(key, None)
+            self._left |= {part.number: part.work for part in event.parts}
+            self.newest_failure = event.reason or self.newest_failure
+        elif event.kind == "left":
+            stay = len(event.pack.jobs) - len(event.left)
+            self._active.pop(key, None)
+            self._left[key] = stay * (run.training.max_updates - event.pack.start)
+        elif event.kind == "finished":
+            self._count(event)
         else:
-            self.outcomes.update(summary["outcome"] for summary in event.finished)
+            self._count(event)
             left = event.active * (run.training.max_updates - event.update)
             saved = sum(run.training.max_updates - summary["update"] for summary in event.finished)
-            self._done += max(0, self._left[key] - left - saved)
+            self._done += max(0, self._left.get(key, 0) - left - saved)
             self._left[key] = left
             self._active[key] = event.active
             if not event.active:
                 del self._active[key]
+
+    def _count(self, event: Event) -> None:
+        """Count finished runs, each once: a run may be found finished by several."""
+        for summary in event.finished:
+            key = (event.pack.jobs[0].place.folder, summary.get("run_id"))
+            if key not in self._counted:
+                self.outcomes[summary["outcome"]] += 1
+            if key[1] is not None:
+                self._counted.add(key)
 
     @property
     def running(self) -> int:
@@ -62,7 +85,8 @@ class Progress:
     @property
     def waiting(self) -> int:
         """Runs that nobody trains yet."""
-        return len(self.plan.runs) - len(self.plan.finished) - self.running - self.outcomes.total()
+        known = len(self.plan.finished) + self.running + self.elsewhere + self.outcomes.total()
+        return max(0, len(self.plan.runs) - known)
 
     @property
     def rate(self) -> float:
@@ -85,6 +109,7 @@ class Progress:
         counts = {
             "waiting": self.waiting,
             "running": self.running,
+            "elsewhere": self.elsewhere,
             **{name: self.outcomes[name] for name in ("solved", "unsolved", "diverged", "failed")},
             "done before": len(self.plan.finished),
         }

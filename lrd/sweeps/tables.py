@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from lrd.records import Study
+from lrd.records import Study, holder
 from lrd.stats import factor_per_step, horizon
 
 # A row a (task, gap, cell): medians over runs; slopes of the first and the last look at dL/dh_t.
@@ -50,6 +50,16 @@ def states(study: Study) -> str:
     """How many runs of each task, gap and cell are in what state."""
     header = ["task", "gap", "cell", "running", "interrupted", "failed", "solved", "unsolved", "diverged"]
     return _table(header, [list(row[:9]) for row in study.sql(_STATES).fetchall()])
+
+
+def claims(study: Study) -> list[str]:
+    """A line for each process that holds runs of the study, and whether it lives."""
+    held: dict[str, list[str]] = {}
+    for (run_id,) in study.sql("select run_id from runs where outcome is null").fetchall():
+        if claim := holder(study.path / run_id):
+            how = {True: "alive", False: "gone: the same command again takes over", None: "not to be seen from here"}
+            held.setdefault(f"{claim.who}, {how[claim.alive]}", []).append(run_id)
+    return [f"held: {len(ids)} run{'s' if len(ids) > 1 else ''} by {who}" for who, ids in sorted(held.items())]
 
 
 def _factor(slope: float | None) -> str:

@@ -2,6 +2,7 @@
 
 A worker imports once and takes one pack after another. On SIGINT or SIGTERM it finishes the update at hand, writes
 checkpoints and stops. A worker that dies takes its pack's progress since the last checkpoint with it and nothing else.
+Whoever trains a run holds its claim (``lrd.records.claims``): workers, not the command that started them.
 """
 
 from __future__ import annotations
@@ -12,35 +13,25 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from contextlib import suppress
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
 import torch
 
-from lrd.sweeps.plan import PlannedPack
+from lrd.sweeps.events import Event, wants_memory
+from lrd.sweeps.plan import PlannedPack, record_of
+from lrd.sweeps.queue import Queue
 
 _STOP = False
 _STOPPING = {signal.SIGINT, signal.SIGTERM}
-
-
-@dataclass(frozen=True)
-class Event:
-    """What happened to a pack: ``progress`` (also its end), ``failed`` with the reason, or ``interrupted``."""
-
-    kind: str
-    pack: PlannedPack
-    update: int = 0
-    active: int = 0
-    finished: list[dict[str, Any]] = field(default_factory=list)
-    reason: str = ""
-    trace: str = ""
+_READY, _GONE = "ready", "gone"  # for the next pack; told to stop, as a worker and not as a sweep
 
 
 def train_pack(pack: PlannedPack, emit: Callable[[Event], None], should_stop: Callable[[], bool]) -> None:
     """Train one pack in this process; failures become an event, so that the sweep goes on."""
-    from lrd.records import make_tracker
+    from lrd.records import held, make_tracker
     from lrd.training import train
 
     job = pack.jobs[0]
@@ -58,25 +49,45 @@ def train_pack(pack: PlannedPack, emit: Callable[[Event], None], should_stop: Ca
         entity=settings["entity"],
     )
     try:
-        ending = train(
-            [j.run for j in pack.jobs],
-            job.place,
-            tracker,
-            job.place.torch_device(),
-            should_stop,
-            lambda update, active, finished: emit(Event("progress", pack, update, active, finished)),
-        )
+        with held([record_of(j).path for j in pack.jobs], pack.dead) as (claims, ours):
+            got = [j for j, is_ours in zip(pack.jobs, ours, strict=True) if is_ours and not record_of(j).finished]
+            if len(got) < len(pack.jobs):
+                emit(Event("left", pack, left=tuple(j for j in pack.jobs if j not in got)))
+            if not got:
+                return
+
+            def go_on() -> bool:
+                if claims.lost:
+                    raise ClaimLostError
+                return should_stop()
+
+            try:
+                ending = train(
+                    [j.run for j in got],
+                    job.place,
+                    tracker,
+                    job.place.torch_device(),
+                    go_on,
+                    lambda update, active, finished: emit(Event("progress", pack, update, active, finished)),
+                )
+            except ClaimLostError:
+                emit(Event("left", pack, left=tuple(got)))
+                return
         if ending.interrupted:
             emit(Event("interrupted", pack, ending.update))
     except Exception as error:  # whatever a pack dies of, the others go on; the reason is kept and shown
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
-        emit(Event("failed", pack, reason=reason, trace=traceback.format_exc()))
+        emit(Event("failed", pack, reason=reason, trace=traceback.format_exc(), memory=wants_memory(error)))
     finally:
         tracker.close()
 
 
-def _worker(connection: Connection) -> None:
-    """Body of a worker process: packs come in, events go out."""
+class ClaimLostError(Exception):
+    """The folder is gone, or another process took us for dead: what we would write is no longer ours to write."""
+
+
+def _worker(connection: Connection, parent: int) -> None:
+    """Body of a worker process: packs come in, events go out. It stops when the sweep that started it is gone."""
 
     def stop(number: int, frame: Any) -> None:
         global _STOP
@@ -85,15 +96,23 @@ def _worker(connection: Connection) -> None:
     signal.signal(signal.SIGINT, stop)
     signal.signal(signal.SIGTERM, stop)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPPING)
-    while not _STOP:
+
+    def should_stop() -> bool:
+        return _STOP or os.getppid() != parent
+
+    def emit(event: Event | str) -> None:
+        with suppress(OSError):  # nobody is left to hear it
+            connection.send(event)
+
+    while not should_stop():
         try:
             pack = connection.recv()
         except (EOFError, OSError, InterruptedError):
             return
         if pack is None:
             return
-        train_pack(pack, connection.send, lambda: _STOP)
-        connection.send(None)
+        train_pack(pack, emit, should_stop)
+        emit(_GONE if should_stop() else _READY)
 
 
 class Pool:
@@ -105,14 +124,14 @@ class Pool:
         self._at_work: dict[Connection, PlannedPack] = {}
         self.stopping = False
 
-    def run(self, packs: Sequence[PlannedPack], timeout: float = 0.5) -> Iterator[Event | None]:
+    def run(self, packs: Queue | Sequence[PlannedPack], timeout: float = 0.5) -> Iterator[Event | None]:
         """Events as they come; None when nothing came for ``timeout`` seconds."""
-        waiting = list(packs)
+        queue = packs if isinstance(packs, Queue) else Queue(packs)
         try:
-            while waiting or self._at_work:
-                while waiting and not self.stopping and len(self._at_work) < self.count:
-                    self._hand_out(waiting.pop(0))
-                if self.stopping and not self._at_work:
+            while True:
+                while not self.stopping and len(self._at_work) < self.count and (pack := queue.take()):
+                    self._hand_out(pack)
+                if not self._at_work and (self.stopping or queue.empty):
                     return
                 ready = wait(list(self._at_work), timeout)
                 if not ready:
@@ -142,10 +161,14 @@ class Pool:
         self._processes.clear()
 
     def _hand_out(self, pack: PlannedPack) -> None:
+        for connection in [c for c in self._processes if c not in self._at_work]:
+            if not self._processes[connection].is_alive():  # killed while it was idle
+                self._discard(connection)
         idle = [c for c in self._processes if c not in self._at_work]
         connection = idle[0] if idle else self._start()
-        connection.send(pack)
         self._at_work[connection] = pack
+        with suppress(OSError):  # killed just now: that shows when its answer is waited for
+            connection.send(pack)
         if self.stopping:  # asked to while the worker was being started, so that it was not told
             self.stop()
 
@@ -154,7 +177,7 @@ class Pool:
         # Threads of numerical libraries are set when they are loaded, before a worker's first line runs.
         before = {name: os.environ.get(name) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
         os.environ.update(dict.fromkeys(before, "1"))
-        process = multiprocessing.get_context("spawn").Process(target=_worker, args=(theirs,), daemon=True)
+        process = multiprocessing.get_context("spawn").Process(target=_worker, args=(theirs, os.getpid()), daemon=True)
         # Both signals wait until the worker can take them: it imports for two seconds first.
         resource_tracker.ensure_running()  # it would unblock them
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, _STOPPING)
@@ -168,18 +191,31 @@ class Pool:
 
     def _receive(self, connection: Connection) -> Event | None:
         try:
-            event: Event | None = connection.recv()
-        except (EOFError, OSError):
-            pack, process = self._at_work.pop(connection), self._processes.pop(connection)
-            process.join(timeout=5)
+            event: Event | str = connection.recv()
+        except Exception:  # the end of the stream, or half an event of a worker killed while it spoke
+            pack, code = self._at_work.pop(connection), self._discard(connection)
             if self.stopping:
                 return Event("interrupted", pack, pack.start)
-            code = process.exitcode
             how = f"killed by {signal.Signals(-code).name}" if code is not None and code < 0 else f"exit status {code}"
-            return Event("failed", pack, reason=f"its worker process died ({how})")
-        if event is None:
-            del self._at_work[connection]
-        return event
+            reason = f"its worker process died ({how})"
+            return Event("failed", pack, reason=reason, killed=code == -signal.SIGKILL)
+        if isinstance(event, Event):
+            return event
+        del self._at_work[connection]
+        if event == _GONE:
+            self._discard(connection)
+        return None
+
+    def _discard(self, connection: Connection) -> int | None:
+        """Forget a worker that ends or has ended; its exit status, -N if signal N killed it."""
+        process = self._processes.pop(connection)
+        connection.close()
+        process.join(timeout=5)
+        if process.is_alive():  # it cannot be heard any more, and holds claims
+            process.kill()
+            process.join()
+        code: int | None = process.exitcode
+        return code
 
 
 def default_workers(device: torch.device) -> int:

@@ -76,7 +76,7 @@ class Journal:
         self.record.status(state, update=update, max_updates=self.spec.training.max_updates, message=message)
 
     def finish(self, update: int, diverged_at: int, test: dict[str, float]) -> dict[str, Any]:
-        """Everything written, with the outcome; returns the summary."""
+        """Everything written, with the outcome; returns the summary, with the run's id."""
         self.write("running", update)
         outcome = "diverged" if diverged_at >= 0 else "solved" if self.solved_at is not None else "unsolved"
         last_fits = {row["variable"]: row for row in self.fits}
@@ -95,7 +95,7 @@ class Journal:
         summary |= {f"test_{name}": value for name, value in test.items()}
         self.record.finish(summary)
         self.tracker.finish(self.record.run_id, summary)
-        return summary
+        return {"run_id": self.record.run_id, **summary}
 
     def checkpoint(self, pack_state: dict[str, object]) -> None:
         """Keep all that this run needs to go on."""

@@ -48,12 +48,15 @@ def train(
         for spec in specs
     ]
     moments = set(log_spaced(pack.training.max_updates, specs[0].probe.per_decade))
+    finished: list[dict[str, Any]] = []
     if not _resume(pack, journals):
         _look(pack, journals)
         _evaluate(pack, journals)
         for journal in journals:
             journal.write("running", 0)
-    progress(pack.update, len(journals), [])
+    elif pack.update and _evaluates(pack):
+        finished = _retire(pack, journals)  # runs that were cut off between their last checkpoint and their summary
+    progress(pack.update, len(journals), finished)
 
     last_checkpoint = last_status = time.monotonic()
     while journals:
@@ -70,7 +73,7 @@ def train(
 
         if pack.update in moments:
             _look(pack, journals)
-        if pack.update % pack.training.eval_every == 0 or pack.update == pack.training.max_updates:
+        if _evaluates(pack):
             _evaluate(pack, journals)
             lap = _share_time(journals, lap)
             finished = _retire(pack, journals)
@@ -92,6 +95,11 @@ def _look(pack: Pack, journals: Sequence[Journal]) -> None:
     flow = gradient_flow(pack.task, pack.cell, params, batch, probe.answer, getattr(torch, probe.precision))
     for run, journal in enumerate(journals):
         journal.add_flow(pack.update, flow, run)
+
+
+def _evaluates(pack: Pack) -> bool:
+    """Whether runs are evaluated, and may end, at the present update."""
+    return pack.update % pack.training.eval_every == 0 or pack.update == pack.training.max_updates
 
 
 def _evaluate(pack: Pack, journals: Sequence[Journal]) -> None:

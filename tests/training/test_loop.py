@@ -195,3 +195,29 @@ def test_a_damaged_checkpoint_starts_the_run_anew_and_says_so(tmp_path: Path, ca
     assert go([spec], tmp_path / "cut") == Ending(interrupted=False, update=20)
     assert "checkpoint.pt" in caplog.text
     assert_same(contents(spec, tmp_path / "cut"), contents(spec, tmp_path / "whole"))
+
+
+@pytest.mark.parametrize("ends", ["solved", "unsolved", "diverged"])
+def test_a_run_cut_off_between_its_last_checkpoint_and_its_summary_ends_where_it_was(
+    ends: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options: dict[str, Any] = {"max_updates": 25, "solved_evals": 2, **SMALL}
+    if ends == "diverged":
+        options |= {"lr": 1e38, "clip": "none"}
+    if ends == "solved":
+        monkeypatch.setattr(Delay, "solved", lambda self, metrics: torch.tensor([True]))
+    spec = run_spec(EASY, RNN(hidden_size=3, activation="relu"), 0, "sgd", **options)
+    go([spec], tmp_path / "whole")
+    assert record(spec, tmp_path / "whole").read_summary()["outcome"] == ends
+
+    def killed(self: RunRecord, summary: dict[str, Any]) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(RunRecord, "finish", killed)
+        with pytest.raises(KeyboardInterrupt):
+            go([spec], tmp_path / "cut")
+    assert record(spec, tmp_path / "cut").load_checkpoint() is not None
+    assert not record(spec, tmp_path / "cut").finished
+    go([spec], tmp_path / "cut")
+    assert_same(contents(spec, tmp_path / "cut"), contents(spec, tmp_path / "whole"))

@@ -1,0 +1,39 @@
+"""What a worker, or the queue, says of a pack."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+from lrd.spec import Job
+from lrd.sweeps.plan import PlannedPack
+
+_NO_MEMORY = re.compile(r"out of memory|can't allocate memory|not enough memory|cannot allocate memory", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Event:
+    """What happened to a pack.
+
+    ``progress`` (also its end); ``failed`` with the reason; ``interrupted``; ``left``: the runs ``left`` are held by
+    another process; ``again``: it waits as ``parts``, after a failure if there is a ``reason``; ``finished``: its run
+    was found finished.
+    """
+
+    kind: str
+    pack: PlannedPack
+    update: int = 0
+    active: int = 0
+    finished: list[dict[str, Any]] = field(default_factory=list)
+    reason: str = ""
+    trace: str = ""
+    memory: bool = False  # it failed of want of memory
+    killed: bool = False  # its worker was killed, as the system does when memory ends
+    left: tuple[Job, ...] = ()
+    parts: tuple[PlannedPack, ...] = ()
+
+
+def wants_memory(error: BaseException) -> bool:
+    """Whether an error says that memory, of the machine or of a GPU, did not suffice."""
+    return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and bool(_NO_MEMORY.search(str(error))))
