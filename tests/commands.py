@@ -24,6 +24,8 @@ FILES = {
     | {"metrics.parquet", "gradient_flow.parquet", "gradient_fit.parquet"},
 }
 TINY = ["training.max_updates=2", "training.eval_samples=8", "training.test_samples=8"]
+MINIATURE = ["seed=0,1", "tracker=none", *TINY]  # of a study
+SWEEP = ["task=copy,adding,delay", "cell=rnn,lstm", "task.gap=10,20", "seed=range(2)", "training.max_updates=50"]
 
 
 def environment(home: Path, **more: str) -> dict[str, str]:

@@ -6,10 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from commands import LRD, TINY, once, run
-
-SWEEP = ["task=copy,adding,delay", "cell=rnn,lstm", "task.gap=10,20", "seed=range(2)", "training.max_updates=50"]
-MINIATURE = ["seed=0,1", "tracker=none", *TINY]
+from commands import LRD, MINIATURE, SWEEP, once, run
 
 
 @pytest.fixture(scope="session")

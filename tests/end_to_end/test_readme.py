@@ -11,8 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from commands import BIN, ROOT, environment, run
-from conftest import MINIATURE
+from commands import BIN, MINIATURE, ROOT, environment, run
 
 README = (ROOT / "README.md").read_text()
 MINIATURE_RUN = [option for option in MINIATURE if not option.startswith("seed")]

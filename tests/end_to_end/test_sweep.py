@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from commands import BIN, FILES, LRD, assert_equal_records, process_as_before, run, run_folders
-from conftest import SWEEP
+from commands import BIN, FILES, LRD, SWEEP, assert_equal_records, process_as_before, run, run_folders
 
 from lrd import cli
 from lrd.records import open_study
