@@ -256,6 +256,18 @@ def job_from_config(config: Mapping[str, Any]) -> Job:
     return Job(RunSpec(task, cell, optimizer, training, probe, seed.seed), place, tracker)
 
 
+def named_options(kinds: Mapping[str, type[Any]], group: str, options: Mapping[str, Any]) -> Any:
+    """An options object of one of several kinds, chosen by ``options["name"]``. Raises ``SpecError`` for what is wrong.
+
+    ``group`` is what stands before an option's name in a message (``hydra.launcher``).
+    """
+    errors: list[str] = []
+    made = _build_named(kinds, group, {group: options}, errors)
+    if errors:
+        raise SpecError("\n".join(errors))
+    return made
+
+
 def _named(value: Any) -> dict[str, Any]:
     return {"name": value.name, **dataclasses.asdict(value)}
 

@@ -63,7 +63,7 @@ def test_a_study_sweeps_by_itself_and_the_command_line_beats_it() -> None:
 
 def test_launcher_options_arrive() -> None:
     for arguments in (["hydra.launcher.workers=3"], ["-m", "seed=1,2", "hydra.launcher.workers=3"]):
-        assert compose_from_command_line(arguments).launcher == {"workers": 3, "retries": 1}
+        assert compose_from_command_line(arguments).launcher == {"name": "local", "workers": 3, "retries": 1}
 
 
 def test_known_keys_are_those_of_every_kind() -> None:

@@ -14,7 +14,6 @@ MODES = ("offline", "online", "disabled")
 
 
 @runtime_checkable
-@runtime_checkable
 class Tracker(Protocol):
     """Many runs are open at once. No method ever raises on account of the service behind it, nor waits for it long."""
 

@@ -1,0 +1,32 @@
+"""The commands of ``lrd``, one a module: each has ``run(arguments) -> exit status`` and imports nothing heavy before.
+
+A new command is a module here, a row of ``COMMANDS`` and its place in the README.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+#: name -> (what follows it, what it does), in the order of the help
+COMMANDS = {
+    "train": ("[-m] [group=option] [option=value] ...", "train one run, a sweep (-m) or a study (experiment=NAME)"),
+    "status": ("STUDY", "what is done, running, failed, diverged"),
+    "figures": ("STUDY [--out FOLDER]", "draw every figure of a study from its records"),
+}
+INTERRUPTED = "interrupted: the same command again goes on from the checkpoints"
+
+
+def fail(message: str) -> int:
+    """Say what is wrong, each line as one of lrd's; gives the exit status of a wrong command."""
+    for line in message.splitlines():
+        print(f"lrd: {line}", file=sys.stderr)
+    return 2
+
+
+def study_parser(command: str) -> argparse.ArgumentParser:
+    """A parser for a command whose first argument is a study's folder, ``study``."""
+    parser = argparse.ArgumentParser(prog=f"lrd {command}", description=f"{COMMANDS[command][1].capitalize()}.")
+    parser.add_argument("study", type=Path, help="folder of a study, such as runs/demo")
+    return parser

@@ -1,0 +1,30 @@
+"""``lrd figures``: every figure of a study, by the scripts of ``analysis/``."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from pathlib import Path
+
+from lrd.commands import fail, study_parser
+
+
+def run(arguments: list[str]) -> int:
+    """Draw every figure of a study from its records."""
+    from lrd.paths import ANALYSIS
+    from lrd.records import RecordError, open_study
+
+    parser = study_parser("figures")
+    parser.add_argument("--out", type=Path, help="folder for the files (default: figures/ inside the study)")
+    given = parser.parse_args(arguments)
+    sys.path.insert(0, str(ANALYSIS))
+    common = importlib.import_module("common")
+    try:
+        drawn, missing = common.draw_all(open_study(given.study), given.out or given.study / "figures")
+    except (RecordError, OSError) as error:
+        return fail(str(error))
+    for path in drawn:
+        print(path)
+    for line in missing:
+        print(f"lrd: not drawn: {line}", file=sys.stderr)
+    return 0 if drawn else 1
