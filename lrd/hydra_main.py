@@ -128,6 +128,7 @@ def known_keys() -> set[str]:
     """Every option there is, dotted: ``task.gap``, ``seed``, ... and the groups themselves."""
     from lrd import spec
     from lrd.cells import CELLS
+    from lrd.probes import PROBES
     from lrd.tasks import TASKS
 
     kinds: dict[str, Iterable[type]] = {
@@ -135,7 +136,7 @@ def known_keys() -> set[str]:
         "cell": CELLS.values(),
         "optimizer": spec.OPTIMIZERS.values(),
         "training": [spec.Training],
-        "probe": [spec.Probe],
+        **{f"probe.{name}": [kind] for name, kind in PROBES.items()},
         "tracker": [spec.Tracker],
     }
     keys = {"seed", "experiment", *kinds, *(f.name for f in dataclasses.fields(spec.Place))}

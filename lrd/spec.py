@@ -21,7 +21,7 @@ import torch
 
 from lrd.cells import CELLS, Cell
 from lrd.options import OptionError, check_options, nearest, not_a_choice, option, wrong_options
-from lrd.probes import answer_numbers
+from lrd.probes import PROBES, Probe
 from lrd.tasks import TASKS, Task
 from lrd.tasks.streams import MAX_STEP
 
@@ -107,22 +107,6 @@ class Training:
 
 
 @dataclass(frozen=True)
-class Probe:
-    """When and where gradient flow is measured."""
-
-    samples: int = option(32, "sequences of the probe batch", ge=1)
-    answer: str | int = option(
-        "last", "the answer whose loss is followed back: first, last, all (their sum) or a number"
-    )
-    per_decade: int = option(3, "moments per decade of updates, besides the first and the last; 0: only those", ge=0)
-    precision: str = option("float32", "of the states and gradients looked at", choices=("float32", "float64"))
-    enabled: bool = option(True, "measure gradient flow at all")
-
-    def __post_init__(self) -> None:
-        check_options(self)
-
-
-@dataclass(frozen=True)
 class Seed:
     """The name of a run's random numbers."""
 
@@ -140,7 +124,7 @@ class RunSpec:
     cell: Cell
     optimizer: Optimizer
     training: Training
-    probe: Probe
+    probes: tuple[Probe, ...]
     seed: int
 
     def to_dict(self) -> dict[str, Any]:
@@ -150,7 +134,7 @@ class RunSpec:
             "cell": _named(self.cell),
             "optimizer": _named(self.optimizer),
             "training": dataclasses.asdict(self.training),
-            "probe": dataclasses.asdict(self.probe),
+            "probe": {probe.name: dataclasses.asdict(probe) for probe in self.probes},
             "seed": self.seed,
         }
 
@@ -168,12 +152,15 @@ class RunSpec:
 
     def _fields_with(self, mark: str, value: bool = True) -> dict[str, Any]:
         """The options of all groups whose metadata has ``mark`` at ``value``."""
-        selected: dict[str, Any] = {}
-        for group, options in self.to_dict().items():
-            if isinstance(options, dict):
-                marks = {f.name: f.metadata[mark] for f in dataclasses.fields(getattr(self, group))}
-                selected[group] = {key: v for key, v in options.items() if marks.get(key, value) == value}
-        return selected
+
+        def selected(options: Any) -> dict[str, Any]:
+            name = getattr(options, "name", None)
+            fields = dataclasses.fields(options)
+            marked = {f.name: getattr(options, f.name) for f in fields if f.metadata[mark] == value}
+            return marked if name is None else {"name": name} | marked
+
+        groups = {group: selected(getattr(self, group)) for group in ("task", "cell", "optimizer", "training")}
+        return groups | {"probe": [selected(probe) for probe in self.probes]}
 
 
 @dataclass(frozen=True)
@@ -242,18 +229,19 @@ def job_from_config(config: Mapping[str, Any]) -> Job:
     cell = _build_named(CELLS, "cell", config, errors)
     optimizer = _build_named(OPTIMIZERS, "optimizer", config, errors)
     training = _build(Training, "training", config.get("training", {}), errors)
-    probe = _build(Probe, "probe", config.get("probe", {}), errors)
+    probes = _build_probes(config.get("probe"), errors)
     tracker = _build(Tracker, "tracker", config.get("tracker", {}), errors)
     place = _build(Place, "", {k: v for k, v in config.items() if k in top - {"seed"}}, errors)
     seed = _build(Seed, "", {k: v for k, v in config.items() if k == "seed"}, errors)
-    if task is not None and probe is not None:
+    for probe in probes:
         try:
-            answer_numbers(task, probe.answer)
-        except ValueError as error:
-            errors.append(f"probe.answer: {error}")
+            if task is not None:
+                probe.check(task)
+        except OptionError as error:
+            errors.append(f"probe.{probe.name}.{error.key}: {error.message}")
     if errors:
         raise SpecError("\n".join(errors))
-    return Job(RunSpec(task, cell, optimizer, training, probe, seed.seed), place, tracker)
+    return Job(RunSpec(task, cell, optimizer, training, tuple(probes), seed.seed), place, tracker)
 
 
 def named_options(kinds: Mapping[str, type[Any]], group: str, options: Mapping[str, Any]) -> Any:
@@ -283,6 +271,17 @@ def _build_named(kinds: Mapping[str, type[Any]], group: str, config: Mapping[str
         errors.append(f"{group}.name: {not_a_choice(name, kinds)}")
         return None
     return _build(kinds[name], group, options, errors)
+
+
+def _build_probes(chosen: Any, errors: list[str]) -> list[Probe]:
+    """Probes from their options by name, in the order of ``PROBES``, so that a run's id does not depend on theirs."""
+    if not isinstance(chosen, Mapping | type(None)):
+        errors.append(f"probe: must hold the options of probes by their names, got {chosen!r}")
+        return []
+    chosen = chosen or {}
+    errors += [f"probe: {not_a_choice(name, PROBES)}" for name in chosen if name not in PROBES]
+    built = [_build(PROBES[name], f"probe.{name}", chosen[name] or {}, errors) for name in PROBES if name in chosen]
+    return [probe for probe in built if probe is not None]
 
 
 @cache

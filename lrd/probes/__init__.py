@@ -3,13 +3,18 @@
 from lrd.probes.base import Columns, Probe, Subject
 from lrd.probes.gradient_flow import Flow, answer_numbers, gradient_flow
 from lrd.probes.parameter_gradient import ParameterGradient
-from lrd.probes.profile import Fit, fit, over_samples, profile_columns
+from lrd.probes.profile import Fit, GradientFlow, fit, over_samples, profile_columns
 from lrd.probes.schedule import log_spaced
 
+#: Every probe by its name in ``conf/probe/``.
+PROBES: dict[str, type[Probe]] = {kind.name: kind for kind in (GradientFlow, ParameterGradient)}
+
 __all__ = [
+    "PROBES",
     "Columns",
     "Fit",
     "Flow",
+    "GradientFlow",
     "ParameterGradient",
     "Probe",
     "Subject",

@@ -45,7 +45,7 @@ class Subject:
 
 @dataclass(frozen=True)
 class Probe(ABC):
-    """One kind of look. Subclasses are frozen dataclasses of ``lrd.options.option`` fields, all with defaults."""
+    """One kind of look. Options of its own come after the common ones. Subclasses are frozen dataclasses of ``lrd.options.option`` fields, all with defaults."""
 
     name: ClassVar[str]
     #: SQL type of each column of the table, without ``update``, which the record adds
@@ -60,3 +60,19 @@ class Probe(ABC):
     @abstractmethod
     def measure(self, subject: Subject) -> list[Columns]:
         """The table of each run of the pack, whatever its companions."""
+
+    def look(self, subject: Subject) -> list[dict[str, Columns]]:
+        """All tables of each run by name: the probe's own, unless it has several."""
+        return [{self.name: table} for table in self.measure(subject)]
+
+    @classmethod
+    def tables(cls) -> dict[str, dict[str, str]]:
+        """The columns of each table of ``look``."""
+        return {cls.name: cls.columns}
+
+    def scalars(self, tables: dict[str, Columns]) -> dict[str, float]:
+        """What of one run's look is one number: watched while it trains, and kept in its summary at start and end."""
+        return {}
+
+    def check(self, task: Task) -> None:
+        """Raise ``OptionError`` for an option that does not fit a task."""

@@ -4,15 +4,73 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import torch
 
-from lrd.probes.gradient_flow import Flow
+from lrd.options import OptionError, option
+from lrd.probes.base import Columns, Probe, Subject
+from lrd.probes.gradient_flow import Flow, answer_numbers, gradient_flow
 from lrd.shapes import Float, Tensor
 from lrd.tasks import Task
 
 QUANTILES = {"log10_q05": 0.05, "log10_q25": 0.25, "log10_q50": 0.5, "log10_q75": 0.75, "log10_q95": 0.95}
+
+
+@dataclass(frozen=True)
+class GradientFlow(Probe):
+    """The norm of dL/dh_t (and dL/dc_t) at every t: tables ``gradient_flow`` and ``gradient_fit``."""
+
+    name: ClassVar[str] = "gradient_flow"
+    columns: ClassVar[dict[str, str]] = {
+        **dict.fromkeys(("variable", "part", "answer"), "VARCHAR"),
+        **dict.fromkeys(("t", "lag"), "BIGINT"),
+        **dict.fromkeys(("log10_mean", "log10_gmean", *QUANTILES, "zero_share"), "DOUBLE"),
+    }
+
+    answer: str | int = option(
+        "last", "the answer whose loss is followed back: first, last, all (their sum), each or a number"
+    )
+    precision: str = option("float32", "of the states and gradients looked at", choices=("float32", "float64"))
+
+    def measure(self, subject: Subject) -> list[Columns]:
+        return [tables[self.name] for tables in self.look(subject)]
+
+    def look(self, subject: Subject) -> list[dict[str, Columns]]:
+        batch = subject.task.batch(subject.seeds, "probe", 0, self.samples)
+        flows = [
+            gradient_flow(subject.task, subject.cell, subject.params, batch, k, getattr(torch, self.precision))
+            for k in (range(subject.task.answers) if self.answer == "each" else [self.answer])
+        ]
+        tables: list[dict[str, Columns]] = []
+        for run in range(len(subject.seeds)):
+            parts = [profile_columns(flow, run) for flow in flows]
+            fits = [{"variable": v} | vars(fit(subject.task, flows[-1], v, run)) for v in flows[-1].total]
+            lines = {name: np.array([row[name] for row in fits], dtype=_DTYPES[kind]) for name, kind in FIT.items()}
+            tables.append(
+                {self.name: {n: np.concatenate([p[n] for p in parts]) for n in parts[0]}, "gradient_fit": lines}
+            )
+        return tables
+
+    @classmethod
+    def tables(cls) -> dict[str, dict[str, str]]:
+        return {cls.name: cls.columns, "gradient_fit": FIT}
+
+    def scalars(self, tables: dict[str, Columns]) -> dict[str, float]:
+        fits = tables["gradient_fit"]
+        return {
+            f"{what}_{variable}": float(fits[what][row])
+            for row, variable in enumerate(fits["variable"])
+            for what in ("slope", "horizon")
+        }
+
+    def check(self, task: Task) -> None:
+        if self.answer != "each":
+            try:
+                answer_numbers(task, self.answer)
+            except ValueError as error:
+                raise OptionError("answer", str(error)) from None
 
 
 @dataclass(frozen=True)
@@ -22,11 +80,32 @@ class Fit:
     ``slope``: log10 per step of t; above 0 the gradient vanishes on its way back, below 0 it explodes; ``horizon``:
     steps back until the norm has fallen to 1/e (inf where it does not fall); nan where fewer than 3 ``points`` have a
     gradient other than 0.
+
+    ``slope_error``: standard error of the slope over ``samples``, each with a line of its own (nan for fewer than 2).
+    ``fallen_e``, ``fallen_milli``: the first lag behind the end of the line at which the norm itself has fallen to 1/e
+    and to 1/1000 of what it is there; inf where it does not fall so far.
     """
 
     slope: float
     horizon: float
     points: int
+    slope_error: float
+    samples: int
+    fallen_e: float
+    fallen_milli: float
+
+
+FIT = {
+    "variable": "VARCHAR",
+    "slope": "DOUBLE",
+    "horizon": "DOUBLE",
+    "points": "BIGINT",
+    "slope_error": "DOUBLE",
+    "samples": "BIGINT",
+    "fallen_e": "DOUBLE",
+    "fallen_milli": "DOUBLE",
+}
+_DTYPES = {"VARCHAR": object, "DOUBLE": np.float64, "BIGINT": np.int64}
 
 
 def profile_columns(flow: Flow, run: int) -> dict[str, np.ndarray]:
@@ -78,10 +157,40 @@ def fit(task: Task, flow: Flow, variable: str, run: int) -> Fit:
     """Slope of the total gradient flow of one run over the task's quiet steps, by least squares."""
     lags = flow.lags.cpu().numpy()
     t = lags.max() - lags
-    y = over_samples(flow.total[variable][:, run])["log10_gmean"].cpu().numpy()
-    use = np.isfinite(y) & (t >= task.quiet_steps.start) & (t < task.quiet_steps.stop)
-    t, y = t[use].astype(float), y[use]
-    if len(t) < 3:
-        return Fit(math.nan, math.nan, len(t))
-    slope = float(np.polyfit(t - t.mean(), y, 1)[0])
-    return Fit(slope, math.log10(math.e) / slope if slope > 0 else math.inf, len(t))
+    norms = flow.total[variable][:, run]
+    y = over_samples(norms)["log10_gmean"].cpu().numpy()
+    quiet = (t >= task.quiet_steps.start) & (t < task.quiet_steps.stop)
+    (slope,), (points,) = _lines(t[quiet], y[quiet, None])
+    slopes, _ = _lines(t[quiet], norms.cpu().numpy()[quiet])
+    slopes = slopes[~np.isnan(slopes)]
+    error = float(slopes.std(ddof=1) / math.sqrt(len(slopes))) if len(slopes) > 1 else math.nan
+    fallen = [_fallen(y[quiet], by) for by in (math.log10(math.e), 3.0)]
+    return Fit(float(slope), horizon(float(slope)), int(points), error, len(slopes), *fallen)
+
+
+def _lines(t: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Slope of the least-squares line through the finite values of each column of y [t, columns]; their number.
+
+    nan where there are fewer than 3.
+    """
+    there = np.isfinite(y)
+    count = there.sum(0)
+    few, number = count < 3, np.maximum(count, 1)
+    y = np.where(there, y, 0.0)
+    centred = (t[:, None] - (t @ there) / number) * there
+    with np.errstate(invalid="ignore", divide="ignore"):
+        slopes = (centred * (y - y.sum(0) / number)).sum(0) / np.square(centred).sum(0)
+    return np.where(few, np.nan, slopes), count
+
+
+def horizon(slope: float) -> float:
+    """Steps back over which a norm of this slope (log10 a step of t) falls to 1/e; inf where it does not."""
+    return math.nan if math.isnan(slope) else math.log10(math.e) / slope if slope > 0 else math.inf
+
+
+def _fallen(y: np.ndarray, by: float) -> float:
+    """Steps back from the end after which the log10 norm is lower by so much."""
+    if len(y) == 0 or not math.isfinite(y[-1]):
+        return math.nan
+    below = np.flatnonzero(y[::-1] <= y[-1] - by)  # nan is not
+    return float(below[0]) if len(below) else math.inf

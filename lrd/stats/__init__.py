@@ -11,9 +11,11 @@ Numpy and scipy only, arrays in and small frozen dataclasses out. One policy for
 
 from lrd.stats.fits import factor_per_step, horizon
 from lrd.stats.proportions import Share, SolveShare, share, solve_share
+from lrd.stats.regimes import REGIMES, regimes, slope_interval
 from lrd.stats.spread import Band, Interval, band, median, median_bootstrap, median_interval, quantile
 
 __all__ = [
+    "REGIMES",
     "Band",
     "Interval",
     "Share",
@@ -25,6 +27,8 @@ __all__ = [
     "median_bootstrap",
     "median_interval",
     "quantile",
+    "regimes",
     "share",
+    "slope_interval",
     "solve_share",
 ]

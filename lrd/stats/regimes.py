@@ -1,0 +1,40 @@
+"""Vanishing, preserving or exploding: what a slope of gradient flow means over a gap, given its uncertainty.
+
+The slope's 95 % confidence interval is Student's t over samples, each with a fitted line of its own. A gradient that
+keeps between 1/e and e times its size over the whole gap is preserved: a slope is never exactly 0, and its interval
+excludes 0 sooner or later if there are samples enough.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import stats
+
+REGIMES = ("vanishing", "preserving", "exploding", "undecided")
+
+
+def slope_interval(
+    slope: ArrayLike, error: ArrayLike, samples: ArrayLike, level: float = 0.95
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Bounds of the confidence interval of slopes with standard ``error`` over ``samples``; nan for fewer than 2."""
+    slopes, errors = np.asarray(slope, dtype=np.float64), np.asarray(error, dtype=np.float64)
+    freedom = np.asarray(samples, dtype=np.float64) - 1
+    quantile = np.where(freedom >= 1, stats.t.ppf((1 + level) / 2, np.maximum(freedom, 1)), np.nan)
+    return slopes - quantile * errors, slopes + quantile * errors
+
+
+def regimes(slope: ArrayLike, error: ArrayLike, samples: ArrayLike, steps: ArrayLike) -> NDArray[np.object_]:
+    """The regime of each slope [log10 a step of t] over a gap of so many ``steps``; None where there is no slope.
+
+    ``vanishing``: the whole interval says that less than 1/e arrives over the gap; ``exploding``: more than e times;
+    ``preserving``: the whole interval lies between; ``undecided``: the interval reaches across a border.
+    """
+    slopes, low, high = np.broadcast_arrays(np.asarray(slope, dtype=np.float64), *slope_interval(slope, error, samples))
+    border = np.log10(np.e) / np.asarray(steps, dtype=np.float64)
+    found = np.full(slopes.shape, "undecided", dtype=object)
+    found[low > border] = "vanishing"
+    found[high < -border] = "exploding"
+    found[(low >= -border) & (high <= border)] = "preserving"
+    found[np.isnan(slopes)] = None
+    return found
