@@ -7,6 +7,7 @@ Whatever goes wrong in wandb is said once and costs the mirror, never the traini
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,13 +21,17 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+RETRY = 600.0  # seconds after which a process tries a server again that did not answer; packs in between go offline
+
 
 class WandbTracker:
     """Mirrors runs to wandb; ``lrd.records.wandb_runs`` says what they hold.
 
     ``mode`` is "offline" (the default), "online" or "disabled". Online without a key or an answering server becomes
-    offline, with one warning.
+    offline, with one warning, for this process and the next ten minutes.
     """
+
+    _away_until = float("-inf")  # of the monotonic clock; of the process: the next pack must not wait for it again
 
     def __init__(
         self,
@@ -45,12 +50,15 @@ class WandbTracker:
         """Open the wandb run of a run; under the same id it goes on with the one that was cut off."""
         if self._quiet:
             return
+        if self.mode == "online" and time.monotonic() < WandbTracker._away_until:
+            self.mode = "offline"
         if self.mode == "online":
             try:
                 self._runs.open(run_id, study, config, name, self.mode)
                 return
             except Exception as error:  # no key, no network, no server, no such entity: wandb has a class for each
                 self.mode = "offline"
+                WandbTracker._away_until = time.monotonic() + RETRY
                 logger.warning(
                     "wandb: no server (%s). The mirror is kept offline from here on; `lrd sync %s` sends it later.",
                     one_line(error),
@@ -96,6 +104,7 @@ class WandbTracker:
         except Exception as error:  # whatever it is, it is the mirror's trouble
             self._quiet = True
             self._runs.forget()
+            WandbTracker._away_until = time.monotonic() + RETRY
             logger.warning(
                 "wandb: could not %s (%s). Training and its records go on without the wandb mirror; "
                 "`lrd sync %s` makes up for it.",

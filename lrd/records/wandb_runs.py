@@ -30,6 +30,7 @@ SETTINGS: dict[str, Any] = {
     "disable_code": True,
     "disable_git": True,
     "finish_timeout": FINISH_TIMEOUT,
+    "finish_timeout_raises": True,  # or each of many runs would wait its turn for a server that went away
     "init_timeout": INIT_TIMEOUT,
     "quiet": True,
     "silent": True,
@@ -68,16 +69,12 @@ def tear_down() -> None:
 
 
 class WandbRuns:
-    """Study as group, run id as id, the spec as config, scalars against ``update``, gradient flow as images.
+    """Study as group, run id as id, the spec as config, scalars against ``update``, gradient flow as images."""
 
-    ``settings`` go over ``SETTINGS``.
-    """
-
-    def __init__(self, project: str, entity: str | None, directory: Path, **settings: Any) -> None:
+    def __init__(self, project: str, entity: str | None, directory: Path) -> None:
         self.project = project
         self.entity = entity
         self.directory = directory
-        self._settings = SETTINGS | settings
         self._logged_in = False
         self._runs: dict[str, Any] = {}
         self._flow: dict[str, dict[str, list[tuple[int, np.ndarray]]]] = {}
@@ -113,7 +110,7 @@ class WandbRuns:
             mode="online" if mode == "online" else "offline",
             reinit="create_new",
             resume="allow",
-            settings=wandb.Settings(**{key: value for key, value in self._settings.items() if key in known}),
+            settings=wandb.Settings(**{key: value for key, value in SETTINGS.items() if key in known}),
         )
         run.define_metric("update")
         run.define_metric("*", step_metric="update")

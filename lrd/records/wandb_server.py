@@ -15,7 +15,9 @@ from lrd.records.wandb_runs import WandbRuns, log_in, prepare, tear_down
 ASK_TIMEOUT = 30  # seconds for one answer of the server; wandb itself tries again for longer
 PAGE = 200  # runs asked for at once
 _KEY = re.compile(r"\b[0-9a-f]{40}\b|\bwandb_v\d+_\w+")
-_WAYS_OUT = " (WANDB_API_KEY or `wandb login` gives the key, WANDB_BASE_URL the server; --entity and --project the place)"
+_WAYS_OUT = (
+    " (WANDB_API_KEY or `wandb login` gives the key, WANDB_BASE_URL the server; --entity and --project the place)"
+)
 T = TypeVar("T")
 
 
@@ -40,7 +42,7 @@ class WandbServer:
         self.project = project
         self.entity = entity
         self.directory = directory
-        self._runs = WandbRuns(project, entity, directory, finish_timeout_raises=True)
+        self._runs = WandbRuns(project, entity, directory)
         self._logged_in = False
 
     def known(self, run_ids: Collection[str]) -> dict[str, Known]:
@@ -95,7 +97,7 @@ class WandbServer:
         if errors and not isinstance(errors[0], Exception):
             raise errors[0]
         detail = without_keys(str(errors[0]) or type(errors[0]).__name__) if errors else f"no answer in {seconds:.0f} s"
-        raise ServerError(f"wandb: {detail.rstrip('.')}{'' if 'no API key' in detail else _WAYS_OUT}") from None
+        raise ServerError(f"wandb: {detail.rstrip('.')}{'' if 'no API key' in detail else f' ({_WAYS_OUT})'}") from None
 
     def close(self) -> None:
         """End wandb's service, within some seconds."""

@@ -23,6 +23,7 @@ class Bench:
         self.pictures: dict[str, bytes] = {}  # by name
         self.asked: list[str] = []  # the runs that were opened, in order
         self.answers: Callable[[str], bool] = lambda what: True  # whether it still does: to a query, or a run's rows
+        self.refuses = "nothing"  # queries that hold this are refused
 
     @property
     def environment(self) -> dict[str, str]:
@@ -45,6 +46,7 @@ class Bench:
         if "upsertBucket" in query:
             return self._upsert(variables)
         if "RunResumeStatus" in query:
+            self.asked.append(variables["name"])
             return {"model": {"bucket": self._resume(variables["name"])}}
         if "runs(" in query:
             wanted = json.loads(variables["filters"])["name"]["$in"]
@@ -63,7 +65,6 @@ class Bench:
         run = self.runs.setdefault(name, fresh)
         run |= {key: variables[key] for key in ("config",) if variables.get(key)}
         run["group"] = variables.get("groupName") or run["group"]
-        self.asked.append(name)
         project = {"id": "p", "name": variables.get("project"), "entity": {"id": "e", "name": "e"}}
         bucket = {"id": f"id{name}", "name": name, "displayName": name, "config": run["config"], "project": project}
         bucket |= {"description": "", "sweepName": None, "historyLineCount": len(run["history"])}
@@ -125,13 +126,14 @@ def serving() -> Iterator[Bench]:
     """A server on a port of its own."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
-        def answer(self, what: str, content: Any) -> None:
+        def answer(self, what: str, content: Callable[[], Any]) -> None:
             if not bench.answers(what):
                 time.sleep(0.2)
                 self.close_connection = True
                 return
-            text = json.dumps(content()).encode()
-            self.send_response(200)
+            refused = bench.refuses in what
+            text = json.dumps({"errors": [{"message": "permission denied"}]} if refused else content()).encode()
+            self.send_response(403 if refused else 200)
             self.send_header("content-type", "application/json")
             self.send_header("content-length", str(len(text)))
             self.end_headers()
