@@ -9,16 +9,27 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 if TYPE_CHECKING:
     import numpy as np
 
+    from lrd.records.shown import Moment
+
 TRACKERS = ("none", "wandb")
 MODES = ("offline", "online", "disabled")
 
 
 @runtime_checkable
 class Tracker(Protocol):
-    """Many runs are open at once. No method ever raises on account of the service behind it, nor waits for it long."""
+    """Many runs are open at once. No method ever raises on account of the service behind it, nor waits for it long.
+
+    ``settings`` are what records keep of it, for ``lrd sync``: name, and mode, project and entity where it has them.
+    """
+
+    settings: Mapping[str, Any]
 
     def start(self, run_id: str, study: str, config: Mapping[str, Any], name: str) -> None:
         """Open a run, or go on with one: ``config`` is the nested spec, ``name`` what people read."""
+        ...
+
+    def resume(self, run_id: str, moments: Sequence[Moment]) -> None:
+        """What a run that was just opened had shown before it was cut off; once, and before anything else."""
         ...
 
     def log(self, run_id: str, update: int, values: Mapping[str, float]) -> None:
@@ -41,7 +52,12 @@ class Tracker(Protocol):
 class NullTracker:
     """Shows nothing."""
 
+    settings: Mapping[str, Any] = {"name": "none"}
+
     def start(self, run_id: str, study: str, config: Mapping[str, Any], name: str) -> None:
+        """Nothing."""
+
+    def resume(self, run_id: str, moments: Sequence[Moment]) -> None:
         """Nothing."""
 
     def log(self, run_id: str, update: int, values: Mapping[str, float]) -> None:

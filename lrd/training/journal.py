@@ -13,6 +13,7 @@ import torch
 
 from lrd.probes import Flow, fit, profile_columns
 from lrd.records import RunRecord, Tracker
+from lrd.records.shown import fit_values, mean_profiles, moments
 from lrd.spec import RunSpec
 from lrd.tasks import Task
 
@@ -31,7 +32,8 @@ class Journal:
         self.streak = 0
         self.solved_at: int | None = None
         self.seconds = 0.0  # of wall time, the pack's shared among its runs, over all attempts
-        record.create({"spec": spec.to_dict(), "task": task_facts(spec.task), "parameters": parameters}, device)
+        what = {"spec": spec.to_dict(), "task": task_facts(spec.task), "parameters": parameters}
+        record.create({**what, "tracker": dict(tracker.settings)}, device)
         tracker.start(record.run_id, record.study, spec.to_dict(), record.run_id)
 
     def add_metrics(self, update: int, train: dict[str, float], evaluated: dict[str, float], solved: bool) -> None:
@@ -53,12 +55,8 @@ class Journal:
         for variable in flow.total:
             line = fit(self.spec.task, flow, variable, run)
             self.fits.append({"update": update, "variable": variable} | vars(line))
-            values = {f"slope_{variable}": line.slope, f"horizon_{variable}": line.horizon}
-            self.tracker.log(self.record.run_id, update, values)
-        means = {
-            v: columns["log10_gmean"][(columns["variable"] == v) & (columns["part"] == "total")] for v in flow.total
-        }
-        self.tracker.gradient_flow(self.record.run_id, update, means)
+            self.tracker.log(self.record.run_id, update, fit_values(self.fits[-1]))
+        self.tracker.gradient_flow(self.record.run_id, update, mean_profiles(columns))
 
     def write(self, state: str, update: int, message: str = "") -> None:
         """Tables and status as they stand now."""
@@ -108,6 +106,7 @@ class Journal:
         for name in _KEPT:
             setattr(self, name, kept[name])
         self.flow = [{name: _array(column) for name, column in entry.items()} for entry in kept["flow"]]
+        self.tracker.resume(self.record.run_id, moments(self.metrics, self.fits, self.flow))
 
 
 _KEPT = ("metrics", "fits", "streak", "streak_start", "solved_at", "seconds")

@@ -10,16 +10,18 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 import types
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from lrd.records import heatmap as heatmap_module
-from lrd.records.heatmap import VANISHED, VIRIDIS, heatmap
+from lrd.records import wandb_mirror
+from lrd.records.heatmap import VANISHED, VIRIDIS
+from lrd.records.shown import Moment
 from lrd.records.tracker import NullTracker, Tracker, make_tracker
 from lrd.records.wandb_mirror import WandbTracker
 
@@ -29,6 +31,7 @@ KEY = "0123456789abcdef" * 2 + "01234567"  # the form of a key, and nobody's
 
 @pytest.fixture(autouse=True)
 def no_wandb_around(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(WandbTracker, "_away_until", float("-inf"))
     for name in [name for name in os.environ if name.startswith("WANDB_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("WANDB_CACHE_DIR", str(tmp_path / "cache"))
@@ -322,6 +325,47 @@ def test_online_that_fails_falls_back_for_all_further_runs(
     assert all(o["reinit"] == "create_new" and o["resume"] == "allow" for o in options)
 
 
+def test_a_server_that_did_not_answer_is_not_waited_for_by_the_next_pack(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    opened = fake_wandb(monkeypatch, "init online")
+    for _ in range(3):
+        use(WandbTracker(mode="online", directory=tmp_path))
+    assert len(caplog.records) == 1
+    assert [run.calls[0][2]["mode"] for run in opened] == ["offline"] * 9
+    later = time.monotonic() + wandb_mirror.RETRY
+    monkeypatch.setattr(time, "monotonic", lambda: later)
+    monkeypatch.setattr("wandb.init", lambda **options: FakeRun("nothing"))
+    tracker = WandbTracker(mode="online", directory=tmp_path)
+    use(tracker)
+    assert tracker.mode == "online"
+
+
+def test_a_resumed_run_shows_every_row_again_and_all_looks_in_one_picture(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    opened = fake_wandb(monkeypatch, "nothing")
+    monkeypatch.setattr("wandb.Image", lambda pixels, caption: caption)
+    tracker = WandbTracker(directory=tmp_path)
+    tracker.resume("a", [])  # never started
+    tracker.start("a", "demo", {}, "a")
+    moments = [
+        Moment(0, {"eval_loss": 2.0, "slope_h": 0.5}, {"h": np.array([-1.0, 0.0])}),
+        Moment(5, {"slope_h": 0.4}, {"h": np.array([-3.0, 0.0])}),
+        Moment(10, {"eval_loss": 1.0}),
+    ]
+    tracker.resume("a", moments)
+    tracker.gradient_flow("a", 20, {"h": [-2.0, 0.0]})
+    logged = [(options["step"], rows[0]) for name, rows, options in opened[0].calls if name == "log"]
+    assert [step for step, _ in logged] == [0, 5, 5, 10, 20]
+    assert [row for _, row in logged if "gradient_flow/h" not in row] == [
+        {"update": moment.update, **moment.values} for moment in moments
+    ]
+    captions = [row["gradient_flow/h"] for _, row in logged if "gradient_flow/h" in row]
+    assert ["updates 0, 5;" in captions[0], "updates 0, 5, 20;" in captions[1]] == [True, True]
+    assert "from -3.0 (dark)" in captions[1]
+
+
 def test_nothing_fails_and_nothing_is_said(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tmp_path: Path
 ) -> None:
@@ -361,41 +405,3 @@ def test_make_tracker(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         make_tracker("tensorboard", directory=tmp_path)
     with pytest.raises(ValueError, match="offline, online, disabled, got 'on'"):
         make_tracker("wandb", mode="on", directory=tmp_path)
-
-
-def test_viridis_is_viridis() -> None:
-    colormaps = pytest.importorskip("matplotlib").colormaps
-    published = np.rint(colormaps["viridis"](np.linspace(0, 1, 256))[:, :3] * 255)
-    pixels, low, high = heatmap([np.linspace(-30.0, 2.0, 256)])
-    assert (low, high) == (-30, 2)
-    across = pixels[0, :: pixels.shape[1] // 256].astype(float)
-    # straight lines between eleven of its colours
-    assert np.abs(across - published).max() < 16
-    assert np.abs(across - published).mean() < 2
-
-
-@pytest.mark.parametrize(
-    ("rows", "limits", "expected"),
-    [
-        ([[-1.0, -np.inf, np.nan], [1.0, np.inf]], (-1, 1), [[0, None, None], [-1, -1, None]]),
-        ([[-np.inf, -np.inf]], (np.nan, np.nan), [[None, None]]),
-        ([[2.0, 2.0]], (2, 2), [[-1, -1]]),
-        ([[-1.7e308, 1.7e308]], (-1.7e308, 1.7e308), [[0, -1]]),
-        ([[-5000.0, 0.0, 5000.0]], (-5000, 5000), [[0, 5, -1]]),
-    ],
-)
-def test_heatmap_colours(rows: Any, limits: tuple[float, float], expected: list[list[int | None]]) -> None:
-    pixels, *found = heatmap([np.array(row) for row in rows])
-    np.testing.assert_array_equal(found, limits)
-    height, width = len(expected), len(expected[0])
-    assert pixels.dtype == np.uint8
-    assert pixels.shape[0] >= heatmap_module.SMALLEST_HEIGHT
-    assert pixels.shape[1] >= heatmap_module.SMALLEST_WIDTH
-    small = pixels[:: pixels.shape[0] // height, :: pixels.shape[1] // width]
-    colours: Mapping[int | None, Any] = {None: VANISHED, **{index: VIRIDIS[index] for index in (0, 5, -1)}}
-    assert small.tolist() == [[list(colours[place]) for place in row] for row in expected]
-
-
-def test_many_updates_make_a_tall_picture_and_never_a_shrunk_one() -> None:
-    pixels, *_ = heatmap([np.zeros(1000)] * 300)
-    assert pixels.shape == (300, 1000, 3)

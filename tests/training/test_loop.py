@@ -14,7 +14,7 @@ from helpers import run_spec
 
 from lrd.cells import LSTM, RNN
 from lrd.records import RunRecord
-from lrd.records.tracker import NullTracker
+from lrd.records.tracker import NullTracker, Tracker
 from lrd.shapes import Tensor
 from lrd.spec import Place, RunSpec
 from lrd.tasks import Adding, Copy, Delay
@@ -25,12 +25,14 @@ SMALL = {"batch_size": 4, "eval_samples": 20, "test_samples": 30, "samples": 3, 
 EASY = Delay(gap=1, tokens=4, alphabet=2)
 
 
-def go(specs: list[RunSpec], folder: Path, stop_at: int | None = None, **how: Any) -> Ending:
+def go(
+    specs: list[RunSpec], folder: Path, stop_at: int | None = None, tracker: Tracker | None = None, **how: Any
+) -> Ending:
     """Train; ``stop_at``: as if Ctrl-C came when so many updates are done."""
     calls = iter(range(10**6))
     should_stop = (lambda: next(calls) >= stop_at) if stop_at is not None else (lambda: False)
     place = Place(runs_dir=str(folder), study="s", **how)
-    return train(specs, place, NullTracker(), torch.device("cpu"), should_stop=should_stop)
+    return train(specs, place, tracker or NullTracker(), torch.device("cpu"), should_stop=should_stop)
 
 
 def record(spec: RunSpec, folder: Path) -> RunRecord:
@@ -221,3 +223,37 @@ def test_a_run_cut_off_between_its_last_checkpoint_and_its_summary_ends_where_it
     assert not record(spec, tmp_path / "cut").finished
     go([spec], tmp_path / "cut")
     assert_same(contents(spec, tmp_path / "cut"), contents(spec, tmp_path / "whole"))
+
+
+class Recorder(NullTracker):
+    """Keeps what it is told, as a mirror would show it."""
+
+    def __init__(self) -> None:
+        self.shown: dict[int, Any] = {}
+        self.resumed = 0
+
+    def resume(self, run_id: str, moments: Any) -> None:
+        self.resumed += 1
+        assert not self.shown
+        for moment in moments:
+            self.log(run_id, moment.update, moment.values)
+            self.gradient_flow(run_id, moment.update, moment.profiles)
+
+    def log(self, run_id: str, update: int, values: Any) -> None:
+        self.shown.setdefault(update, {}).update({name: repr(value) for name, value in values.items()})
+
+    def gradient_flow(self, run_id: str, update: int, log10_norms: Any) -> None:
+        self.log(run_id, update, {name: norms.tolist() for name, norms in log10_norms.items()})
+
+
+@pytest.mark.parametrize("stop_at", [0, 10, 13])
+def test_a_resumed_run_tells_its_mirror_once_what_it_had_shown(stop_at: int, tmp_path: Path) -> None:
+    spec = run_spec(EASY, LSTM(hidden_size=3), max_updates=20, stop_when_solved=False, **SMALL)
+    whole, cut, resumed = Recorder(), Recorder(), Recorder()
+    go([spec], tmp_path / "whole", tracker=whole)
+    go([spec], tmp_path / "cut", stop_at, tracker=cut)
+    go([spec], tmp_path / "cut", tracker=resumed)
+    assert (whole.resumed, cut.resumed, resumed.resumed) == (0, 0, 1)
+    assert sorted(whole.shown) == [0, 1, 2, 5, 10, 20]
+    assert resumed.shown == whole.shown
+    assert cut.shown == {update: shown for update, shown in whole.shown.items() if update <= stop_at}

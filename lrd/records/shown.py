@@ -1,0 +1,81 @@
+"""What a mirror shows of a run, moment by moment: one definition for the live mirror and for ``lrd sync``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    Columns = Mapping[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Moment:
+    """One update: scalars by name, and log10 of the gradient norm over t by variable where there was a look."""
+
+    update: int
+    values: dict[str, float] = field(default_factory=dict)
+    profiles: dict[str, np.ndarray] = field(default_factory=dict)
+
+
+def fit_values(fit: Mapping[str, Any]) -> dict[str, float]:
+    """The scalars of one row of gradient_fit: ``slope_h`` and ``horizon_h``, or those of ``c``."""
+    return {f"{name}_{fit['variable']}": float(fit[name]) for name in ("slope", "horizon")}
+
+
+def mean_profiles(look: Columns) -> dict[str, np.ndarray]:
+    """The picture's row for each variable: the geometric mean over samples, from the columns of one look."""
+    total = look["part"] == "total"
+    variables = dict.fromkeys(str(variable) for variable in look["variable"])
+    return {variable: look["log10_gmean"][total & (look["variable"] == variable)] for variable in variables}
+
+
+def moments(
+    metrics: Iterable[Mapping[str, Any]], fits: Iterable[Mapping[str, Any]], looks: Iterable[Columns]
+) -> list[Moment]:
+    """All that a run has shown, a moment an update, in order.
+
+    ``metrics`` and ``fits`` are rows; None in them is what was not measured then. ``looks`` are columns of
+    gradient_flow, one entry a look.
+    """
+    found: dict[int, Moment] = {}
+
+    def at(update: Any) -> Moment:
+        return found.setdefault(int(update), Moment(int(update)))
+
+    for row in metrics:
+        values = {name: float(v) for name, v in row.items() if name != "update" and v is not None}
+        at(row["update"]).values.update(values)
+    for fit in fits:
+        at(fit["update"]).values.update(fit_values(fit))
+    for look in looks:
+        at(look["update"][0]).profiles.update(mean_profiles(look))
+    return [found[update] for update in sorted(found)]
+
+
+def rows_of(columns: Columns) -> list[dict[str, Any]]:
+    """Columns as rows, with None for what is masked."""
+    lists = [column.tolist() for column in columns.values()]  # of a masked array: None
+    return [dict(zip(columns, row, strict=True)) for row in zip(*lists, strict=True)]
+
+
+def looks_of(columns: Columns) -> list[dict[str, np.ndarray]]:
+    """The columns of gradient_flow.parquet, cut into looks."""
+    import numpy as np
+
+    if not columns:
+        return []
+    starts = np.flatnonzero(np.diff(columns["update"])) + 1
+    parts = {name: np.split(column, starts) for name, column in columns.items()}
+    count = len(starts) + 1 if len(columns["update"]) else 0
+    return [{name: part[number] for name, part in parts.items()} for number in range(count)]
+
+
+def fits_missing(fits: Sequence[Mapping[str, Any]], looks: Iterable[Columns]) -> list[tuple[int, str]]:
+    """The (update, variable) that were looked at and have no row in ``fits``: a table that lost rows."""
+    known = {(int(fit["update"]), fit["variable"]) for fit in fits}
+    seen = [(int(look["update"][0]), variable) for look in looks for variable in mean_profiles(look)]
+    return [key for key in seen if key not in known]

@@ -1,0 +1,173 @@
+"""wandb runs, open side by side in one process; what goes wrong in them is raised.
+
+wandb is imported when the first run opens, and nowhere else in lrd but in ``lrd.records.wandb_server``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lrd.records.heatmap import heatmap
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from lrd.records.shown import Moment
+
+    Profiles = Mapping[str, np.ndarray | Sequence[float]]
+
+INIT_TIMEOUT = 15.0  # seconds for the server to answer when a run opens
+FLUSH_INTERVAL = 1.0  # seconds of an offline run that a kill may cost; wandb's own 15 would lose whole short runs
+FINISH_TIMEOUT = 15.0  # seconds for the last uploads when a run closes; `lrd sync` sends the rest
+
+#: What makes many open runs cheap: no system metrics, console capture, git or list of packages. Nothing is printed.
+SETTINGS: dict[str, Any] = {
+    "console": "off",
+    "disable_code": True,
+    "disable_git": True,
+    "finish_timeout": FINISH_TIMEOUT,
+    "finish_timeout_raises": True,  # or each of many runs would wait its turn for a server that went away
+    "init_timeout": INIT_TIMEOUT,
+    "quiet": True,
+    "silent": True,
+    "x_disable_machine_info": True,
+    "x_disable_meta": True,
+    "x_disable_stats": True,
+    "x_save_requirements": False,
+    "x_transaction_log_flush_interval": FLUSH_INTERVAL,
+}
+
+
+def prepare(directory: Path) -> None:
+    """What must be so before wandb is imported, for whatever it writes to lie below ``directory``."""
+    # Its service writes a log to the cache, and the home folder may be read-only or over quota. Its own error reports
+    # would print errors of their own when there is no network.
+    os.environ.setdefault("WANDB_CACHE_DIR", str(directory.resolve() / "wandb" / ".cache"))
+    os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
+    directory.mkdir(parents=True, exist_ok=True)
+
+
+def log_in() -> None:
+    """Find a key and show it to the server. Raises what wandb raises, and ``RuntimeError`` where there is no key."""
+    import wandb
+
+    wandb.setup(settings=wandb.Settings(silent=True, quiet=True))
+    if not wandb.login(prompt=False, verify=True):  # never ask for a key, in the middle of a progress display
+        raise RuntimeError("no API key; `wandb login` or WANDB_API_KEY gives one")
+
+
+def tear_down() -> None:
+    """End wandb's service."""
+    with contextlib.suppress(Exception):
+        import wandb
+
+        wandb.teardown()
+
+
+class WandbRuns:
+    """Study as group, run id as id, the spec as config, scalars against ``update``, gradient flow as images."""
+
+    def __init__(self, project: str, entity: str | None, directory: Path) -> None:
+        self.project = project
+        self.entity = entity
+        self.directory = directory
+        self._logged_in = False
+        self._runs: dict[str, Any] = {}
+        self._flow: dict[str, dict[str, list[tuple[int, np.ndarray]]]] = {}
+
+    def __contains__(self, run_id: str) -> bool:
+        return run_id in self._runs
+
+    def __len__(self) -> int:
+        return len(self._runs)
+
+    @property
+    def names(self) -> list[str]:
+        """Ids of the open runs."""
+        return list(self._runs)
+
+    def open(self, run_id: str, study: str, config: Mapping[str, Any], name: str, mode: str) -> None:
+        """Open the wandb run of a run, ``online`` or ``offline``; under the same id it goes on with an earlier one."""
+        prepare(self.directory)
+        import wandb
+
+        known = wandb.Settings.model_fields
+        if mode == "online" and not self._logged_in:
+            log_in()
+            self._logged_in = True
+        run = wandb.init(
+            project=self.project,
+            entity=self.entity,
+            id=run_id,
+            group=study,
+            config=dict(config),
+            name=name,
+            dir=str(self.directory),
+            mode="online" if mode == "online" else "offline",
+            reinit="create_new",
+            resume="allow",
+            settings=wandb.Settings(**{key: value for key, value in SETTINGS.items() if key in known}),
+        )
+        run.define_metric("update")
+        run.define_metric("*", step_metric="update")
+        self._runs[run_id] = run
+        self._flow[run_id] = {}
+
+    def log(self, run_id: str, update: int, values: Mapping[str, float]) -> None:
+        """Scalars of one update, with the update as wandb's step. wandb ignores steps that the server has."""
+        row = {"update": update, **{name: float(value) for name, value in values.items()}}
+        self._runs[run_id].log(row, step=update)
+
+    def gradient_flow(self, run_id: str, update: int, log10_norms: Profiles) -> None:
+        """The image of all profiles so far, for each variable."""
+        self.remember(run_id, update, log10_norms)
+        self._log_images(run_id, update, list(log10_norms))
+
+    def remember(self, run_id: str, update: int, log10_norms: Profiles) -> None:
+        """Keep profiles for the images of later looks, without an image of their own."""
+        import numpy as np
+
+        for variable, values in log10_norms.items():
+            rows = self._flow[run_id].setdefault(variable, [])
+            rows.append((update, np.array(values, dtype=np.float64)))
+
+    def catch_up(self, run_id: str, moments: Sequence[Moment]) -> None:
+        """Log all that a run has shown before it was cut off: every row, and one image of all its looks."""
+        looks = [moment for moment in moments if moment.profiles]
+        for moment in moments:
+            if moment.values:
+                self.log(run_id, moment.update, moment.values)
+            self.remember(run_id, moment.update, moment.profiles)
+            if looks and moment is looks[-1]:  # an image a look takes a hundred times as long as a row
+                self._log_images(run_id, moment.update, list(moment.profiles))
+
+    def _log_images(self, run_id: str, update: int, variables: Sequence[str]) -> None:
+        import wandb
+
+        images: dict[str, Any] = {"update": update}
+        for variable in variables:
+            rows = self._flow[run_id][variable]
+            pixels, low, high = heatmap([row for _, row in rows])
+            caption = (
+                f"log10 norm of dL/d{variable}_t from {low:.1f} (dark) to {high:.1f} (bright), grey: zero; "
+                f"down: updates {', '.join(str(logged) for logged, _ in rows)}; across: t = 0 to {len(rows[-1][1]) - 1}"
+            )
+            images[f"gradient_flow/{variable}"] = wandb.Image(pixels, caption=caption)
+        self._runs[run_id].log(images, step=update)
+
+    def finish(self, run_id: str, summary: Mapping[str, Any], exit_code: int = 0) -> None:
+        """Close a run; with an exit code other than 0 wandb shows it as failed until it is resumed."""
+        run = self._runs.pop(run_id)
+        self._flow.pop(run_id, None)
+        if summary:
+            run.summary.update(dict(summary))
+        run.finish(exit_code=exit_code)
+
+    def forget(self) -> None:
+        """Leave the open runs as they are."""
+        self._runs.clear()
+        self._flow.clear()

@@ -1,0 +1,120 @@
+"""What a wandb server has of a study's runs, and sending it the rest: the end of ``lrd sync`` that knows wandb."""
+
+from __future__ import annotations
+
+import os
+import re
+import threading
+from collections.abc import Callable, Collection
+from pathlib import Path
+from typing import Any, TypeVar
+
+from lrd.records.sync import Known, ServerError, Shown
+from lrd.records.wandb_runs import WandbRuns, log_in, prepare, tear_down
+
+ASK_TIMEOUT = 30  # seconds for one answer of the server; wandb itself tries again for longer
+PAGE = 200  # runs asked for at once
+_KEY = re.compile(r"\b[0-9a-f]{40}\b|\bwandb_v\d+_\w+")
+_WAYS_OUT = (
+    " (WANDB_API_KEY or `wandb login` gives the key, WANDB_BASE_URL the server; --entity and --project the place)"
+)
+T = TypeVar("T")
+
+
+def replay(runs: WandbRuns, shown: Shown, after: int, mode: str) -> None:
+    """Log a run from its record, later than update ``after``, as the live mirror would have."""
+    runs.open(shown.run_id, shown.study, shown.config, shown.run_id, mode)
+    for moment in shown.moments:
+        if moment.update <= after:
+            runs.remember(shown.run_id, moment.update, moment.profiles)
+            continue
+        if moment.values:
+            runs.log(shown.run_id, moment.update, moment.values)
+        if moment.profiles:
+            runs.gradient_flow(shown.run_id, moment.update, moment.profiles)
+    runs.finish(shown.run_id, shown.summary or {}, exit_code=0 if shown.summary is not None else 1)
+
+
+class WandbServer:
+    """One project of the server that wandb is set up for; ``directory`` is for what wandb writes on its way."""
+
+    def __init__(self, project: str, entity: str | None, directory: Path) -> None:
+        self.project = project
+        self.entity = entity
+        self.directory = directory
+        self._runs = WandbRuns(project, entity, directory)
+        self._logged_in = False
+
+    def known(self, run_ids: Collection[str]) -> dict[str, Known]:
+        """What it has of these runs; a project that is not there yet has none."""
+        return self._within(ASK_TIMEOUT, lambda: self._known(list(run_ids)))
+
+    def send(self, shown: Shown, after: int) -> None:
+        """Send what is later than update ``after``, and the summary; returns when the server has taken it."""
+        try:
+            self._within(2 * ASK_TIMEOUT, lambda: replay(self._runs, shown, after, "online"))
+        except ServerError:
+            self._runs.forget()
+            raise
+
+    def _known(self, run_ids: list[str]) -> dict[str, Known]:
+        prepare(self.directory)
+        if not self._logged_in:
+            log_in()
+            self._logged_in = True
+        import wandb
+
+        api = wandb.Api(timeout=ASK_TIMEOUT)
+        path = f"{self.entity or api.default_entity}/{self.project}"
+        found: dict[str, Known] = {}
+        for start in range(0, len(run_ids), PAGE):
+            filters = {"name": {"$in": run_ids[start : start + PAGE]}}
+            try:
+                runs = list(api.runs(path, filters=filters, per_page=PAGE, lazy=False))
+            except ValueError as error:
+                if "find project" not in str(error):
+                    raise
+                return {}
+            found |= {run.id: _of(run) for run in runs}
+        return found
+
+    def _within(self, seconds: float, call: Callable[[], T]) -> T:
+        """The call's result, or ``ServerError``: in a thread, for wandb has retries that no timeout of ours reaches."""
+        results: list[T] = []
+        errors: list[BaseException] = []
+
+        def body() -> None:
+            try:
+                results.append(call())
+            except BaseException as error:  # told in the caller's thread
+                errors.append(error)
+
+        thread = threading.Thread(target=body, daemon=True)
+        thread.start()
+        thread.join(seconds)
+        if results:
+            return results[0]
+        if errors and not isinstance(errors[0], Exception):
+            raise errors[0]
+        detail = without_keys(str(errors[0]) or type(errors[0]).__name__) if errors else f"no answer in {seconds:.0f} s"
+        raise ServerError(f"wandb: {detail.rstrip('.')}{'' if 'no API key' in detail else f' ({_WAYS_OUT})'}") from None
+
+    def close(self) -> None:
+        """End wandb's service, within some seconds."""
+        thread = threading.Thread(target=tear_down, daemon=True)
+        thread.start()
+        thread.join(10)
+
+
+def _of(run: Any) -> Known:
+    summary = dict(run.summary_metrics or {})
+    steps = [summary.get("_step"), (getattr(run, "historyKeys", None) or {}).get("lastStep")]
+    last = max((int(step) for step in steps if isinstance(step, int | float)), default=-1)
+    return Known(last, "outcome" in summary)
+
+
+def without_keys(text: str) -> str:
+    """One line of a message, with all that looks like a key, or is the one in use, made unreadable."""
+    own = os.environ.get("WANDB_API_KEY")
+    line = " ".join((text.replace(own, "***") if own else text).split())
+    return _KEY.sub("***", line)[:300]

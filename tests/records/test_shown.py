@@ -1,0 +1,79 @@
+"""What a mirror shows: the same from a journal's memory as from its record."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from lrd.records import RunRecord
+from lrd.records.schema import GRADIENT_FLOW_COLUMNS
+from lrd.records.shown import fits_missing, looks_of, moments, rows_of
+
+METRICS: list[dict[str, Any]] = [
+    {"update": 0, "eval_loss": 2.0},
+    {"update": 10, "eval_loss": float("nan"), "train_loss": 1.5},
+]
+FITS: list[dict[str, Any]] = [
+    {"update": update, "variable": variable, "slope": 0.1 * update, "horizon": float("inf"), "points": 3}
+    for update in (0, 3)
+    for variable in "hc"
+]
+
+
+def look(update: int) -> dict[str, np.ndarray]:
+    """Two variables, two parts, three steps."""
+    columns: dict[str, Any] = {name: np.full(12, -1.5) for name in GRADIENT_FLOW_COLUMNS}
+    columns |= {name: np.tile(np.arange(3), 4) for name in ("t", "lag")}
+    columns |= {name: np.full(12, text, dtype=object) for name, text in (("answer", "last"), ("part", "total"))}
+    columns["update"] = np.full(12, update)
+    columns["variable"] = np.repeat(np.array(["h", "c", "h", "c"], dtype=object), 3)
+    columns["part"] = np.repeat(np.array(["total", "direct"], dtype=object), 6)
+    columns["log10_gmean"] = np.arange(12.0) + update
+    return columns
+
+
+def plain(found: Any) -> list[Any]:
+    return [
+        (m.update, {k: repr(v) for k, v in m.values.items()}, {k: v.tolist() for k, v in m.profiles.items()})
+        for m in found
+    ]
+
+
+def test_a_moment_is_all_that_was_logged_at_its_update() -> None:
+    found = moments(METRICS, FITS, [look(0), look(3)])
+    slopes = {"slope_h": "0.0", "horizon_h": "inf", "slope_c": "0.0", "horizon_c": "inf"}
+    assert plain(found) == [
+        (0, {"eval_loss": "2.0", **slopes}, {"h": [0, 1, 2], "c": [3, 4, 5]}),
+        (3, slopes | {"slope_h": repr(0.1 * 3), "slope_c": repr(0.1 * 3)}, {"h": [3, 4, 5], "c": [6, 7, 8]}),
+        (10, {"eval_loss": "nan", "train_loss": "1.5"}, {}),
+    ]
+
+
+def test_a_record_gives_back_what_was_in_memory(tmp_path: Path) -> None:
+    """NULL is nothing that was logged; nan is."""
+    record = RunRecord(tmp_path, "s", "r")
+    record.path.mkdir(parents=True)
+    names = ("update", "eval_loss", "train_loss")
+    record.metrics({name: [row.get(name) for row in METRICS] for name in names})
+    looks = [look(0), look(3)]
+    record.gradient_flow({name: np.concatenate([part[name] for part in looks]) for name in looks[0]})
+    record.gradient_fit({name: [fit[name] for fit in FITS] for name in FITS[0]})
+    rows, fits = rows_of(record.read_metrics()), rows_of(record.read_gradient_fit())
+    read = moments(rows, fits, looks_of(record.read_gradient_flow()))
+    assert plain(read) == plain(moments(METRICS, FITS, looks))
+
+
+def test_nothing_recorded_is_nothing_shown(tmp_path: Path) -> None:
+    record = RunRecord(tmp_path, "s", "r")
+    assert rows_of(record.read_metrics()) == looks_of(record.read_gradient_flow()) == moments([], [], []) == []
+
+
+@pytest.mark.parametrize("lost", [0, 1, 3])
+def test_a_table_of_fits_that_lost_a_row_is_found_out(lost: int) -> None:
+    looks = [look(0), look(3)]
+    assert fits_missing(FITS, looks) == []
+    row = FITS[lost]
+    assert fits_missing(FITS[:lost] + FITS[lost + 1 :], looks) == [(row["update"], row["variable"])]
