@@ -107,6 +107,9 @@ def explain(error: BaseException) -> str:
         return str(error) if error.message else _no_such_option(error.key)
     if isinstance(error, OmegaConfBaseException) and error.full_key:
         return f"{error.full_key}: {' '.join(str(error.msg or error).split())}"
+    if match := re.search(r"Could not load '(\w+)/([^']+)'", text):  # one of a list of choices
+        group, name = match.groups()
+        return f"{group}: {not_a_choice(name, sorted(path.stem for path in (CONF / group).glob('*.yaml')))}"
     match = re.search(r"Could not override '([^'@]+)'|'([^'@]+)' does not exist", text)
     if match:
         return _no_such_option(match.group(1) or match.group(2))
@@ -139,7 +142,7 @@ def known_keys() -> set[str]:
         **{f"probe.{name}": [kind] for name, kind in PROBES.items()},
         "tracker": [spec.Tracker],
     }
-    keys = {"seed", "experiment", *kinds, *(f.name for f in dataclasses.fields(spec.Place))}
+    keys = {"seed", "experiment", "probe", *kinds, *(f.name for f in dataclasses.fields(spec.Place))}
     for group, members in kinds.items():
         keys |= {f"{group}.{f.name}" for kind in members for f in dataclasses.fields(kind)}
     return keys

@@ -7,8 +7,9 @@ from typing import Any
 import torch
 
 from lrd.cells import LSTM, RNN, Cell, Parameters
+from lrd.probes import GradientFlow
 from lrd.shapes import Tensor
-from lrd.spec import OPTIMIZERS, Probe, RunSpec, Training
+from lrd.spec import OPTIMIZERS, RunSpec, Training
 from lrd.tasks import Task
 from lrd.training import Pack
 
@@ -59,13 +60,14 @@ def loop_of_cells(cell: Cell, p: Parameters, inputs: Tensor, state: tuple[Tensor
 
 def run_spec(task: Task, cell: Cell, seed: int = 0, optimizer: str = "adam", **options: Any) -> RunSpec:
     """A run; ``options`` of the optimiser, of training and of the probe by their names."""
-    kinds = {"optimizer": OPTIMIZERS[optimizer], "training": Training, "probe": Probe}
-    made = {}
+    kinds = {"optimizer": OPTIMIZERS[optimizer], "training": Training, "probe": GradientFlow}
+    made: dict[str, Any] = {}
     for group, kind in kinds.items():
         mine = {key: value for key, value in options.items() if key in kind.__dataclass_fields__}
         made[group] = kind(**mine)
         options = {key: value for key, value in options.items() if key not in mine}
     assert not options, f"no such options: {options}"
+    made["probes"] = (made.pop("probe"),)
     return RunSpec(task, cell, seed=seed, **made)
 
 

@@ -69,8 +69,14 @@ WRONG: list[tuple[str, str, str]] = [
     ("experiment=dmeo", "experiment: must be one of ", "did you mean 'demo'?"),
     ("hydra/launcher=slrm", "hydra/launcher: must be one of ", "local"),
     ("device=gpu", "device: must be auto, cpu, cuda or cuda:N", "'gpu'"),
-    ("probe.answer=middle", "probe.answer: must be first, last, all or a number", "'middle'"),
-    ("probe.answer=99", "probe.answer: ", "99"),
+    (
+        "probe.gradient_flow.answer=middle",
+        "probe.gradient_flow.answer: must be first, last, all or a number",
+        "'middle'",
+    ),
+    ("probe.gradient_flow.answer=99", "probe.gradient_flow.answer: ", "99"),
+    ("probe=nope", "probe: must be one of gradient_flow, none", "'nope'"),
+    ("probe=[gradient_flow,lyapunv]", "probe: must be one of gradient_flow, none", "'lyapunv'"),
     # ranges
     ("task.gap=0", "task.gap: must be >= 1, got 0", ""),
     ("cell.hidden_size=-3", "cell.hidden_size: must be >= 1, got -3", ""),

@@ -10,16 +10,16 @@ import pytest
 import yaml
 
 from lrd.paths import CONF
+from lrd.probes import PROBES
 from lrd.records import RunRecord
-from lrd.spec import CELLS, OPTIMIZERS, TASKS, Place, Probe, Seed, Tracker, Training, job_from_config
+from lrd.spec import CELLS, OPTIMIZERS, TASKS, Place, Seed, Tracker, Training, job_from_config
 
 STUDIES = sorted((CONF / "experiment").resolve().glob("*.yaml"))
 NAMED: dict[str, dict[str, type[Any]]] = {"task": TASKS, "cell": CELLS, "optimizer": OPTIMIZERS}
 FILES: list[tuple[str, str, type[Any]]] = [
     *((group, name, kind) for group, kinds in NAMED.items() for name, kind in kinds.items()),
     ("training", "default", Training),
-    ("probe", "gradient_flow", Probe),
-    ("probe", "none", Probe),
+    *(("probe", name, kind) for name, kind in PROBES.items()),
     ("tracker", "wandb", Tracker),
     ("tracker", "none", Tracker),
 ]
@@ -27,7 +27,6 @@ FILES: list[tuple[str, str, type[Any]]] = [
 DIFFERENT: dict[tuple[str, str], dict[str, Any]] = {
     ("optimizer", "rmsprop_urnn"): {"clip": "value"},  # as in the paper
     ("optimizer", "sgd"): {"lr": 0.01},  # needs a larger one than the adaptive ones
-    ("probe", "none"): {"enabled": False},
     ("tracker", "none"): {"name": "none", "mode": "disabled"},
 }
 
@@ -59,7 +58,8 @@ def test_every_kind_has_a_file_and_every_file_a_kind() -> None:
     groups = {path.name for path in CONF.iterdir() if path.is_dir()} - {"hydra", "experiment"}
     assert {(path.parent.name, path.stem) for group in groups for path in (CONF / group).glob("*")} == {
         (group, name) for group, name, _ in FILES
-    }
+    } | {("probe", "none")}
+    assert read(CONF / "probe" / "none.yaml") == {}
 
 
 def test_the_top_level_gives_the_defaults_of_place_and_seed() -> None:
@@ -71,10 +71,16 @@ def test_the_top_level_gives_the_defaults_of_place_and_seed() -> None:
 
 
 def test_every_default_is_a_run_that_is_allowed() -> None:
-    config: dict[str, Any] = {group: read(CONF / group / f"{name}.yaml") for group, name, _ in FILES}
+    def chosen(group: str, name: str) -> dict[str, Any]:
+        values = read(CONF / group / f"{name}.yaml")
+        return {group: {name: values} if group == "probe" else values}
+
+    config: dict[str, Any] = {}
+    for group, name, _ in FILES:
+        config |= chosen(group, name)
     seen = set()
     for group, name, _ in FILES:
-        job = job_from_config(config | {group: read(CONF / group / f"{name}.yaml")})
+        job = job_from_config(config | chosen(group, name))
         seen.add(RunRecord("runs", "s", job.run.run_id).path)
     assert len(seen) > 5
 

@@ -14,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lrd.cells import CELLS
-from lrd.spec import OPTIMIZERS, Probe, RunSpec, SpecError, Training, job_from_config
+from lrd.probes import PROBES
+from lrd.spec import OPTIMIZERS, RunSpec, SpecError, Training, job_from_config
 from lrd.tasks import TASKS
 
 BASE: dict[str, Any] = {
@@ -22,6 +23,7 @@ BASE: dict[str, Any] = {
     "cell": {"name": "lstm", "hidden_size": 8},
     "optimizer": {"name": "adam", "lr": 0.01},
     "training": {"max_updates": 50},
+    "probe": {"gradient_flow": {}},
     "seed": 3,
 }
 NAMED = {"task": TASKS, "cell": CELLS, "optimizer": OPTIMIZERS}
@@ -81,9 +83,23 @@ WRONG = [
     ),
     ("training.stop_when_solved", 1, r"training\.stop_when_solved: input should be a valid boolean, got 1"),
     ("training.truncate", 0, r"training\.truncate: must be >= 1, got 0"),
-    ("probe.answer", "lst", r"probe\.answer: must be first, last, all or a number, got 'lst'"),
-    ("probe.answer", 10, r"probe\.answer: must lie below the task's number of answers, 10, got 10"),
-    ("probe.answer", 1.5, r"probe\.answer: input should be a valid string or a valid integer, got 1\.5"),
+    (
+        "probe.gradient_flow.answer",
+        "lst",
+        r"probe\.gradient_flow\.answer: must be first, last, all or a number, got 'lst'",
+    ),
+    (
+        "probe.gradient_flow.answer",
+        10,
+        r"probe\.gradient_flow\.answer: must lie below the task's number of answers, 10, got 10",
+    ),
+    ("probe.nope.answer", 1, r"probe: must be one of gradient_flow, .*, got 'nope'"),
+    ("probe", "gradient_flow", r"probe: must hold the options of probes by their names, got 'gradient_flow'"),
+    (
+        "probe.gradient_flow.answer",
+        1.5,
+        r"probe\.gradient_flow\.answer: input should be a valid string or a valid integer, got 1\.5",
+    ),
     ("seed", -1, r"seed: must be >= 0 and < 2147483648, got -1"),
     ("seed", 1.0, r"seed: input should be a valid integer, got 1\.0"),
     ("study", "../x", r"study: must be a plain folder name, got '../x'"),
@@ -156,7 +172,7 @@ def test_run_id_does_not_depend_on_where_and_how_it_is_shown(path: str, value: A
 
 def kinds() -> list[tuple[str, str, type]]:
     named = [(group, name, kind) for group, table in NAMED.items() for name, kind in table.items()]
-    return [*named, ("training", "", Training), ("probe", "", Probe)]
+    return [*named, ("training", "", Training), *((f"probe.{name}", "", kind) for name, kind in PROBES.items())]
 
 
 def another(field: Any, value: Any) -> Any:
@@ -175,13 +191,21 @@ def another(field: Any, value: Any) -> Any:
 @pytest.mark.parametrize(("group", "name", "kind"), kinds(), ids=lambda v: str(v)[:20])
 def test_every_option_names_another_run_and_another_pack_as_its_marks_say(group: str, name: str, kind: type) -> None:
     options = {"name": name} if name else {}
-    base = BASE | {group: options | ({"gap": 44} if group == "task" else {})}
+    base = with_(group, options | ({"gap": 44} if group == "task" else {}))
     spec = job_from_config(base).run
     for field in dataclasses.fields(kind):
-        value = another(field, getattr(getattr(spec, group), field.name))
+        mine = getattr(spec, group) if "." not in group else next(p for p in spec.probes if isinstance(p, kind))
+        value = another(field, getattr(mine, field.name))
         other = job_from_config(with_(f"{group}.{field.name}", value, base)).run
         assert (other.run_id != spec.run_id) == field.metadata["identity"], field.name
         assert (other.pack_key == spec.pack_key) == field.metadata["per_run"], field.name
+
+
+def test_a_further_probe_is_another_run_whatever_their_order() -> None:
+    both = [{"gradient_flow": {}, "parameter_gradient": {}}, {"parameter_gradient": {}, "gradient_flow": {}}]
+    specs = [run("probe", chosen) for chosen in both]
+    assert specs[0] == specs[1]
+    assert len({specs[0].run_id, run().run_id, run("probe", {}).run_id, run("probe", None).run_id}) == 3
 
 
 def test_seed_names_another_run_in_the_same_pack() -> None:

@@ -45,7 +45,7 @@ class Subject:
 
 @dataclass(frozen=True)
 class Probe(ABC):
-    """One kind of look. Options of its own come after the common ones. Subclasses are frozen dataclasses of ``lrd.options.option`` fields, all with defaults."""
+    """One kind of look. Subclasses are frozen dataclasses of ``lrd.options.option`` fields, all with defaults."""
 
     name: ClassVar[str]
     #: SQL type of each column of the table, without ``update``, which the record adds
@@ -74,5 +74,5 @@ class Probe(ABC):
         """What of one run's look is one number: watched while it trains, and kept in its summary at start and end."""
         return {}
 
-    def check(self, task: Task) -> None:
+    def check(self, task: Task) -> None:  # noqa: B027 -- most options fit any task
         """Raise ``OptionError`` for an option that does not fit a task."""

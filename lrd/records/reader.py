@@ -51,6 +51,10 @@ gradient_fit.parquet -- a straight line through log10 norm over the quiet steps 
     slope           log10 units a step of t; positive: the gradient vanishes on its way back, negative: it explodes
     horizon         steps back over which the norm falls to 1/e; inf where it does not fall
     points          steps that the line was fitted to
+    slope_error, samples    standard error of the slope, over so many samples with a line of their own
+    fallen_e, fallen_milli  steps back from the end of the gap after which the norm itself is down to 1/e, to 1/1000 of
+                    what it is there; inf where it does not fall so far
+<probe>.parquet -- the looks of a further probe, one file each; its columns stand in its class in ``lrd/probes/``
 checkpoint.pt -- the last state of training; for going on, never for figures
 claim.json, claim.*.json -- which process is at it (``lrd.records.claims``); error.txt -- what its attempts failed of
 
@@ -61,7 +65,8 @@ runs            a row a run: run_id, study, state, outcome (NULL until finished)
                 hidden_size, sequence_length, smallest_lag, largest_lag, chance_loss, criterion, parameters; chance and
                 landmarks as JSON text; every option of the spec (task_gap, optimizer_lr, ...; lists as JSON text);
                 every scalar of the summary (test_loss, ...; ``summary_`` before a name that is also an option)
-metrics, gradient_flow, gradient_fit    the files of all runs, with run_id in front: ``join runs using (run_id)``
+metrics, gradient_flow, gradient_fit, and one for every further probe that looked at any run: the files of all runs,
+                with run_id in front: ``join runs using (run_id)``
 
 An option that is a number in some runs and a text in others is text. What cannot be read is named in
 ``Study.problems`` and left out.
@@ -142,6 +147,7 @@ class Study:
         self.problems = problems
         self._run_ids = [row["run_id"] for row in rows]
         self._ready: set[str] = set()
+        self._files = _TABLES | _further_tables(path, self._run_ids)
         # A query that names no table of ours must fail, not find a Python variable of that name.
         self._connection = duckdb.connect(":memory:", config={"python_enable_replacements": False})
         self._connection.execute("set parquet_metadata_cache=true")
@@ -152,13 +158,18 @@ class Study:
 
     @property
     def connection(self) -> duckdb.DuckDBPyConnection:
-        """The duckdb connection with all four tables."""
-        self._prepare(list(_TABLES))
+        """The duckdb connection with all tables."""
+        self._prepare(self.tables)
         return self._connection
 
+    @property
+    def tables(self) -> list[str]:
+        """Names of the tables beside ``runs``."""
+        return list(self._files)
+
     def sql(self, query: str) -> duckdb.DuckDBPyRelation:
-        """The relation of a query over ``runs``, ``metrics``, ``gradient_flow`` and ``gradient_fit``."""
-        self._prepare([name for name in _TABLES if re.search(rf"\b{name}\b", query, re.IGNORECASE)])
+        """The relation of a query over ``runs`` and ``tables``."""
+        self._prepare([name for name in self.tables if re.search(rf"\b{name}\b", query, re.IGNORECASE)])
         return self._connection.sql(query)
 
     def columns(self, query: str) -> dict[str, np.ndarray]:
@@ -203,7 +214,7 @@ class Study:
     def _make_view(self, name: str) -> None:
         import duckdb
 
-        file, columns = _TABLES[name]
+        file, columns = self._files[name]
         paths = [path for run_id in self._run_ids if (path := self.path / run_id / file).exists()]
         paths = self._without(paths, _ends_well)
         try:
@@ -228,10 +239,16 @@ class Study:
             return False
 
 
+def _further_tables(path: Path, run_ids: Sequence[str]) -> dict[str, tuple[str, dict[str, str]]]:
+    """Files of probes beyond those that every reader knows, as rows of ``_TABLES``."""
+    names = {file.stem for run_id in run_ids for file in (path / run_id).glob("*.parquet")} - _TABLES.keys()
+    return {name: (f"{name}.parquet", {}) for name in sorted(names) if name.isidentifier()}
+
+
 def _view(name: str, paths: Sequence[Path], columns: dict[str, str]) -> str:
     if not paths:
-        empty = ", ".join(f"cast(null as {kind}) as {column}" for column, kind in columns.items())
-        return f"create view {name} as select cast(null as VARCHAR) as run_id, {empty} where false"
+        empty = "".join(f", cast(null as {kind}) as {column}" for column, kind in columns.items())
+        return f"create view {name} as select cast(null as VARCHAR) as run_id{empty} where false"
     source = parquet(paths, ", union_by_name=true, filename=true")
     run_id = "parse_path(filename)[-2] as run_id"
     return f"create view {name} as select {run_id}, * exclude (filename) from {source}"

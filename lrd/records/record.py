@@ -87,27 +87,35 @@ class RunRecord:
         types = {name: schema.METRICS_COLUMNS.get(name, schema.REAL) for name in columns}
         write_table(self.path / schema.METRICS, columns, types)
 
+    def look(self, name: str, columns: Columns, types: Mapping[str, str]) -> None:
+        """Write the whole of ``<name>.parquet``: all looks of a probe; ``types`` of all columns but ``update``."""
+        types = {"update": schema.INTEGER, **types}
+        _check(name, columns, types)
+        write_table(self.path / f"{name}.parquet", columns, types)
+
     def gradient_flow(self, columns: Columns) -> None:
         """Write the whole of gradient_flow.parquet: every profile of every logged update, one row a time step."""
-        _check("gradient flow", columns, schema.GRADIENT_FLOW_COLUMNS)
-        write_table(self.path / schema.GRADIENT_FLOW, columns, schema.GRADIENT_FLOW_COLUMNS)
+        self.look("gradient_flow", columns, schema.GRADIENT_FLOW_COLUMNS)
 
     def gradient_fit(self, columns: Columns) -> None:
         """Write the whole of gradient_fit.parquet: slope and horizon of every logged update and variable."""
-        _check("gradient fit", columns, schema.GRADIENT_FIT_COLUMNS)
-        write_table(self.path / schema.GRADIENT_FIT, columns, schema.GRADIENT_FIT_COLUMNS)
+        self.look("gradient_fit", columns, schema.GRADIENT_FIT_COLUMNS)
 
     def read_metrics(self) -> dict[str, np.ndarray]:
         """The columns written last by ``metrics``, for a resumed run to go on with; {} where there are none."""
         return self._read(schema.METRICS)
 
+    def read_look(self, name: str) -> dict[str, np.ndarray]:
+        """The columns written last by ``look``; {} where there are none."""
+        return self._read(f"{name}.parquet")
+
     def read_gradient_flow(self) -> dict[str, np.ndarray]:
         """The columns written last by ``gradient_flow``; {} where there are none."""
-        return self._read(schema.GRADIENT_FLOW)
+        return self.read_look("gradient_flow")
 
     def read_gradient_fit(self) -> dict[str, np.ndarray]:
         """The columns written last by ``gradient_fit``; {} where there are none."""
-        return self._read(schema.GRADIENT_FIT)
+        return self.read_look("gradient_fit")
 
     def _read(self, name: str) -> dict[str, np.ndarray]:
         try:

@@ -38,4 +38,14 @@ GRADIENT_FLOW_COLUMNS = {
     **dict.fromkeys(QUANTILES, REAL),
     "zero_share": REAL,
 }
-GRADIENT_FIT_COLUMNS = {"update": INTEGER, "variable": TEXT, "slope": REAL, "horizon": REAL, "points": INTEGER}
+GRADIENT_FIT_COLUMNS = {
+    "update": INTEGER,
+    "variable": TEXT,
+    "slope": REAL,
+    "horizon": REAL,
+    "points": INTEGER,
+    "slope_error": REAL,
+    "samples": INTEGER,
+    "fallen_e": REAL,
+    "fallen_milli": REAL,
+}

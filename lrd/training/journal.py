@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from lrd.probes import Flow, fit, profile_columns
+from lrd.probes import Columns, Probe
 from lrd.records import RunRecord, Tracker
-from lrd.records.shown import fit_values, mean_profiles, moments
+from lrd.records.shown import fit_values, mean_profiles, moments, rows_of
 from lrd.spec import RunSpec
 from lrd.tasks import Task
 
@@ -26,8 +26,9 @@ class Journal:
     def __init__(self, spec: RunSpec, record: RunRecord, tracker: Tracker, parameters: int, device: str) -> None:
         self.spec, self.record, self.tracker = spec, record, tracker
         self.metrics: Rows = []
-        self.flow: Rows = []  # one entry a profile: columns of arrays
-        self.fits: Rows = []
+        self.looks: dict[str, list[Columns]] = {}  # by table, one entry a look
+        self.looked: dict[str, int] = {}  # the update of each probe's last look
+        self.scalars: dict[str, dict[str, float]] = {"start": {}, "end": {}}  # of first and last looks
         self.streak_start: int | None = None  # update of the first evaluation of the present solved streak
         self.streak = 0
         self.solved_at: int | None = None
@@ -47,26 +48,30 @@ class Journal:
         if self.streak >= self.spec.training.solved_evals and self.solved_at is None:
             self.solved_at = self.streak_start
 
-    def add_flow(self, update: int, flow: Flow, run: int) -> None:
-        """One look at gradient flow."""
-        columns = profile_columns(flow, run)
-        size = len(columns["t"])
-        self.flow.append({"update": np.full(size, update)} | columns)
-        for variable in flow.total:
-            line = fit(self.spec.task, flow, variable, run)
-            self.fits.append({"update": update, "variable": variable} | vars(line))
-            self.tracker.log(self.record.run_id, update, fit_values(self.fits[-1]))
-        self.tracker.gradient_flow(self.record.run_id, update, mean_profiles(columns))
+    def add_look(self, update: int, probe: Probe, tables: dict[str, Columns]) -> None:
+        """What a probe saw of this run."""
+        for name, columns in tables.items():
+            size = len(next(iter(columns.values())))
+            self.looks.setdefault(name, []).append({"update": np.full(size, update)} | columns)
+        scalars = probe.scalars(tables)
+        self.scalars["start"] = scalars | self.scalars["start"]
+        self.scalars["end"] |= scalars
+        self.looked[probe.name] = update
+        if probe.name == "gradient_flow":
+            for row in rows_of(self.looks["gradient_fit"][-1]):
+                self.tracker.log(self.record.run_id, update, fit_values(row))
+            self.tracker.gradient_flow(self.record.run_id, update, mean_profiles(self.looks["gradient_flow"][-1]))
 
     def write(self, state: str, update: int, message: str = "") -> None:
         """Tables and status as they stand now."""
         if self.metrics:
             names = {name: None for row in self.metrics for name in row}  # update 0 has no training averages
             self.record.metrics({name: [row.get(name) for row in self.metrics] for name in names})
-        if self.flow:
-            names = self.flow[0]
-            self.record.gradient_flow({name: np.concatenate([entry[name] for entry in self.flow]) for name in names})
-            self.record.gradient_fit({name: [entry[name] for entry in self.fits] for name in self.fits[0]})
+        kinds = {name: kind for probe in self.spec.probes for name, kind in probe.tables().items()}
+        for name, looks in self.looks.items():
+            self.record.look(
+                name, {column: np.concatenate([look[column] for look in looks]) for column in looks[0]}, kinds[name]
+            )
         self.status(state, update, message)
 
     def status(self, state: str, update: int, message: str = "") -> None:
@@ -77,8 +82,6 @@ class Journal:
         """Everything written, with the outcome; returns the summary, with the run's id."""
         self.write("running", update)
         outcome = "diverged" if diverged_at >= 0 else "solved" if self.solved_at is not None else "unsolved"
-        last_fits = {row["variable"]: row for row in self.fits}
-        first_fits = {row["variable"]: row for row in reversed(self.fits)}
         summary: dict[str, Any] = {
             "outcome": outcome,
             "update": update,
@@ -86,9 +89,8 @@ class Journal:
             "diverged_at": diverged_at if diverged_at >= 0 else None,
             "seconds": self.seconds,
         }
-        for name, fits in (("start", first_fits), ("end", last_fits)):
-            for variable, row in fits.items():
-                summary |= {f"slope_{variable}_{name}": row["slope"], f"horizon_{variable}_{name}": row["horizon"]}
+        for when, scalars in self.scalars.items():
+            summary |= {f"{name}_{when}": value for name, value in scalars.items()}
         summary |= {name: value for name, value in self.metrics[-1].items() if name.startswith("eval_")}
         summary |= {f"test_{name}": value for name, value in test.items()}
         self.record.finish(summary)
@@ -97,19 +99,23 @@ class Journal:
 
     def checkpoint(self, pack_state: dict[str, object]) -> None:
         """Keep all that this run needs to go on."""
-        flow = [{name: _plain(column) for name, column in entry.items()} for entry in self.flow]
-        own = {name: getattr(self, name) for name in _KEPT} | {"flow": flow}
+        looks = {
+            name: [{c: _plain(v) for c, v in look.items()} for look in looks] for name, looks in self.looks.items()
+        }
+        own = {name: getattr(self, name) for name in _KEPT} | {"looks": looks}
         self.record.save_checkpoint({"pack": pack_state, "journal": own})
 
     def resume(self, kept: dict[str, Any]) -> None:
         """Go on from what ``checkpoint`` kept under ``journal``."""
         for name in _KEPT:
             setattr(self, name, kept[name])
-        self.flow = [{name: _array(column) for name, column in entry.items()} for entry in kept["flow"]]
-        self.tracker.resume(self.record.run_id, moments(self.metrics, self.fits, self.flow))
+        looks = kept["looks"]
+        self.looks = {name: [{c: _array(v) for c, v in look.items()} for look in looks[name]] for name in looks}
+        fits = [row for look in self.looks.get("gradient_fit", []) for row in rows_of(look)]
+        self.tracker.resume(self.record.run_id, moments(self.metrics, fits, self.looks.get("gradient_flow", [])))
 
 
-_KEPT = ("metrics", "fits", "streak", "streak_start", "solved_at", "seconds")
+_KEPT = ("metrics", "looked", "scalars", "streak", "streak_start", "solved_at", "seconds")
 
 
 def task_facts(task: Task) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from lrd.probes import gradient_flow, log_spaced
+from lrd.probes import Probe, Subject, log_spaced
 from lrd.records import RecordError, RunRecord, Tracker
 from lrd.spec import Place, RunSpec
 from lrd.training.journal import Journal, numbers
@@ -47,10 +47,11 @@ def train(
         Journal(spec, RunRecord(place.runs_dir, place.study, spec.run_id), tracker, pack.theta.shape[1], str(device))
         for spec in specs
     ]
-    moments = set(log_spaced(pack.training.max_updates, specs[0].probe.per_decade))
+    probes = specs[0].probes
+    moments = {probe.name: set(log_spaced(pack.training.max_updates, probe.per_decade)) for probe in probes}
     finished: list[dict[str, Any]] = []
     if not _resume(pack, journals):
-        _look(pack, journals)
+        _look(pack, journals, probes)
         _evaluate(pack, journals)
         for journal in journals:
             journal.status("running", 0)
@@ -71,8 +72,7 @@ def train(
 
         pack.step()
 
-        if pack.update in moments:
-            _look(pack, journals)
+        _look(pack, journals, [probe for probe in probes if pack.update in moments[probe.name]])
         if _evaluates(pack):
             _evaluate(pack, journals)
             lap = _share_time(journals, lap)
@@ -85,16 +85,14 @@ def train(
     return Ending(interrupted=False, update=pack.update)
 
 
-def _look(pack: Pack, journals: Sequence[Journal]) -> None:
-    """Measure gradient flow on the probe batch, the same at every look."""
-    probe = pack.specs[0].probe
-    if not probe.enabled:
+def _look(pack: Pack, journals: Sequence[Journal], probes: Sequence[Probe]) -> None:
+    """Let probes look at the pack as it is, on probe sequences that are the same at every look."""
+    if not probes:
         return
-    batch = pack.task.batch(pack.seeds, "probe", 0, probe.samples)
-    params = pack.parameters(pack.theta.detach())
-    flow = gradient_flow(pack.task, pack.cell, params, batch, probe.answer, getattr(torch, probe.precision))
-    for run, journal in enumerate(journals):
-        journal.add_flow(pack.update, flow, run)
+    subject = Subject(pack.task, pack.cell, pack.parameters(pack.theta.detach()), pack.seeds)
+    for probe in probes:
+        for journal, tables in zip(journals, probe.look(subject), strict=True):
+            journal.add_look(pack.update, probe, tables)
 
 
 def _evaluates(pack: Pack) -> bool:
@@ -126,8 +124,7 @@ def _retire(pack: Pack, journals: list[Journal]) -> list[dict[str, Any]]:
     leavers, finished = [journals[run] for run in leaving], pack.take(leaving)
     pack.select(staying)
     journals[:] = [journals[run] for run in staying]
-    if all(fit["update"] != pack.update for fit in leavers[0].fits):
-        _look(finished, leavers)
+    _look(finished, leavers, [p for p in finished.specs[0].probes if leavers[0].looked.get(p.name) != pack.update])
     test = numbers(finished.evaluate("test", pack.training.test_samples))
     for run, journal in enumerate(leavers):
         journal.checkpoint(finished.state(run))  # the trained parameters stay; before the summary, which ends a record

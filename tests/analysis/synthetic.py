@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from lrd.records import RunRecord
-from lrd.records.schema import GRADIENT_FLOW_COLUMNS
+from lrd.records.schema import GRADIENT_FIT_COLUMNS, GRADIENT_FLOW_COLUMNS
 
 ANALYSIS = Path(__file__).resolve().parents[2] / "analysis"
 sys.path.insert(0, str(ANALYSIS))  # the figure scripts import each other by plain names, as when they are run
@@ -132,7 +132,7 @@ def _write(root: Path, study: str, run: Made, max_updates: int) -> None:
     )
     record.metrics({"update": run.updates, "train_loss": run.losses, "eval_loss": run.losses})
     rows: dict[str, list[Any]] = {column: [] for column in GRADIENT_FLOW_COLUMNS}
-    fits: dict[str, list[Any]] = {"update": [], "variable": [], "slope": [], "horizon": [], "points": []}
+    fits: dict[str, list[Any]] = {column: [] for column in GRADIENT_FIT_COLUMNS}
     for (update, variable), profile in run.profiles.items():
         known = {
             "update": update,
@@ -148,9 +148,12 @@ def _write(root: Path, study: str, run: Made, max_updates: int) -> None:
                 values = np.broadcast_to(value, length).tolist()
                 rows[column] += [v + shift for v in values] if column.startswith("log10") else values
         slope = run.slopes[update, variable]
-        found = (update, variable, slope, log10(np.e) / slope if slope > 0 else inf, length)
-        for column, fit in zip(fits, found, strict=True):
-            fits[column].append(fit)
+        horizons = [fall / slope if slope > 0 else inf for fall in (log10(np.e), 3)]
+        found: dict[str, Any] = {"update": update, "variable": variable, "slope": slope, "points": length}
+        found |= {"slope_error": 0.001, "samples": 8}
+        found |= {"horizon": horizons[0], "fallen_e": horizons[0], "fallen_milli": horizons[1]}
+        for column in fits:
+            fits[column].append(found[column])
     record.gradient_flow(rows)
     record.gradient_fit(fits)
     if run.state == "finished":

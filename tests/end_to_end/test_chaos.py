@@ -25,7 +25,12 @@ SEED = int(os.environ.get("LRD_CHAOS_SEED", "1"))
 SIGNALS = [signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGINT]
 SWEEP = ["-m", "task=copy,adding,delay", "cell=rnn,lstm", "seed=0,1", "task.gap=10", "tracker=none"]
 SMALL = ["cell.hidden_size=8", "training.batch_size=8", "training.eval_samples=32", "training.test_samples=32"]
-SMALL += ["training.max_updates=300", "training.eval_every=50", "training.stop_when_solved=false", "probe.samples=4"]
+SMALL += [
+    "training.max_updates=300",
+    "training.eval_every=50",
+    "training.stop_when_solved=false",
+    "probe.gradient_flow.samples=4",
+]
 COMMAND = [LRD, "train", *SWEEP, *SMALL, "hydra.launcher.workers=2"]
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="finds the processes in /proc")

@@ -17,7 +17,12 @@ from commands import BIN, LRD, assert_equal_records, environment, once, run, run
 from wandb_bench import KEY, Bench, serving
 
 RUN = ["task=adding", "task.gap=10", "cell=rnn", "cell.hidden_size=4", "training.max_updates=600"]
-RUN += ["training.eval_every=20", "training.eval_samples=32", "training.test_samples=32", "probe.samples=4"]
+RUN += [
+    "training.eval_every=20",
+    "training.eval_samples=32",
+    "training.test_samples=32",
+    "probe.gradient_flow.samples=4",
+]
 COMMAND = [LRD, "train", *RUN, "training.stop_when_solved=false", "checkpoint_seconds=0.05"]
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="finds the processes in /proc")

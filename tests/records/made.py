@@ -33,7 +33,13 @@ def make_record(
     record.gradient_flow({name: columns[name] for name in GRADIENT_FLOW_COLUMNS})
     count = len(updates)
     fits = {"update": list(updates), "variable": ["h"] * count, "slope": [0.5] * count, "horizon": [0.9] * count}
-    record.gradient_fit({**fits, "points": [3] * count})
+    errors = {
+        "slope_error": [0.1] * count,
+        "samples": [4] * count,
+        "fallen_e": [1.0] * count,
+        "fallen_milli": [2.0] * count,
+    }
+    record.gradient_fit({**fits, "points": [3] * count, **errors})
     if finished:
         record.finish({"outcome": "unsolved", "update": updates[-1], "seconds": 1.0, "test_loss": 0.5})
     return record

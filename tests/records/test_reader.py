@@ -19,6 +19,7 @@ from lrd.records.reader import open_study
 from lrd.records.record import RunRecord
 
 ROOT = Path(__file__).parents[2]
+ERRORS = {"slope_error": [0.1], "samples": [4], "fallen_e": [1.0], "fallen_milli": [2.0]}
 
 
 def make_run(root: Path, run_id: str, *, outcome: str | None = "solved", **spec: Any) -> RunRecord:
@@ -57,7 +58,7 @@ def with_tables(record: RunRecord, **metrics: Any) -> RunRecord:
     norms = {name: [-np.inf, -1.0] for name, kind in schema.GRADIENT_FLOW_COLUMNS.items() if kind == schema.REAL}
     names = {"variable": ["h", "h"], "part": ["total", "total"], "answer": ["-1", "-1"]}
     record.gradient_flow({"update": [10, 10], **names, "t": [0, 1], "lag": [1, 0], **norms})
-    record.gradient_fit({"update": [10], "variable": ["h"], "slope": [-0.5], "horizon": [0.9], "points": [2]})
+    record.gradient_fit({"update": [10], "variable": ["h"], "slope": [-0.5], "horizon": [0.9], "points": [2], **ERRORS})
     return record
 
 
@@ -124,7 +125,7 @@ def test_tables_join_by_run(tmp_path: Path) -> None:
     assert study.metrics.columns == ["run_id", "update", "train_loss", "eval_loss"]
     flow = study.columns("select run_id, t, lag, log10_mean from GRADIENT_FLOW order by run_id, t")
     assert [flow[name].tolist() for name in flow] == [list("aabb"), [0, 1, 0, 1], [1, 0, 1, 0], [-np.inf, -1.0] * 2]
-    assert study.gradient_fit.fetchall() == [(name, 10, "h", -0.5, 0.9, 2) for name in "ab"]
+    assert study.gradient_fit.fetchall() == [(name, 10, "h", -0.5, 0.9, 2, 0.1, 4, 1.0, 2.0) for name in "ab"]
     assert len(study.connection.sql("from metrics, gradient_flow, gradient_fit").fetchall()) == 4 * 4 * 2
 
 

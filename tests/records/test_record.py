@@ -40,7 +40,17 @@ FLOW: dict[str, Any] = {
     "lag": [1, 0],
     **{name: [-np.inf, -5000.25] for name, kind in schema.GRADIENT_FLOW_COLUMNS.items() if kind == schema.REAL},
 }
-FIT: dict[str, Any] = {"update": [0], "variable": ["h"], "slope": [-0.5], "horizon": [0.87], "points": [40]}
+FIT: dict[str, Any] = {
+    "update": [0],
+    "variable": ["h"],
+    "slope": [-0.5],
+    "horizon": [0.87],
+    "points": [40],
+    "slope_error": [0.1],
+    "samples": [4],
+    "fallen_e": [1.0],
+    "fallen_milli": [2.0],
+}
 
 
 @pytest.fixture

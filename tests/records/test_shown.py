@@ -17,7 +17,17 @@ METRICS: list[dict[str, Any]] = [
     {"update": 10, "eval_loss": float("nan"), "train_loss": 1.5},
 ]
 FITS: list[dict[str, Any]] = [
-    {"update": update, "variable": variable, "slope": 0.1 * update, "horizon": float("inf"), "points": 3}
+    {
+        "update": update,
+        "variable": variable,
+        "slope": 0.1 * update,
+        "horizon": float("inf"),
+        "points": 3,
+        "slope_error": 0.1,
+        "samples": 4,
+        "fallen_e": 1.0,
+        "fallen_milli": 2.0,
+    }
     for update in (0, 3)
     for variable in "hc"
 ]

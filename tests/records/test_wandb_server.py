@@ -19,7 +19,12 @@ from wandb_bench import KEY, Bench, serving
 from lrd.records.wandb_server import without_keys
 
 TINY = ["task=adding", "task.gap=10", "cell.hidden_size=4", "training.max_updates=25"]
-TINY += ["training.eval_every=10", "training.eval_samples=8", "training.test_samples=8", "probe.samples=4"]
+TINY += [
+    "training.eval_every=10",
+    "training.eval_samples=8",
+    "training.test_samples=8",
+    "probe.gradient_flow.samples=4",
+]
 
 
 @pytest.fixture(scope="module")

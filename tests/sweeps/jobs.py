@@ -19,7 +19,7 @@ def config(root: Path | str = "runs", cell: str = "rnn", gap: int = 4, seed: int
         "optimizer": {"name": "adam"},
         "training": {"batch_size": 2, "max_updates": 12, "eval_every": 3, "eval_samples": 4, "test_samples": 4}
         | {"stop_when_solved": False},
-        "probe": {"samples": 2},
+        "probe": {"gradient_flow": {"samples": 2}},
         "tracker": {"name": "none"},
     }
     top = {"seed": seed, "runs_dir": str(root), "study": "s", "device": "cpu"}

@@ -79,7 +79,7 @@ def test_columns_are_as_wide_as_their_widest_cell_and_numbers_stand_right() -> N
 
 
 def test_tables_stand_whatever_is_missing(tmp_path: Path) -> None:
-    (pack,) = plan([job(tmp_path, probe_enabled=False)], 1).packs
+    (pack,) = plan([job(tmp_path, probe={})], 1).packs
     train_pack(pack, lambda event: None, lambda: False)
     line = rows(tables.results(open_study(tmp_path / "s")))[2]
     assert line == ["adding", "4", "rnn", "0/1", "-", "-", "-", "-"]

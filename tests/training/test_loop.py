@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,6 @@ from lrd.shapes import Tensor
 from lrd.spec import Place, RunSpec
 from lrd.tasks import Adding, Copy, Delay
 from lrd.training import Ending, Pack, train
-from lrd.training import loop as training_loop
 
 SMALL = {"batch_size": 4, "eval_samples": 20, "test_samples": 30, "samples": 3, "eval_every": 10}
 EASY = Delay(gap=1, tokens=4, alphabet=2)
@@ -179,9 +179,8 @@ def test_runs_at_different_updates_start_anew_together(tmp_path: Path) -> None:
         assert_same(contents(spec, tmp_path / "cut"), contents(spec, tmp_path / "whole"))
 
 
-def test_probe_can_be_switched_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(training_loop, "gradient_flow", None)
-    spec = run_spec(EASY, RNN(hidden_size=2), max_updates=10, enabled=False, **SMALL)
+def test_there_need_not_be_a_probe(tmp_path: Path) -> None:
+    spec = replace(run_spec(EASY, RNN(hidden_size=2), max_updates=10, **SMALL), probes=())
     go([spec], tmp_path)
     got = contents(spec, tmp_path)
     assert got["flow"] == got["fits"] == {}
