@@ -256,6 +256,15 @@ def named_options(kinds: Mapping[str, type[Any]], group: str, options: Mapping[s
     return made
 
 
+def probes_from_config(config: Any) -> list[Probe]:
+    """Typed probes from their options by name. Raises ``SpecError`` for what is wrong."""
+    errors: list[str] = []
+    probes = _build_probes(config, errors)
+    if errors:
+        raise SpecError("\n".join(errors))
+    return probes
+
+
 def _named(value: Any) -> dict[str, Any]:
     return {"name": value.name, **dataclasses.asdict(value)}
 

@@ -17,6 +17,7 @@ COMMANDS = {
         "STUDY [--project P] [--entity E] [--dry-run]",
         "send the wandb server what it lacks, from the records",
     ),
+    "probe": ("STUDY [probe=NAME] [--at start,end] [--where SQL]", "look inside runs that are trained already"),
     "figures": ("STUDY [--out FOLDER]", "draw every figure of a study from its records"),
 }
 INTERRUPTED = "interrupted: the same command again goes on from the checkpoints"

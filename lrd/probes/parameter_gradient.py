@@ -19,9 +19,10 @@ from lrd.options import option
 from lrd.probes.adjoint import Adjoint, Partials, adjoint
 from lrd.probes.base import Columns, Probe, Subject
 from lrd.probes.gradient_flow import LOG10_2, answer_numbers, backwards, from_readout, log10_norm, take
-from lrd.probes.profile import QUANTILES, over_samples
+from lrd.probes.profile import QUANTILES, check_answer, over_samples
 from lrd.probes.schedule import log_spaced
 from lrd.shapes import Float, Int, Tensor
+from lrd.tasks import Task
 
 _GROUP_BYTES = 64 * 2**20  # runs are taken in groups whose partials of all steps stay about this small
 
@@ -46,6 +47,9 @@ class ParameterGradient(Probe):
 
     answer: str | int = option("last", "the answer whose loss is followed back: first, last, all or a number")
     lags_per_decade: int = option(6, "lags per decade at which `beyond` is taken", ge=1)
+
+    def check(self, task: Task) -> None:
+        check_answer(task, self.answer)
 
     def measure(self, subject: Subject) -> list[Columns]:
         task, cell, batch = subject.task, subject.cell, subject.sequences(self.samples)

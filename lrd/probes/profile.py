@@ -67,10 +67,15 @@ class GradientFlow(Probe):
 
     def check(self, task: Task) -> None:
         if self.answer != "each":
-            try:
-                answer_numbers(task, self.answer)
-            except ValueError as error:
-                raise OptionError("answer", str(error)) from None
+            check_answer(task, self.answer)
+
+
+def check_answer(task: Task, answer: str | int) -> None:
+    """Raise ``OptionError`` for an answer that the task does not have."""
+    try:
+        answer_numbers(task, answer)
+    except ValueError as error:
+        raise OptionError("answer", str(error)) from None
 
 
 @dataclass(frozen=True)

@@ -172,6 +172,19 @@ class Study:
         self._prepare([name for name in self.tables if re.search(rf"\b{name}\b", query, re.IGNORECASE)])
         return self._connection.sql(query)
 
+    def where(self, condition: str) -> list[str]:
+        """Ids of the runs that meet an SQL condition over the columns of ``runs``, such as ``cell = 'lstm'``.
+
+        Raises ``RecordError`` for what is no such condition.
+        """
+        import duckdb
+
+        try:
+            found = self.sql(f"select run_id from runs where ({condition}) order by run_id").fetchall()
+        except duckdb.Error as error:
+            raise RecordError(f"cannot use the condition {condition!r}: {' '.join(str(error).split())}") from error
+        return [run_id for (run_id,) in found]
+
     def columns(self, query: str) -> dict[str, np.ndarray]:
         """The columns of a query as arrays: NULL is nan among numbers (which makes integers floats), None in text."""
         import numpy as np

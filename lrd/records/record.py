@@ -93,6 +93,26 @@ class RunRecord:
         _check(name, columns, types)
         write_table(self.path / f"{name}.parquet", columns, types)
 
+    def merge_look(self, name: str, update: int, columns: Columns, types: Mapping[str, str]) -> None:
+        """Put the rows of one look in the place of any at the same update, and leave the others."""
+        import numpy as np
+
+        new = {"update": np.full(len(next(iter(columns.values()))), update), **columns}
+        if before := self.read_look(name):
+            kept = before["update"] != update
+            order = np.argsort(np.concatenate([before["update"][kept], new["update"]]), kind="stable")
+            joined = {name: [before[name][kept], values] for name, values in new.items()}
+            new = {name: np.ma.concatenate(parts)[order] for name, parts in joined.items()}  # type: ignore[no-untyped-call]
+        self.look(name, new, types)
+
+    def note_look(self, probe: str, update: int, options: Mapping[str, Any]) -> None:
+        """Keep in looks.json with which options a probe looked after training."""
+        write_json(self.path / schema.LOOKS, self.read_looks() | {f"{probe}@{update}": dict(options)})
+
+    def read_looks(self) -> dict[str, Any]:
+        """looks.json: options by ``probe@update``; {} where there is none."""
+        return self._read_object(schema.LOOKS) or {}
+
     def gradient_flow(self, columns: Columns) -> None:
         """Write the whole of gradient_flow.parquet: every profile of every logged update, one row a time step."""
         self.look("gradient_flow", columns, schema.GRADIENT_FLOW_COLUMNS)
@@ -146,6 +166,13 @@ class RunRecord:
         update = int(summary["update"])
         self.status("finished", update=update, max_updates=int(last.get("max_updates", update)))
         write_json(self.path / schema.SUMMARY, dict(summary))
+
+    def read_run(self) -> dict[str, Any]:
+        """run.json. Raises ``RecordError`` where there is none."""
+        found = self._read_object(schema.RUN)
+        if found is None:
+            raise RecordError(f"{self.path} holds no run")
+        return found
 
     def read_status(self) -> dict[str, Any] | None:
         """status.json; None where there is none."""

@@ -41,6 +41,12 @@ def prepare() -> multiprocessing.context.ForkServerContext:
     return _CONTEXT
 
 
+def unblock() -> None:
+    """For forks that do not take signals themselves: Ctrl-C is their parent's affair, SIGTERM ends them."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
+
+
 @contextmanager
 def _variables() -> Iterator[None]:
     before = {name: os.environ.get(name) for name in _VARIABLES}

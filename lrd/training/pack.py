@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -50,9 +50,7 @@ class Pack:
 
     def parameters(self, theta: Float[Tensor, "runs parameters"] | None = None) -> Parameters:
         """Each parameter by name, [runs, ...]: views of ``theta`` (default: the pack's own)."""
-        theta = self.theta if theta is None else theta
-        parts = torch.split(theta, [math.prod(shape) for shape in self._shapes.values()], dim=1)
-        return {name: part.view(-1, *shape) for (name, shape), part in zip(self._shapes.items(), parts, strict=True)}
+        return split_theta(self.theta if theta is None else theta, self._shapes)
 
     def outputs(self, params: Parameters, batch: Batch) -> Float[Tensor, "steps runs batch outputs"]:
         """Readout at the task's loss steps."""
@@ -178,6 +176,12 @@ class Pack:
         for name in _SUMS:
             sums = [state["sums"][name] for state in states]
             self.sums[name] = torch.tensor(sums, dtype=torch.float64, device=self.device)
+
+
+def split_theta(theta: Float[Tensor, "runs parameters"], shapes: Mapping[str, tuple[int, ...]]) -> Parameters:
+    """Each parameter by name, [runs, *shape]: views of ``theta``."""
+    parts = torch.split(theta, [math.prod(shape) for shape in shapes.values()], dim=1)
+    return {name: part.view(-1, *shape) for (name, shape), part in zip(shapes.items(), parts, strict=True)}
 
 
 def initial_parameters(spec: RunSpec) -> Parameters:

@@ -25,7 +25,9 @@ def config(root: Path | str = "runs", cell: str = "rnn", gap: int = 4, seed: int
     top = {"seed": seed, "runs_dir": str(root), "study": "s", "device": "cpu"}
     for key, value in options.items():
         group, _, name = key.partition("_")
-        if group in groups:
+        if key in groups:
+            groups[key] = value
+        elif group in groups:
             groups[group][name] = value
         else:
             top[key] = value

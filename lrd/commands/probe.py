@@ -1,0 +1,63 @@
+"""``lrd probe``: look at runs that are trained already."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from lrd.commands import fail, study_parser
+
+
+def run(arguments: list[str]) -> int:
+    """Look at the runs of a study, at their start and end."""
+    parser = study_parser("probe")
+    parser.add_argument("--at", default="start,end", help="moments: start, end or both (start,end)")
+    parser.add_argument("--where", default="true", help="which runs, in SQL: \"cell = 'lstm' and gap >= 50\"")
+    parser.add_argument("overrides", nargs="*", metavar="probe=NAME", help="probes and their options, as for lrd train")
+    given = parser.parse_intermixed_args(arguments)
+    if wrong := [text for text in given.overrides if not text.startswith("probe")]:
+        return fail(f"cannot use {wrong[0]!r}: lrd probe takes probe=NAME and probe.NAME.OPTION=VALUE")
+
+    from lrd.hydra_main import CompositionError, compose_from_command_line
+
+    try:
+        (config,) = compose_from_command_line(["tracker=none", *given.overrides]).configs
+    except CompositionError as error:
+        return fail(str(error))
+    return _probe(given, config)
+
+
+def _probe(given: Any, config: dict[str, Any]) -> int:
+    import torch
+
+    from lrd.options import not_a_choice
+    from lrd.records import RecordError, open_study
+    from lrd.spec import SpecError, probes_from_config
+    from lrd.sweeps.probing import MOMENTS, agenda, take
+    from lrd.sweeps.workers import default_workers
+
+    moments = list(dict.fromkeys(given.at.split(",")))
+    if wrong := [moment for moment in moments if moment not in MOMENTS]:
+        return fail(f"--at: {not_a_choice(wrong[0], MOMENTS)}")
+    try:
+        study = open_study(given.study)
+        probes = probes_from_config(config.get("probe"))
+        run_ids = study.where(given.where)
+    except (RecordError, SpecError) as error:
+        return fail(str(error))
+    if not probes:
+        return fail("probe: choose one, for example probe=parameter_gradient")
+    work = agenda(study, run_ids, probes, moments)
+    for problem in work.problems:
+        print(f"left out: {problem}", file=sys.stderr)
+    left = sum(look.count for look in work.looks)
+    print(f"{len(run_ids)} runs: {work.done} looks taken before, {left} to take", flush=True)
+    reasons: dict[str, int] = {}
+    for look, reason in take(work.looks, default_workers(torch.device("cpu"))):
+        if reason:
+            reasons[reason] = reasons.get(reason, 0) + len(look.specs)
+    for reason, count in reasons.items():
+        print(f"lrd: {count} runs could not be looked at: {reason}", file=sys.stderr)
+    tables = sorted({name for probe in probes for name in probe.tables()})
+    print(f"tables: {', '.join(tables)} in {given.study}    figures: lrd figures {given.study}")
+    return 1 if reasons else 0
