@@ -36,8 +36,9 @@ lint: .venv ## style and layering
 types: .venv ## static types
 	$(BIN)/mypy
 
-bench: .venv ## time per update beside torch's own kernels and a loop of cells
+bench: .venv ## time per update beside torch's own kernels and a loop of cells; the price of each probe
 	$(BIN)/python benchmarks/update.py
+	$(BIN)/python benchmarks/probes.py
 
 bench-sweep: .venv ## wall time of a sweep beside Hydra's basic and joblib launchers, about ten minutes
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[bench]'

@@ -21,9 +21,9 @@ from collections.abc import Callable
 
 import torch
 
-from lrd.probes import gradient_flow, log_spaced
+from lrd.probes import GradientFlow, Subject, log_spaced
 from lrd.spec import job_from_config
-from lrd.tasks import Adding, Batch
+from lrd.tasks import Adding
 from lrd.training import Pack
 
 SHAPES = ((100, 32, 64), (320, 10, 128), (500, 64, 128))
@@ -113,11 +113,12 @@ def main() -> None:
             spec = job_from_config(config).run
             assert isinstance(spec.task, Adding)
             pack = Pack([spec], torch.device("cpu"))
-            probe_batch = spec.task.batch(pack.seeds, "probe", 0, spec.probe.samples)
-            looks = len(log_spaced(spec.training.max_updates, spec.probe.per_decade)) / spec.training.max_updates
+            probe = GradientFlow()
+            subject = Subject(pack.task, pack.cell, pack.parameters(pack.theta.detach()), pack.seeds)
+            looks = len(log_spaced(spec.training.max_updates, probe.per_decade)) / spec.training.max_updates
 
-            def look(pack: Pack = pack, batch: Batch = probe_batch) -> None:
-                gradient_flow(pack.task, pack.cell, pack.parameters(pack.theta.detach()), batch, dtype=torch.float32)
+            def look(probe: GradientFlow = probe, subject: Subject = subject) -> None:
+                probe.look(subject)
 
             calls = [
                 stock(cell, spec.task, batch, hidden),

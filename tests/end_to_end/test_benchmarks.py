@@ -16,6 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
     ("script", "rows"),
     [
         ("update", ["rnn", "lstm"]),
+        ("probes", ["rnn", "lstm"]),
         pytest.param(
             "sweep",
             ["lrd", "basic", "joblib"],

@@ -1,0 +1,78 @@
+"""The price of looking: each probe at its default options, as a multiple of one update and as a share of training.
+
+    python benchmarks/probes.py [--rounds N] [--quick]
+
+Adding task, batches of 32, a run alone and 8 in a pack, one thread. The share is that of a run of
+``training.max_updates`` updates in which the probe looks at its default moments.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable
+
+import torch
+
+from lrd.probes import PROBES, Subject, log_spaced
+from lrd.spec import RunSpec, job_from_config
+from lrd.training import Pack
+
+
+def specs(cell: str, gap: int, hidden: int, runs: int) -> list[RunSpec]:
+    """Runs that differ in their seed alone."""
+    config = {
+        "task": {"name": "adding", "gap": gap},
+        "cell": {"name": cell, "hidden_size": hidden},
+        "optimizer": {"name": "adam"},
+    }
+    return [job_from_config({**config, "seed": seed}).run for seed in range(runs)]
+
+
+def seconds(call: Callable[[], object]) -> float:
+    """Of one call."""
+    start = time.perf_counter()
+    call()
+    return time.perf_counter() - start
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=5, help="rounds of an update and a look")
+    parser.add_argument("--quick", action="store_true", help="one small shape, one round: does it run at all")
+    given = parser.parse_args()
+    torch.set_num_threads(1)
+    torch.set_flush_denormal(True)
+    rounds, shapes = (1, [(10, 4, 1)]) if given.quick else (given.rounds, [(100, 64, 1), (100, 64, 8)])
+    print(f"torch {torch.__version__}, one thread, medians of {rounds} rounds")
+    print("cell  (T, hidden, runs)  probe               update [ms]  look [updates]  share of training")
+    for cell in ("rnn", "lstm"):
+        for gap, hidden, runs in shapes:
+            pack = Pack(specs(cell, gap, hidden, runs), torch.device("cpu"))
+            for name, kind in PROBES.items():
+                probe = kind()
+                subject = Subject(pack.task, pack.cell, pack.parameters(pack.theta.detach()), pack.seeds)
+
+                def look(probe=probe, subject=subject) -> object:  # type: ignore[no-untyped-def]
+                    return probe.look(subject)
+
+                pack.step()
+                look()
+                updates, looks = [], []
+                for _ in range(rounds):
+                    updates.append(statistics.median(seconds(pack.step) for _ in range(5)))
+                    looks.append(seconds(look))
+                moments = len(log_spaced(pack.training.max_updates, probe.per_decade))
+                price = statistics.median(y / x for x, y in zip(updates, looks, strict=True))
+                share = moments * price / (pack.training.max_updates + moments * price)
+                print(
+                    f"{cell:4}  ({gap:3}, {hidden:3}, {runs:2})     {name:20} {1e3 * statistics.median(updates):10.1f}"
+                    f"  {price:14.1f}  {share:17.1%}",
+                    flush=True,
+                )
+
+
+if __name__ == "__main__":
+    main()
