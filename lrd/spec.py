@@ -12,7 +12,7 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, ClassVar, get_type_hints
 
@@ -154,14 +154,14 @@ class RunSpec:
             "seed": self.seed,
         }
 
-    @property
+    @cached_property
     def run_id(self) -> str:
         """``lstm-copy-T100-s3-<hash>``: the hash tells runs apart, the rest is for the eye."""
         identity = self._fields_with("identity") | {"seed": self.seed}
         digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:10]
         return f"{self.cell.name}-{self.task.name}-T{self.task.gap}-s{self.seed}-{digest}"
 
-    @property
+    @cached_property
     def pack_key(self) -> str:
         """Equal for runs that can train in one pack."""
         return json.dumps(self._fields_with("per_run", False), sort_keys=True)
@@ -169,10 +169,12 @@ class RunSpec:
     def _fields_with(self, mark: str, value: bool = True) -> dict[str, Any]:
         """The options of all groups whose metadata has ``mark`` at ``value``."""
         selected: dict[str, Any] = {}
-        for group, options in self.to_dict().items():
-            if isinstance(options, dict):
-                marks = {f.name: f.metadata[mark] for f in dataclasses.fields(getattr(self, group))}
-                selected[group] = {key: v for key, v in options.items() if marks.get(key, value) == value}
+        for group in ("task", "cell", "optimizer", "training", "probe"):
+            options = getattr(self, group)
+            name = getattr(options, "name", None)
+            keys = _marked(type(options), mark, value)  # type: ignore[arg-type]
+            selected[group] = {key: getattr(options, key) for key in keys}
+            selected[group] |= {} if name is None else {"name": name}
         return selected
 
 
@@ -266,6 +268,12 @@ def named_options(kinds: Mapping[str, type[Any]], group: str, options: Mapping[s
     if errors:
         raise SpecError("\n".join(errors))
     return made
+
+
+@cache
+def _marked(kind: Callable[..., Any], mark: str, value: bool) -> tuple[str, ...]:
+    """Names of the options of a kind whose metadata has ``mark`` at ``value``."""
+    return tuple(field.name for field in dataclasses.fields(kind) if field.metadata[mark] == value)  # type: ignore[arg-type]
 
 
 def _named(value: Any) -> dict[str, Any]:
