@@ -12,7 +12,8 @@ from pathlib import Path
 #: name -> (what follows it, what it does), in the order of the help
 COMMANDS = {
     "train": ("[-m] [group=option] [option=value] ...", "train one run, a sweep (-m) or a study (experiment=NAME)"),
-    "status": ("STUDY", "what is done, running, failed, diverged"),
+    "plan": ("[the same]", "what that would train, in how much time and memory; trains nothing"),
+    "status": ("STUDY", "what is done, running, failed, diverged; time to go"),
     "figures": ("STUDY [--out FOLDER]", "draw every figure of a study from its records"),
 }
 INTERRUPTED = "interrupted: the same command again goes on from the checkpoints"

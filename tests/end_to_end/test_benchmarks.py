@@ -16,6 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
     ("script", "rows"),
     [
         ("update", ["rnn", "lstm"]),
+        ("plan", ["compose", "check", "plan", "estimate", "total"]),
         pytest.param(
             "sweep",
             ["lrd", "basic", "joblib"],
