@@ -7,7 +7,7 @@ JOBS ?= auto
 RUNS ?= runs
 ARGS ?=
 
-.PHONY: help demo test lint types bench bench-sweep clean
+.PHONY: help demo test lint types bench bench-sweep bench-plan clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -43,6 +43,9 @@ bench: .venv ## time per update beside torch's own kernels and a loop of cells; 
 bench-sweep: .venv ## wall time of a sweep beside Hydra's basic and joblib launchers, about ten minutes
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[bench]'
 	$(BIN)/python benchmarks/sweep.py
+
+bench-plan: .venv ## seconds that a sweep of 10,000 runs takes to compose, check and plan
+	$(BIN)/python benchmarks/plan.py
 
 clean: ## remove the environment and caches; records stay
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache dist build

@@ -53,8 +53,8 @@ def _complete(arguments: list[str]) -> int:
 
     line = os.environ.get("COMP_LINE", "")
     words = line.split()
-    if len(words) > 1 and words[1] == "train":
-        os.environ["COMP_LINE"] = line.replace(" train", "", 1)
+    if len(words) > 1 and words[1] in ("train", "plan"):
+        os.environ["COMP_LINE"] = line.replace(f" {words[1]}", "", 1)
     elif arguments[1:] and arguments[1].startswith("query"):
         if len(words) < 2 or (len(words) == 2 and not line.endswith(" ")):
             print(*COMMANDS)

@@ -12,7 +12,7 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, ClassVar, get_type_hints
 
@@ -138,29 +138,22 @@ class RunSpec:
             "seed": self.seed,
         }
 
-    @property
+    @cached_property
     def run_id(self) -> str:
         """``lstm-copy-T100-s3-<hash>``: the hash tells runs apart, the rest is for the eye."""
         identity = self._fields_with("identity") | {"seed": self.seed}
         digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:10]
         return f"{self.cell.name}-{self.task.name}-T{self.task.gap}-s{self.seed}-{digest}"
 
-    @property
+    @cached_property
     def pack_key(self) -> str:
         """Equal for runs that can train in one pack."""
         return json.dumps(self._fields_with("per_run", False), sort_keys=True)
 
     def _fields_with(self, mark: str, value: bool = True) -> dict[str, Any]:
         """The options of all groups whose metadata has ``mark`` at ``value``."""
-
-        def selected(options: Any) -> dict[str, Any]:
-            name = getattr(options, "name", None)
-            fields = dataclasses.fields(options)
-            marked = {f.name: getattr(options, f.name) for f in fields if f.metadata[mark] == value}
-            return marked if name is None else {"name": name} | marked
-
-        groups = {group: selected(getattr(self, group)) for group in ("task", "cell", "optimizer", "training")}
-        return groups | {"probe": [selected(probe) for probe in self.probes]}
+        groups = {group: _chosen(getattr(self, group), mark, value) for group in _GROUPS}
+        return groups | {"probe": [_chosen(probe, mark, value) for probe in self.probes]}
 
 
 @dataclass(frozen=True)
@@ -263,6 +256,23 @@ def probes_from_config(config: Any) -> list[Probe]:
     if errors:
         raise SpecError("\n".join(errors))
     return probes
+
+
+_GROUPS = ("task", "cell", "optimizer", "training")
+
+
+def _chosen(options: Any, mark: str, value: bool) -> dict[str, Any]:
+    """The options whose metadata has ``mark`` at ``value``, with the name of their kind."""
+    keys = _marked(type(options), mark, value)  # type: ignore[arg-type]
+    chosen = {key: getattr(options, key) for key in keys}
+    name = getattr(options, "name", None)
+    return chosen if name is None else {"name": name} | chosen
+
+
+@cache
+def _marked(kind: Callable[..., Any], mark: str, value: bool) -> tuple[str, ...]:
+    """Names of the options of a kind whose metadata has ``mark`` at ``value``."""
+    return tuple(field.name for field in dataclasses.fields(kind) if field.metadata[mark] == value)  # type: ignore[arg-type]
 
 
 def _named(value: Any) -> dict[str, Any]:

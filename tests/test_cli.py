@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from commands import process_as_before
+from commands import TINY, process_as_before
 
 from lrd import __version__, cli
 from lrd.commands import COMMANDS
@@ -107,11 +107,12 @@ WRONG: list[tuple[str, str, str]] = [
 ]
 
 
+@pytest.mark.parametrize("command", ["train", "plan"])
 @pytest.mark.parametrize(("line", "start", "holds"), WRONG, ids=[line for line, *_ in WRONG])
 def test_a_wrong_option_is_one_line_before_any_work(
-    line: str, start: str, holds: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    line: str, start: str, holds: str, command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    status = cli.main(["train", *line.split(" ")])
+    status = cli.main([command, *line.split(" ")])
     out, err = capsys.readouterr()
     assert status == 2
     assert err.startswith(f"lrd: {start}")
@@ -188,6 +189,8 @@ def test_help_of_train_explains_groups_and_options(tmp_path: Path, capsys: pytes
         ("lrd ", " ".join(COMMANDS)),
         ("lrd train task=co", "task=copy"),
         ("lrd train cell=", "cell=lstm cell=rnn"),
+        ("lrd plan cell=", "cell=lstm cell=rnn"),
+        ("lrd plan task=adding task.conv", "task.convention="),
         ("lrd train task=adding task.conv", "task.convention="),
         ("lrd status ru", ""),  # the shell completes folders
     ],
@@ -198,3 +201,36 @@ def test_completion(
     monkeypatch.setenv("COMP_LINE", line)
     assert cli.main(["-sc", "query=bash"]) == 0
     assert sorted(capsys.readouterr().out.split()) == sorted(suggested.split())
+
+
+PLANNED = ["-m", "task=adding", "task.gap=4,5", "cell=rnn,lstm", "cell.hidden_size=3", "seed=1,1,2", "tracker=none"]
+
+
+def test_plan_prints_what_train_would_do_and_leaves_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["plan", *PLANNED, "hydra.launcher.workers=2"]) == 0
+    out, err = capsys.readouterr()
+    first, duplicates, time, memory, source, _, header, _, *rows = out.splitlines()
+    assert first == "8 runs: 0 finished before, 8 to train in 4 packs"
+    assert duplicates == "4 jobs of the sweep repeat the run of another and count once"
+    assert re.fullmatch(r"about [\d.]+ (s|min) with 2 workers, at most: .*", time)
+    assert re.match(r"about [\d.]+ (MB|GB) of memory at the peak: ", memory)
+    assert "a calibration on this machine" in source
+    assert header.split("  ")[0] == "task"
+    expected = [["adding", gap, cell, "3", "2", "1", "2", "2000"] for gap in "45" for cell in ("lstm", "rnn")]
+    assert [row.split()[:8] for row in rows] == expected
+    assert err == ""
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_plan_counts_what_is_finished(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    line = ["-m", "task=adding", "task.gap=4", "cell.hidden_size=3", *TINY, "tracker=none"]
+    assert cli.main(["train", *line, "seed=0"]) == 0
+    before = sorted(tmp_path.rglob("*"))
+    capsys.readouterr()
+    assert cli.main(["plan", *line, "seed=0,1"]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith("2 runs: 1 finished before, 1 to train in 1 packs\n")
+    assert "time from finished runs of the same kind" in out
+    assert cli.main(["plan", *line, "seed=0"]) == 0
+    assert capsys.readouterr().out == "1 runs: 1 finished before, 0 to train in 0 packs\n"
+    assert sorted(tmp_path.rglob("*")) == before

@@ -6,17 +6,19 @@ from lrd.commands import fail, study_parser
 
 
 def run(arguments: list[str]) -> int:
-    """What is done, running, failed, diverged."""
+    """What is done, running, failed, diverged, and how long the rest takes."""
     from lrd.records import RecordError, open_study
-    from lrd.sweeps import tables
+    from lrd.sweeps import standing, tables
 
     given = study_parser("status").parse_args(arguments)
     try:
         study = open_study(given.study)
     except RecordError as error:
         return fail(str(error))
+    found = standing.holders(study)
     print(tables.states(study))
-    for line in tables.claims(study):
+    print(standing.to_go(study, found))
+    for line in [*(each.line for each in found), *standing.unheld(study, found)]:
         print(line)
     for run_id, message in study.sql("select run_id, message from runs where state = 'failed' limit 5").fetchall():
         print(f"failed: {run_id}: {message}")

@@ -5,46 +5,23 @@ from __future__ import annotations
 import sys
 from contextlib import suppress
 
-from lrd.commands import INTERRUPTED, fail
-from lrd.sweeps import nursery
+from lrd.commands import INTERRUPTED
+from lrd.commands.composed import composed
 
 
 def run(arguments: list[str]) -> int:
     """Train one run, a sweep or a study."""
-    from lrd.hydra_main import CompositionError, compose_from_command_line
-
-    try:
-        inbox = compose_from_command_line(arguments)
-    except CompositionError as error:
-        return fail(str(error))
-    if not inbox.configs:  # --help, --cfg and the like: Hydra has answered
-        return 0
-    if len(inbox.configs) > 1:
-        nursery.prepare()  # it imports torch while we do
+    work = composed(arguments, trains=True)
+    if isinstance(work, int):
+        return work
 
     from lrd.records import RecordError, open_study
-    from lrd.spec import SpecError
     from lrd.sweeps import tables
     from lrd.sweeps.execute import execute, failures
-    from lrd.sweeps.launchers import launcher_from_options
-    from lrd.sweeps.plan import jobs_from_configs, plan, writable
 
-    try:
-        jobs = jobs_from_configs(inbox.configs)
-        launcher = launcher_from_options(inbox.launcher)
-        workers = launcher.workers_on(jobs[0].place.torch_device())
-        for job in jobs:
-            writable(job.place.folder)
-        work = plan(jobs, workers)
-    except (SpecError, RecordError) as error:
-        return fail(str(error))
-    left = len(work.runs) - len(work.finished)
-    print(
-        f"{len(work.runs)} runs: {len(work.finished)} finished before, {left} to train in {len(work.packs)} packs",
-        flush=True,
-    )
-    progress = execute(work, workers, launcher.retries)
-    for folder in work.folders:
+    print(work.headline, flush=True)
+    progress = execute(work.plan, work.workers, work.launcher.retries)
+    for folder in work.plan.folders:
         with suppress(RecordError):  # a sweep that was stopped, or failed, before its first record
             print(f"\n{tables.results(open_study(folder))}")
             print(f"records: {folder}    figures: lrd figures {folder}")

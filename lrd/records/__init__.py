@@ -6,7 +6,7 @@ study.sql("select cell, task, gap, avg(solved) from runs group by all")
 
 from __future__ import annotations
 
-from lrd.records.claims import Claim, Watch, held, holder
+from lrd.records.claims import BEAT, Claim, Watch, held, holder, silence
 from lrd.records.environment import environment
 from lrd.records.files import RecordError, read_json, write_atomic, write_json
 from lrd.records.reader import Study, open_study
@@ -16,6 +16,7 @@ from lrd.records.tables import read_table, write_table
 from lrd.records.tracker import NullTracker, Tracker, make_tracker
 
 __all__ = [
+    "BEAT",
     "SCHEMA_VERSION",
     "Claim",
     "NullTracker",
@@ -31,6 +32,7 @@ __all__ = [
     "open_study",
     "read_json",
     "read_table",
+    "silence",
     "state_of",
     "write_atomic",
     "write_json",

@@ -16,6 +16,7 @@ import contextlib
 import errno
 import json
 import os
+import tempfile
 import threading
 import time
 import uuid
@@ -81,6 +82,19 @@ def holder(folder: Path) -> Claim | None:
     """The claim that counts for a run's folder, of a living process or a dead one; None where there is none."""
     chain = _chain(folder)
     return chain[-1] if chain else None
+
+
+def silence(claim: Claim) -> float | None:
+    """Seconds since the last heartbeat of a claim; None where that cannot be told.
+
+    The age is told by the clock that stamps files of this folder, with a file that is made now and never seen.
+    """
+    try:
+        with tempfile.TemporaryFile(dir=claim.path.parent) as fresh:
+            now = os.fstat(fresh.fileno()).st_mtime
+        return max(0.0, now - claim.path.stat().st_mtime)
+    except OSError:  # a folder that is gone, or not ours to write to
+        return None
 
 
 def take(folder: Path, dead: Collection[str] = ()) -> Claim | None:

@@ -23,7 +23,8 @@ environment.json -- where it was made
     earlier: the same of attempts before this one, where they differ
 status.json -- how it stands
     state           running, interrupted, failed or finished
-    update, max_updates, message (of a failure), time [s since 1970]; host, machine, pid, started: the process
+    update, max_updates, message (of a failure), time [s since 1970], seconds (as in the summary, so far);
+                    host, machine, pid, started: the process
 summary.json -- how it ended; written last: a run is finished if and only if it is there
     outcome         solved, unsolved or diverged
     update          updates done

@@ -64,8 +64,10 @@ class RunRecord:
             earlier.append(before)
         write_json(self.path / schema.ENVIRONMENT, {**now, "earlier": earlier} if earlier else now)
 
-    def status(self, state: str, *, update: int, max_updates: int, message: str = "") -> None:
-        """Write status.json: where the run is, and who is at it (this process on this host)."""
+    def status(
+        self, state: str, *, update: int, max_updates: int, message: str = "", seconds: float | None = None
+    ) -> None:
+        """Write status.json: where the run is, seconds taken so far, and who is at it (this process on this host)."""
         if state not in schema.STATES:
             raise ValueError(f"state must be one of {', '.join(schema.STATES)}, got {state!r}")
         content = {
@@ -73,6 +75,7 @@ class RunRecord:
             "update": update,
             "max_updates": max_updates,
             "message": message,
+            "seconds": seconds,
             "time": time.time(),
             **this_process(),
         }

@@ -87,6 +87,7 @@ def _row(
         "update": known.get("update"),
         "max_updates": known.get("max_updates"),
         "message": known.get("message"),
+        "seconds": known.get("seconds"),
         "task": flat.get("task_name", flat.get("task")),
         "cell": flat.get("cell_name", flat.get("cell")),
         "gap": flat.get("task_gap"),

@@ -6,13 +6,16 @@ import itertools
 import math
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from lrd.kernels import choose_kernel
 from lrd.records import RecordError, RunRecord
 from lrd.spec import Job, SpecError, job_from_config
+from lrd.sweeps.prices import pack_seconds
 
 MAX_RUNS = 16  # a pack: what a step of a pack costs beside its arithmetic is then shared by enough
 # Torch's own kernels take one run after another: there company saves only looks and optimiser steps, so that packs are
@@ -36,13 +39,10 @@ class PlannedPack:
         """Run-updates still to do, at most."""
         return sum(job.run.training.max_updates - self.start for job in self.jobs)
 
-    @property
+    @cached_property
     def cost(self) -> float:
-        """Multiply-adds of that work, roughly: to start the most expensive pack first."""
-        run = self.jobs[0].run
-        width = run.cell.hidden_size * (run.cell.hidden_size + run.task.input_size)
-        gates = 4 if len(run.cell.state_names) > 1 else 1
-        return float(self.work * run.training.batch_size * run.task.sequence_length * width * gates)
+        """Seconds that it takes at most, by ``lrd.sweeps.prices``: the most expensive pack goes first."""
+        return pack_seconds(self.jobs[0].run, len(self.jobs), self.start)
 
 
 @dataclass(frozen=True)
@@ -117,11 +117,20 @@ def _even_parts(jobs: Sequence[Job], parts: int) -> list[Sequence[Job]]:
     return [jobs[start:stop] for start, stop in itertools.pairwise(bounds)]
 
 
-def writable(folder: Path) -> None:
-    """Make a study's folder. Raises ``SpecError`` where that is not allowed, before any work."""
+def writable(folder: Path, keep: bool = True) -> None:
+    """Make a study's folder, and remove it again unless ``keep``.
+
+    Raises ``SpecError`` where that is not allowed, before any work.
+    """
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise SpecError(f"runs_dir: cannot make {folder}: {error.strerror}; choose another folder") from error
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise SpecError(f"runs_dir: cannot write to {folder}; choose another folder")
+    try:
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise SpecError(f"runs_dir: cannot write to {folder}; choose another folder")
+    finally:
+        for path in () if keep else missing:
+            with suppress(OSError):  # somebody uses it by now
+                path.rmdir()

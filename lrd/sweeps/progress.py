@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
+from collections import Counter, deque
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from lrd.sweeps.events import Event
 from lrd.sweeps.plan import Plan, PlannedPack, record_of
+
+RATE_SECONDS = 60.0  # over which the rate is taken: long beside an evaluation, short beside a sweep
 
 
 @dataclass
@@ -16,7 +18,7 @@ class Progress:
     """Counts of runs by what became of them, and the work that is left.
 
     A run that ends early saves work; the estimate counts what is left as if every run went to its last update, and so
-    is an upper bound.
+    is an upper bound. Runs that another command trains are no work of this one.
     """
 
     plan: Plan
@@ -31,10 +33,19 @@ class Progress:
         self._active: dict[int, int] = {}
         self._done = 0
         self._counted: set[tuple[Path, str | None]] = set()
-        self._started = time.monotonic()
+        self._history: deque[tuple[float, int]] = deque()  # moments at work, and the run-updates done by then
+        self._worked = 0.0  # seconds in which runs of this command were trained, up to the last pause
+        self._since: float | None = None  # when the work that goes on now began
 
     def take(self, event: Event) -> None:
         """Count one event."""
+        self._take(event)
+        if self._active and self._since is None:
+            self._since = time.monotonic()
+        elif not self._active and self._since is not None:
+            self._worked, self._since = self._at_work, None
+
+    def _take(self, event: Event) -> None:
         key = event.pack.number
         run = event.pack.jobs[0].run
         if event.kind == "failed":
@@ -62,11 +73,23 @@ class Progress:
             self._count(event)
             left = event.active * (run.training.max_updates - event.update)
             saved = sum(run.training.max_updates - summary["update"] for summary in event.finished)
-            self._done += max(0, self._left.get(key, 0) - left - saved)
+            self._advance(max(0, self._left.get(key, 0) - left - saved))
             self._left[key] = left
             self._active[key] = event.active
             if not event.active:
                 del self._active[key]
+
+    def _advance(self, updates: int) -> None:
+        self._done += updates
+        now = self._at_work
+        self._history.append((now, self._done))
+        while len(self._history) > 1 and self._history[1][0] <= now - RATE_SECONDS:
+            self._history.popleft()
+
+    @property
+    def _at_work(self) -> float:
+        """Seconds in which runs of this command were trained: waiting for those of another says nothing of our pace."""
+        return self._worked + (0 if self._since is None else time.monotonic() - self._since)
 
     def _count(self, event: Event) -> None:
         """Count finished runs, each once: a run may be found finished by several."""
@@ -90,13 +113,19 @@ class Progress:
 
     @property
     def rate(self) -> float:
-        """Run-updates a second."""
-        return self._done / max(1e-9, time.monotonic() - self._started)
+        """Run-updates a second over the last minute or so."""
+        if not self._history:
+            return 0.0
+        (since, before), (last, done) = self._history[0], self._history[-1]
+        # Up to the last event, for many updates pass between two; but a silence longer than all that lowers the rate.
+        seconds = max(last - since, self._at_work - last)
+        return (done - before) / seconds if seconds > 0 else 0.0
 
     @property
     def eta(self) -> float:
         """Seconds to go, at most; inf before the first update."""
-        return sum(self._left.values()) / self.rate if self._done else float("inf")
+        left, rate = sum(self._left.values()), self.rate
+        return left / rate if rate else float("inf")
 
     @property
     def share_done(self) -> float:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from lrd.records import Study, holder
+from lrd.records import Study
 from lrd.stats import factor_per_step, horizon
+from lrd.sweeps.units import about
 
 # A row a (task, gap, cell): medians over runs; slopes of the first and the last look at dL/dh_t.
 _RESULTS = """
@@ -26,8 +27,25 @@ select task, gap, coalesce(cast(cell_label as varchar), cell) as cell,
     count(*) filter (state = 'running') as running, count(*) filter (state = 'interrupted') as interrupted,
     count(*) filter (state = 'failed') as failed, count(*) filter (outcome = 'solved') as solved,
     count(*) filter (outcome = 'unsolved') as unsolved, count(*) filter (outcome = 'diverged') as diverged,
-    sum("update") as done, sum(training_max_updates) filter (outcome is null) as left
-from runs group by all order by task, gap, cell
+    coalesce(sum("update"), 0) as done, coalesce(sum("left"), 0) as left, sum("left" * pace) as seconds
+from paced group by all order by task, gap, cell
+"""
+# Runs with the updates that each has left, at most, and its pace: seconds an update, its own or of those most like it.
+PACED = """
+with own as (
+    select *, case when outcome is null then greatest(0, training_max_updates - coalesce("update", 0)) end as "left",
+        case when "update" > 0 and seconds > 0 then seconds / "update" end as own_pace
+    from runs
+),
+paced as (
+    select *, coalesce(
+        own_pace,
+        median(own_pace) over (partition by task, gap, cell, hidden_size),
+        median(own_pace) over (partition by cell),
+        median(own_pace) over ()
+    ) as pace
+    from own
+)
 """
 
 
@@ -43,23 +61,16 @@ def results(study: Study) -> str:
         "medians over runs; factor/step: what ||dL/dh_t|| is multiplied by for each step back from the answer;\n"
         "horizon: steps back until it has fallen to 1/e, of the slope at the end"
     )
-    return f"{_table(header, rows)}\n{legend}"
+    return f"{table(header, rows)}\n{legend}"
 
 
 def states(study: Study) -> str:
-    """How many runs of each task, gap and cell are in what state."""
+    """How many runs of each task, gap and cell are in what state, and the work done and left at most."""
     header = ["task", "gap", "cell", "running", "interrupted", "failed", "solved", "unsolved", "diverged"]
-    return _table(header, [list(row[:9]) for row in study.sql(_STATES).fetchall()])
-
-
-def claims(study: Study) -> list[str]:
-    """A line for each process that holds runs of the study, and whether it lives."""
-    held: dict[str, list[str]] = {}
-    for (run_id,) in study.sql("select run_id from runs where outcome is null").fetchall():
-        if claim := holder(study.path / run_id):
-            how = {True: "alive", False: "gone: the same command again takes over", None: "not to be seen from here"}
-            held.setdefault(f"{claim.who}, {how[claim.alive]}", []).append(run_id)
-    return [f"held: {len(ids)} run{'s' if len(ids) > 1 else ''} by {who}" for who, ids in sorted(held.items())]
+    rows = []
+    for *row, done, left, seconds in study.sql(PACED + _STATES).fetchall():
+        rows.append([*row, f"{done:.0f}", f"{left:.0f}", "-" if seconds is None else about(seconds)])
+    return table([*header, "updates done", "left", "work left"], rows)
 
 
 def _factor(slope: float | None) -> str:
@@ -73,7 +84,8 @@ def _horizon(slope: float | None) -> str:
     return "none" if steps == float("inf") else f"{steps:.4g}" if steps > 9.5 else f"{steps:.2g}"
 
 
-def _table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+def table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    """Columns as wide as need be; the first and the third one, names, stand left, the others right."""
     text = [[str(value) for value in row] for row in [header, *rows]]
     widths = [max(len(row[column]) for row in text) for column in range(len(header))]
     left = {0, 2}

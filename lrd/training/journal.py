@@ -76,7 +76,8 @@ class Journal:
 
     def status(self, state: str, update: int, message: str = "") -> None:
         """Say on disk where this run is."""
-        self.record.status(state, update=update, max_updates=self.spec.training.max_updates, message=message)
+        most = self.spec.training.max_updates
+        self.record.status(state, update=update, max_updates=most, message=message, seconds=self.seconds)
 
     def finish(self, update: int, diverged_at: int, test: dict[str, float]) -> dict[str, Any]:
         """Everything written, with the outcome; returns the summary, with the run's id."""

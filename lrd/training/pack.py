@@ -13,11 +13,11 @@ from typing import Any
 
 import torch
 
-from lrd.cells import Parameters, read, readout_parameters
+from lrd.cells import Cell, Parameters, read, readout_parameters
 from lrd.kernels import KERNELS, choose_kernel, runs_at_once
 from lrd.shapes import Float, Tensor
 from lrd.spec import RunSpec
-from lrd.tasks import Batch
+from lrd.tasks import Batch, Task
 from lrd.training.optimizers import clip, pack_optimizer
 
 # Drawing takes some 40 tensor operations whatever their size: small batches are drawn for several updates at once.
@@ -100,8 +100,7 @@ class Pack:
         """The training batch of this update, drawn together with those of the updates after it where they are small."""
         runs = len(self.specs)
         if not self._drawn_from <= self.update < self._drawn_from + self._drawn_steps:
-            numbers = self.task.sequence_length * self.training.batch_size * runs
-            steps = max(1, min(_DRAW_STEPS, _DRAW_NUMBERS // numbers))
+            steps = drawn_steps(self.task, self.training.batch_size, runs)
             step = torch.arange(self.update, self.update + steps, device=self.device).repeat_interleave(runs)
             self._drawn = self.task.batch(self.seeds.repeat(steps), "train", step, self.training.batch_size)
             self._drawn_from, self._drawn_steps = self.update, steps
@@ -120,8 +119,7 @@ class Pack:
     @torch.no_grad()
     def evaluate(self, split: str, samples: int, chunk: int = 256) -> dict[str, Float[Tensor, "runs"]]:
         """The task's metrics on ``samples`` sequences of a split, always the same ones for a run."""
-        states = self.task.sequence_length * min(chunk, samples) * self.cell.hidden_size * self.theta.element_size()
-        at_once = max(1, _EVAL_BYTES // states)
+        at_once = evaluated_at_once(self.task, self.cell, min(chunk, samples), self.theta.element_size())
         groups: list[dict[str, Tensor]] = []
         for seeds, theta in zip(*(torch.split(x, at_once) for x in (self.seeds, self.theta)), strict=True):
             totals: dict[str, Tensor] = {}
@@ -182,6 +180,16 @@ def split_theta(theta: Float[Tensor, "runs parameters"], shapes: Mapping[str, tu
     """Each parameter by name, [runs, *shape]: views of ``theta``."""
     parts = torch.split(theta, [math.prod(shape) for shape in shapes.values()], dim=1)
     return {name: part.view(-1, *shape) for (name, shape), part in zip(shapes.items(), parts, strict=True)}
+
+
+def drawn_steps(task: Task, batch_size: int, runs: int) -> int:
+    """Of how many updates the batches are drawn at once."""
+    return max(1, min(_DRAW_STEPS, _DRAW_NUMBERS // (task.sequence_length * batch_size * runs)))
+
+
+def evaluated_at_once(task: Task, cell: Cell, samples: int, number: int) -> int:
+    """Runs that are evaluated at once, of so many samples and of numbers of so many bytes."""
+    return max(1, _EVAL_BYTES // (task.sequence_length * samples * cell.hidden_size * number))
 
 
 def initial_parameters(spec: RunSpec) -> Parameters:

@@ -67,7 +67,7 @@ def test_every_command_runs(folder: Path) -> None:
 def test_the_two_commands_and_every_subcommand_are_among_them() -> None:
     assert lines()[:2] == ["make demo", "make test"]
     used = {" ".join(line.split()[:2]) for line in lines()}
-    assert {"lrd train", "lrd status", "lrd figures"} <= used
+    assert {"lrd train", "lrd plan", "lrd status", "lrd figures"} <= used
     assert any("experiment=" in line for line in lines())
     assert any(" -m " in line for line in lines())
 

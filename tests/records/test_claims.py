@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from lrd.records import RecordError, claims, open_study
-from lrd.records.claims import LIMIT, Claim, Watch, held, holder, take
+from lrd.records.claims import LIMIT, Claim, Watch, held, holder, silence, take
 from lrd.records.process import alive, this_process
 
 
@@ -42,6 +42,19 @@ def test_a_living_process_keeps_its_claim_and_gives_it_back(tmp_path: Path) -> N
     claim.release()
     assert holder(folder) is None
     assert not folder.exists()  # nothing was in it
+
+
+def test_silence_is_told_by_the_clock_that_stamps_the_files(tmp_path: Path) -> None:
+    claim = left(tmp_path / "run", host="elsewhere")
+    stamp = claim.path.stat().st_mtime
+    for age in (100.0, -1000.0):  # a stamp of the future, after a clock was put back, is no silence
+        os.utime(claim.path, (stamp - age, stamp - age))
+        found = silence(claim)
+        assert found is not None
+        assert found >= age if age > 0 else found == 0
+    assert [path.name for path in claim.path.parent.iterdir()] == ["claim.json"]
+    claim.path.unlink()
+    assert silence(claim) is None
 
 
 def test_a_number_that_another_process_has_now_is_a_dead_process() -> None:

@@ -108,6 +108,17 @@ def test_hydra_composes_once_for_each_combination_of_groups(hydra: Counting) -> 
     ]
 
 
+def test_hydra_is_asked_once_for_each_key_whether_it_chooses_a_file(hydra: Counting) -> None:
+    asked: list[str] = []
+
+    def is_group(key: str) -> bool:
+        asked.append(key)
+        return hydra.is_group(key)
+
+    compose_jobs([[f"seed={n}", "cell=rnn", f"task.gap={n + 1}"] for n in range(5)], hydra, is_group)
+    assert sorted(asked) == ["cell", "seed", "task.gap"]
+
+
 def test_jobs_of_one_combination_share_no_values(hydra: Counting) -> None:
     first, second = compose_jobs([["seed=0"], ["seed=1"]], hydra, hydra.is_group)
     first["task"]["gap"] = -1

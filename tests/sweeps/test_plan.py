@@ -110,7 +110,8 @@ def test_longer_wider_and_gated_runs_cost_more() -> None:
     more: list[dict[str, Any]] = [{"gap": 5}, {"cell": "lstm"}, {"cell_hidden_size": 4}, {"training_batch_size": 3}]
     assert all(cost(**options) > cost() for options in more)
     made = plan([job("/nowhere")], 1).packs[0]
-    assert replace(made, start=6).cost == made.cost / 2
+    assert made.cost > replace(made, start=6).cost > 0
+    assert 2 * made.cost > replace(made, jobs=made.jobs * 2).cost > made.cost  # company shares what steps cost
 
 
 def test_every_distinct_mistake_of_a_sweep_is_one_line() -> None:
@@ -129,3 +130,10 @@ def test_a_folder_that_cannot_be_made_or_written_to_is_named(tmp_path: Path) -> 
             writable(folder)
     writable(tmp_path / "a" / "b")
     assert (tmp_path / "a" / "b").is_dir()
+
+
+def test_a_folder_made_to_see_whether_it_can_be_goes_again_and_others_stay(tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    for folder in (tmp_path / "there", tmp_path / "there" / "b" / "c"):
+        writable(folder, keep=False)
+    assert [path.name for path in tmp_path.rglob("*")] == ["there"]

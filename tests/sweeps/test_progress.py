@@ -86,6 +86,39 @@ def test_rate_and_time_to_go_count_updates_done_not_updates_saved(clock: dict[st
     assert progress.line().endswith("3 run-updates/s, at most 3 s to go")
 
 
+def test_the_rate_is_that_of_the_last_minute(clock: dict[str, float]) -> None:
+    """One pack of two runs: 6 updates in 1 s, then 4 in 100 s, then 2 in 10 s: of the last two intervals 4 / 110 s."""
+    progress = Progress(plan_of(2))
+    (p,) = progress.plan.packs
+    for seconds, update in ((0, 0), (1, 3), (100, 5), (10, 6)):
+        clock["now"] += seconds
+        progress.take(at(p, update, 2))
+    assert progress.rate == pytest.approx((4 + 2) / 110)
+    assert progress.eta == pytest.approx(2 * 6 / progress.rate)
+    clock["now"] += module.RATE_SECONDS
+    assert progress.rate == pytest.approx((4 + 2) / 110)  # between two events nothing is known to have changed
+    clock["now"] += 1000
+    assert progress.rate == pytest.approx((4 + 2) / (1000 + module.RATE_SECONDS))  # but then it is
+
+
+def test_waiting_for_runs_held_elsewhere_changes_neither_rate_nor_time_to_go(clock: dict[str, float]) -> None:
+    progress = Progress(plan_of(1, 1, 1))
+    first, second, third = progress.plan.packs
+    progress.take(at(first, 0, 1))
+    clock["now"] += 4
+    progress.take(at(first, MAX, 0, "unsolved"))
+    assert progress.rate == pytest.approx(MAX / 4)
+    progress.take(Event("again", second))  # another command has it
+    progress.elsewhere = 1
+    clock["now"] += 1000  # nothing is trained here
+    assert progress.rate == pytest.approx(MAX / 4)
+    progress.take(at(third, 0, 1))
+    assert progress.eta == pytest.approx(4)
+    clock["now"] += 2
+    progress.take(at(third, 6, 1))
+    assert (progress.rate, progress.eta) == (pytest.approx(3), pytest.approx(2))
+
+
 def test_a_resumed_pack_owes_what_is_left_of_it() -> None:
     p = pack(0, job("/nowhere"), start=6)
     progress = Progress(Plan(p.jobs, (), (p,)))

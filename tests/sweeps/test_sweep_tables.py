@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from pathlib import Path
 
 import pytest
@@ -57,8 +58,19 @@ def test_results_give_the_factor_by_which_the_gradient_changes_a_step_back(study
 def test_states_count_runs_by_state_and_outcome(study: Study) -> None:
     header, _, *lines = rows(tables.states(study))
     by_name = [dict(zip(header, line, strict=True)) for line in lines]
-    counted = [{k: v for k, v in row.items() if k not in ("task", "gap", "cell") and v != "0"} for row in by_name]
+    own = ("running", "interrupted", "failed", "solved", "unsolved", "diverged")
+    counted = [{name: row[name] for name in own if row[name] != "0"} for row in by_name]
     assert counted == [{"unsolved": "3"}, {"interrupted": "1", "failed": "1"}, {"diverged": "2"}]
+
+
+def test_states_say_what_is_done_and_what_is_left_at_most(study: Study) -> None:
+    """12 updates each: three whole runs; one cut off at 0 and one failed at 4; two that diverged, early."""
+    header, _, *lines = rows(tables.states(study))
+    work = [dict(zip(header, line, strict=True)) for line in lines]
+    assert [row["left"] for row in work] == ["0", "20", "0"]
+    assert [row["updates done"] for row in work[:2]] == ["36", "4"]
+    assert work[0]["work left"] == work[2]["work left"] == "-"
+    assert re.fullmatch(r"[\d.]+ (s|min)", work[1]["work left"])
 
 
 @pytest.mark.parametrize(
@@ -69,7 +81,7 @@ def test_a_horizon_that_was_not_measured_is_told_from_one_without_end(slope: flo
 
 
 def test_columns_are_as_wide_as_their_widest_cell_and_numbers_stand_right() -> None:
-    table = tables._table(["task", "gap", "cell"], [["a", 1, "lstm long"], ["bcdefg", 1000, "x"]])
+    table = tables.table(["task", "gap", "cell"], [["a", 1, "lstm long"], ["bcdefg", 1000, "x"]])
     assert table.splitlines() == [
         "task     gap  cell",
         "------------------",

@@ -1,0 +1,67 @@
+"""What ``lrd train`` and ``lrd plan`` share: a command line becomes a plan, or one line that says what is wrong."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lrd.commands import fail
+from lrd.sweeps import nursery
+
+if TYPE_CHECKING:
+    from lrd.sweeps.launchers import Local
+    from lrd.sweeps.plan import Plan
+
+
+@dataclass(frozen=True)
+class Composed:
+    """A planned sweep, who trains it, and how many of its jobs repeat a run of another."""
+
+    plan: Plan
+    launcher: Local
+    workers: int
+    duplicates: int
+
+    @property
+    def headline(self) -> str:
+        """How many runs there are, how many are done and how many packs are left."""
+        plan = self.plan
+        left = len(plan.runs) - len(plan.finished)
+        return (
+            f"{len(plan.runs)} runs: {len(plan.finished)} finished before, {left} to train in {len(plan.packs)} packs"
+        )
+
+
+def composed(arguments: list[str], trains: bool) -> Composed | int:
+    """The plan of a command line; an exit status where there is none: a mistake was named, or Hydra has answered.
+
+    ``trains``: whether it is to be trained: workers are prepared, and the studies' folders, which are made to see that
+    they can be, stay.
+    """
+    from lrd.hydra_main import CompositionError, compose_from_command_line
+
+    try:
+        inbox = compose_from_command_line(arguments)
+    except CompositionError as error:
+        return fail(str(error))
+    if not inbox.configs:  # --help, --cfg and the like
+        return 0
+
+    if trains and len(inbox.configs) > 1:
+        nursery.prepare()  # it imports torch while we do
+
+    from lrd.records import RecordError
+    from lrd.spec import SpecError
+    from lrd.sweeps.launchers import launcher_from_options
+    from lrd.sweeps.plan import jobs_from_configs, plan, writable
+
+    try:
+        jobs = jobs_from_configs(inbox.configs)
+        launcher = launcher_from_options(inbox.launcher)
+        workers = launcher.workers_on(jobs[0].place.torch_device())
+        for folder in {job.place.folder: None for job in jobs}:
+            writable(folder, keep=trains)
+        work = plan(jobs, workers)
+    except (SpecError, RecordError) as error:
+        return fail(str(error))
+    return Composed(work, launcher, workers, len(inbox.configs) - len(jobs))

@@ -1,0 +1,22 @@
+"""``lrd plan``: what ``lrd train`` with the same arguments would do, how long it would take and in how much memory."""
+
+from __future__ import annotations
+
+from lrd.commands.composed import composed
+
+
+def run(arguments: list[str]) -> int:
+    """Print the plan; nothing is trained and nothing is left on disk."""
+    work = composed(arguments, trains=False)
+    if isinstance(work, int):
+        return work
+
+    from lrd.sweeps.estimate import estimate
+    from lrd.sweeps.forecast import forecast
+
+    print(work.headline, flush=True)
+    if work.duplicates:
+        print(f"{work.duplicates} jobs of the sweep repeat the run of another and count once")
+    if work.plan.packs:
+        print(forecast(estimate(work.plan, work.workers)))
+    return 0

@@ -1,0 +1,133 @@
+"""What a pack needs in memory at its peak: a formula over the tensors that training holds, by kernel.
+
+Letters: R runs, T steps, B a batch, S loss steps, H units, I inputs, O outputs, P parameters of a run. Counts are
+numbers of ``_NUMBER`` bytes. They were read off torch's own count of allocations; a test holds them to it.
+
+All through training there are the parameters with the optimiser's slots, and the batches drawn for the updates to
+come. On top comes the largest of: drawing the next ones, an update, a chunk of an evaluation, a look.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+
+import torch
+
+from lrd.cells import LSTM, RNN
+from lrd.kernels import choose_kernel, loop, runs_at_once
+from lrd.probes import Probe
+from lrd.spec import SGD, Adam, RMSprop, RMSpropURNN, RunSpec
+from lrd.sweeps.prices import EVAL_CHUNK, gates
+from lrd.training.pack import drawn_steps, evaluated_at_once, initial_parameters
+
+_NUMBER = 4  # bytes of a float32
+_SLOTS = {SGD: 1, RMSprop: 1, RMSpropURNN: 1, Adam: 2}
+_UPDATE_COPIES = 7  # of P: theta, the gradient, the clipped one, moved parameters and what the optimiser makes of them
+_WORDS = 4  # of a drawn symbol beside its inputs: random words are 64 bits, and mixed out of place
+_GROUP_BYTES = 64 * 2**20  # a look's tape is kept about this small (lrd.probes.gradient_flow), counting 12 float64
+
+
+def pack_bytes(run: RunSpec, runs: int, device: torch.device) -> int:
+    """Bytes that torch holds at the peak of training ``runs`` runs like ``run``; without the process itself.
+
+    Where float32 cannot hold a look's gradients and it is taken again in float64, that look takes up to three times
+    as much; looks are small beside updates and evaluations unless there are few samples.
+    """
+    task, training = run.task, run.training
+    kept = runs * parameter_count(run) * (1 + _SLOTS.get(type(run.optimizer), 2))
+    steps = drawn_steps(task, training.batch_size, runs)
+    symbol = task.input_size + _targets(run)
+    drawn = steps * runs * task.sequence_length * training.batch_size * symbol
+    drawing = drawn + steps * runs * task.sequence_length * training.batch_size * _WORDS
+    samples = min(EVAL_CHUNK, max(training.eval_samples, training.test_samples))
+    looking = max((_look(run, probe, runs) for probe in run.probes), default=0.0)
+    most = max(drawing, _update(run, runs, device), _evaluation(run, runs, samples), looking)
+    return math.ceil(_NUMBER * (kept + drawn + most))
+
+
+@lru_cache(maxsize=256)
+def parameter_count(run: RunSpec) -> int:
+    """Parameters of one run, cell and readout."""
+    hidden, inputs, outputs = run.cell.hidden_size, run.task.input_size, run.task.output_size
+    if type(run.cell) in (RNN, LSTM):  # without making them: some initialisers take long
+        return gates(run.cell) * hidden * (inputs + hidden + 1) + outputs * (hidden + 1)
+    return sum(value.numel() for value in initial_parameters(run).values())
+
+
+def _targets(run: RunSpec) -> float:
+    """Numbers a symbol: classes are 64 bits wide; weights stand beside where lengths vary."""
+    per_step = 2 if run.task.classification else run.task.output_size + 1
+    return per_step * len(run.task.loss_steps) / run.task.sequence_length
+
+
+def _readout(run: RunSpec, copies: float, outputs: float) -> float:
+    """Numbers a symbol that the loss steps' states and outputs take, in so many copies of each."""
+    scored = len(run.task.loss_steps) / run.task.sequence_length
+    return scored * (copies * run.cell.hidden_size + outputs * run.task.output_size)
+
+
+def _update(run: RunSpec, runs: int, device: torch.device) -> float:
+    kernel, training, task, hidden = choose_kernel(run.cell), run.training, run.task, run.cell.hidden_size
+    symbols = task.sequence_length * training.batch_size
+    moving = _UPDATE_COPIES * runs * parameter_count(run)
+    if kernel == "stock":
+        at_once = min(runs, runs_at_once(kernel, symbols * hidden * _NUMBER, device) or runs)
+        # Each run's activations, which oneDNN keeps in a layout of its own, and one backward pass at a time.
+        return moving + symbols * (hidden * (17 * at_once + 6) + at_once * _readout(run, 2, 4))
+    if kernel == "packed":
+        # States, gradients of them, their slopes and a product; the inputs run-major.
+        return moving + runs * symbols * (4 * hidden + task.input_size + _readout(run, 1, 3))
+    return moving + runs * symbols * (saved_numbers(run) + _readout(run, 2, 3))
+
+
+def _evaluation(run: RunSpec, runs: int, samples: int) -> float:
+    kernel, task, hidden = choose_kernel(run.cell), run.task, run.cell.hidden_size
+    runs = min(runs, evaluated_at_once(task, run.cell, samples, _NUMBER))
+    symbols = task.sequence_length * samples
+    own = task.input_size + _targets(run)
+    if kernel == "stock":  # the outputs of all runs, and oneDNN's workspace of one
+        return symbols * (hidden * (4.3 + runs) + runs * (own + _readout(run, 0.5, 3)))
+    if kernel == "packed":
+        return runs * symbols * (hidden + own + task.input_size + _readout(run, 0, 2))
+    return runs * symbols * (sum(run.cell.state_sizes()) + own + _readout(run, 1.5, 2))
+
+
+def _look(run: RunSpec, probe: Probe, runs: int) -> float:
+    task, hidden = run.task, run.cell.hidden_size
+    symbols = task.sequence_length * probe.samples
+    runs = min(runs, max(1, _GROUP_BYTES // (12 * 8 * symbols * hidden)))
+    # States, what multiplies gradients on their way back, gradients of every step and the copies their norms need.
+    tape = {RNN: 7.5, LSTM: 18.2}.get(type(run.cell), 5.2 + 2.2 * len(run.cell.state_names))
+    width = 1 if getattr(probe, "precision", "float64") == "float32" else 2
+    return width * runs * symbols * (hidden * tape + task.input_size + _targets(run) + _readout(run, 1.5, 2))
+
+
+@lru_cache(maxsize=256)
+def saved_numbers(run: RunSpec) -> float:
+    """Numbers that autograd keeps of one sample's step for the backward pass of the loop kernel."""
+    few, more = (_kept_bytes(run, steps) for steps in (2, 4))  # their difference: without what is kept but once
+    return (more - few) / (2 * _SAMPLES * _NUMBER)
+
+
+_SAMPLES = 16  # enough for copies of parameters not to count
+
+
+def _kept_bytes(run: RunSpec, steps: int) -> int:
+    params = {name: p[None].requires_grad_() for name, p in initial_parameters(run).items()}
+    states = loop.unroll(run.cell, params, torch.zeros(steps, 1, _SAMPLES, run.task.input_size))
+    kept = {p.untyped_storage().data_ptr(): 0 for p in params.values()}
+    seen: set[object] = set()
+    waiting = [state.grad_fn for state in states[-1]]
+    while waiting:
+        node = waiting.pop()
+        if node is None or node in seen:
+            continue
+        seen.add(node)
+        waiting += [follower for follower, _ in node.next_functions]
+        for name in dir(node):
+            value = getattr(node, name) if name.startswith("_saved_") else None
+            if isinstance(value, torch.Tensor):
+                storage = value.untyped_storage()
+                kept.setdefault(storage.data_ptr(), storage.nbytes())
+    return sum(kept.values())

@@ -1,0 +1,85 @@
+"""How a study stands, from its records alone: who is at it, how fast, and how long it takes yet."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lrd.records import BEAT, Claim, Study, holder, silence
+from lrd.sweeps.tables import PACED
+from lrd.sweeps.units import about
+
+_WORK = """
+select coalesce(sum("update"), 0), coalesce(sum("left"), 0), sum("left" * pace),
+    count(*) filter (outcome is null), count(*) filter ("left" > 0 and pace is null)
+from paced
+"""
+_QUIET = 3 * BEAT  # a heartbeat may be late by one or two; what is silent for longer is worth a word
+
+
+@dataclass(frozen=True)
+class Holder:
+    """A process that holds runs of a study. ``silent``: seconds without heartbeat, where its life cannot be seen."""
+
+    who: str
+    alive: bool | None
+    silent: float | None
+    runs: tuple[str, ...]
+
+    @property
+    def at_work(self) -> bool:
+        """Whether it is known, or may be taken, to train."""
+        return self.alive if self.alive is not None else self.silent is None or self.silent < _QUIET
+
+    @property
+    def line(self) -> str:
+        """What it holds, and whether it lives."""
+        runs = f"held: {len(self.runs)} run{'s' if len(self.runs) > 1 else ''} by {self.who}"
+        if self.alive is not None:
+            return f"{runs}, {'alive' if self.alive else 'gone: the same command again takes over'}"
+        if self.silent is None:
+            return f"{runs}, not to be seen from here"
+        if self.silent < _QUIET:
+            return f"{runs}, last heartbeat {about(self.silent)} ago"
+        return f"{runs}, no heartbeat for {about(self.silent)}: the same command again takes over if it stays so"
+
+
+def holders(study: Study) -> list[Holder]:
+    """The processes that hold unfinished runs of a study."""
+    held: dict[str, list[tuple[str, Claim]]] = {}
+    for (run_id,) in study.sql("select run_id from runs where outcome is null order by all").fetchall():
+        if claim := holder(study.path / run_id):
+            held.setdefault(claim.who, []).append((run_id, claim))
+    found = []
+    for who, claims in sorted(held.items()):
+        alive = claims[0][1].alive
+        # A process beats for all its claims at once: the freshest tells.
+        ages = [] if alive is not None else [age for _, claim in claims if (age := silence(claim)) is not None]
+        found.append(Holder(who, alive, min(ages, default=None), tuple(run_id for run_id, _ in claims)))
+    return found
+
+
+def unheld(study: Study, found: list[Holder]) -> list[str]:
+    """A line for runs that say that they run, on another machine, and that no process holds."""
+    held = {run_id for each in found for run_id in each.runs}
+    running = study.sql("select run_id from runs where state = 'running'").fetchall()
+    lost = sum(run_id not in held for (run_id,) in running)
+    return [f"running, yet held by no process: {lost}; the same command again goes on with them"] if lost else []
+
+
+def to_go(study: Study, found: list[Holder]) -> str:
+    """One line: updates done of updates to do, how fast, how long yet."""
+    ((done, left, seconds, open_runs, unknown),) = study.sql(PACED + _WORK).fetchall()
+    if not open_runs:
+        return f"{done:,.0f} updates done, nothing left of the runs begun"
+    line = f"{done:,.0f} of at most {done + left:,.0f} updates done"
+    workers = sum(each.at_work for each in found)
+    if seconds is None or unknown:
+        return f"{line}; no run got far enough to tell how long the rest takes"
+    if not workers:
+        return f"{line}; nobody is at it; at most about {about(seconds)} of work for one worker"
+    rate = (
+        f"{workers * left / seconds:,.0f} run-updates/s by {workers} process{'es' if workers > 1 else ''}; "
+        if seconds
+        else ""
+    )
+    return f"{line}; {rate}at most about {about(seconds / workers)} to go, for the runs begun"

@@ -1,0 +1,111 @@
+"""The formula of a pack's memory against torch's own count of what it allocates."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import torch
+from helpers import run_spec
+from torch.profiler import ProfilerActivity, profile
+
+from lrd.cells import LSTM, RNN, Cell
+from lrd.probes import Subject
+from lrd.spec import RunSpec
+from lrd.sweeps.memory import pack_bytes, parameter_count, saved_numbers
+from lrd.tasks import Adding, Copy, Delay, Task
+from lrd.training import Pack
+
+CPU = torch.device("cpu")
+
+
+@dataclass(frozen=True)
+class LoopedLSTM(LSTM):
+    """A kind that no fast kernel knows."""
+
+
+@dataclass(frozen=True)
+class LoopedRNN(RNN):
+    """A kind that no fast kernel knows."""
+
+
+def peak(call: Callable[[], Any]) -> int:
+    """Bytes that torch's allocator handed out at most at once while ``call`` ran."""
+    gc.collect()
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True, acc_events=True) as seen:
+        kept = call()
+    events = [(e.start_ns(), e.nbytes()) for e in seen.profiler.kineto_results.events() if e.name() == "[memory]"]
+    assert events
+    held = most = 0
+    for _, size in sorted(events):
+        held += size
+        most = max(most, held)
+    del kept
+    return most
+
+
+def train(spec: RunSpec, runs: int) -> Pack:
+    """What a pack does, once each, twice where the second time there is more to hold."""
+    pack = Pack([spec], CPU).take([0] * runs)
+    subject = Subject(pack.task, pack.cell, pack.parameters(pack.theta.detach()), pack.seeds)
+    for probe in spec.probes:
+        probe.look(subject)
+    pack.evaluate("eval", spec.training.eval_samples)
+    pack.step()
+    pack.step()
+    pack.evaluate("test", spec.training.test_samples)
+    return pack
+
+
+SMALL = {"eval_samples": 40, "test_samples": 40}
+CASES: list[tuple[Task, Cell, int, dict[str, Any]]] = [
+    (Adding(gap=60), RNN(hidden_size=32), 4, {}),
+    (Copy(gap=40), RNN(hidden_size=32), 2, SMALL),
+    (Delay(gap=40), RNN(hidden_size=128), 1, SMALL | {"optimizer": "sgd"}),
+    (Adding(gap=60), LSTM(hidden_size=32), 1, {}),
+    (Copy(gap=40), LSTM(hidden_size=16), 3, SMALL),
+    (Delay(gap=30), LSTM(hidden_size=64), 2, {"samples": 4}),
+    (Adding(gap=12), LoopedLSTM(hidden_size=16), 3, SMALL),
+    (Copy(gap=2), LoopedRNN(hidden_size=32), 2, SMALL),
+    (Adding(gap=10), RNN(hidden_size=256), 3, SMALL | {"batch_size": 2}),  # parameters outweigh states
+    (Adding(gap=40), RNN(hidden_size=4), 2, SMALL | {"batch_size": 128}),  # drawing outweighs states
+]
+
+
+@pytest.mark.parametrize(
+    ("task", "cell", "runs", "options"),
+    CASES,
+    ids=[f"{t.name}-{type(c).__name__}{c.hidden_size}" for t, c, *_ in CASES],
+)
+def test_the_peak_is_met_within_a_factor(task: Task, cell: Cell, runs: int, options: dict[str, Any]) -> None:
+    """Kernels take workspace of their own and the moments of two tensors need not meet: half and double bound both."""
+    spec = run_spec(task, cell, **options)
+    measured = peak(lambda: train(spec, runs))
+    assert measured / 2 <= pack_bytes(spec, runs, CPU) <= 2 * measured
+
+
+@pytest.mark.parametrize("cell", [RNN(hidden_size=7), LSTM(hidden_size=7), LoopedLSTM(hidden_size=7)])
+def test_parameters_are_counted_without_making_them(cell: Cell) -> None:
+    spec = run_spec(Copy(gap=3), cell)
+    assert parameter_count(spec) == Pack([spec], CPU).theta.shape[1]
+
+
+def test_autograd_keeps_of_a_step_what_its_backward_pass_needs() -> None:
+    """The input; of a vanilla RNN its state, of an LSTM i, f, g, o, c, tanh c and h."""
+    task, h = Adding(gap=4), 8
+    assert saved_numbers(run_spec(task, LoopedRNN(hidden_size=h))) == h + task.input_size
+    assert saved_numbers(run_spec(task, LoopedLSTM(hidden_size=h))) == 7 * h + task.input_size
+
+
+def test_more_of_anything_takes_more() -> None:
+    least = run_spec(Adding(gap=10), RNN(hidden_size=8))
+    more = [
+        run_spec(Adding(gap=20), RNN(hidden_size=8)),
+        run_spec(Adding(gap=10), RNN(hidden_size=16)),
+        run_spec(Adding(gap=10), LSTM(hidden_size=8)),
+    ]
+    assert all(pack_bytes(spec, 1, CPU) > pack_bytes(least, 1, CPU) for spec in more)
+    assert pack_bytes(least, 2, CPU) > pack_bytes(least, 1, CPU)
