@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from lrd.records import schema
 from lrd.records.checkpoint import load_checkpoint, save_checkpoint
+from lrd.records.damage import sums_of
 from lrd.records.environment import environment
 from lrd.records.files import TEMPORARY, RecordError, read_json, storage_error, write_json
 from lrd.records.process import alive, this_process
@@ -64,7 +65,7 @@ class RunRecord:
             earlier.append(before)
         write_json(self.path / schema.ENVIRONMENT, {**now, "earlier": earlier} if earlier else now)
 
-    def status(self, state: str, *, update: int, max_updates: int, message: str = "") -> None:
+    def status(self, state: str, *, update: int, max_updates: int, message: str = "", **more: Any) -> None:
         """Write status.json: where the run is, and who is at it (this process on this host)."""
         if state not in schema.STATES:
             raise ValueError(f"state must be one of {', '.join(schema.STATES)}, got {state!r}")
@@ -74,6 +75,7 @@ class RunRecord:
             "max_updates": max_updates,
             "message": message,
             "time": time.time(),
+            **more,
             **this_process(),
         }
         write_json(self.path / schema.STATUS, content)
@@ -136,7 +138,8 @@ class RunRecord:
         except RecordError:  # it is about to be written anew, and no reason to lose a result
             last = {}
         update = int(summary["update"])
-        self.status("finished", update=update, max_updates=int(last.get("max_updates", update)))
+        maximum = int(last.get("max_updates", update))
+        self.status("finished", update=update, max_updates=maximum, crc32=sums_of(self.path))
         write_json(self.path / schema.SUMMARY, dict(summary))
 
     def read_status(self) -> dict[str, Any] | None:

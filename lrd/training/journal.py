@@ -60,13 +60,13 @@ class Journal:
 
     def write(self, state: str, update: int, message: str = "") -> None:
         """Tables and status as they stand now."""
-        if self.metrics:
-            names = {name: None for row in self.metrics for name in row}  # update 0 has no training averages
-            self.record.metrics({name: [row.get(name) for row in self.metrics] for name in names})
         if self.flow:
             names = self.flow[0]
             self.record.gradient_flow({name: np.concatenate([entry[name] for entry in self.flow]) for name in names})
             self.record.gradient_fit({name: [entry[name] for entry in self.fits] for name in self.fits[0]})
+        if self.metrics:  # last: what others hold at the updates that stand in it is then complete
+            names = {name: None for row in self.metrics for name in row}  # update 0 has no training averages
+            self.record.metrics({name: [row.get(name) for row in self.metrics] for name in names})
         self.status(state, update, message)
 
     def status(self, state: str, update: int, message: str = "") -> None:
