@@ -14,10 +14,10 @@ from lrd.kernels import choose_kernel
 from lrd.records import RecordError, RunRecord
 from lrd.spec import Job, SpecError, job_from_config
 
-# Runs a pack at most. A packed loop gains from company; torch's own kernels run one run after another anyway, where
-# small packs share the work out better.
-MAX_RUNS = {"packed": 16}
-MAX_RUNS_ELSE = 3
+MAX_RUNS = 16  # a pack: what a step of a pack costs beside its arithmetic is then shared by enough
+# Torch's own kernels take one run after another: there company saves only looks and optimiser steps, so that packs are
+# kept small enough for every worker to have several and none to wait long for the last.
+PACKS_A_WORKER, FEW_RUNS = 4, 3
 
 
 @dataclass(frozen=True)
@@ -94,8 +94,9 @@ def plan(jobs: Sequence[Job], workers: int) -> Plan:
     left = len(jobs) - len(finished)
     parts: list[tuple[Sequence[Job], int]] = []
     for (_, _, _, start), group in groups.items():
-        most = MAX_RUNS.get(choose_kernel(group[0].run.cell), MAX_RUNS_ELSE)
-        most = max(1, min(most, math.ceil(left / workers)))
+        most = min(MAX_RUNS, math.ceil(left / workers))
+        if choose_kernel(group[0].run.cell) == "stock" and workers > 1:
+            most = min(most, max(FEW_RUNS, math.ceil(left / (workers * PACKS_A_WORKER))))
         parts += [(part, start) for part in _even_parts(group, math.ceil(len(group) / most))]
     packs = [PlannedPack(number, tuple(part), start) for number, (part, start) in enumerate(parts)]
     packs.sort(key=lambda pack: pack.cost, reverse=True)

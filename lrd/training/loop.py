@@ -53,7 +53,7 @@ def train(
         _look(pack, journals)
         _evaluate(pack, journals)
         for journal in journals:
-            journal.write("running", 0)
+            journal.status("running", 0)
     elif pack.update and _evaluates(pack):
         finished = _retire(pack, journals)  # runs that were cut off between their last checkpoint and their summary
     progress(pack.update, len(journals), finished)

@@ -22,6 +22,8 @@ from lrd.training.optimizers import clip, pack_optimizer
 
 # Drawing takes some 40 tensor operations whatever their size: small batches are drawn for several updates at once.
 _DRAW_STEPS, _DRAW_NUMBERS = 16, 2**16
+# Runs are evaluated so many at once that their states fill about this.
+_EVAL_BYTES = 64 * 2**20
 # Sums over the updates since the last row of metrics, kept on the device: no update waits for the host.
 _SUMS = ("train_loss", "grad_norm", "grad_norm_clipped")
 
@@ -120,13 +122,18 @@ class Pack:
     @torch.no_grad()
     def evaluate(self, split: str, samples: int, chunk: int = 256) -> dict[str, Float[Tensor, "runs"]]:
         """The task's metrics on ``samples`` sequences of a split, always the same ones for a run."""
-        totals: dict[str, Tensor] = {}
-        for number, start in enumerate(range(0, samples, chunk)):
-            size = min(chunk, samples - start)
-            params, batch = self.parameters(), self.task.batch(self.seeds, split, number, size)
-            for name, value in self.task.metrics(self.outputs(params, batch), batch).items():
-                totals[name] = totals.get(name, 0) + value.double() * (size / samples)
-        return totals
+        states = self.task.sequence_length * min(chunk, samples) * self.cell.hidden_size * self.theta.element_size()
+        at_once = max(1, _EVAL_BYTES // states)
+        groups: list[dict[str, Tensor]] = []
+        for seeds, theta in zip(*(torch.split(x, at_once) for x in (self.seeds, self.theta)), strict=True):
+            totals: dict[str, Tensor] = {}
+            for number, start in enumerate(range(0, samples, chunk)):
+                size = min(chunk, samples - start)
+                batch = self.task.batch(seeds, split, number, size)
+                for name, value in self.task.metrics(self.outputs(self.parameters(theta), batch), batch).items():
+                    totals[name] = totals.get(name, 0) + value.double() * (size / samples)
+            groups.append(totals)
+        return {name: torch.cat([totals[name] for totals in groups]) for name in groups[0]}
 
     def take(self, runs: Sequence[int]) -> Pack:
         """These runs as a pack of their own, at the same update."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -36,3 +38,11 @@ def job(root: Path | str = "runs", **options: Any) -> Job:
 
 def pack(number: int, *jobs: Job, start: int = 0) -> PlannedPack:
     return PlannedPack(number, jobs, start)
+
+
+def within(seconds: float, events: Iterable[Any]) -> Iterator[Any]:
+    """The events of a pool, which says None when nothing comes; the limit is there for a test that hangs."""
+    limit = time.monotonic() + seconds
+    for event in events:
+        assert time.monotonic() < limit, "nothing more happens"
+        yield event

@@ -13,11 +13,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from jobs import config, job
 
-from lrd.kernels import choose_kernel
 from lrd.records import RecordError
 from lrd.spec import Job, SpecError
 from lrd.sweeps import plan as plans
-from lrd.sweeps.plan import MAX_RUNS, MAX_RUNS_ELSE, jobs_from_configs, plan, record_of, writable
+from lrd.sweeps.plan import MAX_RUNS, jobs_from_configs, plan, record_of, writable
 
 
 class Known:
@@ -74,8 +73,7 @@ def test_packs_partition_what_is_left(monkeypatch: pytest.MonkeyPatch, sweep: li
         }
         starts = [s if isinstance(s := known[path(j)].state, int) else 0 for j in pack.jobs]
         assert set(starts) == {pack.start}
-        most = MAX_RUNS.get(choose_kernel(first.run.cell), MAX_RUNS_ELSE)
-        assert 1 <= len(pack.jobs) <= min(most, math.ceil(left / workers))
+        assert 1 <= len(pack.jobs) <= min(MAX_RUNS, math.ceil(left / workers))
         assert pack.work == len(pack.jobs) * (first.run.training.max_updates - pack.start)
     costs = [pack.cost for pack in made.packs]
     assert costs == sorted(costs, reverse=True)
@@ -83,9 +81,21 @@ def test_packs_partition_what_is_left(monkeypatch: pytest.MonkeyPatch, sweep: li
     assert made.folders == sorted({str(j.place.folder) for j in made.runs})
 
 
-@pytest.mark.parametrize(("cell", "sizes"), [("rnn", [10, 10]), ("lstm", [3, 3, 3, 3, 3, 3, 2])])
-def test_packs_are_as_large_as_their_kernel_gains_from_and_even(tmp_path: Path, cell: str, sizes: list[int]) -> None:
-    made = plan([job(tmp_path, cell=cell, seed=seed) for seed in range(20)], workers=1)
+@pytest.mark.parametrize(
+    ("cell", "runs", "workers", "sizes"),
+    [
+        ("rnn", 20, 1, [10, 10]),
+        ("rnn", 40, 2, [14, 13, 13]),
+        ("lstm", 20, 1, [10, 10]),
+        ("lstm", 40, 2, [5] * 8),  # several for each worker
+        ("lstm", 6, 2, [3, 3]),  # but not in crumbs
+        ("lstm", 400, 2, [16] * 25),
+    ],
+)
+def test_packs_are_as_large_as_their_kernel_gains_from_and_even(
+    tmp_path: Path, cell: str, runs: int, workers: int, sizes: list[int]
+) -> None:
+    made = plan([job(tmp_path, cell=cell, seed=seed) for seed in range(runs)], workers)
     assert sorted((len(pack.jobs) for pack in made.packs), reverse=True) == sizes
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from jobs import job
+from jobs import job, within
 
 import lrd.training
 from lrd.records import holder
@@ -124,7 +124,7 @@ def test_a_killed_worker_is_replaced_and_its_pack_goes_on(tmp_path: Path) -> Non
     pool = Pool(1)
     queue = Queue(plan(jobs, 1).packs, retries=1)
     finished = []
-    for event in pool.run(queue):
+    for event in within(60, pool.run(queue)):
         if event is None:
             continue
         finished += event.finished

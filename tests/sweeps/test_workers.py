@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import torch
 from commands import FILES, assert_equal_records, run_folders
-from jobs import job
+from jobs import job, within
 
 from lrd.records import RunRecord
 from lrd.spec import Job
@@ -59,7 +59,7 @@ def test_a_killed_worker_costs_its_pack_alone(tmp_path: Path) -> None:
     packs = plan([*endless, job(tmp_path, cell="lstm"), job(tmp_path, gap=5)], 2).packs
     assert len(packs) == 3
     pool, events = Pool(1), []
-    for event in pool.run(packs):
+    for event in within(60, pool.run(packs)):
         if event is not None:
             events.append(event)
             if event.pack.number == packs[0].number and event.kind == "progress":
@@ -99,7 +99,7 @@ def test_a_pack_that_raises_says_why_and_the_others_go_on(tmp_path: Path) -> Non
 def test_stopped_workers_leave_checkpoints(tmp_path: Path) -> None:
     jobs = sweep(tmp_path, training_max_updates=ENDLESS)
     work, pool, events = plan(jobs, 2), Pool(2), []
-    for event in pool.run(work.packs):
+    for event in within(60, pool.run(work.packs)):
         if event is not None:
             events.append(event)
             if {e.pack.number for e in events if e.update > 0} == {pack.number for pack in work.packs}:
@@ -129,13 +129,15 @@ def test_a_stopped_pack_goes_on_to_the_same_end_bit_for_bit(tmp_path: Path, upda
 
 
 def test_workers_stopped_while_they_start_are_interrupted_not_failed(tmp_path: Path) -> None:
-    work = plan(sweep(tmp_path), 2)
-    pool = Pool(2)
-    kinds = []
-    for event in pool.run(work.packs, timeout=0.05):
-        kinds += [event.kind] if event is not None else []
-        pool.stop()
-    assert kinds == ["interrupted"] * len(kinds)
+    class Hasty(Pool):
+        def _start(self) -> Connection:
+            connection = super()._start()
+            self.stop()
+            return connection
+
+    pool = Hasty(2)
+    events = [event for event in within(60, pool.run(plan(sweep(tmp_path), 2).packs)) if event is not None]
+    assert [event.kind for event in events] == ["interrupted"]
     assert not run_folders(tmp_path / "s")
     assert not pool._processes
 
