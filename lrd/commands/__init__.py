@@ -13,10 +13,7 @@ from pathlib import Path
 COMMANDS = {
     "train": ("[-m] [group=option] [option=value] ...", "train one run, a sweep (-m) or a study (experiment=NAME)"),
     "status": ("STUDY", "what is done, running, failed, diverged"),
-    "sync": (
-        "STUDY [--project P] [--entity E] [--dry-run]",
-        "send the wandb server what it lacks, from the records",
-    ),
+    "sync": ("STUDY [--dry-run]", "send the wandb server what it lacks, from the records"),
     "figures": ("STUDY [--out FOLDER]", "draw every figure of a study from its records"),
 }
 INTERRUPTED = "interrupted: the same command again goes on from the checkpoints"

@@ -79,7 +79,7 @@ from typing import TYPE_CHECKING, Any
 from lrd.records import schema
 from lrd.records.damage import is_whole, kept_sums, problem
 from lrd.records.files import RecordError, storage_error
-from lrd.records.rows import columns_of, read_row
+from lrd.records.rows import columns_of, only_claimed, read_row
 from lrd.records.tables import parquet, register_columns, view
 
 if TYPE_CHECKING:
@@ -111,18 +111,13 @@ def open_study(path: str | Path) -> Study:
     problems: list[str] = []
     for name in names:
         try:
-            if not (name.startswith(".") or name in schema.NOT_RUNS or _only_claimed(folder / name)):
+            if not (name.startswith(".") or name in schema.NOT_RUNS or only_claimed(folder / name)):
                 rows.append(read_row(folder / name))
         except RecordError as error:
             problems.append(str(error))
     if not rows:
         raise RecordError(_no_runs(folder, names, problems))
     return Study(folder, rows, problems)
-
-
-def _only_claimed(folder: Path) -> bool:
-    """Whether a folder was claimed for a run that is not begun yet."""
-    return (folder / "claim.json").exists() and not (folder / schema.RUN).exists()
 
 
 def _no_runs(folder: Path, names: Sequence[str], problems: Sequence[str]) -> str:

@@ -65,6 +65,11 @@ def read_row(folder: Path) -> dict[str, Any]:
     return _row(run, spec, task, status, summary)
 
 
+def only_claimed(folder: Path) -> bool:
+    """Whether a folder was claimed for a run that is not begun yet."""
+    return (folder / "claim.json").exists() and not (folder / schema.RUN).exists()
+
+
 def _optional(path: Path) -> dict[str, Any] | None:
     try:
         return read_object(path)
