@@ -14,7 +14,7 @@ COMMANDS = {
     "train": ("[-m] [group=option] [option=value] ...", "train one run, a sweep (-m) or a study (experiment=NAME)"),
     "plan": ("[the same]", "what that would train, in how much time and memory; trains nothing"),
     "status": ("STUDY", "what is done, running, failed, diverged; time to go"),
-    "sync": ("STUDY [--project P] [--entity E] [--dry-run]", "send the wandb server what it lacks, from the records"),
+    "sync": ("STUDY [--dry-run]", "send the wandb server what it lacks, from the records"),
     "probe": ("STUDY [probe=NAME] [--at start,end] [--where SQL]", "look inside runs that are trained already"),
     "figures": ("STUDY [--out FOLDER]", "draw every figure of a study from its records"),
 }

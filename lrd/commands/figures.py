@@ -20,11 +20,14 @@ def run(arguments: list[str]) -> int:
     sys.path.insert(0, str(ANALYSIS))
     common = importlib.import_module("common")
     try:
-        drawn, missing = common.draw_all(open_study(given.study), given.out or given.study / "figures")
+        study = open_study(given.study)
+        drawn, missing = common.draw_all(study, given.out or given.study / "figures")
     except (RecordError, OSError) as error:
         return fail(str(error))
     for path in drawn:
         print(path)
     for line in missing:
         print(f"lrd: not drawn: {line}", file=sys.stderr)
+    for problem in study.problems:
+        print(f"lrd: left out: {problem}", file=sys.stderr)
     return 0 if drawn else 1

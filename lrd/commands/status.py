@@ -22,6 +22,6 @@ def run(arguments: list[str]) -> int:
         print(line)
     for run_id, message in study.sql("select run_id, message from runs where state = 'failed' limit 5").fetchall():
         print(f"failed: {run_id}: {message}")
-    for problem in study.problems:
+    for problem in study.check():
         print(f"left out: {problem}")
     return 0

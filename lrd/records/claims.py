@@ -209,8 +209,8 @@ def _make(claim: Claim) -> bool:
     text = json.dumps({"token": claim.token, "process": claim.process})
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(text)
         try:
+            temporary.write_text(text)
             os.link(temporary, path)
         finally:
             temporary.unlink(missing_ok=True)

@@ -25,6 +25,7 @@ status.json -- how it stands
     state           running, interrupted, failed or finished
     update, max_updates, message (of a failure), time [s since 1970], seconds (as in the summary, so far);
                     host, machine, pid, started: the process
+    crc32           of a finished run: checksums of its tables, by file name (``lrd.records.damage``)
 summary.json -- how it ended; written last: a run is finished if and only if it is there
     outcome         solved, unsolved or diverged
     update          updates done
@@ -82,9 +83,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lrd.records import schema
+from lrd.records.damage import is_whole, kept_sums, problem
 from lrd.records.files import RecordError, storage_error
-from lrd.records.rows import columns_of, read_row
-from lrd.records.tables import parquet, register_columns
+from lrd.records.rows import columns_of, only_claimed, read_row
+from lrd.records.tables import parquet, register_columns, view
 
 if TYPE_CHECKING:
     import duckdb
@@ -115,18 +117,13 @@ def open_study(path: str | Path) -> Study:
     problems: list[str] = []
     for name in names:
         try:
-            if not (name.startswith(".") or name in schema.NOT_RUNS or _only_claimed(folder / name)):
+            if not (name.startswith(".") or name in schema.NOT_RUNS or only_claimed(folder / name)):
                 rows.append(read_row(folder / name))
         except RecordError as error:
             problems.append(str(error))
     if not rows:
         raise RecordError(_no_runs(folder, names, problems))
     return Study(folder, rows, problems)
-
-
-def _only_claimed(folder: Path) -> bool:
-    """Whether a folder was claimed for a run that is not begun yet."""
-    return (folder / "claim.json").exists() and not (folder / schema.RUN).exists()
 
 
 def _no_runs(folder: Path, names: Sequence[str], problems: Sequence[str]) -> str:
@@ -149,6 +146,7 @@ class Study:
         self._run_ids = [row["run_id"] for row in rows]
         self._ready: set[str] = set()
         self._files = _TABLES | _further_tables(path, self._run_ids)
+        self._paths: dict[str, list[Path]] = {}
         # A query that names no table of ours must fail, not find a Python variable of that name.
         self._connection = duckdb.connect(":memory:", config={"python_enable_replacements": False})
         self._connection.execute("set parquet_metadata_cache=true")
@@ -157,10 +155,15 @@ class Study:
         self._connection.execute(f"create table runs as {select}")
         self._connection.unregister("rows")
 
+    def check(self) -> list[str]:
+        """Look at every table, whether a query asks for it or not; gives ``problems``."""
+        self._prepare(self.tables)
+        return self.problems
+
     @property
     def connection(self) -> duckdb.DuckDBPyConnection:
         """The duckdb connection with all tables."""
-        self._prepare(self.tables)
+        self.check()
         return self._connection
 
     @property
@@ -188,10 +191,17 @@ class Study:
 
     def columns(self, query: str) -> dict[str, np.ndarray]:
         """The columns of a query as arrays: NULL is nan among numbers (which makes integers floats), None in text."""
+        import duckdb
         import numpy as np
 
         arrays: dict[str, np.ndarray] = {}
-        for name, array in self.sql(query).fetchnumpy().items():
+        try:
+            found = self.sql(query).fetchnumpy()
+        except duckdb.Error:
+            if not self._repair():
+                raise
+            found = self.sql(query).fetchnumpy()
+        for name, array in found.items():
             values = np.ma.getdata(array)
             if np.ma.is_masked(array):
                 number = values.dtype.kind in "biuf"
@@ -229,25 +239,35 @@ class Study:
         import duckdb
 
         file, columns = self._files[name]
-        paths = [path for run_id in self._run_ids if (path := self.path / run_id / file).exists()]
-        paths = self._without(paths, _ends_well)
+        sums = {self.path / run_id / file: kept_sums(self.path / run_id).get(file) for run_id in self._run_ids}
+        paths = [path for path, expected in sums.items() if expected is not None or path.exists()]
+        paths = self._without(paths, lambda path: is_whole(path, sums[path]))
         try:
-            self._connection.execute(_view(name, paths, columns))
+            self._connection.execute(view(name, paths, columns))
         except duckdb.Error:  # some footer is damaged: ask each file alone, which takes longer
-            paths = self._without(paths, self._binds)
-            self._connection.execute(_view(name, paths, columns))
+            paths = self._without(paths, self._reads)
+            self._connection.execute(view(name, paths, columns))
+        self._paths[name] = paths
 
     def _without(self, paths: Sequence[Path], good: Callable[[Path], bool]) -> list[Path]:
         kept = [path for path in paths if good(path)]
         bad = sorted(set(paths) - set(kept))
-        self.problems.extend(f"cannot read {path}: it is damaged or cut off; left out" for path in bad)
+        self.problems += [problem(path) for path in bad]
         return kept
 
-    def _binds(self, path: Path) -> bool:
+    def _repair(self) -> bool:
+        """Leave out what turns out to be damaged only when it is read; whether there was any."""
+        before = len(self.problems)
+        for name in self._ready:
+            self._paths[name] = self._without(self._paths[name], self._reads)
+            self._connection.execute(view(name, self._paths[name], self._files[name][1]))
+        return len(self.problems) > before
+
+    def _reads(self, path: Path) -> bool:
         import duckdb
 
         try:
-            self._connection.execute(f"select * from {parquet([path])} limit 0")
+            self._connection.execute(f"select * from {parquet([path])}").fetchnumpy()
             return True
         except duckdb.Error:
             return False
@@ -257,25 +277,3 @@ def _further_tables(path: Path, run_ids: Sequence[str]) -> dict[str, tuple[str, 
     """Files of probes beyond those that every reader knows, as rows of ``_TABLES``."""
     names = {file.stem for run_id in run_ids for file in (path / run_id).glob("*.parquet")} - _TABLES.keys()
     return {name: (f"{name}.parquet", {}) for name in sorted(names) if name.isidentifier()}
-
-
-def _view(name: str, paths: Sequence[Path], columns: dict[str, str]) -> str:
-    if not paths:
-        empty = "".join(f", cast(null as {kind}) as {column}" for column, kind in columns.items())
-        return f"create view {name} as select cast(null as VARCHAR) as run_id{empty} where false"
-    source = parquet(paths, ", union_by_name=true, filename=true")
-    run_id = "parse_path(filename)[-2] as run_id"
-    return f"create view {name} as select {run_id}, * exclude (filename) from {source}"
-
-
-def _ends_well(path: Path) -> bool:
-    """Whether a parquet file begins and ends as one; a file cut off, emptied or overwritten does not."""
-    try:
-        with path.open("rb") as file:
-            if file.read(4) != b"PAR1":
-                return False
-            file.seek(-8, os.SEEK_END)
-            footer = file.read(8)
-            return footer[4:] == b"PAR1" and int.from_bytes(footer[:4], "little") + 12 <= file.tell()
-    except OSError:
-        return False

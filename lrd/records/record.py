@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from lrd.records import schema
 from lrd.records.checkpoint import load_checkpoint, save_checkpoint
+from lrd.records.damage import sums_of
 from lrd.records.environment import environment
 from lrd.records.files import TEMPORARY, RecordError, read_json, storage_error, write_json
 from lrd.records.process import alive, this_process
@@ -64,10 +65,11 @@ class RunRecord:
             earlier.append(before)
         write_json(self.path / schema.ENVIRONMENT, {**now, "earlier": earlier} if earlier else now)
 
-    def status(
-        self, state: str, *, update: int, max_updates: int, message: str = "", seconds: float | None = None
-    ) -> None:
-        """Write status.json: where the run is, seconds taken so far, and who is at it (this process on this host)."""
+    def status(self, state: str, *, update: int, max_updates: int, message: str = "", **more: Any) -> None:
+        """Write status.json: where the run is, and who is at it (this process on this host).
+
+        ``more``: ``seconds`` taken so far, and ``crc32`` of a finished run.
+        """
         if state not in schema.STATES:
             raise ValueError(f"state must be one of {', '.join(schema.STATES)}, got {state!r}")
         content = {
@@ -75,8 +77,8 @@ class RunRecord:
             "update": update,
             "max_updates": max_updates,
             "message": message,
-            "seconds": seconds,
             "time": time.time(),
+            **more,
             **this_process(),
         }
         write_json(self.path / schema.STATUS, content)
@@ -106,7 +108,17 @@ class RunRecord:
             order = np.argsort(np.concatenate([before["update"][kept], new["update"]]), kind="stable")
             joined = {name: [before[name][kept], values] for name, values in new.items()}
             new = {name: np.ma.concatenate(parts)[order] for name, parts in joined.items()}  # type: ignore[no-untyped-call]
+        self._keep_sum(f"{name}.parquet", None)  # a kill between the two must not make the new table a damaged one
         self.look(name, new, types)
+        self._keep_sum(f"{name}.parquet", sums_of(self.path)[f"{name}.parquet"])
+
+    def _keep_sum(self, name: str, crc32: int | None) -> None:
+        """Change the checksum that a finished run keeps of a table."""
+        status = self.read_status()
+        if status is not None and isinstance(kept := status.get("crc32"), dict):
+            kept = {table: value for table, value in kept.items() if table != name}
+            status["crc32"] = kept if crc32 is None else kept | {name: crc32}
+            write_json(self.path / schema.STATUS, status)
 
     def note_look(self, probe: str, update: int, options: Mapping[str, Any]) -> None:
         """Keep in looks.json with which options a probe looked after training."""
@@ -167,7 +179,8 @@ class RunRecord:
         except RecordError:  # it is about to be written anew, and no reason to lose a result
             last = {}
         update = int(summary["update"])
-        self.status("finished", update=update, max_updates=int(last.get("max_updates", update)))
+        maximum = int(last.get("max_updates", update))
+        self.status("finished", update=update, max_updates=maximum, crc32=sums_of(self.path))
         write_json(self.path / schema.SUMMARY, dict(summary))
 
     def read_run(self) -> dict[str, Any]:

@@ -56,11 +56,18 @@ def read_row(folder: Path) -> dict[str, Any]:
     if run.get("run_id") != folder.name:  # a copy under another name would count as one more seed
         raise RecordError(f"{folder} holds a run of another name, {run.get('run_id')!r}")
     summary = _optional(folder / schema.SUMMARY)
+    if summary is not None and summary.get("outcome") not in schema.OUTCOMES:
+        raise RecordError(f"cannot read {folder / schema.SUMMARY}: it is damaged (its outcome is missing)")
     status = _optional(folder / schema.STATUS)
     spec, task = run.get("spec"), run.get("task")
     if not isinstance(spec, dict) or not isinstance(task, dict):
         raise RecordError(f"cannot read {folder / schema.RUN}: it is damaged (spec or task is missing)")
     return _row(run, spec, task, status, summary)
+
+
+def only_claimed(folder: Path) -> bool:
+    """Whether a folder was claimed for a run that is not begun yet."""
+    return (folder / "claim.json").exists() and not (folder / schema.RUN).exists()
 
 
 def _optional(path: Path) -> dict[str, Any] | None:

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 from lrd.records import schema
 from lrd.records.claims import holder
+from lrd.records.damage import damaged_tables
 from lrd.records.files import RecordError
 from lrd.records.record import RunRecord, read_object
 from lrd.records.rows import read_row
@@ -88,21 +89,26 @@ def read_shown(folder: Path) -> Shown:
     Raises:
         RecordError: a part of the record is damaged.
     """
-    row = read_row(folder)
+    study = str(read_row(folder)["study"])
     run, record = read_object(folder / schema.RUN), RunRecord(folder.parent.parent, folder.parent.name, folder.name)
-    looks, fits = looks_of(record.read_gradient_flow()), rows_of(record.read_gradient_fit())
-    if lost := fits_missing(fits, looks):
-        raise RecordError(
-            f"cannot read {folder / schema.GRADIENT_FIT}: it is damaged (no row of update {lost[0][0]}, {lost[0][1]})"
-        )
+    summary = record.read_summary()
+    if summary is not None and (damaged := damaged_tables(folder)):
+        raise RecordError(damaged[0])
     try:
-        shown = moments(rows_of(record.read_metrics()), fits, looks)
+        metrics = rows_of(record.read_metrics())  # before the others, which are written before it
+        looks, fits = looks_of(record.read_gradient_flow()), rows_of(record.read_gradient_fit())
+        shown, lost = moments(metrics, fits, looks), fits_missing(fits, looks)
     except KeyError as error:
         raise RecordError(f"cannot read the tables of {folder}: they are damaged (no column {error})") from error
-    summary = record.read_summary()
-    if summary is not None and (not shown or shown[-1].update < row["update"]):
+    if summary is None:  # it may be in training: what is later than its last row of metrics may not be whole yet
+        last = metrics[-1]["update"] if metrics else -1
+        shown, lost = [m for m in shown if m.update <= last], [key for key in lost if key[0] <= last]
+    elif not shown or shown[-1].update < summary["update"]:
         raise RecordError(f"cannot read the tables of {folder}: they end before the run does")
-    return Shown(record.run_id, str(row["study"]), dict(run["spec"]), shown, summary)
+    if lost:
+        where = f"no row of update {lost[0][0]}, {lost[0][1]}"
+        raise RecordError(f"cannot read {folder / schema.GRADIENT_FIT}: it is damaged ({where})")
+    return Shown(record.run_id, study, dict(run["spec"]), shown, summary)
 
 
 def places(folder: Path, project: str | None, entity: str | None) -> tuple[dict[Place, list[Path]], Report]:
@@ -185,7 +191,7 @@ def _send(
         try:
             server.send(shown, has.update)
         except ServerError as error:
-            in_a_row, reason = in_a_row + 1, str(error)
+            in_a_row, reason = in_a_row + 1, str(error).replace(shown.run_id, "a run")  # one line for all of them
             report.missing[shown.run_id] = reason
         else:
             in_a_row = 0

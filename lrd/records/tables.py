@@ -87,6 +87,16 @@ def parquet(paths: Sequence[Path], options: str = "") -> str:
     return f"read_parquet([{names}], hive_partitioning=false{options})"
 
 
+def view(name: str, paths: Sequence[Path], columns: Mapping[str, str]) -> str:
+    """SQL for a view of the tables of many runs, with ``run_id``; empty, with ``columns``, where there are none."""
+    if not paths:
+        empty = ", ".join(f"cast(null as {kind}) as {column}" for column, kind in columns.items())
+        return f"create or replace view {name} as select cast(null as VARCHAR) as run_id, {empty} where false"
+    source = parquet(paths, ", union_by_name=true, filename=true")
+    run_id = "parse_path(filename)[-2] as run_id"
+    return f"create or replace view {name} as select {run_id}, * exclude (filename) from {source}"
+
+
 def literal(text: object) -> str:
     """A text or path as an SQL literal."""
     return "'" + str(text).replace("'", "''") + "'"

@@ -16,7 +16,7 @@ ASK_TIMEOUT = 30  # seconds for one answer of the server; wandb itself tries aga
 PAGE = 200  # runs asked for at once
 _KEY = re.compile(r"\b[0-9a-f]{40}\b|\bwandb_v\d+_\w+")
 _WAYS_OUT = (
-    " (WANDB_API_KEY or `wandb login` gives the key, WANDB_BASE_URL the server; --entity and --project the place)"
+    "WANDB_API_KEY or `wandb login` gives the key, WANDB_BASE_URL the server; --entity and --project say where on it"
 )
 T = TypeVar("T")
 

@@ -150,11 +150,14 @@ def _display(progress: Progress) -> Iterator[Any]:
 
 def failures(progress: Progress) -> list[str]:
     """One line a reason: how many runs failed for it, why, and where to read more."""
-    by_reason: dict[str, list[Job]] = {}
+    by_reason: dict[str, tuple[str, list[Job]]] = {}
     for pack, reason in progress.failures:
-        by_reason.setdefault(reason, []).extend(unfinished(pack.jobs))
+        # A full disk is one reason, whichever files it struck: the first of them is named.
+        kind = reason.rpartition(": ")[2] if reason.startswith("RecordError: cannot ") else reason
+        by_reason.setdefault(kind, (reason, []))[1].extend(unfinished(pack.jobs))
     lines = []
-    for reason, jobs in by_reason.items():
-        log = record_of(jobs[0]).path / "error.txt"
-        lines.append(f"{len(jobs)} run{'s' if len(jobs) > 1 else ''} failed: {reason} (see {log})")
+    for reason, jobs in by_reason.values():
+        logs = [log for job in jobs if (log := record_of(job).path / "error.txt").exists() and log.stat().st_size]
+        see = f" (see {logs[0]})" if logs else ""  # a full disk may have had no place for it
+        lines.append(f"{len(jobs)} run{'s' if len(jobs) > 1 else ''} failed: {reason}{see}")
     return lines

@@ -64,14 +64,13 @@ class Journal:
 
     def write(self, state: str, update: int, message: str = "") -> None:
         """Tables and status as they stand now."""
-        if self.metrics:
-            names = {name: None for row in self.metrics for name in row}  # update 0 has no training averages
-            self.record.metrics({name: [row.get(name) for row in self.metrics] for name in names})
         kinds = {name: kind for probe in self.spec.probes for name, kind in probe.tables().items()}
         for name, looks in self.looks.items():
-            self.record.look(
-                name, {column: np.concatenate([look[column] for look in looks]) for column in looks[0]}, kinds[name]
-            )
+            columns = {column: np.concatenate([look[column] for look in looks]) for column in looks[0]}
+            self.record.look(name, columns, kinds[name])
+        if self.metrics:  # last: what others hold at the updates that stand in it is then complete
+            names = {name: None for row in self.metrics for name in row}  # update 0 has no training averages
+            self.record.metrics({name: [row.get(name) for row in self.metrics] for name in names})
         self.status(state, update, message)
 
     def status(self, state: str, update: int, message: str = "") -> None:

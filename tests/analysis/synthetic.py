@@ -117,6 +117,7 @@ def _write(root: Path, study: str, run: Made, max_updates: int) -> None:
             "spec": {
                 "task": {"name": run.task, "gap": run.gap, "convention": "made up"},
                 "cell": {"name": cell, "label": run.label if run.label != cell else None, "hidden_size": 8},
+                "training": {"max_updates": max_updates},
                 "seed": run.seed,
             },
             "task": {

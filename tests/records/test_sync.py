@@ -126,19 +126,37 @@ def test_a_damaged_record_is_named_and_left_out(study: Path, file: str) -> None:
     assert "\n" not in report.left_out[0]
 
 
-@pytest.mark.parametrize("how", ["fits", "metrics"])
-def test_tables_that_lack_rows_are_damaged(tmp_path: Path, how: str) -> None:
+@pytest.mark.parametrize("sums", [True, False])
+@pytest.mark.parametrize(("how", "words"), [("fits", "no row of update 20, h"), ("metrics", "end before the run does")])
+def test_tables_that_lack_rows_are_damaged(tmp_path: Path, how: str, words: str, sums: bool) -> None:
+    """Whether their checksums are known, or the record is older than that."""
     record = make_record(tmp_path, "a")
+    if not sums:
+        record.status("finished", update=20, max_updates=20)
     if how == "fits":
-        fits = record.read_gradient_fit()
-        record.gradient_fit({name: column[:-1] for name, column in fits.items()})
+        record.gradient_fit({name: column[:-1] for name, column in record.read_gradient_fit().items()})
     else:
         record.metrics({"update": [0], "eval_loss": [1.0]})
         for table in ("gradient_flow", "gradient_fit"):
             (record.path / f"{table}.parquet").unlink()
     report = synced(tmp_path / "s", FakeServer())
     assert report.sent == []
-    assert "gradient_fit.parquet: it is damaged" in report.left_out[0] or "end before the run" in report.left_out[0]
+    assert ("damaged or cut off" if sums else words) in report.left_out[0]
+
+
+@pytest.mark.parametrize("after", ["gradient_flow", "gradient_fit", "metrics"])
+def test_a_record_that_is_being_written_is_read_as_far_as_it_is_whole(tmp_path: Path, after: str) -> None:
+    """Tables are written in this order, of which some are done for update 20."""
+    record = make_record(tmp_path, "a", updates=(0, 10), finished=False)
+    order = ["gradient_flow", "gradient_fit", "metrics"]
+    whole = make_record(tmp_path / "later", "a", finished=False)
+    for table in order[: order.index(after) + 1]:
+        (record.path / f"{table}.parquet").write_bytes((whole.path / f"{table}.parquet").read_bytes())
+    shown = read_shown(record.path)
+    expected = [0, 10, 20] if after == "metrics" else [0, 10]
+    assert [moment.update for moment in shown.moments] == expected
+    assert all(set(moment.values) == {"eval_loss", "slope_h", "horizon_h"} for moment in shown.moments)
+    assert all(set(moment.profiles) == {"h"} for moment in shown.moments)
 
 
 @pytest.mark.parametrize(("mode", "busy"), [("online", ["b"]), ("offline", []), (None, [])])

@@ -140,7 +140,7 @@ def test_without_a_server_it_is_one_line_with_a_way_out(trained: Path, how: str,
         elif how == "never answers":
             variables["WANDB_BASE_URL"] = f"http://127.0.0.1:{silent.getsockname()[1]}"
         elif how == "refuses":  # as for an entity that is not ours
-            words = "--entity"
+            words = "permission denied (WANDB_API_KEY or"
             server.refuses = "upsertBucket"
         begin = time.monotonic()
         if how == "no study":
