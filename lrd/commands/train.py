@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from contextlib import suppress
 
-from lrd.commands import INTERRUPTED, fail
+from lrd.commands import fail
 
 
 def run(arguments: list[str]) -> int:
@@ -23,13 +23,14 @@ def run(arguments: list[str]) -> int:
     from lrd.spec import SpecError
     from lrd.sweeps import tables
     from lrd.sweeps.execute import execute, failures
-    from lrd.sweeps.launchers import launcher_from_options
+    from lrd.sweeps.launchers import Slurm, launcher_from_options
     from lrd.sweeps.plan import jobs_from_configs, plan, writable
 
     try:
-        jobs = jobs_from_configs(inbox.configs)
         launcher = launcher_from_options(inbox.launcher)
-        workers = launcher.workers_on(jobs[0].place.torch_device())
+        jobs = jobs_from_configs(inbox.configs, launcher.here)
+        launcher.check()
+        workers = launcher.workers_at(jobs[0].place)
         for job in jobs:
             writable(job.place.folder)
         work = plan(jobs, workers)
@@ -40,7 +41,10 @@ def run(arguments: list[str]) -> int:
         f"{len(work.runs)} runs: {len(work.finished)} finished before, {left} to train in {len(work.packs)} packs",
         flush=True,
     )
-    progress = execute(work, workers, launcher.retries)
+    try:
+        progress = execute(work, workers, launcher.retries, launcher if isinstance(launcher, Slurm) else None)
+    except SpecError as error:  # the cluster refused what it had allowed a moment ago
+        return fail(str(error))
     for folder in work.folders:
         with suppress(RecordError):  # a sweep that was stopped, or failed, before its first record
             print(f"\n{tables.results(open_study(folder))}")
@@ -48,6 +52,6 @@ def run(arguments: list[str]) -> int:
     for line in failures(progress):
         print(f"lrd: {line}", file=sys.stderr)
     if progress.interrupted:
-        print(INTERRUPTED, file=sys.stderr)
+        print(launcher.interrupted, file=sys.stderr)
         return 130
     return 1 if progress.failures else 0

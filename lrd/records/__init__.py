@@ -9,6 +9,7 @@ from __future__ import annotations
 from lrd.records.claims import Claim, Watch, held, holder
 from lrd.records.environment import environment
 from lrd.records.files import RecordError, read_json, write_atomic, write_json
+from lrd.records.process import slurm_job
 from lrd.records.reader import Study, open_study
 from lrd.records.record import RunRecord, state_of
 from lrd.records.schema import SCHEMA_VERSION
@@ -31,6 +32,7 @@ __all__ = [
     "open_study",
     "read_json",
     "read_table",
+    "slurm_job",
     "state_of",
     "write_atomic",
     "write_json",

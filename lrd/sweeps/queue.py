@@ -41,6 +41,10 @@ class Queue:
         """Whether nothing waits, here or elsewhere."""
         return not self._waiting and not self.elsewhere
 
+    def new_number(self) -> int:
+        """A name for a further pack."""
+        return next(self._numbers)
+
     @property
     def holders(self) -> list[str]:
         """The processes that hold the runs we wait for."""
@@ -103,7 +107,7 @@ class Queue:
             if self._is_done(job):
                 continue
             claim = holder(path)
-            if claim is not None and not self._watch.dead(claim):
+            if claim is not None and claim.token not in dead and not self._watch.dead(claim):
                 self.elsewhere[path] = job
                 continue
             if claim is not None:
