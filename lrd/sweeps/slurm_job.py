@@ -22,6 +22,7 @@ from lrd.sweeps.queue import Queue
 from lrd.sweeps.slurm_squeue import TIMEOUT, state_of
 from lrd.sweeps.workers import train_pack
 
+OURS = "lrd: "  # how lines of a log begin that are ours
 _NOTICES = {signal.SIGUSR2, signal.SIGTERM}
 
 
@@ -66,9 +67,14 @@ def _go_again(job: str, requeues: int) -> None:
     done = int(os.environ.get("SLURM_RESTART_COUNT", "0"))
     # TERM comes before the end of a cancelled job and of a preempted one. Only the latter is still called running.
     if signal.SIGUSR2 not in _notices() and state_of(job) != "RUNNING":
-        print(f"lrd: SLURM job {job} was told to end", file=sys.stderr)
+        _say("it was told to end")
     elif done >= requeues:
-        print(f"lrd: SLURM job {job} was requeued {done} times (hydra.launcher.requeues)", file=sys.stderr)
+        _say(f"it was requeued {done} times before (hydra.launcher.requeues)")
     else:
+        _say("SLURM is asked to requeue it")
         subprocess.run(["scontrol", "requeue", job], timeout=TIMEOUT, check=True)
         time.sleep(TIMEOUT)  # SLURM ends the job meanwhile
+
+
+def _say(what: str) -> None:
+    print(f"{OURS}{what}", file=sys.stderr, flush=True)

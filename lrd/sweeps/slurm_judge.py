@@ -14,6 +14,7 @@ from lrd.spec import Job
 from lrd.sweeps.events import Event, told_of_memory
 from lrd.sweeps.plan import PlannedPack, record_of
 from lrd.sweeps.queue import unfinished
+from lrd.sweeps.slurm_job import OURS
 from lrd.sweeps.slurm_squeue import Seen
 
 _KILLED = re.compile(r"\bkilled\b|oom", re.IGNORECASE)  # as srun says of a task that the system killed
@@ -95,8 +96,10 @@ def _status(run: Job, job: Seen) -> dict[str, Any] | None:
 
 
 def _last_line(log: Path) -> str:
+    """What the job said last; SLURM's own words only where it said nothing of its own."""
     try:
         lines = [line.strip() for line in log.read_text(errors="replace").splitlines() if line.strip()]
     except OSError:
         return ""
-    return lines[-1] if lines else ""
+    ours = [line.removeprefix(OURS) for line in lines if line.startswith(OURS)]
+    return [*lines, *ours][-1] if lines else ""

@@ -48,7 +48,8 @@ def of_rnns(study: Path, folder: Path) -> Path:
 class Watched:
     """The sweep in the background, and its jobs."""
 
-    def __init__(self, folder: Path, *more: str, fault: str = "") -> None:
+    def __init__(self, folder: Path, *more: str, fault: str = "", cancels: bool = True) -> None:
+        self.cancels = cancels  # jobs left at the end
         self.study = folder / STUDY
         self.ledger = Ledger(self.study)
         self.command = subprocess.Popen(
@@ -68,7 +69,8 @@ class Watched:
         """Leave nothing behind: not the command, nor its jobs."""
         self.command.kill()
         self.command.communicate()
-        cancel(self.ledger)
+        if self.cancels or error[0] is not None:
+            cancel(self.ledger)
 
     def jobs(self) -> list[Seen]:
         return live(self.ledger)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -32,24 +33,32 @@ def assert_goes_on(sweep: Watched, rnns: Path) -> None:
 def test_near_its_time_limit_a_job_writes_checkpoints_and_goes_on(tmp_path: Path, rnns: Path) -> None:
     # SLURM looks at time limits twice a minute: a job of a minute is told within its first half.
     limits = ["hydra.launcher.time=1", "hydra.launcher.signal_seconds=55"]
-    with Watched(tmp_path, *limits, fault="slow") as sweep:
+    with Watched(tmp_path, *limits, fault="slow:0.2") as sweep:
         assert_goes_on(sweep, rnns)
 
 
 def test_a_preempted_job_goes_on(tmp_path: Path, rnns: Path) -> None:
     where = ["hydra.launcher.partition=low", "hydra.launcher.gpus=1"]
-    with Watched(tmp_path, *where, fault="slow") as sweep:
+    with Watched(tmp_path, *where, fault="slow:0.2") as sweep:
         until(lambda: begun(sweep))
         ask("sbatch", "--partition=high", "--gpus-per-node=1", "--output=/dev/null", "--wrap=true")
         assert_goes_on(sweep, rnns)
 
 
-@pytest.mark.parametrize("moment", [0.0, 0.3])
-def test_a_signal_while_a_job_starts_is_not_lost(tmp_path: Path, rnns: Path, moment: float) -> None:
+def imports(sweep: Watched) -> bool:
+    """Whether the job's Python is up, long before it can train."""
+    lines = [path.read_bytes().split(b"\0") for path in Path("/proc").glob("[0-9]*/cmdline") if path.exists()]
+    return any(
+        line[1:4] == [b"-u", b"-m", b"submitit.core._submit"] and str(sweep.study).encode() in line[4] for line in lines
+    )
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.5])
+def test_a_signal_while_a_job_imports_is_not_lost(tmp_path: Path, rnns: Path, seconds: float) -> None:
     with Watched(tmp_path) as sweep:
+        until(lambda: imports(sweep))
+        time.sleep(seconds)
         job = until(lambda: next((j for j in sweep.jobs() if j.at_work), None)).id
-        ask("sleep", str(moment))
-        until(lambda: ask("squeue", "--noheader", "--steps", f"--jobs={job}", "--format=%i").count(".0"))
         ask("scancel", "--signal=USR2", job)
         until(lambda: requeued(sweep))
         release(job)
@@ -58,7 +67,7 @@ def test_a_signal_while_a_job_starts_is_not_lost(tmp_path: Path, rnns: Path, mom
 
 
 def test_a_job_that_may_not_be_requeued_says_so(tmp_path: Path) -> None:
-    with Watched(tmp_path, "hydra.launcher.requeues=0", fault="slow") as sweep:
+    with Watched(tmp_path, "hydra.launcher.requeues=0", fault="slow:0.2") as sweep:
         job = until(lambda: begun(sweep)).id
         ask("scancel", "--signal=USR2", job)
         _, err = sweep.end(status=1)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from commands import LRD, assert_equal_records, run, run_folders
-from slurm_commands import STUDY, Watched, ask, begun, live, submissions, train, until
+from slurm_commands import STUDY, Watched, ask, begun, live, submissions, train, until, updates
 
 from lrd.sweeps.launchers import Slurm
 from lrd.sweeps.slurm_ledger import Ledger
@@ -54,15 +54,15 @@ def test_a_pack_that_wants_more_memory_is_split(tmp_path: Path, rnns: Path) -> N
     assert_equal_records(tmp_path / STUDY, rnns)
 
 
-def test_what_is_cancelled_is_told_and_left_alone_until_the_next_command(tmp_path: Path, rnns: Path) -> None:
-    with Watched(tmp_path, fault="slow") as sweep:
+def test_what_is_cancelled_writes_checkpoints_and_is_left_alone(tmp_path: Path) -> None:
+    with Watched(tmp_path, fault="slow:0.2") as sweep:
         job = until(lambda: begun(sweep)).id
         ask("scancel", job)
         _, err = sweep.end(status=1)
     assert f"lrd: 2 runs failed: SLURM job {job} was cancelled; the same command again goes on (see " in err
     assert len(submissions(sweep.study)) == 1
-    train(tmp_path)
-    assert_equal_records(sweep.study, rnns)
+    assert all(0 < update < 200 for _, update in updates(sweep.study).values())
+    assert len(list(sweep.study.glob("*/checkpoint.pt"))) == 2
 
 
 def test_an_interrupted_command_leaves_its_jobs_and_the_next_watches_them(tmp_path: Path, rnns: Path) -> None:

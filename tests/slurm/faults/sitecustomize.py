@@ -6,7 +6,7 @@ import os
 import time
 from pathlib import Path
 
-FAULT = os.environ.get("LRD_FAULT", "")
+FAULT, _, SECONDS = os.environ.get("LRD_FAULT", "").partition(":")
 FIRST = os.environ.get("SLURM_RESTART_COUNT", "0") == "0"
 
 
@@ -20,8 +20,6 @@ def once(name: str) -> bool:
 
 
 def before_step(pack) -> None:
-    if pack.cell.name != "rnn":
-        return
     if FAULT == "raise" and pack.update == 5:
         raise ValueError("the fault of this test")
     if FAULT == "exit" and pack.update == 5 and once("exited"):
@@ -29,7 +27,7 @@ def before_step(pack) -> None:
     if FAULT == "memory" and len(pack.specs) > 1:
         raise MemoryError("more than one run")
     if FAULT == "slow" and FIRST:
-        time.sleep(0.2)
+        time.sleep(float(SECONDS))
 
 
 if FAULT and "SLURM_JOB_ID" in os.environ:
