@@ -6,6 +6,7 @@ import sys
 from contextlib import suppress
 
 from lrd.commands import fail
+from lrd.sweeps import nursery
 
 
 def run(arguments: list[str]) -> int:
@@ -18,6 +19,8 @@ def run(arguments: list[str]) -> int:
         return fail(str(error))
     if not inbox.configs:  # --help, --cfg and the like: Hydra has answered
         return 0
+    if len(inbox.configs) > 1 and inbox.launcher.get("name") == "local":
+        nursery.prepare()  # it imports torch while we do
 
     from lrd.records import RecordError, open_study
     from lrd.spec import SpecError

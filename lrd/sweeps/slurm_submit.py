@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from lrd.spec import SpecError
-from lrd.sweeps import slurm_entry
+from lrd.sweeps import nursery, slurm_entry
 from lrd.sweeps.launchers import Slurm
 from lrd.sweeps.plan import PlannedPack
 from lrd.sweeps.slurm_job import run_job
@@ -123,14 +123,14 @@ def _resources(options: Slurm) -> dict[str, Any]:
 
 def _parameters(options: Slurm, name: str, token: str, before: str | None) -> dict[str, Any]:
     """Everything for submitit."""
-    threads = [f"export {library}_NUM_THREADS=1" for library in ("OMP", "MKL")]
+    exports = [f"export {name}={value}" for name, value in nursery.VARIABLES.items()]
     return {
         **_resources(options),
         "job_name": name,
         "comment": token,
         "array_parallelism": options.array,
         "signal_delay_s": options.signal_seconds,
-        "setup": [*options.setup, *threads],
+        "setup": [*options.setup, *exports],
         "dependency": f"afterany:{before}" if before else None,
         "wckey": None,
         "additional_parameters": {"requeue": True},

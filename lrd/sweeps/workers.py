@@ -1,8 +1,8 @@
 """Local workers: single-threaded processes that train packs and report on them.
 
-A worker imports once and takes one pack after another. On SIGINT or SIGTERM it finishes the update at hand, writes
-checkpoints and stops. A worker that dies takes its pack's progress since the last checkpoint with it and nothing else.
-Whoever trains a run holds its claim (``lrd.records.claims``): workers, not the command that started them.
+A worker takes one pack after another. On SIGINT or SIGTERM it finishes the update at hand, writes checkpoints and
+stops. A worker that dies takes its pack's progress since the last checkpoint with it and nothing else. Whoever trains
+a run holds its claim (``lrd.records.claims``): workers, not the command that started them.
 """
 
 from __future__ import annotations
@@ -14,18 +14,17 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
 import torch
 
+from lrd.sweeps import nursery
 from lrd.sweeps.events import Event, wants_memory
 from lrd.sweeps.plan import PlannedPack, record_of
 from lrd.sweeps.queue import Queue
 
 _STOP = False
-_STOPPING = {signal.SIGINT, signal.SIGTERM}
 _READY, _GONE = "ready", "gone"  # for the next pack; told to stop, as a worker and not as a sweep
 
 
@@ -86,7 +85,7 @@ class ClaimLostError(Exception):
     """The folder is gone, or another process took us for dead: what we would write is no longer ours to write."""
 
 
-def _worker(connection: Connection, parent: int) -> None:
+def _worker(connection: Connection, environment: dict[str, str]) -> None:
     """Body of a worker process: packs come in, events go out. It stops when the sweep that started it is gone."""
 
     def stop(number: int, frame: Any) -> None:
@@ -95,10 +94,13 @@ def _worker(connection: Connection, parent: int) -> None:
 
     signal.signal(signal.SIGINT, stop)
     signal.signal(signal.SIGTERM, stop)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPPING)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, nursery.STOPPING)
+    os.environ.update(environment)
+    sweep = multiprocessing.parent_process()
+    assert sweep is not None
 
     def should_stop() -> bool:
-        return _STOP or os.getppid() != parent
+        return _STOP or not sweep.is_alive()
 
     def emit(event: Event | str) -> None:
         with suppress(OSError):  # nobody is left to hear it
@@ -176,18 +178,9 @@ class Pool:
 
     def _start(self) -> Connection:
         ours, theirs = multiprocessing.Pipe()
-        # Threads of numerical libraries are set when they are loaded, before a worker's first line runs.
-        before = {name: os.environ.get(name) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
-        os.environ.update(dict.fromkeys(before, "1"))
-        process = multiprocessing.get_context("spawn").Process(target=_worker, args=(theirs, os.getpid()), daemon=True)
-        # Both signals wait until the worker can take them: it imports for two seconds first.
-        resource_tracker.ensure_running()  # it would unblock them
-        mask = signal.pthread_sigmask(signal.SIG_BLOCK, _STOPPING)
+        process = nursery.prepare().Process(target=_worker, args=(theirs, dict(os.environ)), daemon=True)
         process.start()
         self._processes[ours] = process
-        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-        for name, value in before.items():
-            os.environ.pop(name) if value is None else os.environ.update({name: value})
         theirs.close()
         return ours
 

@@ -123,10 +123,9 @@ class Pack:
     def evaluate(self, split: str, samples: int, chunk: int = 256) -> dict[str, Float[Tensor, "runs"]]:
         """The task's metrics on ``samples`` sequences of a split, always the same ones for a run."""
         states = self.task.sequence_length * min(chunk, samples) * self.cell.hidden_size * self.theta.element_size()
+        at_once = max(1, _EVAL_BYTES // states)
         groups: list[dict[str, Tensor]] = []
-        for seeds, theta in zip(
-            *(x.split(max(1, _EVAL_BYTES // states)) for x in (self.seeds, self.theta)), strict=True
-        ):
+        for seeds, theta in zip(*(torch.split(x, at_once) for x in (self.seeds, self.theta)), strict=True):
             totals: dict[str, Tensor] = {}
             for number, start in enumerate(range(0, samples, chunk)):
                 size = min(chunk, samples - start)

@@ -129,13 +129,15 @@ def test_a_stopped_pack_goes_on_to_the_same_end_bit_for_bit(tmp_path: Path, upda
 
 
 def test_workers_stopped_while_they_start_are_interrupted_not_failed(tmp_path: Path) -> None:
-    work = plan(sweep(tmp_path), 2)
-    pool = Pool(2)
-    kinds = []
-    for event in within(60, pool.run(work.packs, timeout=0.05)):
-        kinds += [event.kind] if event is not None else []
-        pool.stop()
-    assert kinds == ["interrupted"] * len(kinds)
+    class Hasty(Pool):
+        def _start(self) -> Connection:
+            connection = super()._start()
+            self.stop()
+            return connection
+
+    pool = Hasty(2)
+    events = [event for event in within(60, pool.run(plan(sweep(tmp_path), 2).packs)) if event is not None]
+    assert [event.kind for event in events] == ["interrupted"]
     assert not run_folders(tmp_path / "s")
     assert not pool._processes
 

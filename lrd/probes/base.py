@@ -1,0 +1,62 @@
+"""What every probe offers: it looks at the runs of a pack at one moment and gives a table of numbers for each run.
+
+A probe is a frozen dataclass of its options. It gets a ``Subject`` and never changes it: parameters, optimiser state
+and later training stay bitwise what they were. A table is a dict of equally long columns, one row a (time step, ...);
+what the rows mean stands in the docstring of the probe, their SQL types in ``columns``.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import torch
+
+from lrd.cells import Cell, Parameters
+from lrd.options import check_options, option
+from lrd.shapes import Int, Tensor
+from lrd.tasks import Batch, Task
+
+Columns = dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Subject:
+    """The runs of a pack at one moment: ``params`` [runs, ...] of cell and readout; ``seeds`` name their data."""
+
+    task: Task
+    cell: Cell
+    params: Parameters
+    seeds: Int[Tensor, "runs"]
+
+    def sequences(self, samples: int, number: int = 0, dtype: torch.dtype = torch.float64) -> Batch:
+        """Probe sequences, the same at every look; other ``number``, other sequences."""
+        batch = self.task.batch(self.seeds, "probe", number, samples)
+        targets = batch.targets.to(dtype) if batch.targets.is_floating_point() else batch.targets
+        weights = None if batch.weights is None else batch.weights.to(dtype)
+        return Batch(batch.inputs.to(dtype), targets, weights)
+
+    def parameters(self, dtype: torch.dtype = torch.float64) -> Parameters:
+        """``params`` in that precision."""
+        return {name: value.detach().to(dtype) for name, value in self.params.items()}
+
+
+@dataclass(frozen=True)
+class Probe(ABC):
+    """One kind of look. Subclasses are frozen dataclasses of ``lrd.options.option`` fields, all with defaults."""
+
+    name: ClassVar[str]
+    #: SQL type of each column of the table, without ``update``, which the record adds
+    columns: ClassVar[dict[str, str]]
+
+    per_decade: int = option(3, "moments per decade of updates, besides the first and the last; 0: only those", ge=0)
+    samples: int = option(32, "sequences of the probe batch", ge=1)
+
+    def __post_init__(self) -> None:
+        check_options(self)
+
+    @abstractmethod
+    def measure(self, subject: Subject) -> list[Columns]:
+        """The table of each run of the pack, whatever its companions."""
