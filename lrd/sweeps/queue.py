@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -30,6 +30,7 @@ class Queue:
     ) -> None:
         self.retries = retries
         self.elsewhere: dict[Path, Job] = {}
+        self.carried: Collection[Path] = ()  # runs that are under way already and come back only by ``failed``
         self._waiting = list(packs)
         self._tell = tell
         self._numbers = itertools.count(max((pack.number for pack in packs), default=-1) + 1)
@@ -104,7 +105,7 @@ class Queue:
         jobs, dead = [], set(pack.dead)
         for job in pack.jobs:
             path = record_of(job).path
-            if self._is_done(job):
+            if path in self.carried or self._is_done(job):
                 continue
             claim = holder(path)
             if claim is not None and claim.token not in dead and not self._watch.dead(claim):

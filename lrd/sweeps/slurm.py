@@ -60,7 +60,7 @@ class Cluster:
             for key, flight in list(self._flights.items()):
                 yield from self._tell(key, flight, queue)
             if answered and not self.stopping:
-                yield from self._submit(queue)
+                self._submit(queue)
             if not self._flights and queue.empty:
                 return
             yield None
@@ -122,18 +122,13 @@ class Cluster:
                 del flight.told[pack.number]
                 yield Event("again", pack, parts=(replace(pack, jobs=tuple(unfinished(pack.jobs))),))  # requeued
 
-    def _submit(self, queue: Queue) -> Iterator[Event]:
+    def _submit(self, queue: Queue) -> None:
         """Send what waits, as far as ``array`` allows beside what is there; runs of flights are theirs."""
         room = self.options.array - len(self._flights) if self._flights else None
-        carried = {path for flight in self._flights.values() for path in flight.runs()}
+        queue.carried = {path for flight in self._flights.values() for path in flight.runs()}
         packs: list[PlannedPack] = []
         while (room is None or len(packs) < room * self.options.packs_per_job) and (pack := queue.take()):
-            jobs = tuple(job for job in pack.jobs if record_of(job).path not in carried)
-            if len(jobs) < len(pack.jobs):
-                rest = replace(pack, jobs=jobs)
-                yield Event("again", pack, parts=(rest,) if jobs else ())
-                pack = rest
-            packs += [pack] if jobs else []
+            packs.append(pack)
         for folder, ledger in self._ledgers.items():
             mine = [pack for pack in packs if str(pack.jobs[0].place.folder) == folder]
             self._send(mine, ledger, queue)

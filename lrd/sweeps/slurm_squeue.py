@@ -12,7 +12,7 @@ _FORMAT = "%i|%k|%T|%r"
 _ENDED = {
     "BOOT_FAIL": "failed when its node started",
     "CANCELLED": "was cancelled",
-    "COMPLETED": "ended",
+    "COMPLETED": "ended and left its runs",
     "DEADLINE": "was ended at its deadline",
     "FAILED": "died",
     "NODE_FAIL": "died with its node",
