@@ -53,21 +53,23 @@ def judge(pack: PlannedPack, job: Seen, log: Path, retries: int, counted: Collec
     dead = pack.dead | {claim.token for claim in claims.values() if claim and claim.job == job.id}
     pack = replace(pack, dead=dead)
     statuses = [status for run in left if (status := _status(run, job))]
+    update = max([pack.start, *(status["update"] for status in statuses)])
     told = [status for status in statuses if status.get("state") == "failed"]
     if told:
         reason = str(told[0].get("message", ""))
-        return Event("failed", pack, reason=reason, memory=told_of_memory(reason), kept=True)
-    words = _last_line(log)
+        return Event("failed", pack, update, reason=reason, memory=told_of_memory(reason), kept=True)
+    words = f": {last}" if (last := _last_line(log)) else ""
     final = replace(pack, failures=retries, kills=0)
     if job.state == "CANCELLED":
-        return Event("failed", final, reason=f"SLURM job {job.id} {job.end}; the same command again goes on")
+        return Event("failed", final, update, reason=f"SLURM job {job.id} {job.end}; the same command again goes on")
     if job.state != "TIMEOUT" and any(status.get("state") == "interrupted" for status in statuses):
         reason = f"SLURM job {job.id} stopped with checkpoints and was not requeued"
-        return Event("failed", final, reason=f"{reason}{': ' if words else ''}{words}; the same command again goes on")
-    reason = f"SLURM job {job.id} {job.end}{': ' if words else ''}{words}"
+        return Event("failed", final, update, reason=f"{reason}{words}; the same command again goes on")
+    reason = f"SLURM job {job.id} {job.end}{words}"
     return Event(
         "failed",
         pack,
+        update,
         reason=reason,
         trace=f"{reason}\nits log: {log}",
         memory=job.state == "OUT_OF_MEMORY",

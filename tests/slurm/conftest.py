@@ -2,27 +2,16 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
-from commands import once, run
+from commands import once, run, slurm_answers
 from slurm_commands import LOCAL, STUDY, SWEEP, of_rnns
-
-
-def answers() -> bool:
-    if shutil.which("sinfo") is None:
-        return False
-    try:
-        return subprocess.run(["sinfo", "--noheader"], capture_output=True, timeout=20).returncode == 0
-    except subprocess.TimeoutExpired:
-        return False
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     here = [item for item in items if Path(__file__).parent in item.path.parents]
-    absent = bool(here) and not answers()
+    absent = bool(here) and not slurm_answers()
     for item in here:
         item.add_marker("slurm")
         if absent:

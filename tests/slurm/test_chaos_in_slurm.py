@@ -17,7 +17,7 @@ from slurm_commands import LIMIT, Watched, begun, live, release, submissions, un
 from lrd.records import open_study
 
 SEED = int(os.environ.get("LRD_CHAOS_SEED", "1"))
-BLOWS = int(os.environ.get("LRD_CHAOS_BLOWS", "6"))
+BLOWS = int(os.environ.get("LRD_CHAOS_BLOWS", "5"))
 KINDS = ["kill", "kill", "USR2", "TERM", "requeue", "cancel", "command"]
 OPTIONS = ["cell=rnn,lstm", "hydra.launcher.array=2", "hydra.launcher.retries=20", "checkpoint_seconds=0.1"]
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
-import pytest
 from commands import assert_equal_records
 from slurm_commands import Watched, ask, begun, release, submissions, until, updates
 
@@ -53,11 +51,9 @@ def imports(sweep: Watched) -> bool:
     )
 
 
-@pytest.mark.parametrize("seconds", [0.0, 0.5])
-def test_a_signal_while_a_job_imports_is_not_lost(tmp_path: Path, rnns: Path, seconds: float) -> None:
+def test_a_signal_while_a_job_imports_is_not_lost(tmp_path: Path, rnns: Path) -> None:
     with Watched(tmp_path) as sweep:
         until(lambda: imports(sweep))
-        time.sleep(seconds)
         job = until(lambda: next((j for j in sweep.jobs() if j.at_work), None)).id
         ask("scancel", "--signal=USR2", job)
         until(lambda: requeued(sweep))

@@ -27,12 +27,12 @@ def test_a_sweep_leaves_the_records_of_local_workers_bit_for_bit(tmp_path: Path,
 
 
 def test_a_job_that_raises_says_why_and_the_same_command_goes_on(tmp_path: Path, rnns: Path) -> None:
-    done = train(tmp_path, "hydra.launcher.retries=1", status=1, fault="raise")
+    done = train(tmp_path, "hydra.launcher.retries=0", status=1, fault="raise")
     line = done.stderr.splitlines()[-1]
     assert line.startswith("lrd: 2 runs failed: ValueError: the fault of this test (see runs/scratch/rnn-")
     text = Path(tmp_path, line.partition("(see ")[2].rstrip(")")).read_text()
-    assert text.count("Traceback") == 2  # tried twice
-    assert "in SLURM job " in text
+    assert text.startswith("Traceback")
+    assert "\n-- in SLURM job " in text
     assert "2 failed" in done.stderr.splitlines()[-2]
     assert run([LRD, "status", str(STUDY)], tmp_path).stdout.count("the fault of this test") == 2
     train(tmp_path)
@@ -61,7 +61,7 @@ def test_what_is_cancelled_writes_checkpoints_and_is_left_alone(tmp_path: Path) 
         _, err = sweep.end(status=1)
     assert f"lrd: 2 runs failed: SLURM job {job} was cancelled; the same command again goes on (see " in err
     assert len(submissions(sweep.study)) == 1
-    assert all(0 < update < 200 for _, update in updates(sweep.study).values())
+    assert {state for state, _ in updates(sweep.study).values()} == {"failed"}
     assert len(list(sweep.study.glob("*/checkpoint.pt"))) == 2
 
 

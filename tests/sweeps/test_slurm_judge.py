@@ -123,7 +123,7 @@ def test_a_job_that_stopped_and_was_not_requeued_is_given_up_with_its_own_words(
     assert event.reason.startswith(
         "SLURM job 12_3 stopped with checkpoints and was not requeued: it was requeued often"
     )
-    assert event.pack.failures == 2
+    assert (event.pack.failures, event.update) == (2, 5)
 
 
 def test_runs_that_another_holds_are_left_to_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
