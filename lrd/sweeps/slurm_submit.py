@@ -7,6 +7,7 @@ import io
 import os
 import re
 import shlex
+import signal
 import subprocess
 import sys
 import uuid
@@ -96,7 +97,11 @@ def _send(
     # -I -S: as little as possible before signals are held back
     python = shlex.join([sys.executable, "-I", "-S", str(Path(slurm_entry.__file__))])
     try:
-        with _outside_of_jobs(), contextlib.redirect_stderr(io.StringIO()):  # it prints what it raises
+        with (
+            _outside_of_jobs(),
+            _uninterrupted(),
+            contextlib.redirect_stderr(io.StringIO()),
+        ):  # it prints what it raises
             executor = SlurmExecutor(ledger.folder, python=python)
             executor.update_parameters(**_parameters(options, ledger.name, token, before))
             sent = executor.map_array(run_job, jobs, [options.requeues] * len(jobs))
@@ -147,6 +152,16 @@ def _outside_of_jobs() -> Iterator[None]:
         yield
     finally:
         os.environ.update(kept)
+
+
+@contextlib.contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Ctrl-C reaches sbatch too, which would leave us without the id of what it may have sent: let it wait."""
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, nursery.STOPPING)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
 def _refusal(stderr: str, options: Slurm) -> RefusedError:

@@ -49,8 +49,8 @@ def test_a_job_that_dies_hard_is_noticed_and_tried_again(tmp_path: Path, rnns: P
 
 
 def test_a_pack_that_wants_more_memory_is_split(tmp_path: Path, rnns: Path) -> None:
-    train(tmp_path, "hydra.launcher.retries=0", fault="memory")
-    assert [[len(runs) for runs in jobs] for jobs in submissions(tmp_path / STUDY)] == [[2], [1, 1]]
+    train(tmp_path, "hydra.launcher.retries=0", "hydra.launcher.packs_per_job=2", fault="memory")
+    assert [[len(runs) for runs in jobs] for jobs in submissions(tmp_path / STUDY)] == [[2], [2]]  # in one pack; in two
     assert_equal_records(tmp_path / STUDY, rnns)
 
 
@@ -65,18 +65,21 @@ def test_what_is_cancelled_writes_checkpoints_and_is_left_alone(tmp_path: Path) 
     assert len(list(sweep.study.glob("*/checkpoint.pt"))) == 2
 
 
-def test_an_interrupted_command_leaves_its_jobs_and_the_next_watches_them(tmp_path: Path, rnns: Path) -> None:
-    with Watched(tmp_path) as sweep:
-        until(lambda: any(job.at_work for job in sweep.jobs()))
+def test_an_interrupted_command_leaves_its_jobs_and_the_next_watches_them(tmp_path: Path, untouched: Path) -> None:
+    in_two = ["cell=rnn,lstm", "hydra.launcher.max_array_size=1"]
+    with Watched(tmp_path, *in_two) as sweep:
+        until(lambda: len(sweep.jobs()) == 2 and any(job.at_work for job in sweep.jobs()))
+        first, second = sorted(sweep.jobs(), key=lambda job: int(job.id))
+        assert (first.at_work, second.state, second.reason) == (True, "PENDING", "Dependency")
         sweep.interrupt()
         _, err = sweep.end(status=130)
-        (job,) = {job.id.partition("_")[0] for job in live(sweep.ledger)}
-        told = f"watch them: lrd status runs/scratch, squeue --name={sweep.ledger.name}; cancel them: scancel {job}"
-        assert told in err.splitlines()
+        assert live(sweep.ledger)
+        told = f"watch them: lrd status runs/scratch, squeue --name={sweep.ledger.name}; cancel them: scancel "
+        assert any(line.startswith(told) and second.id in line for line in err.splitlines())
         assert err.splitlines()[-1].endswith("the same command again watches the jobs on and submits none twice")
-        train(tmp_path)
-    assert len(submissions(sweep.study)) == 1
-    assert_equal_records(sweep.study, rnns)
+        train(tmp_path, *in_two)
+    assert [len(jobs) for jobs in submissions(sweep.study)] == [1, 1]
+    assert_equal_records(sweep.study, untouched)
 
 
 def test_what_slurm_refuses_is_one_line_that_names_the_option(tmp_path: Path) -> None:
