@@ -23,6 +23,8 @@ from lrd.sweeps.slurm_ledger import Ledger
 from lrd.sweeps.slurm_squeue import Key, Seen, look
 from lrd.sweeps.slurm_submit import RefusedError, submit
 
+REFUSALS = 10  # in a row, with nothing under way, after which a cluster that took jobs before is believed
+
 
 @dataclass
 class Flight:
@@ -51,7 +53,7 @@ class Cluster:
         self._jobs = {(str(job.place.folder), job.run.run_id): job for job in work.runs}
         self._flights: dict[Key, Flight] = {}
         self._judged: set[Key] = set()
-        self._refused = ""
+        self._refused = 0  # submissions in a row
 
     def run(self, queue: Queue) -> Iterator[Event | None]:
         """Events as they come; None after every look. Raises ``RefusedError`` where SLURM takes no job at all."""
@@ -139,12 +141,14 @@ class Cluster:
         try:
             sent = submit(packs, self.options, ledger)
         except RefusedError as error:
-            if not self._flights:
+            self._refused += 1
+            if not self._flights and (not self._judged or self._refused > REFUSALS):
                 raise
             sent = {}
-            if str(error) != self._refused:
-                self._refused = str(error)
-                print(f"lrd: {error}; trying again as jobs end", file=sys.stderr)
+            if self._refused == 1:
+                print(f"lrd: {error}; trying again", file=sys.stderr)
+        else:
+            self._refused = 0
         for key, some in sent.items():
             self._flights[key] = Flight(some, Seen(f"{ledger.ids[key[0]]}_{key[1]}", "PENDING"))
         there = {pack.number for some in sent.values() for pack in some}
