@@ -21,7 +21,13 @@ FAULTS = Path(__file__).parent / "faults"
 STUDY = Path("runs") / "scratch"
 SWEEP = [LRD, "train", "-m", "task=adding", "task.gap=10", "seed=0,1", "tracker=none", "device=cpu"]
 SWEEP += ["cell.hidden_size=8", "training.batch_size=8", "training.eval_samples=32", "training.test_samples=32"]
-SWEEP += ["training.max_updates=200", "training.eval_every=20", "training.stop_when_solved=false", "probe.samples=4"]
+SWEEP += [
+    "checkpoint_seconds=0.5",
+    "training.max_updates=200",
+    "training.eval_every=20",
+    "training.stop_when_solved=false",
+    "probe.samples=4",
+]
 LOCAL = ["hydra.launcher.workers=2"]
 SLURM = ["hydra/launcher=slurm", "hydra.launcher.poll_seconds=0.2", "hydra.launcher.array=1"]
 SLURM += ["hydra.launcher.memory=0.5", "hydra.launcher.time=10"]
@@ -82,6 +88,15 @@ class Watched:
         assert "Traceback" not in err
         return out, err
 
+    def over(self) -> bool:
+        """Whether the command has ended; jobs that were requeued start at once instead of after two minutes."""
+        for job in self.jobs():
+            if held(job):
+                subprocess.run(
+                    ["scontrol", "update", f"JobId={job.id}", "StartTime=now"], capture_output=True, timeout=LIMIT
+                )
+        return self.command.poll() is not None
+
     def interrupt(self) -> None:
         os.killpg(self.command.pid, signal.SIGINT)
 
@@ -95,9 +110,9 @@ def until(condition: Callable[[], Any], limit: float = LIMIT) -> Any:
     return found
 
 
-def begun(sweep: Watched) -> Seen | None:
-    """The job, once it trains."""
-    if not any(state == "running" for state, _ in updates(sweep.study).values()):
+def begun(sweep: Watched, update: int = 0) -> Seen | None:
+    """A job, once runs are trained and one has a status of this update or a later one."""
+    if not any(state == "running" and at >= update for state, at in updates(sweep.study).values()):
         return None
     return next((job for job in sweep.jobs() if job.at_work), None)
 
@@ -112,9 +127,9 @@ def cancel(ledger: Ledger) -> None:
     until(lambda: not live(ledger))
 
 
-def release(job: str) -> None:
-    """Let a requeued job start now: SLURM would wait for two minutes."""
-    subprocess.run(["scontrol", "update", f"JobId={job}", "StartTime=now"], capture_output=True, timeout=LIMIT)
+def held(job: Seen) -> bool:
+    """Whether a job was requeued: SLURM starts it two minutes later."""
+    return job.state == "PENDING" and job.reason == "BeginTime"
 
 
 def ask(*command: str) -> str:

@@ -12,14 +12,14 @@ import time
 from pathlib import Path
 
 from commands import assert_equal_records
-from slurm_commands import LIMIT, Watched, begun, live, release, submissions, until
+from slurm_commands import LIMIT, Watched, begun, submissions, until
 
 from lrd.records import open_study
 
 SEED = int(os.environ.get("LRD_CHAOS_SEED", "1"))
 BLOWS = int(os.environ.get("LRD_CHAOS_BLOWS", "5"))
 KINDS = ["kill", "kill", "USR2", "TERM", "requeue", "cancel", "command"]
-OPTIONS = ["cell=rnn,lstm", "hydra.launcher.array=2", "hydra.launcher.retries=20", "checkpoint_seconds=0.1"]
+OPTIONS = ["cell=rnn,lstm", "hydra.launcher.array=2", "hydra.launcher.retries=20"]
 
 
 def strike(sweep: Watched, job: str, kind: str) -> None:
@@ -30,17 +30,6 @@ def strike(sweep: Watched, job: str, kind: str) -> None:
     commands = {"requeue": ["scontrol", "requeue", job], "cancel": ["scancel", job]}
     signalled = ["scancel", f"--signal={kind.upper()}", job]
     subprocess.run(commands.get(kind, signalled), capture_output=True, timeout=LIMIT)
-
-
-def start_held(sweep: Watched) -> None:
-    for job in live(sweep.ledger):
-        if job.state == "PENDING" and job.reason == "BeginTime":
-            release(job.id)
-
-
-def over(sweep: Watched) -> bool:
-    start_held(sweep)
-    return sweep.command.poll() is not None
 
 
 def test_whatever_is_struck_the_records_are_those_of_a_sweep_that_nobody_touched(
@@ -54,13 +43,13 @@ def test_whatever_is_struck_the_records_are_those_of_a_sweep_that_nobody_touched
         done = False
         while not done:
             with Watched(folder, *OPTIONS, fault="slow:0.02" if blows < BLOWS else "", cancels=False) as sweep:
-                while blows < BLOWS and not over(sweep):
-                    job = until(lambda sweep=sweep: begun(sweep) or over(sweep))
+                while blows < BLOWS and not sweep.over():
+                    job = until(lambda sweep=sweep: begun(sweep) or sweep.over())
                     time.sleep(chance.choice([0, chance.uniform(0, 0.5), chance.uniform(0, 2)]))
                     if job is not True:
                         strike(sweep, job.id, chance.choice(KINDS))
                         blows += 1
-                until(lambda sweep=sweep: over(sweep))
+                until(sweep.over)
                 done = sweep.command.returncode == 0
                 assert sweep.command.returncode in (0, 1, -9), sweep.command.communicate()
         assert_equal_records(folder / "runs" / "scratch", untouched)
