@@ -21,6 +21,7 @@ PLACES = {
     "omegaconf": ("lrd/sweeps/", "lrd/hydra_main.py", "hydra_plugins/"),
     "pydantic": ("lrd/spec.py",),
     "rich": ("lrd/sweeps/",),
+    "submitit": ("lrd/sweeps/slurm_submit.py",),
     "scipy": ("lrd/stats/", "analysis/"),
 }
 

@@ -9,7 +9,7 @@ from lrd.commands import fail
 from lrd.sweeps import nursery
 
 if TYPE_CHECKING:
-    from lrd.sweeps.launchers import Local
+    from lrd.sweeps.launchers import Launcher
     from lrd.sweeps.plan import Plan
 
 
@@ -18,7 +18,7 @@ class Composed:
     """A planned sweep, who trains it, and how many of its jobs repeat a run of another."""
 
     plan: Plan
-    launcher: Local
+    launcher: Launcher
     workers: int
     duplicates: int
 
@@ -47,7 +47,7 @@ def composed(arguments: list[str], trains: bool) -> Composed | int:
     if not inbox.configs:  # --help, --cfg and the like
         return 0
 
-    if trains and len(inbox.configs) > 1:
+    if trains and len(inbox.configs) > 1 and inbox.launcher.get("name") == "local":
         nursery.prepare()  # it imports torch while we do
 
     from lrd.records import RecordError
@@ -56,9 +56,10 @@ def composed(arguments: list[str], trains: bool) -> Composed | int:
     from lrd.sweeps.plan import jobs_from_configs, plan, writable
 
     try:
-        jobs = jobs_from_configs(inbox.configs)
         launcher = launcher_from_options(inbox.launcher)
-        workers = launcher.workers_on(jobs[0].place.torch_device())
+        jobs = jobs_from_configs(inbox.configs, launcher.here)
+        launcher.check()
+        workers = launcher.workers_at(jobs[0].place)
         for folder in {job.place.folder: None for job in jobs}:
             writable(folder, keep=trains)
         work = plan(jobs, workers)

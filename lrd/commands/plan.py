@@ -11,6 +11,7 @@ def run(arguments: list[str]) -> int:
     if isinstance(work, int):
         return work
 
+    from lrd.spec import SpecError
     from lrd.sweeps.estimate import estimate
     from lrd.sweeps.forecast import forecast
 
@@ -18,5 +19,8 @@ def run(arguments: list[str]) -> int:
     if work.duplicates:
         print(f"{work.duplicates} jobs of the sweep repeat the run of another and count once")
     if work.plan.packs:
-        print(forecast(estimate(work.plan, work.workers)))
+        try:
+            print(forecast(estimate(work.plan, work.workers)))
+        except SpecError as error:  # a cluster's device that this machine lacks
+            print(f"no estimate of time and memory here: {error}")
     return 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from contextlib import suppress
 
-from lrd.commands import INTERRUPTED
+from lrd.commands import fail
 from lrd.commands.composed import composed
 
 
@@ -16,11 +16,17 @@ def run(arguments: list[str]) -> int:
         return work
 
     from lrd.records import RecordError, open_study
+    from lrd.spec import SpecError
     from lrd.sweeps import tables
     from lrd.sweeps.execute import execute, failures
+    from lrd.sweeps.launchers import Slurm
 
     print(work.headline, flush=True)
-    progress = execute(work.plan, work.workers, work.launcher.retries)
+    cluster = work.launcher if isinstance(work.launcher, Slurm) else None
+    try:
+        progress = execute(work.plan, work.workers, work.launcher.retries, cluster)
+    except SpecError as error:  # the cluster refused what it had allowed a moment ago
+        return fail(str(error))
     for folder in work.plan.folders:
         with suppress(RecordError):  # a sweep that was stopped, or failed, before its first record
             print(f"\n{tables.results(open_study(folder))}")
@@ -28,6 +34,6 @@ def run(arguments: list[str]) -> int:
     for line in failures(progress):
         print(f"lrd: {line}", file=sys.stderr)
     if progress.interrupted:
-        print(INTERRUPTED, file=sys.stderr)
+        print(work.launcher.interrupted, file=sys.stderr)
         return 130
     return 1 if progress.failures else 0

@@ -9,6 +9,7 @@ from __future__ import annotations
 from lrd.records.claims import BEAT, Claim, Watch, held, holder, silence
 from lrd.records.environment import environment
 from lrd.records.files import RecordError, read_json, write_atomic, write_json
+from lrd.records.process import slurm_job
 from lrd.records.reader import Study, open_study
 from lrd.records.record import RunRecord, state_of
 from lrd.records.schema import SCHEMA_VERSION
@@ -33,6 +34,7 @@ __all__ = [
     "read_json",
     "read_table",
     "silence",
+    "slurm_job",
     "state_of",
     "write_atomic",
     "write_json",

@@ -52,7 +52,13 @@ class Claim:
     @property
     def who(self) -> str:
         """The process, for people."""
-        return f"process {self.process.get('pid', '?')} on {self.process.get('host', 'an unknown host')}"
+        job = f" (SLURM job {self.job})" if self.job else ""
+        return f"process {self.process.get('pid', '?')} on {self.process.get('host', 'an unknown host')}{job}"
+
+    @property
+    def job(self) -> str | None:
+        """The SLURM job of its process."""
+        return self.process.get("job")
 
     def beat(self) -> bool:
         """Show that we live; whether the claim is still ours (its folder may be gone, or others took us for dead)."""

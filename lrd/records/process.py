@@ -11,13 +11,21 @@ from typing import Any
 
 
 def this_process() -> dict[str, Any]:
-    """What names this process among all processes of all machines: host, machine, pid, started."""
+    """What names this process among all of all machines: host, machine, pid, started; job, where it runs in SLURM."""
     return dict(_identity(os.getpid()))
 
 
 @functools.lru_cache(maxsize=2)
 def _identity(pid: int) -> dict[str, Any]:
-    return {"host": socket.gethostname(), "machine": _machine(), "pid": pid, "started": _started(pid)}
+    identity = {"host": socket.gethostname(), "machine": _machine(), "pid": pid, "started": _started(pid)}
+    job = slurm_job()
+    return identity | ({"job": job} if job else {})
+
+
+def slurm_job() -> str | None:
+    """The SLURM job that this process runs in, as people write it: 12, or 12_3 in an array; None where in none."""
+    array = os.environ.get("SLURM_ARRAY_JOB_ID")
+    return f"{array}_{os.environ['SLURM_ARRAY_TASK_ID']}" if array else os.environ.get("SLURM_JOB_ID")
 
 
 def alive(process: Mapping[str, Any]) -> bool | None:

@@ -30,6 +30,7 @@ class Event:
     trace: str = ""
     memory: bool = False  # it failed of want of memory
     killed: bool = False  # its worker was killed, as the system does when memory ends
+    kept: bool = False  # the records of its runs say so already
     left: tuple[Job, ...] = ()
     parts: tuple[PlannedPack, ...] = ()
 
@@ -37,3 +38,9 @@ class Event:
 def wants_memory(error: BaseException) -> bool:
     """Whether an error says that memory, of the machine or of a GPU, did not suffice."""
     return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and bool(_NO_MEMORY.search(str(error))))
+
+
+def told_of_memory(reason: str) -> bool:
+    """The same of an error of which only the reason is left: its kind and message, as records keep them."""
+    kind = reason.partition(":")[0]
+    return kind == "MemoryError" or (kind.endswith("Error") and bool(_NO_MEMORY.search(reason)))

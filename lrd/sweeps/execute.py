@@ -6,24 +6,29 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Any
 
-from lrd.records import RecordError, holder
 from lrd.spec import Job
 from lrd.sweeps.events import Event
+from lrd.sweeps.failures import keep_failure
+from lrd.sweeps.launchers import Slurm
 from lrd.sweeps.plan import Plan, record_of
 from lrd.sweeps.progress import Progress
 from lrd.sweeps.queue import Queue, unfinished
+from lrd.sweeps.slurm import Cluster
 from lrd.sweeps.workers import Pool, train_pack
 
 
-def execute(plan: Plan, workers: int, retries: int = 0) -> Progress:
+def execute(plan: Plan, workers: int, retries: int = 0, slurm: Slurm | None = None) -> Progress:
     """Train all packs of a plan and return what became of every run.
 
     A single pack trains in this process, several in workers. What fails is tried again ``retries`` times. Runs that
     another command holds are left to it, and waited for. Ctrl-C lets packs write checkpoints and stops; a second Ctrl-C
     stops at once.
+
+    With ``slurm`` packs train in jobs of that cluster, which Ctrl-C leaves alone. Raises ``SpecError`` where it refuses
+    them.
     """
     progress = Progress(plan)
     queue = Queue(plan.packs, retries, progress.take)
@@ -37,7 +42,9 @@ def execute(plan: Plan, workers: int, retries: int = 0) -> Progress:
             progress.elsewhere = len(queue.elsewhere)
             display()
 
-        if count <= 1:
+        if slurm is not None:
+            _in_workers(queue, Cluster(slurm, plan), progress, show)
+        elif count <= 1:
             _in_process(queue, progress, show)
         else:
             _in_workers(queue, Pool(count), progress, show)
@@ -55,7 +62,7 @@ def _in_process(queue: Queue, progress: Progress, show: Callable[[], None]) -> N
         _take(event, queue, progress)
         show()
 
-    with _on_interrupt(ask):
+    with _on_interrupt(ask, Pool.STOPPING):
         while not stop and not queue.empty:
             if pack := queue.take():
                 train_pack(pack, take, lambda: stop)
@@ -65,8 +72,8 @@ def _in_process(queue: Queue, progress: Progress, show: Callable[[], None]) -> N
     progress.interrupted |= stop and not queue.empty
 
 
-def _in_workers(queue: Queue, pool: Pool, progress: Progress, show: Callable[[], None]) -> None:
-    with _on_interrupt(pool.stop):
+def _in_workers(queue: Queue, pool: Pool | Cluster, progress: Progress, show: Callable[[], None]) -> None:
+    with _on_interrupt(pool.stop, pool.STOPPING):
         for event in pool.run(queue):
             if event is not None and event.kind == "interrupted" and not pool.stopping:
                 queue.put_back(event.pack)  # its worker alone was told to stop
@@ -81,32 +88,19 @@ def _take(event: Event, queue: Queue, progress: Progress) -> None:
         queue.leave(event)
     elif event.kind == "failed":
         outcome = queue.failed(event)
-        _keep_failure(event, given_up=outcome.kind == "failed")
+        if not event.kept:
+            keep_failure(event, "given up" if outcome.kind == "failed" else "tried again")
         event = outcome
     progress.take(event)
 
 
-def _keep_failure(event: Event, given_up: bool) -> None:
-    """A failed pack's reason stands in each of its records, with the traceback beside it, attempt after attempt."""
-    for job in unfinished(event.pack.jobs):
-        record = record_of(job)
-        with suppress(OSError, RecordError):  # what failed may be the disk itself; the display names it all the same
-            if (claim := holder(record.path)) and claim.alive is not False:
-                continue  # somebody goes on with it already
-            record.path.mkdir(parents=True, exist_ok=True)
-            with (record.path / "error.txt").open("a") as log:
-                log.write(f"{(event.trace or event.reason).rstrip()}\n-- {'given up' if given_up else 'tried again'}\n")
-            maximum = job.run.training.max_updates
-            record.status("failed", update=event.update, max_updates=maximum, message=event.reason)
-
-
 @contextmanager
-def _on_interrupt(ask_to_stop: Any) -> Iterator[None]:
+def _on_interrupt(ask_to_stop: Any, text: str) -> Iterator[None]:
     """The first SIGINT or SIGTERM asks to stop, the second is a KeyboardInterrupt."""
 
     def handle(number: int, frame: Any) -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        print("\nstopping: writing checkpoints (Ctrl-C again to stop at once)", file=sys.stderr)
+        print(f"\nstopping: {text} (Ctrl-C again to stop at once)", file=sys.stderr)
         ask_to_stop()
 
     before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}

@@ -18,7 +18,7 @@ _CONTEXT = multiprocessing.get_context("forkserver")
 _IMPORTS = ["lrd.sweeps.workers", "lrd.training", "duckdb"]
 # Libraries read these when they are loaded, before a worker's first line runs: cores are filled by workers, and glibc
 # would give the memory of a batch back after each update, to fetch it again for the next.
-_VARIABLES = {
+VARIABLES = {
     **dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1"),
     "MALLOC_TRIM_THRESHOLD_": str(2**30),
     "MALLOC_MMAP_THRESHOLD_": str(2**30),
@@ -49,8 +49,8 @@ def unblock() -> None:
 
 @contextmanager
 def _variables() -> Iterator[None]:
-    before = {name: os.environ.get(name) for name in _VARIABLES}
-    os.environ.update(_VARIABLES)
+    before = {name: os.environ.get(name) for name in VARIABLES}
+    os.environ.update(VARIABLES)
     try:
         yield
     finally:

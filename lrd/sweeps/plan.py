@@ -64,14 +64,18 @@ def record_of(job: Job) -> RunRecord:
     return RunRecord(job.place.runs_dir, job.place.study, job.run.run_id)
 
 
-def jobs_from_configs(configs: Sequence[Mapping[str, Any]]) -> list[Job]:
-    """Typed jobs, each run once. Raises ``SpecError`` with every distinct mistake of the sweep, one a line."""
+def jobs_from_configs(configs: Sequence[Mapping[str, Any]], here: bool = True) -> list[Job]:
+    """Typed jobs, each run once. Raises ``SpecError`` with every distinct mistake of the sweep, one a line.
+
+    ``here``: they are to be trained on this machine, which must have their device.
+    """
     jobs: dict[tuple[str, str], Job] = {}
     errors: dict[str, None] = {}
     for config in configs:
         try:
             job = job_from_config(config)
-            job.place.torch_device()
+            if here:
+                job.place.torch_device()
             jobs.setdefault((str(job.place.folder), job.run.run_id), job)
         except SpecError as error:
             errors |= dict.fromkeys(str(error).splitlines())

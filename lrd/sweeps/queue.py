@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -30,6 +30,7 @@ class Queue:
     ) -> None:
         self.retries = retries
         self.elsewhere: dict[Path, Job] = {}
+        self.carried: Collection[Path] = ()  # runs that are under way already and come back only by ``failed``
         self._waiting = list(packs)
         self._tell = tell
         self._numbers = itertools.count(max((pack.number for pack in packs), default=-1) + 1)
@@ -40,6 +41,10 @@ class Queue:
     def empty(self) -> bool:
         """Whether nothing waits, here or elsewhere."""
         return not self._waiting and not self.elsewhere
+
+    def new_number(self) -> int:
+        """A name for a further pack."""
+        return next(self._numbers)
 
     @property
     def holders(self) -> list[str]:
@@ -100,10 +105,10 @@ class Queue:
         jobs, dead = [], set(pack.dead)
         for job in pack.jobs:
             path = record_of(job).path
-            if self._is_done(job):
+            if path in self.carried or self._is_done(job):
                 continue
             claim = holder(path)
-            if claim is not None and not self._watch.dead(claim):
+            if claim is not None and claim.token not in dead and not self._watch.dead(claim):
                 self.elsewhere[path] = job
                 continue
             if claim is not None:

@@ -120,6 +120,8 @@ def _worker(connection: Connection, environment: dict[str, str]) -> None:
 class Pool:
     """``count`` workers; iterate over ``run`` for the events of all packs until every pack is done or stopped."""
 
+    STOPPING = "writing checkpoints"
+
     def __init__(self, count: int) -> None:
         self.count = count
         self._processes: dict[Connection, Any] = {}

@@ -11,10 +11,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from commands import BIN, MINIATURE, ROOT, environment, run
+from commands import BIN, MINIATURE, ROOT, environment, run, slurm_answers
 
 README = (ROOT / "README.md").read_text()
 MINIATURE_RUN = [option for option in MINIATURE if not option.startswith("seed")]
+SLURM = ["hydra.launcher.array=2", "hydra.launcher.poll_seconds=0.2", "hydra.launcher.memory=0.5"]
 #: Lines that only say where the next ones run.
 PLACES = ("git clone ", "cd ", "export PATH=")
 
@@ -32,7 +33,7 @@ def in_miniature(line: str, folder: Path) -> list[list[str]]:
     words = shlex.split(line)
     if words[:2] == ["lrd", "train"] and not {"--help", "--cfg"} & set(words):
         study = any(word.startswith("experiment=") for word in words)
-        return [[*words, *(MINIATURE if study else MINIATURE_RUN)]]
+        return [[*words, *(MINIATURE if study else MINIATURE_RUN), *(SLURM if "hydra/launcher=slurm" in words else [])]]
     if words[0] == "make" and words != ["make", "demo"]:
         return [[*words, "--dry-run"]]  # `make test` runs this very test
     if words == ["make", "demo"]:
@@ -57,7 +58,7 @@ def folder(tmp_path: Path, miniature: Callable[[str], Path]) -> Path:
 
 def test_every_command_runs(folder: Path) -> None:
     for line in lines():
-        if not line.startswith(PLACES):
+        if not line.startswith(PLACES) and ("hydra/launcher=slurm" not in line or slurm_answers()):
             for command in in_miniature(line, folder):
                 run(command, folder)
     drawn = {path.name for path in (folder / "runs" / "demo" / "figures").iterdir()}

@@ -203,3 +203,26 @@ def test_a_run_whose_claim_was_lost_is_left_alone(tmp_path: Path) -> None:
         patch.setattr(module, "BEAT", 0.0001)
         train_pack(PlannedPack(0, (one,)), emit, lambda: False)
     assert [event.kind for event in events][-1] == "left"
+
+
+def test_what_is_under_way_is_not_handed_out_nor_waited_for(tmp_path: Path) -> None:
+    jobs = four(tmp_path)
+    claim = take(record_of(jobs[0]).path)
+    assert claim is not None
+    queue = Queue([PlannedPack(0, tuple(jobs))], retries=1)
+    queue.carried = {record_of(job).path for job in jobs[:2]}
+    pack = taken(queue)
+    assert seeds(pack) == [2, 3]
+    assert queue.empty
+    assert queue.failed(Event("failed", PlannedPack(9, tuple(jobs[:2])), **FAILED)).kind == "again"
+    claim.release()
+    queue.carried = ()
+    assert seeds(taken(queue)) == [0, 1]
+
+
+def test_a_claim_known_to_be_of_a_dead_process_is_not_waited_for(tmp_path: Path) -> None:
+    jobs = four(tmp_path)
+    claim = take(record_of(jobs[0]).path)
+    assert claim is not None
+    assert seeds(taken(Queue([PlannedPack(0, tuple(jobs), dead=frozenset({claim.token}))]))) == [0, 1, 2, 3]
+    assert seeds(taken(Queue([PlannedPack(0, tuple(jobs))]))) == [1, 2, 3]
