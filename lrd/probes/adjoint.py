@@ -47,6 +47,26 @@ class Adjoint:
             pulled = torch.autograd.grad(after, (*before, *after), grads, allow_unused=True, materialize_grads=True)
         return pulled[len(before) :], pulled[: len(before)]
 
+    def partials(self, t: int, grads: State) -> Partials:
+        """The immediate partial derivative of step t: what each of the cell's parameters gets there, sample by sample.
+
+        ``grads`` as for ``pull``. States before step t count as constants (Pascanu et al. 2013, eq. 4).
+        """
+        names = list(self.cell.parameters(self.inputs.shape[-1], torch.Generator()))
+
+        def of_sample(p: Parameters, x: Tensor, state: State, into: State) -> Parameters:
+            pulled: tuple[Parameters] = torch.func.vjp(lambda p: self.cell.step(p, x, state), p)[1](into)
+            return pulled[0]
+
+        of_pack = torch.func.vmap(torch.func.vmap(of_sample, in_dims=(None, 0, 0, 0)))
+        found = of_pack({name: self.params[name] for name in names}, self.inputs[t], tuple(self.states[t]), grads)
+        return {name: (value.flatten(2), None) for name, value in found.items()}
+
+
+# The gradient of a parameter at one step, sample by sample: left right^T, with left [runs, batch, rows] and right
+# [runs, batch, columns], which is all that a matrix ever gets from one sample and step; or left itself.
+Partials = dict[str, tuple[Tensor, Tensor | None]]
+
 
 class RNNAdjoint(Adjoint):
     """dL/dh_{t-1} = W^T (f'(a_t) dL/dh_t)."""
@@ -61,6 +81,9 @@ class RNNAdjoint(Adjoint):
 
     def pull(self, t: int, grads: State) -> tuple[State, State]:
         return grads, (torch.bmm(grads[0] * self._slopes[t], self.params["W"]),)
+
+    def partials(self, t: int, grads: State) -> Partials:
+        return _of_delta(self, t, grads[0] * self._slopes[t])
 
 
 class LSTMAdjoint(Adjoint):
@@ -87,10 +110,16 @@ class LSTMAdjoint(Adjoint):
         )
 
     def pull(self, t: int, grads: State) -> tuple[State, State]:
+        dh, dc, deltas = self._deltas(t, grads)
+        return (dh, dc), (torch.bmm(deltas, self.params["W"]), dc * self._f[t])
+
+    def partials(self, t: int, grads: State) -> Partials:
+        return _of_delta(self, t, self._deltas(t, grads)[-1])
+
+    def _deltas(self, t: int, grads: State) -> tuple[Tensor, Tensor, Tensor]:
         dh, dc = grads
         dc = torch.addcmul(dc, dh, self._h_to_c[t])
-        deltas = torch.cat([dc, dc, dc, dh], dim=-1) * self._to_gates[t]
-        return (dh, dc), (torch.bmm(deltas, self.params["W"]), dc * self._f[t])
+        return dh, dc, torch.cat([dc, dc, dc, dh], dim=-1) * self._to_gates[t]
 
 
 def _sigmoid_slope(a: Tensor) -> Tensor:
@@ -109,6 +138,12 @@ SLOPES: dict[str, Callable[[Tensor], Tensor]] = {
     "sigmoid": _sigmoid_slope,
     "identity": torch.ones_like,
 }
+
+
+def _of_delta(tape: Adjoint, t: int, delta: Float[Tensor, "runs batch rows"]) -> Partials:
+    """The partials of U, W and b from the gradient of the pre-activations U x_t + W h_{t-1} + b."""
+    before = tape.h[t - 1] if t else torch.zeros_like(tape.h[0])
+    return {"U": (delta, tape.inputs[t]), "W": (delta, before), "b": (delta, None)}
 
 
 _BY_CELL: dict[type[Cell], type[Adjoint]] = {RNN: RNNAdjoint, LSTM: LSTMAdjoint}

@@ -10,6 +10,7 @@ two, which is exact, and the exponent counted, so that log10 norms of -5000 or +
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -19,7 +20,7 @@ from lrd.probes.adjoint import Adjoint, adjoint
 from lrd.shapes import Float, Int, Tensor
 from lrd.tasks import Batch, Task
 
-_LOG10_2 = math.log10(2.0)
+LOG10_2 = math.log10(2.0)
 _GROUP_BYTES = 64 * 2**20  # runs are taken in groups whose tape stays about this small
 
 
@@ -59,9 +60,9 @@ def gradient_flow(
     per_run = 8 * batch.inputs[:, 0, :, 0].numel() * cell.hidden_size * 12
     parts = []
     for group in torch.split(runs, max(1, _GROUP_BYTES // per_run)):
-        part = _flow(task, cell, *_take(params, batch, group, dtype), answer)
+        part = _flow(task, cell, *take(params, batch, group, dtype), answer)
         if dtype != torch.float64 and len(beyond := _beyond(part)):  # of these runs alone, whatever their companions
-            exact = _flow(task, cell, *_take(params, batch, group[beyond], torch.float64), answer)
+            exact = _flow(task, cell, *take(params, batch, group[beyond], torch.float64), answer)
             for mine, other in ((part.total, exact.total), (part.direct, exact.direct)):
                 for name in mine:
                     mine[name][:, beyond] = other[name]
@@ -96,7 +97,8 @@ def answer_numbers(task: Task, answer: str | int) -> range:
     return range(k % task.answers, k % task.answers + 1)
 
 
-def _take(params: Parameters, batch: Batch, group: Int[Tensor, "some"], dtype: torch.dtype) -> tuple[Parameters, Batch]:
+def take(params: Parameters, batch: Batch, group: Int[Tensor, "some"], dtype: torch.dtype) -> tuple[Parameters, Batch]:
+    """Cell, readout and sequences of some runs, in that precision."""
     part = batch.of_runs(group)
     targets = part.targets.to(dtype) if part.targets.is_floating_point() else part.targets
     weights = None if part.weights is None else part.weights.to(dtype)
@@ -108,7 +110,7 @@ def _flow(task: Task, cell: Cell, params: Parameters, batch: Batch, answer: str 
     steps = torch.stack([task.answer_steps(batch, k) for k in answer_numbers(task, answer)])
     with torch.no_grad():
         tape = adjoint(cell, params, batch.inputs)
-        into_h = _direct(task, params, batch, tape.h, steps)
+        into_h = from_readout(task, params, batch, tape.h, steps)
         total, direct = _sweep(tape, {t: into_h[t - task.loss_steps.start] for t in torch.unique(steps).tolist()})
     last = steps.amax(0)
     latest = int(last.max()) if batch.weights is None else task.loss_steps[-1]
@@ -117,12 +119,12 @@ def _flow(task: Task, cell: Cell, params: Parameters, batch: Batch, answer: str 
     return Flow(
         str(answer),
         lags,
-        {name: _by_lag(norms, last, lags) for name, norms in zip(names, total, strict=True)},
-        {name: _by_lag(norms, last, lags) for name, norms in zip(names, direct, strict=True)},
+        {name: by_lag(norms, last, lags) for name, norms in zip(names, total, strict=True)},
+        {name: by_lag(norms, last, lags) for name, norms in zip(names, direct, strict=True)},
     )
 
 
-def _direct(
+def from_readout(
     task: Task,
     params: Parameters,
     batch: Batch,
@@ -147,23 +149,37 @@ def _sweep(
     ``into_h``: what the readout sends into h_t, at the steps that have an answer.
     """
     zeros = tape.zero_gradients()
-    grads, exponent = zeros, torch.zeros(zeros[0].shape[:2], dtype=torch.int64, device=zeros[0].device)
     total, exponents = [], []
+    for _, _, here, exponent in backwards(tape, into_h):
+        total.append(here)
+        exponents.append(exponent)
+    powers = torch.stack(exponents[::-1]).double() * LOG10_2  # int64 * float would be float32
+    answered = sorted(into_h)
+    alone = [tape.pull(t, (into_h[t], *zeros[1:]))[0] for t in answered]
+    direct = [torch.full_like(powers, -torch.inf) for _ in zeros]
+    for v, norms in enumerate(direct):
+        norms[answered] = log10_norm([gradients[v] for gradients in alone])
+    return [log10_norm(list(v)) + powers for v in zip(*total[::-1], strict=True)], direct
+
+
+def backwards(
+    tape: Adjoint, into_h: dict[int, Float[Tensor, "runs batch hidden"]]
+) -> Iterator[tuple[int, State, State, Int[Tensor, "runs batch"]]]:
+    """Step by step from the last answer back to step 0: ``(t, arriving, total, exponent)``.
+
+    ``arriving``: the gradients at the variables of step t from later steps and from the readout; ``total``: those that
+    count also what c_t does through h_t; both times ``2**exponent``.
+    """
+    grads = tape.zero_gradients()
+    exponent = torch.zeros(grads[0].shape[:2], dtype=torch.int64, device=grads[0].device)
     for t in range(max(into_h), -1, -1):
         # At every step: a saturated unit or a small weight takes hundreds of orders of magnitude at once.
         grads, exponent = _rescale(grads, exponent)
         if t in into_h:
             grads, exponent = _add(grads, exponent, into_h[t])
-        here, grads = tape.pull(t, grads)
-        total.append(here)
-        exponents.append(exponent)
-    powers = torch.stack(exponents[::-1]).double() * _LOG10_2  # int64 * float would be float32
-    answered = sorted(into_h)
-    alone = [tape.pull(t, (into_h[t], *zeros[1:]))[0] for t in answered]
-    direct = [torch.full_like(powers, -torch.inf) for _ in zeros]
-    for v, norms in enumerate(direct):
-        norms[answered] = _log10_norm([gradients[v] for gradients in alone])
-    return [_log10_norm(list(v)) + powers for v in zip(*total[::-1], strict=True)], direct
+        total, before = tape.pull(t, grads)
+        yield t, grads, total, exponent
+        grads = before
 
 
 def _rescale(grads: State, exponent: Int[Tensor, "runs batch"]) -> tuple[State, Int[Tensor, "runs batch"]]:
@@ -193,7 +209,7 @@ def _power_of_two(power: Int[Tensor, "runs batch"], dtype: torch.dtype) -> Float
     return torch.exp2(power.clamp(-2000, 0).double()).to(dtype)[..., None]
 
 
-def _log10_norm(gradients: list[Float[Tensor, "runs batch size"]]) -> Float[Tensor, "steps runs batch"]:
+def log10_norm(gradients: list[Float[Tensor, "runs batch size"]]) -> Float[Tensor, "steps runs batch"]:
     """log10 norms of one gradient a step, in float64; of any number, since its square need not be one."""
     stacked = torch.stack(gradients)
     size = torch.linalg.vector_norm(stacked, torch.inf, dim=-1)
@@ -202,7 +218,7 @@ def _log10_norm(gradients: list[Float[Tensor, "runs batch size"]]) -> Float[Tens
     return relative.log10() + size.double().log10()
 
 
-def _by_lag(
+def by_lag(
     norms: Float[Tensor, "time runs batch"], last: Int[Tensor, "runs batch"], lags: Int[Tensor, "lags"]
 ) -> Float[Tensor, "lags runs batch"]:
     """Rows by lag behind each sample's own answer, nan before its first step."""
