@@ -163,6 +163,7 @@ class First(Task):
     """A normal number at each of ``gap`` steps; the first one is asked for at the end."""
 
     gap: int = option(8, "steps", ge=1)
+    noise: float = option(1.0, "standard deviation of all later numbers")
     name, classification, criterion = "first", False, "none"
     answers = input_size = output_size = 1
 
@@ -182,6 +183,7 @@ class First(Task):
 
     def draw(self, stream: object, batch_size: int) -> Batch:
         values = stream.normal(self.gap, batch_size, 1).transpose(0, 1)
+        values[1:] *= self.noise
         return Batch(values, values[:1].clone())
 
     def metrics(self, outputs: Tensor, batch: Batch) -> dict[str, Tensor]:
@@ -210,6 +212,17 @@ def test_one_unit_among_distractors_in_closed_form(decay: float) -> None:
     assert (np.abs(table["score"] - expected)[1:] < 4.5 * table["error"][1:] + 2 / 2000).all()
     assert (table["error"] < 0.03).all()
     assert (table["chance"] == 0).all()
+
+
+def test_what_has_shrunk_to_a_thousandth_of_the_states_is_no_longer_readable() -> None:
+    """h_t = .25^t u with nothing after it: with e = var(h_t) / mean square of all h, R^2 = 1 - (s / (e + s))^2 exactly,
+    for the least strength s = 1e-6: everything at a hundredth, little at a ten-thousandth, whatever the precision."""
+    task, samples = First(noise=0.0), 50
+    table = retention(task, *linear(torch.tensor([[0.25]]), torch.ones(1, 1)), samples=samples)
+    h = 0.25 ** np.arange(8)[:, None] * task.batch(SEEDS[:1], "probe", 1, samples).inputs[0, 0, :, 0].double().numpy()
+    e = h.var(1) / np.square(h).mean()
+    np.testing.assert_allclose(table["score"], 1 - (1e-6 / (e + 1e-6)) ** 2, rtol=0, atol=1e-10)
+    assert table["score"][3] > 0.99 > 0.1 > table["score"][7]
 
 
 @dataclass(frozen=True)
