@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,10 +10,12 @@ import torch
 from helpers import loop_of_cells, one, random_parameters
 
 from lrd.cells import LSTM, RNN, Cell, Parameters, State
+from lrd.options import option
 from lrd.probes.base import Columns, Probe, Subject
+from lrd.probes.retention import Retention
 from lrd.probes.ridge import STRENGTHS
 from lrd.shapes import Float, Tensor
-from lrd.tasks import Adding, Copy, Delay, Task
+from lrd.tasks import Adding, Batch, Copy, Delay, Task
 
 SEEDS = torch.tensor([3, 4, 9])
 TASKS = {
@@ -70,6 +72,53 @@ def subject_of(task: Task, cell: Cell, params: Parameters | None = None) -> Subj
 def linear(w: Tensor, u: Tensor) -> tuple[RNN, Parameters]:
     """One run of h_t = W h_{t-1} + U x_t."""
     return RNN(hidden_size=len(w), activation="identity"), {"W": w[None], "U": u[None], "b": torch.zeros(1, len(w))}
+
+
+def rows(table: Columns, item: str, variable: str = "h") -> Columns:
+    mine = (table["item"] == item) & (table["variable"] == variable)
+    return {name: column[mine] for name, column in table.items()}
+
+
+def retention(task: Task, cell: Cell, params: Parameters, **options: float) -> Columns:
+    return Retention(**{"stride": 1, **options}).measure(subject_of(task, cell, params))[0]
+
+
+@dataclass(frozen=True)
+class First(Task):
+    """A normal number at each of ``gap`` steps; the first one is asked for at the end."""
+
+    gap: int = option(8, "steps", ge=1)
+    noise: float = option(1.0, "standard deviation of all later numbers")
+    name, classification, criterion = "first", False, "none"
+    answers = input_size = output_size = 1
+
+    @property
+    def sequence_length(self) -> int:
+        return self.gap
+
+    @property
+    def smallest_lag(self) -> int:
+        return self.gap - 1
+
+    largest_lag = smallest_lag
+
+    @property
+    def loss_steps(self) -> range:
+        return range(self.gap - 1, self.gap)
+
+    def draw(self, stream: object, batch_size: int) -> Batch:
+        values = stream.normal(self.gap, batch_size, 1).transpose(0, 1)
+        values[1:] *= self.noise
+        return Batch(values, values[:1].clone())
+
+    def metrics(self, outputs: Tensor, batch: Batch) -> dict[str, Tensor]:
+        return {"loss": self.loss(outputs, batch)}
+
+    def chance(self) -> dict[str, float]:
+        return {"loss": 1.0}
+
+    def solved(self, metrics: Mapping[str, Tensor]) -> Tensor:
+        return metrics["loss"] < 0
 
 
 def plain_states(cell: Cell, params: Parameters, run: int, inputs: Tensor) -> dict[str, np.ndarray]:
