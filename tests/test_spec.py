@@ -185,7 +185,7 @@ def another(field: Any, value: Any) -> Any:
         return value + 1
     if isinstance(value, float):
         return value / 2 + 0.001
-    return {"answer": "first", "label": "x", "chrono": 30, "truncate": 7}[field.name]
+    return {"answer": "first", "label": "x", "chrono": 30, "truncate": 7, "largest": 9, "ridge": 0.5}[field.name]
 
 
 @pytest.mark.parametrize(("group", "name", "kind"), kinds(), ids=lambda v: str(v)[:20])

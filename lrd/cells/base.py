@@ -7,6 +7,7 @@ those. Parameters are a plain dict of tensors, so that a pack is the same dict w
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -25,6 +26,8 @@ class Cell(ABC):
 
     name: ClassVar[str]
     state_names: ClassVar[tuple[str, ...]]  # the first one is what the readout sees
+    #: The gate that multiplies a state variable on its way from the step before, by variable (LSTM: c by forget).
+    keeps: ClassVar[Mapping[str, str]] = {}
 
     hidden_size: int = option(64, "units of the recurrent layer", ge=1)
     label: str | None = option(
@@ -41,6 +44,10 @@ class Cell(ABC):
     @abstractmethod
     def step(self, p: Parameters, x: Float[Tensor, "inputs"], state: State) -> State:
         """One step of one sample: the new state from the input x_t and the state before it."""
+
+    def gates(self, p: Parameters, x: Float[Tensor, "inputs"], state: State) -> dict[str, Tensor]:
+        """The gates that this step of one sample uses [units], by name; arguments as in ``step``. Default: none."""
+        return {}
 
     def state_sizes(self) -> tuple[int, ...]:
         """Entries of each state variable, in the order of ``state_names``."""

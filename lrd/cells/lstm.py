@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -26,6 +27,7 @@ class LSTM(Cell):
 
     name: ClassVar[str] = "lstm"
     state_names: ClassVar[tuple[str, ...]] = ("h", "c")
+    keeps: ClassVar[Mapping[str, str]] = {"c": "forget"}
 
     init: str = option("torch", "initialiser of each gate's W", choices=initialisers.RECURRENT, per_run=True)
     gain: float = option(1.0, "factor g on the initial W", ge=0, per_run=True)
@@ -58,3 +60,7 @@ class LSTM(Cell):
         i, f, g, o = (p["U"] @ x + p["W"] @ h + p["b"]).chunk(4)
         c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
         return torch.sigmoid(o) * torch.tanh(c), c
+
+    def gates(self, p: Parameters, x: Float[Tensor, "inputs"], state: State) -> dict[str, Tensor]:
+        i, f, _, o = torch.sigmoid(p["U"] @ x + p["W"] @ state[0] + p["b"]).chunk(4)
+        return {"input": i, "forget": f, "output": o}

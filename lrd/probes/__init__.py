@@ -1,22 +1,29 @@
 """What is looked at: measurements of a pack that do not change it."""
 
 from lrd.probes.base import Columns, Probe, Subject
+from lrd.probes.gates import Gates
 from lrd.probes.gradient_flow import Flow, answer_numbers, gradient_flow
+from lrd.probes.memory_capacity import MemoryCapacity
 from lrd.probes.parameter_gradient import ParameterGradient
 from lrd.probes.profile import Fit, GradientFlow, fit, over_samples, profile_columns
+from lrd.probes.retention import Retention
 from lrd.probes.schedule import log_spaced
 
+_KINDS: tuple[type[Probe], ...] = (GradientFlow, ParameterGradient, Gates, Retention, MemoryCapacity)
 #: Every probe by its name in ``conf/probe/``.
-PROBES: dict[str, type[Probe]] = {kind.name: kind for kind in (GradientFlow, ParameterGradient)}
+PROBES: dict[str, type[Probe]] = {kind.name: kind for kind in _KINDS}
 
 __all__ = [
     "PROBES",
     "Columns",
     "Fit",
     "Flow",
+    "Gates",
     "GradientFlow",
+    "MemoryCapacity",
     "ParameterGradient",
     "Probe",
+    "Retention",
     "Subject",
     "answer_numbers",
     "fit",

@@ -11,8 +11,8 @@ from collections.abc import Callable
 import torch
 
 from lrd.cells import LSTM, RNN, Cell, Parameters, State
-from lrd.cells.rnn import ACTIVATIONS
 from lrd.kernels import loop
+from lrd.probes.states import input_part, lstm_walk, rnn_walk, sigmoid
 from lrd.shapes import Float, Tensor
 
 
@@ -74,15 +74,9 @@ class RNNAdjoint(Adjoint):
     cell: RNN
 
     def _forward(self) -> None:
-        f = _sigmoid if self.cell.activation == "sigmoid" else ACTIVATIONS[self.cell.activation]
-        w_t = self.params["W"].transpose(1, 2)
-        h = loop.zero_state(self.cell, self.inputs)[0]
-        a = _input_part(self.params, self.inputs)
-        hs = []
-        for a_t in a.unbind(0):
-            h = f(torch.baddbmm(a_t, h, w_t, out=a_t))
-            hs.append(h)
-        self.h = torch.stack(hs)
+        a = input_part(self.params, self.inputs)
+        (zero,) = loop.zero_state(self.cell, self.inputs)
+        self.h = torch.stack([h for (h,) in rnn_walk(self.cell, self.params, a, (zero,))])
         self._slopes = SLOPES[self.cell.activation](a)
 
     def pull(self, t: int, grads: State) -> tuple[State, State]:
@@ -98,25 +92,18 @@ class LSTMAdjoint(Adjoint):
     cell: LSTM
 
     def _forward(self) -> None:
-        w_t = self.params["W"].transpose(1, 2)
-        h, c = loop.zero_state(self.cell, self.inputs)
-        a = _input_part(self.params, self.inputs)
-        hs, cs = [], [c]
-        for a_t in a.unbind(0):
-            i, f, g, o = torch.baddbmm(a_t, h, w_t, out=a_t).chunk(4, dim=-1)
-            c = torch.addcmul(_sigmoid(f) * c, _sigmoid(i), g.tanh())
-            h = _sigmoid(o) * c.tanh()
-            hs.append(h)
-            cs.append(c)
-        self.h, c = torch.stack(hs), torch.stack(cs)  # c one longer: it begins with the zero state
+        a = input_part(self.params, self.inputs)
+        start = loop.zero_state(self.cell, self.inputs)
+        hs, cs = zip(*lstm_walk(self.cell, self.params, a, start), strict=True)
+        self.h, c = torch.stack(hs), torch.stack((start[1], *cs))  # c one longer: it begins with the zero state
         i, f, g, o = a.chunk(4, dim=-1)
         # What multiplies dL/dh_t and dL/dc_t on their way, for all steps at once: the way back is then short.
-        self._f, self._h_to_c = _sigmoid(f), _sigmoid(o) * _tanh_slope(c[1:])
+        self._f, self._h_to_c = sigmoid(f), sigmoid(o) * _tanh_slope(c[1:])
         self._to_gates = torch.cat(
             [
                 g.tanh() * _sigmoid_slope(i),
                 c[:-1] * _sigmoid_slope(f),
-                _sigmoid(i) * _tanh_slope(g),
+                sigmoid(i) * _tanh_slope(g),
                 c[1:].tanh() * _sigmoid_slope(o),
             ],
             dim=-1,
@@ -133,12 +120,6 @@ class LSTMAdjoint(Adjoint):
         dh, dc = grads
         dc = torch.addcmul(dc, dh, self._h_to_c[t])
         return dh, dc, torch.cat([dc, dc, dc, dh], dim=-1) * self._to_gates[t]
-
-
-# By exp, which gives a number the same result wherever it stands in a tensor; torch.sigmoid does not, and a run would
-# then depend on its companions in the last bit.
-def _sigmoid(a: Tensor) -> Tensor:
-    return 1 / (1 + torch.exp(-a))
 
 
 def _sigmoid_slope(a: Tensor) -> Tensor:
@@ -163,11 +144,6 @@ def _of_delta(tape: Adjoint, t: int, delta: Float[Tensor, "runs batch rows"]) ->
     """The partials of U, W and b from the gradient of the pre-activations U x_t + W h_{t-1} + b."""
     before = tape.h[t - 1] if t else torch.zeros_like(tape.h[0])
     return {"U": (delta, tape.inputs[t]), "W": (delta, before), "b": (delta, None)}
-
-
-def _input_part(p: Parameters, inputs: Float[Tensor, "time runs batch inputs"]) -> Float[Tensor, "time runs batch _"]:
-    """U x_t + b for all steps at once."""
-    return (torch.einsum("trbi,rhi->trbh", inputs, p["U"]) + p["b"][:, None]).contiguous()
 
 
 _BY_CELL: dict[type[Cell], type[Adjoint]] = {RNN: RNNAdjoint, LSTM: LSTMAdjoint}

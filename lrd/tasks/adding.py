@@ -32,6 +32,7 @@ import torch
 from lrd.options import OptionError, option
 from lrd.shapes import Bool, Float, Int, Tensor
 from lrd.tasks.base import Batch, Task
+from lrd.tasks.items import Item
 from lrd.tasks.streams import Stream
 
 _LEAST_GAP = {
@@ -155,6 +156,14 @@ class Adding(Task):
         else:
             places[1] += places[1] >= places[0]  # any place but the first number's
         return places
+
+    def shown(self, batch: Batch) -> list[Item]:
+        """The two numbers in the order in which they come, and their sum, which is there with the second."""
+        steps = torch.arange(len(batch.inputs), device=batch.inputs.device)[:, None, None]
+        marked = batch.inputs[..., 1] == 1
+        first, second = torch.where(marked, steps, len(steps)).amin(0), torch.where(marked, steps, -1).amax(0)
+        x1, x2 = (batch.inputs[..., 0].gather(0, step[None])[0] for step in (first, second))
+        return [Item("first number", x1, first), Item("second number", x2, second), Item("sum", x1 + x2, second)]
 
     def metrics(
         self, outputs: Float[Tensor, "steps runs batch outputs"], batch: Batch

@@ -16,6 +16,7 @@ import torch
 
 from lrd.options import check_options
 from lrd.shapes import Bool, Float, Int, Num, Tensor
+from lrd.tasks.items import Item, spread
 from lrd.tasks.streams import Stream
 
 
@@ -131,6 +132,29 @@ class Task(ABC):
         ``step``: the same for all runs, or each run's own.
         """
         return self.draw(Stream(seeds, split, step), batch_size)
+
+    def shown(self, batch: Batch) -> list[Item]:
+        """What the sequences show and their answers need, for the probe ``retention``.
+
+        Default: what the answers ask for, taken to be shown ``largest_lag`` steps before each; of more than ten answers
+        ten, the first and the last among them.
+        """
+        outputs = 1 if self.classification else self.output_size
+        return self._asked(batch, dict.fromkeys(range(outputs), self.largest_lag))
+
+    def _asked(self, batch: Batch, lags: Mapping[int, int], most: int = 10) -> list[Item]:
+        """The targets of up to ``most`` answers; ``lags``: for each output that counts, how far back it was shown."""
+        items = []
+        for answer in spread(self.answers, most):
+            steps = self.answer_steps(batch, answer)
+            targets = batch.targets if self.classification else batch.targets.movedim(-1, 0)
+            for output, lag in lags.items():
+                mine = targets if self.classification else targets[output]
+                values = mine.gather(0, (steps - self.loss_steps.start)[None])[0]
+                name = f"answer {answer + 1}" + (f", output {output + 1}" if len(lags) > 1 else "")
+                classes = self.output_size if self.classification else None
+                items.append(Item(name, values, (steps - lag).clamp(min=0), classes))
+        return items
 
     # -- loss and success ---------------------------------------------------------------------------------------------
 

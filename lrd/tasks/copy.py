@@ -31,6 +31,7 @@ import torch
 from lrd.options import option
 from lrd.shapes import Bool, Float, Tensor
 from lrd.tasks.base import Batch, Task, over_steps_and_batch
+from lrd.tasks.items import Item
 from lrd.tasks.streams import Stream
 
 
@@ -112,6 +113,13 @@ class Copy(Task):
         targets = drawn.new_zeros(self.sequence_length, runs, batch_size)
         targets[-self.items :] = items
         return Batch(inputs, targets)
+
+    def shown(self, batch: Batch) -> list[Item]:
+        """Each of the items, at its own step."""
+        drawn = batch.targets[-self.items :] - 1  # [items, runs, batch]
+        return [
+            Item(f"item {k + 1}", values, torch.full_like(values, k), self.symbols) for k, values in enumerate(drawn)
+        ]
 
     def metrics(
         self, outputs: Float[Tensor, "steps runs batch outputs"], batch: Batch

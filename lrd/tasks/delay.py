@@ -27,6 +27,7 @@ import torch
 from lrd.options import OptionError, option
 from lrd.shapes import Bool, Float, Tensor
 from lrd.tasks.base import Batch, Task, over_steps_and_batch
+from lrd.tasks.items import Item
 from lrd.tasks.streams import Stream
 
 RMS = 0.5
@@ -117,6 +118,10 @@ class Delay(Task):
             return Batch(signal.unsqueeze(3), targets.unsqueeze(3))
         targets = torch.stack([signal[self.gap - delay : length - delay] for delay in self.delays], -1)
         return Batch(signal.unsqueeze(3), targets)
+
+    def shown(self, batch: Batch) -> list[Item]:
+        """The tokens, or values of the signal, that up to ten answers ask for; not the present input (delay 0)."""
+        return self._asked(batch, {output: delay for output, delay in enumerate(self.delays) if delay > 0})
 
     def metrics(
         self, outputs: Float[Tensor, "steps runs batch outputs"], batch: Batch

@@ -53,6 +53,10 @@ def test_lstm_step_is_its_equation(n: int, inputs: int, seed: int) -> None:
     got_h, got_c = cell.step(p, x, (h, c))
     np.testing.assert_allclose(got_c, new_c, **CLOSE)
     np.testing.assert_allclose(got_h, sigmoid(o) * np.tanh(new_c), **CLOSE)
+    gates = cell.gates(p, x, (h, c))
+    assert list(gates) == ["input", "forget", "output"]
+    for got, a in zip(gates.values(), (i, f, o), strict=True):
+        np.testing.assert_allclose(got, sigmoid(a), **CLOSE)
 
 
 @pytest.mark.parametrize("cell", [RNN(hidden_size=6), RNN(hidden_size=6, activation="relu"), LSTM(hidden_size=6)])

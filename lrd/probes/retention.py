@@ -1,0 +1,149 @@
+"""Retention: how much of what was shown can still be read from the state, step by step.
+
+A linear readout in closed form is fitted to some probe sequences at one step and scored on others, for each item that
+the task shows and each state variable. What it scores is what a linear readout could use; the network's own readout
+sees h alone and was trained for its answers.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+
+from lrd.options import option
+from lrd.probes.base import Columns, Probe, Subject
+from lrd.probes.ridge import fit_ridge, out_of_sample, standard_error, unit
+from lrd.probes.states import at_lags, latest_answer, one_by_one
+from lrd.shapes import Bool, Float, Int, Tensor
+from lrd.tasks import Item
+
+#: Numbers of the probe sequences; gradient flow and gates look at number 0.
+TRAINING, TESTING = 1, 2
+#: Steps at which fewer sequences than this have shown an item get no row: a score from so few says nothing.
+LEAST = 8
+
+
+@dataclass(frozen=True)
+class Retention(Probe):
+    """A row a (state variable, step, item), from the step on that shows the item.
+
+    ``score``: accuracy for an item that is a class (ridge on one-hot targets, the largest output counts), R^2 for a
+    value, which may be negative; on ``sequences`` that were not fitted. ``chance``: what a readout of nothing scores,
+    which answers with the mean of the training sequences: for classes the accuracy of their most frequent class, for
+    values 0. ``error``: standard error of the score over test sequences. ``t`` and ``lag`` are those of gradient flow
+    (samples aligned at their last answer); ``since``: steps since the item was shown, their mean where that differs by
+    sample. Sequences that have not shown the item yet are left out of fit and score. nan where states overflow.
+    """
+
+    name: ClassVar[str] = "retention"
+    columns: ClassVar[dict[str, str]] = {
+        "item": "VARCHAR",
+        "variable": "VARCHAR",
+        "t": "BIGINT",
+        "lag": "BIGINT",
+        "since": "DOUBLE",
+        "score": "DOUBLE",
+        "chance": "DOUBLE",
+        "error": "DOUBLE",
+        "sequences": "BIGINT",
+    }
+
+    per_decade: int = option(1, "moments per decade of updates, besides the first and the last; 0: only those", ge=0)
+    samples: int = option(256, "sequences that readouts are fitted to", ge=LEAST)
+    test_samples: int = option(256, "other sequences, that readouts are scored on", ge=LEAST)
+    stride: int = option(5, "look at every so many steps, counted back from the last answer", ge=1)
+    ridge: float | None = option(
+        None, "ridge strength relative to the states' mean square; null: cross-validated on the fitted sequences", gt=0
+    )
+
+    def measure(self, subject: Subject) -> list[Columns]:
+        return [self._table(run) for run in one_by_one(subject)]
+
+    def _table(self, subject: Subject) -> Columns:
+        batches = [subject.sequences(size, k) for size, k in ((self.samples, TRAINING), (self.test_samples, TESTING))]
+        latest = max(latest_answer(subject.task, batch) for batch in batches)
+        lags = torch.arange(latest - latest % self.stride, -1, -self.stride, device=subject.seeds.device)
+        looks = []
+        for batch in batches:
+            last = subject.task.answer_steps(batch, -1)
+            states = at_lags(subject.cell, subject.parameters(), batch.inputs, last, lags)
+            steps = (last - lags[:, None, None])[:, 0]
+            looks.append(_Look({name: s[:, 0] for name, s in states.items()}, steps, subject.task.shown(batch)))
+        training, testing = looks
+        for variable in subject.cell.state_names:
+            size = unit(training.states[variable])
+            for look in looks:
+                look.states[variable] /= size
+        rows = [
+            {"variable": variable, "t": latest - lag, "lag": lag, **row}
+            for variable in subject.cell.state_names
+            for j, lag in enumerate(lags.tolist())
+            for row in self._scores(training, testing, variable, j)
+        ]
+        kinds = {"VARCHAR": object, "BIGINT": np.int64, "DOUBLE": np.float64}
+        return {name: np.array([row[name] for row in rows], dtype=kinds[kind]) for name, kind in self.columns.items()}
+
+    def _scores(self, training: _Look, testing: _Look, variable: str, j: int) -> list[dict[str, Any]]:
+        """A row for each item at the step with number ``j``; items shown in the same sequences share one fit."""
+        shared: dict[bytes, list[int]] = defaultdict(list)
+        for k in range(len(training.items)):
+            masks = [look.has_seen(j, k) for look in (training, testing)]
+            if all(int(mask.sum()) >= LEAST for mask in masks):
+                shared[b"".join(mask.cpu().numpy().tobytes() for mask in masks)].append(k)
+        rows = []
+        for numbers in shared.values():
+            seen, tested = training.has_seen(j, numbers[0]), testing.has_seen(j, numbers[0])
+            x, x_test = training.states[variable][j][seen], testing.states[variable][j][tested]
+            items = [training.items[k] for k in numbers]
+            targets = [_targets(item, seen) for item in items]
+            width = torch.tensor([target.shape[1] for target in targets], device=x.device)
+            group = torch.arange(len(items), device=x.device).repeat_interleave(width)
+            readout = fit_ridge(x, torch.cat(targets, 1), group, self.ridge)
+            outputs = torch.split(readout(x_test), width.tolist(), 1)
+            constants = torch.split(readout.y_mean, width.tolist())
+            for k, item, output, constant in zip(numbers, items, outputs, constants, strict=True):
+                asked = testing.items[k]
+                since = (testing.steps[j] - asked.steps[0])[tested].double().mean()
+                score, chance, error = _score(asked, asked.values[0][tested], output, constant)
+                row = {"item": item.name, "since": float(since), "score": score, "chance": chance, "error": error}
+                rows.append(row | {"sequences": len(x_test)})
+        return rows
+
+
+@dataclass(frozen=True)
+class _Look:
+    """The states of some sequences at chosen steps, and what the sequences showed."""
+
+    states: dict[str, Float[Tensor, "lags batch _"]]
+    steps: Int[Tensor, "lags batch"]
+    items: list[Item]
+
+    def has_seen(self, j: int, item: int) -> Bool[Tensor, "batch"]:
+        return self.steps[j] >= self.items[item].steps[0]
+
+
+def _targets(item: Item, seen: Bool[Tensor, "batch"]) -> Float[Tensor, "some targets"]:
+    """What a readout is fitted to: one-hot classes, or the value."""
+    values = item.values[0][seen]
+    if item.classes is None:
+        return values.double()[:, None]
+    return torch.nn.functional.one_hot(values.long(), item.classes).double()
+
+
+def _score(
+    item: Item, truth: Tensor, output: Float[Tensor, "some targets"], constant: Float[Tensor, "targets"]
+) -> tuple[float, float, float]:
+    """Score, chance and standard error on the test sequences."""
+    if not bool(output.isfinite().all()):
+        return (float("nan"),) * 3
+    if item.classes is None:
+        truth = truth.double()[:, None]
+        score, influences = out_of_sample((output - truth).square(), (constant - truth).square())
+        return float(score), 0.0, float(standard_error(influences))
+    right = (output.argmax(1) == truth).double()
+    chance = (truth == constant.argmax()).double().mean()
+    return float(right.mean()), float(chance), float(standard_error(right))
