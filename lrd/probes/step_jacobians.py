@@ -1,0 +1,197 @@
+"""The linear maps of single steps, J_t = d state_t / d state_{t-1}, for any cell; the state is (h) or (h, c) joined.
+
+``Linearisation`` does it by autograd (``torch.func``) of the cell's own step, a chunk of steps at once; for ``RNN`` and
+``LSTM`` it is the closed form, with slopes from pre-activations, so that they are exact however saturated a unit is.
+
+S is the sum of the state's sizes. Vectors are rows: ``push`` takes tangents v to J_t v, ``pull`` cotangents to v J_t.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch.func import jacrev, vmap
+
+from lrd.cells import LSTM, RNN, Cell, Parameters, State, products
+from lrd.cells.rnn import ACTIVATIONS
+from lrd.kernels import loop
+from lrd.probes.adjoint import SLOPES
+from lrd.shapes import Float, Int, Tensor
+
+_CHUNK_BYTES = 32 * 2**20  # of Jacobians held at once
+
+
+class Linearisation:
+    """J_t of consecutive steps of every sample of a pack. ``local``: what J_t depends on, each [time, runs, batch, _].
+
+    Here ``local`` is x_t and the state before the step.
+    """
+
+    def __init__(self, cell: Cell, params: Parameters, local: tuple[Float[Tensor, "time runs batch _"], ...]) -> None:
+        self.cell, self.params, self.local = cell, params, local
+        self._held: tuple[range, Tensor] | None = None
+
+    @classmethod
+    def along(
+        cls, cell: Cell, params: Parameters, inputs: Float[Tensor, "time runs batch inputs"], state: State
+    ) -> tuple[Linearisation, State]:
+        """The steps along ``inputs`` from a state, and the state after them."""
+        with torch.no_grad():
+            states = [state, *loop.unroll(cell, params, inputs, state)]
+        before = (torch.stack(variable) for variable in zip(*states[:-1], strict=True))
+        return cls(cell, params, (inputs, *before)), states[-1]
+
+    def at(self, t: Int[Tensor, "steps runs batch"]) -> Linearisation:
+        """The steps ``t`` of each sample, in that order."""
+        gathered = (v.gather(0, t[..., None].expand(*t.shape, v.shape[-1])) for v in self.local)
+        return type(self)(self.cell, self.params, tuple(gathered))
+
+    def jacobians(self, first: int, stop: int) -> Float[Tensor, "steps runs batch S S"]:
+        """J_t of the steps ``first`` to ``stop``: [i, j] is d (entry i of state_t) / d (entry j of state_{t-1})."""
+        sizes = list(self.cell.state_sizes())
+
+        def step(p: Parameters, x: Tensor, state: Tensor) -> Tensor:
+            return torch.cat(self.cell.step(p, x, torch.split(state, sizes)))
+
+        over_batch = vmap(jacrev(step, argnums=2), in_dims=(None, 0, 0))
+        over_runs = vmap(over_batch, in_dims=(0, 0, 0))
+        x, *before = (v[first:stop] for v in self.local)
+        jacobians: Tensor = vmap(over_runs, in_dims=(None, 0, 0))(self.params, x, torch.cat(before, dim=-1))
+        return jacobians.detach()
+
+    def push(self, t: int, rows: Float[Tensor, "runs batch rows S"]) -> Float[Tensor, "runs batch rows S"]:
+        """J_t v for each row v."""
+        return rows @ self._jacobian(t).transpose(-1, -2)
+
+    def pull(self, t: int, rows: Float[Tensor, "runs batch rows S"]) -> Float[Tensor, "runs batch rows S"]:
+        """v J_t for each row v."""
+        return rows @ self._jacobian(t)
+
+    def _jacobian(self, t: int) -> Float[Tensor, "runs batch S S"]:
+        time, runs, batch, _ = self.local[0].shape
+        if self._held is None or t not in self._held[0]:
+            size = max(1, _CHUNK_BYTES // (8 * runs * batch * sum(self.cell.state_sizes()) ** 2))
+            first = t // size * size
+            steps = range(first, min(first + size, time))
+            self._held = steps, self.jacobians(steps.start, steps.stop)
+        return self._held[1][t - self._held[0].start]
+
+
+class RNNLinearisation(Linearisation):
+    """J_t = diag(f'(a_t)) W. ``local``: f'(a_t)."""
+
+    cell: RNN
+
+    @classmethod
+    def along(
+        cls, cell: Cell, params: Parameters, inputs: Float[Tensor, "time runs batch inputs"], state: State
+    ) -> tuple[Linearisation, State]:
+        assert isinstance(cell, RNN)
+        f = _sigmoid if cell.activation == "sigmoid" else ACTIVATIONS[cell.activation]
+        a = _input_part(params, inputs)
+        (h,), w_t = state, params["W"].transpose(1, 2)
+        for a_t in a.unbind(0):
+            h = f(a_t.add_(products(h, w_t)))
+        slopes = SLOPES[cell.activation](a)
+        if cell.activation == "relu":  # whose slope would be 0 where a state has left the range of floats
+            slopes = torch.where(a.isnan(), torch.nan, slopes)
+        return cls(cell, params, (slopes,)), (h,)
+
+    def jacobians(self, first: int, stop: int) -> Float[Tensor, "steps runs batch S S"]:
+        return self.local[0][first:stop, ..., None] * self.params["W"][:, None]
+
+    def push(self, t: int, rows: Float[Tensor, "runs batch rows S"]) -> Float[Tensor, "runs batch rows S"]:
+        return _by_run(rows, self.params["W"].transpose(1, 2)) * self.local[0][t, :, :, None]
+
+    def pull(self, t: int, rows: Float[Tensor, "runs batch rows S"]) -> Float[Tensor, "runs batch rows S"]:
+        return _by_run(rows * self.local[0][t, :, :, None], self.params["W"])
+
+
+class LSTMLinearisation(Linearisation):
+    """The derivatives of one step of Gers et al. (2000).
+
+    ``local``: dc_t/dc_{t-1} = f_t, dh_t/dc_t within the step, and what each gate's pre-activation does: to c_t for
+    i, f, g, to h_t for o.
+    """
+
+    cell: LSTM
+
+    @classmethod
+    def along(
+        cls, cell: Cell, params: Parameters, inputs: Float[Tensor, "time runs batch inputs"], state: State
+    ) -> tuple[Linearisation, State]:
+        a = _input_part(params, inputs)
+        (h, c), w_t = state, params["W"].transpose(1, 2)
+        cs = [c]
+        for a_t in a.unbind(0):
+            i, f, g, o = a_t.add_(products(h, w_t)).chunk(4, dim=-1)
+            c = torch.addcmul(_sigmoid(f) * c, _sigmoid(i), g.tanh())
+            h = _sigmoid(o) * c.tanh()
+            cs.append(c)
+        i, f, g, o = a.chunk(4, dim=-1)
+        before, after = torch.stack(cs[:-1]), torch.stack(cs[1:])
+        slope, tanh_slope = SLOPES["sigmoid"], SLOPES["tanh"]
+        gates = [g.tanh() * slope(i), before * slope(f), _sigmoid(i) * tanh_slope(g), after.tanh() * slope(o)]
+        local = (_sigmoid(f), _sigmoid(o) * tanh_slope(after), torch.cat(gates, dim=-1))
+        return cls(cell, params, local), (h, c)
+
+    def jacobians(self, first: int, stop: int) -> Float[Tensor, "steps runs batch S S"]:
+        forget, c_to_h, _ = (v[first:stop] for v in self.local)
+        within_h, h_to_c = self._dense(slice(first, stop))
+        h_to_h = within_h + c_to_h[..., None] * h_to_c
+        rows = [torch.cat([h_to_h, torch.diag_embed(c_to_h * forget)], dim=-1)]
+        rows += [torch.cat([h_to_c, torch.diag_embed(forget)], dim=-1)]
+        return torch.cat(rows, dim=-2)
+
+    def _dense(self, steps: int | slice) -> tuple[Tensor, Tensor]:
+        """What h_{t-1} does to h_t by the output gate, and to c_t by the others: [..., runs, batch, hidden, hidden]."""
+        n = self.cell.hidden_size
+        i, f, g, o = self.local[2][steps][..., None].chunk(4, dim=-2)
+        w_i, w_f, w_g, w_o = self.params["W"].view(-1, 1, 4, n, n).unbind(2)
+        return o * w_o, torch.addcmul(torch.addcmul(i * w_i, f, w_f), g, w_g)
+
+    # For few tangents: one product with W for all samples of a run. ``pull`` is for many cotangents: with products of
+    # its own for each sample, but half as large, since the gates are added up first.
+    def push(self, t: int, rows: Float[Tensor, "runs batch rows S"]) -> Float[Tensor, "runs batch rows S"]:
+        forget, c_to_h, gates = (v[t, :, :, None] for v in self.local)
+        v_h, v_c = rows.chunk(2, dim=-1)
+        i, f, g, o = (_by_run(v_h, self.params["W"].transpose(1, 2)) * gates).chunk(4, dim=-1)
+        v_c = torch.addcmul(i + f + g, v_c, forget)
+        return torch.cat([torch.addcmul(o, c_to_h, v_c), v_c], dim=-1)
+
+    def pull(self, t: int, rows: Float[Tensor, "runs batch rows S"]) -> Float[Tensor, "runs batch rows S"]:
+        forget, c_to_h, _ = (v[t, :, :, None] for v in self.local)
+        within_h, h_to_c = self._dense(t)
+        to_h, to_c = rows.chunk(2, dim=-1)
+        to_c = torch.addcmul(to_c, to_h, c_to_h)
+        return torch.cat([to_h @ within_h + to_c @ h_to_c, to_c * forget], dim=-1)
+
+
+def _by_run(rows: Float[Tensor, "runs batch rows n"], matrix: Float[Tensor, "runs n m"]) -> Tensor:
+    runs, batch, k, n = rows.shape
+    return products(rows.reshape(runs, batch * k, n), matrix).view(runs, batch, k, -1)
+
+
+def _input_part(p: Parameters, inputs: Float[Tensor, "time runs batch inputs"]) -> Float[Tensor, "time runs batch _"]:
+    """U x_t + b for all steps at once."""
+    return (torch.einsum("trbi,rhi->trbh", inputs, p["U"]) + p["b"][:, None]).contiguous()
+
+
+def _sigmoid(a: Tensor) -> Tensor:
+    return 1 / (1 + torch.exp(-a))  # not torch.sigmoid, whose last bit depends on a number's place in a tensor
+
+
+_BY_CELL: dict[type[Cell], type[Linearisation]] = {RNN: RNNLinearisation, LSTM: LSTMLinearisation}
+
+
+def linearise(
+    cell: Cell,
+    params: Parameters,
+    inputs: Float[Tensor, "time runs batch inputs"],
+    state: State | None = None,
+) -> tuple[Linearisation, State]:
+    """The steps of a cell along ``inputs`` from a state (None: zeros), and the state after them.
+
+    ``params`` [runs, ...] and ``inputs`` of one precision; the fastest way that there is for the cell.
+    """
+    state = loop.zero_state(cell, inputs) if state is None else state
+    return _BY_CELL.get(type(cell), Linearisation).along(cell, params, inputs, state)
