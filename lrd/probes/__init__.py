@@ -3,13 +3,23 @@
 from lrd.probes.base import Columns, Probe, Subject
 from lrd.probes.gates import Gates
 from lrd.probes.gradient_flow import Flow, answer_numbers, gradient_flow
+from lrd.probes.jacobian import Jacobian
+from lrd.probes.lyapunov import Lyapunov
 from lrd.probes.memory_capacity import MemoryCapacity
 from lrd.probes.parameter_gradient import ParameterGradient
 from lrd.probes.profile import Fit, GradientFlow, fit, over_samples, profile_columns
 from lrd.probes.retention import Retention
 from lrd.probes.schedule import log_spaced
 
-_KINDS: tuple[type[Probe], ...] = (GradientFlow, ParameterGradient, Gates, Retention, MemoryCapacity)
+_KINDS: tuple[type[Probe], ...] = (
+    GradientFlow,
+    ParameterGradient,
+    Jacobian,
+    Lyapunov,
+    Gates,
+    Retention,
+    MemoryCapacity,
+)
 #: Every probe by its name in ``conf/probe/``.
 PROBES: dict[str, type[Probe]] = {kind.name: kind for kind in _KINDS}
 
@@ -20,6 +30,8 @@ __all__ = [
     "Flow",
     "Gates",
     "GradientFlow",
+    "Jacobian",
+    "Lyapunov",
     "MemoryCapacity",
     "ParameterGradient",
     "Probe",

@@ -41,6 +41,7 @@ class Jacobian(Probe):
     """
 
     name: ClassVar[str] = "jacobian"
+    price: ClassVar[float] = 10.0
     columns: ClassVar[dict[str, str]] = {
         "block": "VARCHAR",
         "quantity": "VARCHAR",

@@ -15,6 +15,7 @@ from lrd.cells import LSTM, RNN, Cell, Parameters, State, products
 from lrd.cells.rnn import ACTIVATIONS
 from lrd.kernels import loop
 from lrd.probes.adjoint import SLOPES
+from lrd.probes.states import input_part, sigmoid
 from lrd.shapes import Float, Int, Tensor
 
 _CHUNK_BYTES = 32 * 2**20  # of Jacobians held at once
@@ -86,8 +87,8 @@ class RNNLinearisation(Linearisation):
         cls, cell: Cell, params: Parameters, inputs: Float[Tensor, "time runs batch inputs"], state: State
     ) -> tuple[Linearisation, State]:
         assert isinstance(cell, RNN)
-        f = _sigmoid if cell.activation == "sigmoid" else ACTIVATIONS[cell.activation]
-        a = _input_part(params, inputs)
+        f = sigmoid if cell.activation == "sigmoid" else ACTIVATIONS[cell.activation]
+        a = input_part(params, inputs)
         (h,), w_t = state, params["W"].transpose(1, 2)
         for a_t in a.unbind(0):
             h = f(a_t.add_(products(h, w_t)))
@@ -119,19 +120,19 @@ class LSTMLinearisation(Linearisation):
     def along(
         cls, cell: Cell, params: Parameters, inputs: Float[Tensor, "time runs batch inputs"], state: State
     ) -> tuple[Linearisation, State]:
-        a = _input_part(params, inputs)
+        a = input_part(params, inputs)
         (h, c), w_t = state, params["W"].transpose(1, 2)
         cs = [c]
         for a_t in a.unbind(0):
             i, f, g, o = a_t.add_(products(h, w_t)).chunk(4, dim=-1)
-            c = torch.addcmul(_sigmoid(f) * c, _sigmoid(i), g.tanh())
-            h = _sigmoid(o) * c.tanh()
+            c = torch.addcmul(sigmoid(f) * c, sigmoid(i), g.tanh())
+            h = sigmoid(o) * c.tanh()
             cs.append(c)
         i, f, g, o = a.chunk(4, dim=-1)
         before, after = torch.stack(cs[:-1]), torch.stack(cs[1:])
         slope, tanh_slope = SLOPES["sigmoid"], SLOPES["tanh"]
-        gates = [g.tanh() * slope(i), before * slope(f), _sigmoid(i) * tanh_slope(g), after.tanh() * slope(o)]
-        local = (_sigmoid(f), _sigmoid(o) * tanh_slope(after), torch.cat(gates, dim=-1))
+        gates = [g.tanh() * slope(i), before * slope(f), sigmoid(i) * tanh_slope(g), after.tanh() * slope(o)]
+        local = (sigmoid(f), sigmoid(o) * tanh_slope(after), torch.cat(gates, dim=-1))
         return cls(cell, params, local), (h, c)
 
     def jacobians(self, first: int, stop: int) -> Float[Tensor, "steps runs batch S S"]:
@@ -169,15 +170,6 @@ class LSTMLinearisation(Linearisation):
 def _by_run(rows: Float[Tensor, "runs batch rows n"], matrix: Float[Tensor, "runs n m"]) -> Tensor:
     runs, batch, k, n = rows.shape
     return products(rows.reshape(runs, batch * k, n), matrix).view(runs, batch, k, -1)
-
-
-def _input_part(p: Parameters, inputs: Float[Tensor, "time runs batch inputs"]) -> Float[Tensor, "time runs batch _"]:
-    """U x_t + b for all steps at once."""
-    return (torch.einsum("trbi,rhi->trbh", inputs, p["U"]) + p["b"][:, None]).contiguous()
-
-
-def _sigmoid(a: Tensor) -> Tensor:
-    return 1 / (1 + torch.exp(-a))  # not torch.sigmoid, whose last bit depends on a number's place in a tensor
 
 
 _BY_CELL: dict[type[Cell], type[Linearisation]] = {RNN: RNNLinearisation, LSTM: LSTMLinearisation}
