@@ -32,6 +32,10 @@ class NothingToDrawError(Exception):
     """The records hold nothing for this figure; the message says what is missing, in one line."""
 
 
+class NotLookedAtError(NothingToDrawError):
+    """Nobody asked for what this figure shows: no probe looked, or nothing was swept. A study may well be without."""
+
+
 @dataclass(frozen=True)
 class Page:
     """The panels of one figure file: a row a task, its gaps across."""
@@ -49,12 +53,17 @@ class Page:
 
 
 def draw_all(study: Any, out: Path) -> tuple[list[Path], list[str]]:
-    """Draw every figure of this folder; gives the files written and a line for each figure that had nothing to draw."""
+    """Draw every figure of this folder; gives the files written and a line for each figure that had nothing to draw.
+
+    Figures that the study was not made for (``NotLookedAtError``) are passed over in silence.
+    """
     paths: list[Path] = []
     missing: list[str] = []
     for name in figure_scripts():
         try:
             paths += importlib.import_module(name).draw(study, out)
+        except NotLookedAtError:
+            continue
         except NothingToDrawError as error:
             missing.append(f"{name}: {error}")
     return paths, missing
@@ -112,11 +121,12 @@ def runs_of(study: Any) -> Table:
     return runs
 
 
-def join_runs(rows: Table, runs: Table) -> Table:
-    """Rows of another table with panel, label, gap, seed and state of their run added."""
+def join_runs(rows: Table, runs: Table, *further: str) -> Table:
+    """Rows of another table with panel, label, gap, seed, state and outcome of their run added, and ``further``."""
     order = np.argsort(runs["run_id"].astype(str))
     found = order[np.searchsorted(runs["run_id"].astype(str)[order], rows["run_id"].astype(str))]
-    return rows | {name: runs[name][found] for name in ("panel", "label", "gap", "seed", "state", "outcome")}
+    names = ("panel", "label", "gap", "seed", "state", "outcome", *further)
+    return rows | {name: runs[name][found] for name in names}
 
 
 def groups(table: Table, *keys: str) -> Iterator[tuple[tuple[Any, ...], Table]]:

@@ -15,6 +15,7 @@ from lrd.stats import Band, factor_per_step, horizon
 DECADES = 20.0  # what lies further from the gradient at the answer than this moves no float32 weight, or only breaks it
 LEAST = 1.0  # so that a flat line looks flat
 DASHES: dict[str, Any] = {"h": "-", "c": (0, (3, 1.2))}
+OTHERS: Any = (0, (1, 1.2))  # a state variable of another cell
 
 Key = tuple[str, str, str]  # label, variable, moment
 Profile = tuple[np.ndarray, Band]
@@ -29,19 +30,17 @@ def draw_panel(
     title: str,
 ) -> None:
     """The lines of one panel, and over it the rate of each thick one."""
-    limits = _limits(list(profiles.values()))
+    limits = limits_of(list(profiles.values()))
     axes.set_ylim(*limits)
-    axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda power, _: f"$10^{{{power:.0f}}}$"))
-    axes.xaxis.set_major_locator(MaxNLocator(5, integer=True, steps=[1, 2, 5, 10]))
-    axes.axvline(answer, color="0.25", linewidth=0.8, linestyle=":")
+    powers_of_ten(axes)
+    steps_to_answer(axes, answer)
     thick = "end" if any(moment == "end" for *_, moment in profiles) else "init"
     written: dict[Key, Any] = {}
     for index, (key, (steps, spread)) in enumerate(profiles.items()):
         label, variable, moment = key
         look = looks[label]
         middle = np.where(np.isfinite(spread.median), spread.median, np.nan)
-        (line,) = axes.plot(steps, middle, color=look.colour, linestyle=DASHES[variable])
+        (line,) = axes.plot(steps, middle, color=look.colour, linestyle=DASHES.get(variable, OTHERS))
         if moment != thick:
             line.set(linewidth=0.8, alpha=0.5)
             continue
@@ -50,7 +49,7 @@ def draw_panel(
             steps, np.maximum(spread.low, limits[0]), spread.high, color=look.colour, alpha=0.18, linewidth=0
         )
         written[key] = line
-        _say_where_it_goes(axes, steps, middle, limits, look.colour)
+        say_where_it_goes(axes, steps, middle, limits, look.colour)
     axes.legend(
         written.values(),
         [_rate(slopes[key]) for key in written],
@@ -70,7 +69,19 @@ def draw_panel(
     )
 
 
-def _say_where_it_goes(
+def powers_of_ten(axes: Axes) -> None:
+    """Ticks of a y axis that holds log10."""
+    axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda power, _: f"$10^{{{power:.0f}}}$"))
+
+
+def steps_to_answer(axes: Axes, answer: int) -> None:
+    """Ticks of an x axis of steps t, and the dotted line at the answer."""
+    axes.xaxis.set_major_locator(MaxNLocator(5, integer=True, steps=[1, 2, 5, 10]))
+    axes.axvline(answer, color="0.25", linewidth=0.8, linestyle=":")
+
+
+def say_where_it_goes(
     axes: Axes, steps: np.ndarray, middle: np.ndarray, limits: tuple[float, float], colour: str
 ) -> None:
     """Where a line leaves the panel: its least (or greatest) power of ten, beside the place where it leaves."""
@@ -94,7 +105,7 @@ def _say_where_it_goes(
             )
 
 
-def _limits(profiles: list[Profile]) -> tuple[float, float]:
+def limits_of(profiles: list[Profile]) -> tuple[float, float]:
     """Powers of ten that a panel shows: LEAST to DECADES of them to either side of the gradient at the answer."""
     medians = [spread.median[np.isfinite(spread.median)] for _, spread in profiles]
     medians = [one for one in medians if one.size]
@@ -117,14 +128,25 @@ def _rate(slope: float) -> str:
     return f"×{factor:.{digits}f} ({length})"
 
 
+def symbol(variable: str) -> str:
+    """A state variable at step t, for the mathematics of a text: of any name that a cell may give it."""
+    escaped = variable.replace("_", r"\_")
+    return f"{{{escaped}}}_t"
+
+
+def norm_of(variable: str) -> str:
+    """The name of a line: the norm of dL/dh_t, or of another state variable."""
+    return rf"$\Vert\partial L/\partial {symbol(variable)}\Vert$"
+
+
 def legend(keys: set[tuple[Any, ...]], looks: dict[str, style.Look]) -> tuple[list[Any], list[str]]:
     """Keys of the whole figure: cells by colour and marker, variables by dashes, moments by width."""
     entries: list[tuple[Any, str]] = []
     for label in sorted({label for label, *_ in keys}):
         entries.append((Line2D([], [], color=looks[label].colour, marker=looks[label].marker), label))
-    names = {"h": r"$\Vert\partial L/\partial h_t\Vert$", "c": r"$\Vert\partial L/\partial c_t\Vert$"}
     for variable in sorted({variable for _, variable, _ in keys}, reverse=True):
-        entries.append((Line2D([], [], color="0.25", linestyle=DASHES[variable], linewidth=1.0), names[variable]))
+        line = Line2D([], [], color="0.25", linestyle=DASHES.get(variable, OTHERS), linewidth=1.0)
+        entries.append((line, norm_of(variable)))
     moments = {moment for *_, moment in keys}
     if len(moments) > 1:
         entries.append((Line2D([], [], color="0.25"), "after training"))

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from synthetic_probes import gain, write_probes
 
 from lrd.records import RunRecord
 from lrd.records.schema import GRADIENT_FIT_COLUMNS, GRADIENT_FLOW_COLUMNS
@@ -116,7 +117,9 @@ def _write(root: Path, study: str, run: Made, max_updates: int) -> None:
         {
             "spec": {
                 "task": {"name": run.task, "gap": run.gap, "convention": "made up"},
-                "cell": {"name": cell, "label": run.label if run.label != cell else None, "hidden_size": 8},
+                "cell": {"name": cell, "label": run.label if run.label != cell else None, "hidden_size": 8}
+                | {"gain": gain(run), "init": "gaussian"}
+                | ({"activation": "relu" if run.label == "rnn g=2" else "tanh"} if cell == "rnn" else {}),
                 "training": {"max_updates": max_updates},
                 "seed": run.seed,
             },
@@ -157,6 +160,7 @@ def _write(root: Path, study: str, run: Made, max_updates: int) -> None:
             fits[column].append(found[column])
     record.gradient_flow(rows)
     record.gradient_fit(fits)
+    write_probes(record, run)
     if run.state == "finished":
         record.finish({"outcome": run.outcome, "update": int(run.updates[-1]), "solved_at": None, "seconds": 1.0})
     else:

@@ -15,6 +15,7 @@ from lrd.records import open_study
 
 SCRIPTS = {"metrics.parquet": "learning_curves", "gradient_flow.parquet": "gradient_flow"}
 SCRIPTS |= {"gradient_fit.parquet": "gradient_flow", "summary.json": "gap_wall"}
+SCRIPTS |= {"lyapunov.parquet": "lyapunov_slope", "retention.parquet": "retention_along_gap"}
 
 
 def tables(folder: Path) -> dict[str, str]:

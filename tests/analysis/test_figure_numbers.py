@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
@@ -13,25 +11,10 @@ import gradient_flow
 import learning_curves
 import numpy as np
 import pytest
+from drawn import grouped, number, rows_of
 from synthetic import Made, MadeStudy
 
 from lrd.records import RunRecord, open_study
-
-
-def rows_of(path: Path) -> list[dict[str, str]]:
-    with path.open(newline="") as file:
-        return list(csv.DictReader(file))
-
-
-def grouped(runs: list[Made]) -> dict[tuple[str, str, int], list[Made]]:
-    groups = defaultdict(list)
-    for run in runs:
-        groups[run.task, run.label, run.gap].append(run)
-    return groups
-
-
-def number(text: str) -> float:
-    return float(text) if text else float("nan")
 
 
 def test_the_synthetic_study_has_what_goes_wrong_in_life(study: MadeStudy) -> None:

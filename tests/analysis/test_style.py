@@ -116,13 +116,13 @@ def test_panel_limits_hold_the_answer_and_at_most_twenty_decades() -> None:
     steps = np.arange(400)
     dead = band([-1.0 * (399 - steps)])  # down to 1e-399
     alive = band([-1.0 - 0.001 * (399 - steps)])
-    low, high = gradient_panel._limits([(steps, dead), (steps, alive)])
+    low, high = gradient_panel.limits_of([(steps, dead), (steps, alive)])
     assert -23 < low < -20
     assert 0 < high < 3
-    low, high = gradient_panel._limits([(steps, alive)])
+    low, high = gradient_panel.limits_of([(steps, alive)])
     assert low < -2
     assert high > 0
-    assert gradient_panel._limits([(steps, band([np.full(400, -inf)]))]) == (-1.0, 1.0)
+    assert gradient_panel.limits_of([(steps, band([np.full(400, -inf)]))]) == (-1.0, 1.0)
 
 
 def test_a_line_that_leaves_the_panel_says_where_it_gets_to() -> None:

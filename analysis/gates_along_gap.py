@@ -1,0 +1,211 @@
+"""Gates along the gap, and what the forget gates keep beside what arrives of the gradient.
+
+    python analysis/gates_along_gap.py runs/demo --out figures/
+
+How to read it. A row a task and gap; time runs to the right, and the answer stands at the dotted line. One panel a
+gate: the line is the median over units and samples, the pale area reaches from the 25 % to the 75 % quantile over
+them (each the median over seeds), the darker one is the band of the median over seeds. A forget gate at 1 keeps
+everything; at 0.9 a tenth of what was stored is gone with each step.
+
+The last panel asks what that means for the gradient. Dashed is the product of the forget gates from t to the answer
+(geometric mean over units and samples): what would be left of dL/dc at t if the gates alone carried it back. Solid is
+the measured norm of dL/dc_t relative to its value at the answer (geometric mean over samples). The two differ by the
+recurrent weights, by which c also acts through h and the gates of later steps: solid above dashed is gradient that
+arrives by that way.
+
+Lines are medians over seeds, bands run from the 10 % to the 90 % quantile (least to greatest where there are fewer
+than 10 seeds). Thick at the end of training, thin and pale before the first update. Only runs that came to an end are
+drawn.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import common
+import numpy as np
+import style
+from gradient_panel import limits_of, powers_of_ten, say_where_it_goes, steps_to_answer, symbol
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+from moments import THIN, Profile, along_t, finite, need_probe, note, rows_at
+
+COLUMNS, ROWS = 4, 5
+DASHES: dict[str, Any] = {"gradient": "-", "product": (0, (3, 1.2))}
+
+Key = tuple[str, int, str, str, str, str]  # panel, gap, quantity (gate, gradient or product), of what, label, moment
+Line = tuple[str, str, str, str]  # quantity, of what, label, moment
+Statistics = tuple[Profile, ...]  # value, and the two quartiles over units and samples
+
+
+@style.paper
+def draw(study: Any, out: Path) -> list[Path]:
+    """Draw the gates of a study along the gap; gives the files written."""
+    need_probe(study, "gates")
+    runs = common.runs_of(study)
+    seen = rows_at(study, "gates", "quantity, gate, variable, t, lag, mean, q25, q50, q75", "quantity <> 'since_store'")
+    if not len(seen["run_id"]):
+        raise common.NothingToDrawError("no finished run that was looked at by the probe `gates` has a cell with gates")
+    rows = common.join_runs(_lines(seen, _gradients(study, seen)), runs)
+    profiles = {
+        key: tuple(along_t(group, name) for name in ("value", "q25", "q75"))
+        for key, group in common.groups(rows, "panel", "gap", "quantity", "what", "label", "moment")
+    }
+    ends = {key: int(np.max(group["t"] + group["lag"])) for key, group in common.groups(rows, "panel", "gap")}
+    lines = [
+        ((panel, gap), names[start : start + COLUMNS])
+        for (panel, gap) in ends
+        for names in [_panels(key for key in profiles if key[:2] == (panel, gap))]
+        for start in range(0, len(names), COLUMNS)
+    ]
+    paths: list[Path] = []
+    for page, start in enumerate(range(0, len(lines), ROWS)):
+        suffix = f"_{page + 1}" if page else ""
+        paths += _page(suffix, lines[start : start + ROWS], profiles, ends, runs, rows["run_id"], out)
+    return paths
+
+
+def _gradients(study: Any, seen: common.Table) -> common.Table:
+    """log10 of the norm of the last answer's dL/ds_t relative to that at the answer, of the runs and variables seen."""
+    columns, where = "variable, t, lag, log10_gmean as value", "part = 'total' and answer = 'last'"
+    rows = rows_at(study, "gradient_flow", columns, where)
+    kept = {key[:2] for key in zip(seen["run_id"], seen["variable"], strict=True)}
+    chosen = np.array([key in kept for key in zip(rows["run_id"], rows["variable"], strict=True)], dtype=bool)
+    rows = {name: column[chosen] for name, column in rows.items()}
+    keys = list(zip(rows["run_id"], rows["variable"], rows["moment"], strict=True))
+    at_answer = {key: value for key, value, lag in zip(keys, rows["value"], rows["lag"], strict=True) if lag == 0}
+    reference = np.array([at_answer.get(key, np.nan) for key in keys], dtype=np.float64)
+    rows["value"] = common.plain(rows["value"]) - finite(reference)
+    return rows
+
+
+def _lines(seen: common.Table, gradients: common.Table) -> common.Table:
+    """All that is drawn as rows of one table: run_id, moment, t, lag, quantity, of ``what``, value, q25, q75."""
+    gate = seen["quantity"] == "gate"
+    unknown = np.full(len(gate), np.nan)
+    of_gates = {
+        "quantity": np.where(gate, "gate", "product"),
+        "what": np.where(gate, seen["gate"], seen["variable"]),
+        "value": np.where(gate, seen["q50"], seen["mean"]),
+        "q25": np.where(gate, seen["q25"], unknown),
+        "q75": np.where(gate, seen["q75"], unknown),
+    }
+    unknown = np.full(len(gradients["t"]), np.nan)
+    of_gradients = {
+        "quantity": np.full(len(unknown), "gradient", dtype=object),
+        "what": gradients["variable"],
+        "value": gradients["value"],
+        "q25": unknown,
+        "q75": unknown,
+    }
+    parts = [
+        table | {name: source[name] for name in ("run_id", "moment", "t", "lag")}
+        for table, source in ((of_gates, seen), (of_gradients, gradients))
+    ]
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def _panels(keys: Iterable[Key]) -> list[tuple[str, str]]:
+    """Panels of a task and gap: a gate each, then what arrives of each variable that a gate keeps."""
+    found = {("gate" if quantity == "gate" else "kept", what) for _, _, quantity, what, *_ in keys}
+    return sorted(found)
+
+
+def _page(
+    suffix: str,
+    lines: list[tuple[tuple[str, int], list[tuple[str, str]]]],
+    profiles: dict[Key, Statistics],
+    ends: dict[tuple[str, int], int],
+    runs: common.Table,
+    drawn: common.Array,
+    out: Path,
+) -> list[Path]:
+    looks = style.looks(runs["label"])
+    gated = np.isin(runs["label"].astype(str), [key[4] for key in profiles])  # the others have no gates to draw
+    figure, grid = style.grid(len(lines), max(len(names) for _, names in lines), 1.5)
+    table: list[dict[str, object]] = []
+    shown: dict[Key, Profile] = {}
+    for row, ((panel, gap), names) in zip(grid, lines, strict=True):
+        row[0].set_ylabel(f"{panel}, $T$ = {gap}")
+        for axes in row[len(names) :]:
+            axes.axis("off")
+        for axes, (kind, what) in zip(row, names, strict=False):
+            mine = {
+                key[2:]: one
+                for key, one in profiles.items()
+                if key[:2] == (panel, gap) and key[3] == what and (key[2] == "gate") == (kind == "gate")
+            }
+            (_draw_gates if kind == "gate" else _draw_kept)(axes, mine, looks)
+            style.head(axes, f"{what} gate" if kind == "gate" else rf"$\partial L/\partial {symbol(what)}$, relative")
+            steps_to_answer(axes, ends[panel, gap])
+            for key, statistics in mine.items():
+                shown[panel, gap, *key] = statistics[0]
+                table += _rows({"panel": panel, "gap": gap}, key, statistics)
+    for axes in grid[-1]:
+        axes.set_xlabel("step $t$")
+    style.legend(figure, *_legend(set(shown), looks))
+    bands = [spread for _, spread in shown.values()]
+    what_is_pale = " Pale area of a gate: quartiles over units and samples."
+    style.foot(figure, [note(bands, {name: of[gated] for name, of in runs.items()}, drawn) + what_is_pale])
+    return style.save(figure, out, f"gates_along_gap{suffix}", table)
+
+
+def _draw_gates(axes: Axes, mine: dict[Line, Statistics], looks: dict[str, style.Look]) -> None:
+    axes.set_ylim(-0.03, 1.03)
+    axes.set_yticks([0, 0.5, 1])
+    for (_, _, label, moment), ((steps, spread), (_, low), (_, high)) in sorted(mine.items(), reverse=True):
+        colour = looks[label].colour
+        (line,) = axes.plot(steps, spread.median, color=colour)
+        if moment == "init":
+            line.set(**THIN)
+            continue
+        line.set(marker=looks[label].marker, markevery=0.3)
+        axes.fill_between(steps, low.median, high.median, color=colour, alpha=0.12, linewidth=0)
+        axes.fill_between(steps, spread.low, spread.high, color=colour, alpha=0.25, linewidth=0)
+
+
+def _draw_kept(axes: Axes, mine: dict[Line, Statistics], looks: dict[str, style.Look]) -> None:
+    limits = limits_of([statistics[0] for statistics in mine.values()])
+    axes.set_ylim(*limits)
+    powers_of_ten(axes)
+    for (quantity, _, label, moment), ((steps, spread), *_) in sorted(mine.items(), reverse=True):
+        colour = looks[label].colour
+        middle = finite(spread.median)
+        (line,) = axes.plot(steps, middle, color=colour, linestyle=DASHES[quantity])
+        if moment == "init":
+            line.set(**THIN)
+            continue
+        line.set(marker=looks[label].marker, markevery=0.3)
+        low, high = np.maximum(spread.low, limits[0]), np.minimum(spread.high, limits[1])
+        axes.fill_between(steps, low, high, color=colour, alpha=0.18, linewidth=0)
+        say_where_it_goes(axes, steps, middle, limits, colour)
+
+
+def _rows(place: dict[str, object], key: Line, statistics: Statistics) -> list[dict[str, object]]:
+    """Rows of the CSV of one line."""
+    names = dict(zip(("quantity", "what", "label", "moment"), key, strict=True))
+    (steps, spread), (_, low), (_, high) = statistics
+    points = zip(steps, spread.median, spread.low, spread.high, low.median, high.median, spread.count, strict=True)
+    columns = ("t", "median", "low", "high", "q25", "q75", "runs")
+    return [place | names | dict(zip(columns, point, strict=True)) | {"band": spread.kind} for point in points]
+
+
+def _legend(keys: set[Key], looks: dict[str, style.Look]) -> tuple[list[Any], list[str]]:
+    entries: list[tuple[Any, str]] = []
+    for label in sorted({key[4] for key in keys}):
+        entries.append((Line2D([], [], color=looks[label].colour, marker=looks[label].marker), label))
+    names = {"gradient": "measured gradient", "product": "product of forget gates"}
+    for quantity in [name for name in DASHES if any(key[2] == name for key in keys)]:
+        entries.append((Line2D([], [], color="0.25", linestyle=DASHES[quantity], linewidth=1.0), names[quantity]))
+    if len({key[5] for key in keys}) > 1:
+        entries.append((Line2D([], [], color="0.25"), "after training"))
+        entries.append((Line2D([], [], color="0.25", **THIN), "before training"))
+    entries.append((Line2D([], [], color="0.25", linewidth=0.8, linestyle=":"), "answer"))
+    return [handle for handle, _ in entries], [name for _, name in entries]
+
+
+if __name__ == "__main__":
+    sys.exit(common.main(draw, __doc__))

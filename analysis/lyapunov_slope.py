@@ -1,0 +1,159 @@
+"""Leading Lyapunov exponent against the fitted rate of the gradient flow, one point a run: do the two tell the same?
+
+    python analysis/lyapunov_slope.py runs/demo --out figures/
+
+How to read it. One panel a task and gap. To the right runs the rate at which the gradient of one answer's loss grows
+with each step back, fitted over the quiet steps of the gap; up runs the leading Lyapunov exponent along the task's own
+inputs, of the same run at the same update; both in nats a step, with one standard error to either side (over samples;
+for the exponent the larger of those over samples and over time). Open points stand before training, filled ones at its
+end. Below and left of 0 things vanish, above and right they explode.
+
+On the line the two agree, as they must in the long run: the product of the same Jacobians, read from either end. Off
+the line the gap is too short for its slope, the answer's gradient lies in a direction of its own, or the inputs of the
+gap are other than those of the whole sequence. Of a cell with several state variables the gradient is that of c.
+
+Ends are drawn of runs that came to an end. The note of a panel is the median over its points of the exponent minus the
+rate. Where one of the two is no number (a gradient of exactly 0, a state that left the range of floats) there is no
+point, and the line under the figure counts them.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import common
+import numpy as np
+import style
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
+from moments import KEEPING, absent, need_probe, rows_at
+
+from lrd.stats import median
+
+NATS = np.log(10.0)
+COLUMNS = (
+    "panel",
+    "gap",
+    "label",
+    "seed",
+    "run_id",
+    "moment",
+    "variable",
+    "rate",
+    "rate_error",
+    "exponent",
+    "exponent_error",
+)
+
+
+@style.paper
+def draw(study: Any, out: Path) -> list[Path]:
+    """Draw exponents against rates of a study; gives the files written."""
+    need_probe(study, "lyapunov")
+    runs = common.runs_of(study)
+    rows = common.join_runs(_points(study), runs)
+    if not len(rows["run_id"]):
+        raise common.NothingToDrawError("no finished run has a gradient flow and Lyapunov exponents of one update")
+    paths: list[Path] = []
+    for page in common.pages(rows["panel"], rows["gap"]):
+        paths += _page(page, rows, runs, out)
+    return paths
+
+
+def _points(study: Any) -> common.Table:
+    """Rate, exponent and their standard errors, nats a step, of each finished run at its start and end."""
+    both = f"""(
+        select run_id, update, variable, slope, slope_error, exponent, standard_error
+        from gradient_fit join lyapunov using (run_id, update) where mode = 'driven' and "index" = 1 {KEEPING}
+    )"""
+    rows = rows_at(study, both, "variable, slope, slope_error, exponent, standard_error")
+    return {
+        "run_id": rows["run_id"],
+        "moment": rows["moment"],
+        "variable": rows["variable"],
+        "rate": -NATS * common.plain(rows["slope"]),
+        "rate_error": NATS * common.plain(rows["slope_error"]),
+        "exponent": common.plain(rows["exponent"]),
+        "exponent_error": common.plain(rows["standard_error"]),
+    }
+
+
+def _page(page: common.Page, rows: common.Table, runs: common.Table, out: Path) -> list[Path]:
+    looks = style.looks(runs["label"])
+    figure, grid = style.grid(len(page.rows), page.columns, 2.3)
+    there = np.isfinite(rows["rate"]) & np.isfinite(rows["exponent"])
+    shown = {name: column[there] for name, column in rows.items()}
+    table: list[dict[str, object]] = []
+    for line, (task, gaps) in zip(grid, page.rows, strict=True):
+        line[0].set_ylabel("leading exponent (nats a step)")
+        for axes in line[len(gaps) :]:
+            axes.axis("off")
+        for axes, gap in zip(line, gaps, strict=False):
+            mine = {name: column[(shown["panel"] == task) & (shown["gap"] == gap)] for name, column in shown.items()}
+            for (label, moment), points in common.groups(mine, "label", "moment"):
+                _draw_points(axes, points, looks[label], moment)
+            table += [
+                dict(zip(COLUMNS, row, strict=True)) for row in zip(*(mine[name] for name in COLUMNS), strict=True)
+            ]
+            _draw_lines(axes, mine)
+            apart = float(median(mine["exponent"] - mine["rate"]))
+            style.head(
+                axes, f"{task}, $T$ = {gap}", f"exponent − rate: {apart:+.2g}" if len(mine["rate"]) else "no point"
+            )
+    for axes in grid[-1]:
+        axes.set_xlabel("rate of the gradient (nats a step)")
+    style.legend(figure, *_legend(shown, looks))
+    lost = int((~there & np.array([panel in page for panel in zip(rows["panel"], rows["gap"], strict=True)])).sum())
+    without = f" Without a point: {lost} looks with a rate or exponent that is no number." if lost else ""
+    style.foot(figure, ["Bars: one standard error." + absent(runs, rows["run_id"]) + without])
+    return style.save(figure, out, f"lyapunov_slope{page.suffix}", table or [dict.fromkeys(COLUMNS)])
+
+
+def _draw_points(axes: Axes, points: common.Table, look: style.Look, moment: str) -> None:
+    axes.errorbar(
+        points["rate"],
+        points["exponent"],
+        xerr=points["rate_error"],
+        yerr=points["exponent_error"],
+        linestyle="none",
+        marker=look.marker,
+        color=look.colour,
+        markerfacecolor=look.colour if moment == "end" else "white",
+        elinewidth=0.6,
+        zorder=3,
+    )
+
+
+def _draw_lines(axes: Axes, points: common.Table) -> None:
+    """The line on which the two agree, and those of no growth; both axes show the same range."""
+    both = np.concatenate([points["rate"], points["exponent"], [0.0]])
+    low, high = both.min(), both.max()
+    room = 0.08 * (high - low) or 0.1
+    limits = (low - room, high + room)
+    axes.set(xlim=limits, ylim=limits)
+    for at_zero in (axes.axhline, axes.axvline):
+        at_zero(0, color="0.25", linewidth=0.6, zorder=1.5)
+    axes.plot(limits, limits, color="0.6", linewidth=1.2, zorder=1.8)
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(MaxNLocator(4))
+
+
+def _legend(rows: common.Table, looks: dict[str, style.Look]) -> tuple[list[Any], list[str]]:
+    entries: list[tuple[Any, str]] = [
+        (Line2D([], [], color=looks[label].colour, marker=looks[label].marker, linestyle="none"), label)
+        for label in sorted(set(rows["label"]))
+    ]
+    for moment, name in (("init", "before training"), ("end", "after training")):
+        if moment in rows["moment"]:
+            face = "0.25" if moment == "end" else "white"
+            mark = Line2D([], [], color="0.25", marker="o", markerfacecolor=face, linestyle="none")
+            entries.append((mark, name))
+    entries.append((Line2D([], [], color="0.6", linewidth=1.2), "equal"))
+    return [handle for handle, _ in entries], [name for _, name in entries]
+
+
+if __name__ == "__main__":
+    sys.exit(common.main(draw, __doc__))

@@ -1,0 +1,222 @@
+"""Vanishing or exploding at initialisation, against the gain of the recurrent weights: measured beside theory.
+
+    python analysis/phase_diagram.py runs/phase_diagram --out figures/
+
+How to read it. One panel a cell and activation; the gain g of the initial W runs to the right, and every number is
+taken before the first update. Up runs the rate at which things grow, in nats a step: solid, the gradient of one
+answer's loss, for each step back from the answer; dashed, the leading Lyapunov exponent along the task's own inputs, at
+which a small difference between states grows for each step forward; dotted, the same without input. In the long run the
+first two are one number; marks of different size stand around each other where all agree. Below the line at 0 gradients vanish, above it they explode.
+
+The grey line is theory for large networks without input or bias (``lrd.stats.mean_field``): ln g for the identity, ln g
+- ln(2)/2 for relu, and the mean field of tanh. It is drawn for initialisers of W whose entries have a variance that goes
+with 1/N. One matrix of finite size has an eigenvalue a little outside the circle of radius g, so that the identity lies
+above its line; tanh networks near g = 1 and above settle into fixed points or cycles, and lie below theirs.
+
+Lines are medians over the runs at a gain, bands run from the 10 % to the 90 % quantile (least to greatest where there
+are fewer than 10). Of a cell with several state variables the gradient is that of c. Runs count whatever became of them
+later. A gain whose numbers left the range of floats has no point.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import common
+import numpy as np
+import style
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+from moments import KEEPING, finite
+
+from lrd.stats import Band, band
+from lrd.stats.mean_field import ACTIVATIONS, leading_exponent
+
+DRAWN: dict[str, dict[str, Any]] = {
+    "gradient": {"linestyle": "-", "markersize": 2.2},
+    "driven": {"linestyle": (0, (4, 1.5)), "markerfacecolor": "none", "markeredgewidth": 0.7, "markersize": 4.4},
+    "free": {"linestyle": (0, (1, 1.2)), "markerfacecolor": "none", "markeredgewidth": 0.7, "markersize": 7},
+}
+NAMES = {
+    "gradient": "gradient, a step back",
+    "driven": "Lyapunov exponent, driven",
+    "free": "Lyapunov exponent, free",
+}
+#: Standard deviation of the entries of W, times the square root of the hidden size, at a gain of 1.
+SPREADS = {"gaussian": 1.0, "glorot": 1.0, "orthogonal": 1.0, "spectral": 1.0, "torch": 3**-0.5}
+
+Line = tuple[np.ndarray, Band]
+
+
+@style.paper
+def draw(study: Any, out: Path) -> list[Path]:
+    """Draw the phase diagram of a study in which the gain was swept; gives the files written."""
+    runs = _swept(study, common.runs_of(study))
+    rates = _rates(study)
+    rates = {name: column[np.isin(rates["run_id"], runs["run_id"])] for name, column in rates.items()}
+    if not len(rates["run_id"]):
+        raise common.NothingToDrawError(f"no run was looked at before its first update: lrd probe {study.path}")
+    rows = common.join_runs(rates, runs, "kind", "gain", "place", "sigma", "activation")
+    paths: list[Path] = []
+    kinds = sorted(set(rows["kind"]))
+    for page in common.pages(rows["place"], [kinds.index(kind) for kind in rows["kind"]]):
+        paths += _page(page, kinds, rows, runs, out)
+    return paths
+
+
+def _swept(study: Any, runs: common.Table) -> common.Table:
+    """The runs of cells that the study has at more than one gain, with ``kind``: cell, activation, initialiser."""
+    options = study.columns("select * from runs")
+    if "cell_gain" not in options:
+        raise common.NotLookedAtError("no cell of the study has an option `gain`")
+    found = [options["run_id"].tolist().index(run_id) for run_id in runs["run_id"]]
+    cell, gain = options["cell"][found], common.plain(options["cell_gain"][found])
+    nothing = np.full(len(cell), None, dtype=object)
+    activation, init = (
+        options[name][found] if name in options else nothing for name in ("cell_activation", "cell_init")
+    )
+    named = [", ".join(str(part) for part in kind if part) for kind in zip(cell, activation, init, strict=True)]
+    places = [f"{panel}, $T$ = {gap}" for panel, gap in zip(runs["panel"], runs["gap"], strict=True)]
+    runs = runs | {
+        "gain": gain,
+        "kind": np.array(named, dtype=object),
+        "place": np.array(places, dtype=object),
+        "activation": activation if activation.dtype == object else nothing,
+        "sigma": np.array([SPREADS.get(str(name), np.nan) for name in init]),
+    }
+    several = [
+        run_id
+        for _, group in common.groups(runs, "place", "kind", "label")
+        if len(set(group["gain"][~np.isnan(group["gain"])])) > 1
+        for run_id in group["run_id"]
+    ]
+    if not several:
+        raise common.NotLookedAtError("no cell was trained at two gains or more: sweep cell.gain")
+    return {name: column[np.isin(runs["run_id"], several)] for name, column in runs.items()}
+
+
+def _rates(study: Any) -> common.Table:
+    """What grows how fast before the first update, nats a step: run_id, quantity, rate."""
+    exponents = (
+        'union all select run_id, mode, exponent from lyapunov where update = 0 and "index" = 1'
+        if "lyapunov" in study.tables
+        else ""
+    )
+    found: common.Table = study.columns(
+        f"""
+        select run_id, quantity, rate from (
+            select run_id, 'gradient' as quantity, -ln(10) * slope as rate from gradient_fit where update = 0 {KEEPING}
+        ) {exponents} order by all
+        """
+    )
+    return found
+
+
+def _page(page: common.Page, kinds: list[str], rows: common.Table, runs: common.Table, out: Path) -> list[Path]:
+    looks = style.looks(runs["label"])
+    figure, grid = style.grid(len(page.rows), page.columns, 2.1, sharey=True)
+    table: list[dict[str, object]] = []
+    spreads: list[Band] = []
+    for line, (place, columns) in zip(grid, page.rows, strict=True):
+        line[0].set_ylabel(f"{place}\nrate (nats a step)")
+        for axes in line[len(columns) :]:
+            axes.axis("off")
+        for axes, kind in zip(line, [kinds[column] for column in columns], strict=False):
+            mine = {name: column[(rows["place"] == place) & (rows["kind"] == kind)] for name, column in rows.items()}
+            known: dict[str, object] = {"panel": place, "kind": kind}
+            table += [known | row for row in _draw_theory(axes, mine)]
+            for (label, quantity), group in common.groups(mine, "label", "quantity"):
+                gains, spread = _line(group)
+                _draw_line(axes, gains, spread, looks[label], quantity)
+                spreads.append(spread)
+                points = zip(gains, spread.median, spread.low, spread.high, spread.count, strict=True)
+                table += [
+                    known | {"label": label, "quantity": quantity, **_point(*point), "band": spread.kind}
+                    for point in points
+                ]
+            counts = [int(count) for spread in spreads for count in spread.count if count]
+            style.head(axes, kind)
+            _mark_zero(axes)
+            axes.set_xlabel("gain $g$")
+    style.legend(figure, *_legend(rows, looks))
+    bands = common.in_words(spread.kind for spread in spreads)
+    unlooked = len(runs["run_id"]) - len(set(rows["run_id"]))
+    lacking = "" if "driven" in rows["quantity"] else " No run was looked at by the probe `lyapunov`."
+    lines = [
+        f"Before training. Lines: median over runs ({common.span(counts)} a gain); {bands}."
+        + (f" Not drawn: {unlooked} runs not looked at." if unlooked else "")
+        + lacking
+    ]
+    style.foot(figure, lines)
+    return style.save(figure, out, f"phase_diagram{page.suffix}", table)
+
+
+def _line(rows: common.Table) -> Line:
+    """Gains, and the band over the runs at each."""
+    gains, place = np.unique(rows["gain"], return_inverse=True)
+    rank = np.array([int((place[:row] == gain).sum()) for row, gain in enumerate(place)])
+    matrix = np.full((int(rank.max()) + 1, len(gains)), np.nan)
+    matrix[rank, place] = common.plain(rows["rate"])
+    return gains, band(matrix)
+
+
+def _point(
+    gain: float, median: float, low: float = np.nan, high: float = np.nan, runs: object = None
+) -> dict[str, object]:
+    return {"gain": gain, "median": median, "low": low, "high": high, "runs": runs}
+
+
+def _draw_line(axes: Axes, gains: np.ndarray, spread: Band, look: style.Look, quantity: str) -> None:
+    axes.plot(gains, finite(spread.median), color=look.colour, marker=look.marker, linewidth=1.0, **DRAWN[quantity])
+    axes.fill_between(gains, finite(spread.low), finite(spread.high), color=look.colour, alpha=0.15, linewidth=0)
+
+
+def _draw_theory(axes: Axes, rows: common.Table) -> list[dict[str, object]]:
+    """The line of theory over the gains of a panel, where there is one; gives its rows of the CSV."""
+    activation, sigma = rows["activation"][0], float(rows["sigma"][0])
+    if activation not in ACTIVATIONS or np.isnan(sigma):
+        return []
+    gains = np.linspace(rows["gain"].min(), rows["gain"].max(), 101)
+    rates = leading_exponent(activation, sigma * gains)
+    axes.plot(gains, finite(rates), color="0.65", linewidth=2.8, zorder=1.8)
+    return [
+        {"label": "", "quantity": "theory", **_point(float(gain), float(rate)), "band": ""}
+        for gain, rate in zip(gains, rates, strict=True)
+    ]
+
+
+def _mark_zero(axes: Axes) -> None:
+    axes.axhline(0, color="0.25", linewidth=0.8, zorder=1.5)
+    # Where no line passes: rates rise with the gain.
+    for text, place, offset, side, align in (
+        ("explodes", 0.01, 2, "bottom", "left"),
+        ("vanishes", 0.99, -2, "top", "right"),
+    ):
+        axes.annotate(
+            text,
+            (place, 0),
+            xycoords=("axes fraction", "data"),
+            xytext=(0, offset),
+            textcoords="offset points",
+            ha=align,
+            va=side,
+            fontsize=style.SMALL,
+            color="0.25",
+        )
+
+
+def _legend(rows: common.Table, looks: dict[str, style.Look]) -> tuple[list[Any], list[str]]:
+    entries: list[tuple[Any, str]] = [
+        (Line2D([], [], color=looks[label].colour, marker=looks[label].marker), label)
+        for label in sorted(set(rows["label"]))
+    ]
+    for quantity in [name for name in DRAWN if name in rows["quantity"]]:
+        entries.append((Line2D([], [], color="0.25", marker="o", **DRAWN[quantity]), NAMES[quantity]))
+    entries.append((Line2D([], [], color="0.65", linewidth=2.8), "theory"))
+    return [handle for handle, _ in entries], [name for _, name in entries]
+
+
+if __name__ == "__main__":
+    sys.exit(common.main(draw, __doc__))

@@ -1,0 +1,232 @@
+"""What is still readable from the state along the gap, above what arrives there of the answer's gradient.
+
+    python analysis/retention_along_gap.py runs/demo --out figures/
+    python analysis/retention_along_gap.py runs/demo --item sum
+
+How to read it. A column a cell; time runs to the right, and the answer stands at the dotted line. Upper panels: how
+well what the task showed can be read from the state at step t by a linear readout fitted to other sequences, solid from
+h_t, dashed from c_t: accuracy for classes, R^2 for values. 1 is all of it; the grey dotted line is chance, what a
+readout of nothing scores. Of several items shown by then the median is taken, or one of them alone with --item. Scores
+below -0.1, worse than the mean, are not shown.
+
+Lower panels: the norm of dL/dh_t (solid) and dL/dc_t (dashed) of the same runs, with the factor by which it changes in
+each step back and, in brackets, its horizon in steps, as in the figure gradient_flow. Where the upper lines stay up
+while the lower ones fall, the state keeps what its gradient no longer reaches: training cannot improve there what is
+kept, however much is.
+
+Lines are medians over seeds, bands run from the 10 % to the 90 % quantile (least to greatest where there are fewer than
+10 seeds). Thick at the end of training, thin and pale before the first update. Only runs that came to an end are drawn.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import common
+import numpy as np
+import style
+from gradient_panel import DASHES, OTHERS, draw_panel, legend, norm_of, steps_to_answer, symbol
+from matplotlib.axes import Axes
+from moments import LAST_ANSWER, THIN, Profile, along_t, need_probe, note, pivot, rows_at
+
+from lrd.stats import Band, median
+
+BLOCKS = 2  # pairs of rows of panels on a page
+LOWEST = -0.1
+
+Place = tuple[str, int]  # panel, gap
+Key = tuple[str, int, str, str, str]  # panel, gap, label, variable, moment
+Block = tuple[Place, list[str]]
+
+
+@dataclass(frozen=True)
+class Found:
+    """What the records hold for this figure: of scores the band of the score and that of chance."""
+
+    scores: dict[Key, tuple[Profile, Profile]]
+    profiles: dict[Key, Profile]
+    slopes: dict[Key, float]
+    answers: dict[Place, int]
+    run_ids: common.Array
+
+
+@style.paper
+def draw(study: Any, out: Path, item: str = "median") -> list[Path]:
+    """Draw retention and gradient flow of a study, of the median item or of one by name; gives the files written."""
+    need_probe(study, "retention")
+    runs = common.runs_of(study)
+    found = _find(study, runs, item)
+    blocks = _blocks(found.scores)
+    of_item = "" if item == "median" else "_" + item.replace(" ", "_")
+    paths: list[Path] = []
+    for page, start in enumerate(range(0, len(blocks), BLOCKS)):
+        suffix = f"_{page + 1}" if page else ""
+        paths += _page(f"retention_along_gap{of_item}{suffix}", blocks[start : start + BLOCKS], found, runs, out)
+    return paths
+
+
+def _find(study: Any, runs: common.Table, item: str) -> Found:
+    scores = _scores(study, item)
+    if not len(scores["run_id"]):
+        raise common.NothingToDrawError("no finished run was looked at by the probe `retention` at its start or end")
+    scores = common.join_runs(scores, runs)
+    flows = rows_at(study, "gradient_flow", "variable, t, log10_gmean", "part = 'total'", LAST_ANSWER)
+    fits = rows_at(study, "gradient_fit", "variable, slope")
+    flows, fits = (_of_runs(rows, scores["run_id"], runs) for rows in (flows, fits))
+    keys = ("panel", "gap", "label", "variable", "moment")
+    return Found(
+        {key: (along_t(group, "score"), along_t(group, "chance")) for key, group in common.groups(scores, *keys)},
+        {key: along_t(group, "log10_gmean") for key, group in common.groups(flows, *keys)},
+        {key: float(median(common.plain(group["slope"]))) for key, group in common.groups(fits, *keys)},
+        {key: int(np.max(group["answer"])) for key, group in common.groups(scores, "panel", "gap")},
+        scores["run_id"],
+    )
+
+
+def _of_runs(rows: common.Table, run_ids: common.Array, runs: common.Table) -> common.Table:
+    """The rows of these runs alone, with what is known of their run."""
+    chosen = np.isin(rows["run_id"].astype(str), run_ids.astype(str))
+    return common.join_runs({name: column[chosen] for name, column in rows.items()}, runs)
+
+
+def _scores(study: Any, item: str) -> common.Table:
+    """Score and chance of each finished run, moment, variable and step: of one item, or the median over all."""
+    rows = rows_at(study, "retention", "item, variable, t, lag, score, chance")
+    if item != "median":
+        known = sorted(set(rows["item"]))
+        if known and item not in known:
+            raise common.NothingToDrawError(f"no item {item!r} in its records; there is {', '.join(known)}, or median")
+        rows = {name: column[rows["item"] == item] for name, column in rows.items()}
+    parts = []
+    for (run_id, moment, variable), look in common.groups(rows, "run_id", "moment", "variable"):
+        steps, scores = pivot(look, "item", "t", "score")
+        chances = pivot(look, "item", "t", "chance")[1]
+        names = {"run_id": run_id, "moment": moment, "variable": variable}
+        labels = {name: np.full(len(steps), value, dtype=object) for name, value in names.items()}
+        answer = np.full(len(steps), np.max(look["t"] + look["lag"]))
+        parts.append(labels | {"t": steps, "answer": answer, "score": median(scores), "chance": median(chances)})
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]} if parts else rows
+
+
+def _blocks(keys: Iterable[Key]) -> list[Block]:
+    """A pair of rows of panels each: a task and gap, and the cells that stand side by side."""
+    cells: dict[Place, set[str]] = {}
+    for panel, gap, label, *_ in keys:
+        cells.setdefault((panel, gap), set()).add(label)
+    return [
+        (place, sorted(cells[place])[start : start + common.COLUMNS])
+        for place in sorted(cells)
+        for start in range(0, len(cells[place]), common.COLUMNS)
+    ]
+
+
+def _page(name: str, blocks: list[Block], found: Found, runs: common.Table, out: Path) -> list[Path]:
+    looks = style.looks(runs["label"])
+    figure, grid = style.grid(2 * len(blocks), max(len(labels) for _, labels in blocks), 1.45)
+    table: list[dict[str, object]] = []
+    shown: set[Key] = set()
+    for index, ((panel, gap), labels) in enumerate(blocks):
+        pair = grid[2 * index : 2 * index + 2]
+        for axes, called in zip((pair[0][0], pair[1][0]), ("readable", "gradient norm"), strict=True):
+            axes.set_ylabel(called)
+        for column, (above, below) in enumerate(zip(*pair, strict=True)):
+            if column >= len(labels):
+                above.axis("off")
+                below.axis("off")
+                continue
+            here = (panel, gap, labels[column])
+            answer = found.answers[panel, gap]
+            shown |= {key for key in found.scores if key[:3] == here}
+            table += _draw_scores(above, here, found, looks[here[2]], answer)
+            table += _draw_gradients(below, here, found, looks, answer)
+            style.head(above, f"{here[2]}: {panel}, $T$ = {gap}")
+            below.set_xlabel("step $t$")
+    style.legend(figure, *_legend(shown, looks))
+    bands = [spread for key in sorted(shown) for spread in (found.scores[key][0][1],)]
+    style.foot(figure, [note(bands, runs, found.run_ids)])
+    return style.save(figure, out, name, table)
+
+
+def _draw_scores(
+    axes: Axes, here: tuple[str, int, str], found: Found, look: style.Look, answer: int
+) -> list[dict[str, object]]:
+    """The scores of one cell; gives their rows of the CSV."""
+    table: list[dict[str, object]] = []
+    least = 0.0
+    for key in sorted((key for key in found.scores if key[:3] == here), key=lambda key: key[4] == "end"):
+        (steps, spread), (_, chance) = found.scores[key]
+        (line,) = axes.plot(steps, spread.median, color=look.colour, linestyle=DASHES.get(key[3], OTHERS))
+        least = min(least, float(np.fmin.reduce(spread.median, initial=0.0)))
+        if key[4] == "init":
+            line.set(**THIN)
+        else:
+            line.set(marker=look.marker, markevery=(0.1, 0.25))
+            axes.fill_between(steps, spread.low, spread.high, color=look.colour, alpha=0.18, linewidth=0)
+        table += _rows(key, "retention", steps, spread, chance.median)
+    axes.set_ylim(max(least, LOWEST) - 0.04, 1.04)
+    axes.plot(steps, chance.median, color="0.25", linewidth=0.8, linestyle=":", zorder=1.9)
+    if np.isfinite(chance.median[-1]):
+        _name_chance(axes, float(chance.median[-1]))
+    steps_to_answer(axes, answer)
+    axes.set_xlim(*_reach(answer))
+    return table
+
+
+def _name_chance(axes: Axes, level: float) -> None:
+    axes.annotate(
+        "chance",
+        (0.01, level),
+        xycoords=("axes fraction", "data"),
+        xytext=(0, 2),
+        textcoords="offset points",
+        fontsize=style.SMALL,
+        color="0.25",
+    )
+
+
+def _reach(answer: int) -> tuple[float, float]:
+    """The steps that a panel shows: the same above and below."""
+    return -0.04 * max(answer, 1), 1.04 * max(answer, 1)
+
+
+def _draw_gradients(
+    axes: Axes, here: tuple[str, int, str], found: Found, looks: dict[str, style.Look], answer: int
+) -> list[dict[str, object]]:
+    """The gradient flow of the same runs, as in the figure of that name; gives its rows of the CSV."""
+    keys = sorted((key for key in found.profiles if key[:3] == here), key=lambda key: (key[4] == "end", key[3] != "h"))
+    if not keys:
+        axes.axis("off")
+        return []
+    slopes = {key[2:]: found.slopes.get(key, np.nan) for key in keys}
+    draw_panel(axes, {key[2:]: found.profiles[key] for key in keys}, slopes, looks, answer, "")
+    axes.set_xlim(*_reach(answer))
+    return [row for key in keys for row in _rows(key, "gradient", *found.profiles[key], None)]
+
+
+def _rows(
+    key: Key, quantity: str, steps: common.Array, spread: Band, chance: common.Array | None
+) -> list[dict[str, object]]:
+    names = dict(zip(("panel", "gap", "label", "variable", "moment"), key, strict=True)) | {"quantity": quantity}
+    points = zip(steps, spread.median, spread.low, spread.high, spread.count, strict=True)
+    return [
+        names
+        | dict(zip(("t", "median", "low", "high", "runs"), point, strict=True))
+        | {"band": spread.kind, "chance": None if chance is None else chance[index]}
+        for index, point in enumerate(points)
+    ]
+
+
+def _legend(keys: set[Key], looks: dict[str, style.Look]) -> tuple[list[Any], list[str]]:
+    """As of the gradient flow, whose dashes tell the variables apart in both rows."""
+    handles, names = legend({key[2:] for key in keys}, looks)
+    both = {norm_of(variable): f"${symbol(variable)}$" for variable in {key[3] for key in keys}}
+    return handles, [both.get(name, name) for name in names]
+
+
+if __name__ == "__main__":
+    choice = {"default": "median", "help": "an item by name, or the median over items (default: median)"}
+    sys.exit(common.main(draw, __doc__, item=choice))
