@@ -8,10 +8,11 @@ them (each the median over seeds), the darker one is the band of the median over
 everything; at 0.9 a tenth of what was stored is gone with each step.
 
 The last panel asks what that means for the gradient. Dashed is the product of the forget gates from t to the answer
-(geometric mean over units and samples): what would be left of dL/dc at t if the gates alone carried it back. Solid is
-the measured norm of dL/dc_t relative to its value at the answer (geometric mean over samples). The two differ by the
-recurrent weights, by which c also acts through h and the gates of later steps: solid above dashed is gradient that
-arrives by that way.
+(geometric mean over units and samples): what would be left of dL/dc at t if the gates alone carried it back; dotted the
+same of those units and samples that keep most (95 % quantile). Solid is the measured norm of dL/dc_t relative to its
+value at the answer (geometric mean over samples). A norm counts the units that keep most, and so may run above the
+dashed line; where it leaves the dotted one too, the gradient arrives by the recurrent weights, by which c also acts
+through h and the gates of later steps.
 
 Lines are medians over seeds, bands run from the 10 % to the 90 % quantile (least to greatest where there are fewer
 than 10 seeds). Thick at the end of training, thin and pale before the first update. Only runs that came to an end are
@@ -34,9 +35,9 @@ from matplotlib.lines import Line2D
 from moments import THIN, Profile, along_t, finite, need_probe, note, rows_at
 
 COLUMNS, ROWS = 4, 5
-DASHES: dict[str, Any] = {"gradient": "-", "product": (0, (3, 1.2))}
+DASHES: dict[str, Any] = {"gradient": "-", "product": (0, (3, 1.2)), "product q95": (0, (1, 1.2))}
 
-Key = tuple[str, int, str, str, str, str]  # panel, gap, quantity (gate, gradient or product), of what, label, moment
+Key = tuple[str, int, str, str, str, str]  # panel, gap, quantity (gate, or one of DASHES), of what, label, moment
 Line = tuple[str, str, str, str]  # quantity, of what, label, moment
 Statistics = tuple[Profile, ...]  # value, and the two quartiles over units and samples
 
@@ -46,7 +47,9 @@ def draw(study: Any, out: Path) -> list[Path]:
     """Draw the gates of a study along the gap; gives the files written."""
     need_probe(study, "gates")
     runs = common.runs_of(study)
-    seen = rows_at(study, "gates", "quantity, gate, variable, t, lag, mean, q25, q50, q75", "quantity <> 'since_store'")
+    seen = rows_at(
+        study, "gates", "quantity, gate, variable, t, lag, mean, q25, q50, q75, q95", "quantity <> 'since_store'"
+    )
     if not len(seen["run_id"]):
         raise common.NothingToDrawError("no finished run that was looked at by the probe `gates` has a cell with gates")
     rows = common.join_runs(_lines(seen, _gradients(study, seen)), runs)
@@ -85,26 +88,20 @@ def _gradients(study: Any, seen: common.Table) -> common.Table:
 def _lines(seen: common.Table, gradients: common.Table) -> common.Table:
     """All that is drawn as rows of one table: run_id, moment, t, lag, quantity, of ``what``, value, q25, q75."""
     gate = seen["quantity"] == "gate"
-    unknown = np.full(len(gate), np.nan)
-    of_gates = {
-        "quantity": np.where(gate, "gate", "product"),
-        "what": np.where(gate, seen["gate"], seen["variable"]),
-        "value": np.where(gate, seen["q50"], seen["mean"]),
-        "q25": np.where(gate, seen["q25"], unknown),
-        "q75": np.where(gate, seen["q75"], unknown),
-    }
-    unknown = np.full(len(gradients["t"]), np.nan)
-    of_gradients = {
-        "quantity": np.full(len(unknown), "gradient", dtype=object),
-        "what": gradients["variable"],
-        "value": gradients["value"],
-        "q25": unknown,
-        "q75": unknown,
-    }
-    parts = [
-        table | {name: source[name] for name in ("run_id", "moment", "t", "lag")}
-        for table, source in ((of_gates, seen), (of_gradients, gradients))
-    ]
+    gates, products = ({name: column[chosen] for name, column in seen.items()} for chosen in (gate, ~gate))
+    sources = (  # rows, quantity, what, value
+        (gates, "gate", "gate", "q50"),
+        (products, "product", "variable", "mean"),
+        (products, "product q95", "variable", "q95"),
+        (gradients, "gradient", "variable", "value"),
+    )
+    parts = []
+    for rows, quantity, what, value in sources:
+        unknown = np.full(len(rows["t"]), np.nan)
+        part = {name: rows[name] for name in ("run_id", "moment", "t", "lag")}
+        part |= {"quantity": np.full(len(unknown), quantity, dtype=object), "what": rows[what], "value": rows[value]}
+        part |= {name: rows[name] if quantity == "gate" else unknown for name in ("q25", "q75")}
+        parts.append(part)
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
@@ -178,7 +175,8 @@ def _draw_kept(axes: Axes, mine: dict[Line, Statistics], looks: dict[str, style.
         if moment == "init":
             line.set(**THIN)
             continue
-        line.set(marker=looks[label].marker, markevery=0.3)
+        if quantity != "product q95":
+            line.set(marker=looks[label].marker, markevery=0.3)
         low, high = np.maximum(spread.low, limits[0]), np.minimum(spread.high, limits[1])
         axes.fill_between(steps, low, high, color=colour, alpha=0.18, linewidth=0)
         say_where_it_goes(axes, steps, middle, limits, colour)
@@ -197,7 +195,7 @@ def _legend(keys: set[Key], looks: dict[str, style.Look]) -> tuple[list[Any], li
     entries: list[tuple[Any, str]] = []
     for label in sorted({key[4] for key in keys}):
         entries.append((Line2D([], [], color=looks[label].colour, marker=looks[label].marker), label))
-    names = {"gradient": "measured gradient", "product": "product of forget gates"}
+    names = {"gradient": "measured gradient", "product": "product of forget gates", "product q95": "its 95 % quantile"}
     for quantity in [name for name in DASHES if any(key[2] == name for key in keys)]:
         entries.append((Line2D([], [], color="0.25", linestyle=DASHES[quantity], linewidth=1.0), names[quantity]))
     if len({key[5] for key in keys}) > 1:

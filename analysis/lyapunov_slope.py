@@ -93,15 +93,18 @@ def _page(page: common.Page, rows: common.Table, runs: common.Table, out: Path) 
             axes.axis("off")
         for axes, gap in zip(line, gaps, strict=False):
             mine = {name: column[(shown["panel"] == task) & (shown["gap"] == gap)] for name, column in shown.items()}
-            for (label, moment), points in common.groups(mine, "label", "moment"):
-                _draw_points(axes, points, looks[label], moment)
+            of_moment = dict(common.groups(mine, "moment", "label"))
+            for moment, label in sorted(of_moment, reverse=True):  # filled points on top
+                _draw_points(axes, of_moment[moment, label], looks[label], moment)
             table += [
                 dict(zip(COLUMNS, row, strict=True)) for row in zip(*(mine[name] for name in COLUMNS), strict=True)
             ]
             _draw_lines(axes, mine)
             apart = float(median(mine["exponent"] - mine["rate"]))
             style.head(
-                axes, f"{task}, $T$ = {gap}", f"exponent − rate: {apart:+.2g}" if len(mine["rate"]) else "no point"
+                axes,
+                f"{task}, $T$ = {gap}",
+                f"exponent − rate: {apart:+.2g}".replace("-", "−") if len(mine["rate"]) else "no point",
             )
     for axes in grid[-1]:
         axes.set_xlabel("rate of the gradient (nats a step)")

@@ -6,12 +6,13 @@ How to read it. One panel a cell and activation; the gain g of the initial W run
 taken before the first update. Up runs the rate at which things grow, in nats a step: solid, the gradient of one
 answer's loss, for each step back from the answer; dashed, the leading Lyapunov exponent along the task's own inputs, at
 which a small difference between states grows for each step forward; dotted, the same without input. In the long run the
-first two are one number; marks of different size stand around each other where all agree. Below the line at 0 gradients vanish, above it they explode.
+first two are one number; marks of different size stand around each other where all agree. Below the line at 0 gradients
+vanish, above it they explode.
 
-The grey line is theory for large networks without input or bias (``lrd.stats.mean_field``): ln g for the identity, ln g
-- ln(2)/2 for relu, and the mean field of tanh. It is drawn for initialisers of W whose entries have a variance that goes
-with 1/N. One matrix of finite size has an eigenvalue a little outside the circle of radius g, so that the identity lies
-above its line; tanh networks near g = 1 and above settle into fixed points or cycles, and lie below theirs.
+The grey line is theory for large networks without input or bias (``lrd.stats.mean_field``): ln g for the identity,
+ln g - ln(2)/2 for relu, and the mean field of tanh. It is drawn for initialisers of W whose entries have a variance
+that goes with 1/N. One matrix of finite size has an eigenvalue a little outside the circle of radius g, so that the
+identity lies above its line; tanh networks near g = 1 settle into fixed points or cycles, and lie below theirs.
 
 Lines are medians over the runs at a gain, bands run from the 10 % to the 90 % quantile (least to greatest where there
 are fewer than 10). Of a cell with several state variables the gradient is that of c. Runs count whatever became of them
@@ -29,6 +30,7 @@ import numpy as np
 import style
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
+from matplotlib.patheffects import withStroke
 from moments import KEEPING, finite
 
 from lrd.stats import Band, band
@@ -204,6 +206,7 @@ def _mark_zero(axes: Axes) -> None:
             va=side,
             fontsize=style.SMALL,
             color="0.25",
+            path_effects=[withStroke(linewidth=1.5, foreground="white")],
         )
 
 

@@ -36,8 +36,8 @@ def test_every_line_is_the_band_over_finished_seeds(study: MadeStudy, rows: list
             middle = float(np.median(values))
             quartiles = [number(row["q25"]), number(row["q75"])]
             assert quartiles == pytest.approx([middle - 0.1, middle + 0.15], rel=1e-8)
-        elif row["quantity"] == "product":
-            values = [product(run, at[run.run_id], t) for run in runs]
+        elif row["quantity"].startswith("product"):
+            values = [product(run, at[run.run_id], t) / (2 if "q95" in row["quantity"] else 1) for run in runs]
         else:
             profiles = [run.profiles[at[run.run_id], "c"] for run in runs]
             values = [float(profile[t] - profile[-1]) for profile in profiles]
@@ -48,7 +48,7 @@ def test_every_gate_and_step_is_there(study: MadeStudy, rows: list[dict[str, str
     assert {row["label"] for row in rows} == {"lstm"}  # the other cells have no gates
     steps = sum({(run.task, run.gap): length(run) for run in study.runs}.values())
     counts = Counter((row["quantity"], row["what"], row["moment"]) for row in rows)
-    lines = [("gate", name) for name in GATES] + [("product", "c"), ("gradient", "c")]
+    lines = [("gate", name) for name in GATES] + [("product", "c"), ("product q95", "c"), ("gradient", "c")]
     assert counts == {(*line, moment): steps for line in lines for moment in ("init", "end")}
 
 
@@ -58,7 +58,7 @@ def test_product_and_gradient_start_from_the_answer(rows: list[dict[str, str]]) 
         place = row["panel"], row["gap"]
         last[place] = max(last.get(place, 0), int(row["t"]))
     at_answer = [row for row in rows if int(row["t"]) == last[row["panel"], row["gap"]] and row["quantity"] != "gate"]
-    assert len(at_answer) == 4 * 2 * 2
+    assert len(at_answer) == 4 * 2 * 3
     assert {float(row["median"]) for row in at_answer} == {0.0}
 
 
@@ -76,4 +76,8 @@ def test_without_gradient_flow_the_product_stands_alone(tmp_path: Path) -> None:
         file.unlink()
     study = open_study(tmp_path / "made")
     gates_along_gap.draw(study, tmp_path / "out")
-    assert {row["quantity"] for row in rows_of(tmp_path / "out" / "gates_along_gap.csv")} == {"gate", "product"}
+    assert {row["quantity"] for row in rows_of(tmp_path / "out" / "gates_along_gap.csv")} == {
+        "gate",
+        "product",
+        "product q95",
+    }
