@@ -13,7 +13,10 @@ from drawn import finished, number, rows_of, update_at
 from synthetic import MadeStudy, make_study
 from synthetic_probes import exponent
 
-from lrd.records import open_study
+from lrd.probes import Lyapunov
+from lrd.records import RunRecord, open_study
+
+pytestmark = pytest.mark.usefixtures("numbers_alone")
 
 
 def test_points_are_the_runs(study: MadeStudy, tmp_path: Path) -> None:
@@ -72,3 +75,15 @@ def test_nothing_finite_is_no_crash(tmp_path: Path) -> None:
     lyapunov_slope.draw(study, tmp_path / "out")
     rows = rows_of(tmp_path / "out" / "lyapunov_slope.csv")
     assert sorted((row["run_id"], row["moment"]) for row in rows) == sorted((run.run_id, "init") for run in diverged)
+
+
+def test_a_study_of_which_nothing_is_finite_has_empty_panels(tmp_path: Path) -> None:
+    made = make_study(tmp_path, tasks=("copy",), gaps=(10,), labels=("rnn",), seeds=2)
+    for run in made:
+        (tmp_path / "made" / run.run_id / "lyapunov.parquet").unlink()
+        record, types = RunRecord(tmp_path, "made", run.run_id), Lyapunov.columns
+        numbers = {key: [np.nan] for key in ("se_time", "se_samples", "standard_error")}
+        rows = {"mode": ["driven"], "index": [1], "exponent": [-np.inf]} | numbers
+        record.merge_look("lyapunov", 0, {name: np.array(column) for name, column in rows.items()}, types)
+    lyapunov_slope.draw(open_study(tmp_path / "made"), tmp_path / "out")
+    assert [set(row.values()) for row in rows_of(tmp_path / "out" / "lyapunov_slope.csv")] == [{""}]

@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 import retention_along_gap
 from drawn import finished, is_band_of, number, rows_of, update_at
-from synthetic import Made, MadeStudy
+from synthetic import Made, MadeStudy, make_study
 from synthetic_probes import CHANCE, ITEMS, looks, score
 
 from lrd.records import open_study
+
+pytestmark = pytest.mark.usefixtures("numbers_alone")
 
 
 def of_row(runs: list[Made], row: dict[str, str]) -> list[Made]:
@@ -65,3 +67,12 @@ def test_below_stands_the_gradient_flow_of_the_same_runs(study: MadeStudy, tmp_p
 def test_an_item_that_is_not_there_is_named(study: MadeStudy, tmp_path: Path) -> None:
     with pytest.raises(common.NothingToDrawError, match=r"no item 'last'.*there is final, first, middle, or median"):
         retention_along_gap.draw(open_study(study.folder), tmp_path, item="last")
+
+
+def test_without_gradient_flow_the_scores_stand_alone(tmp_path: Path) -> None:
+    make_study(tmp_path, tasks=("copy",), gaps=(10,), seeds=2)
+    for name in ("gradient_flow", "gradient_fit"):
+        for file in (tmp_path / "made").glob(f"*/{name}.parquet"):
+            file.unlink()
+    paths = retention_along_gap.draw(open_study(tmp_path / "made"), tmp_path / "out")
+    assert {row["quantity"] for row in rows_of(paths[2])} == {"retention"}

@@ -137,3 +137,14 @@ def test_a_line_that_leaves_the_panel_says_where_it_gets_to() -> None:
     looks = style.looks(label for label, *_ in profiles)
     gradient_panel.draw_panel(axes, profiles, slopes, looks, 399, "panel")
     assert [text.get_text() for text in axes.texts] == ["to $10^{-399}$", "to $10^{80}$"]
+
+
+@pytest.mark.parametrize("variable", ["c", "z", "slow_part"])
+def test_a_state_variable_may_have_any_name(variable: str) -> None:
+    figure, ((axes,),) = style.grid(1, 1, 1.5)
+    key = ("mine", variable, "end")
+    looks = style.looks(["mine"])
+    gradient_panel.draw_panel(axes, {key: (np.arange(3), band([[-1.0, 0.0, 1.0]]))}, {key: 1.0}, looks, 2, "panel")
+    style.legend(figure, *gradient_panel.legend({key}, looks))
+    figure.canvas.draw()  # parses the mathematics of every text
+    assert gradient_panel.norm_of("h") == r"$\Vert\partial L/\partial {h}_t\Vert$"
