@@ -41,7 +41,7 @@ def draw(study: Any, out: Path, when: str = "both") -> list[Path]:
     moments = list(MOMENTS) if when == "both" else [when]
     rows = _probes(study, "gradient_flow", "answer, t, lag, log10_gmean", "part = 'total'", moments)
     if not len(rows["run_id"]):
-        raise common.NothingToDrawError("no finished run has a gradient flow (was probe.enabled off?)")
+        raise common.NothingToDrawError("no finished run has a gradient flow (was it trained with probe=none?)")
     if len(set(rows["answer"])) > 1:  # losses of different answers are no seeds of one curve
         answer = dict(zip(rows["run_id"], rows["answer"], strict=True))
         named = [

@@ -112,8 +112,7 @@ class WandbTracker:
                 one_line(error),
                 self.directory,
             )
-            if isinstance(error, ConnectionError):  # its service is gone, over which it would trip again at exit
-                tear_down()
+            tear_down()  # it would wait at exit for a server that does not answer, or trip over a service that is gone
 
 
 def one_line(error: BaseException) -> str:

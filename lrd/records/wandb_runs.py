@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import subprocess
+import sys
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -60,12 +63,30 @@ def log_in() -> None:
         raise RuntimeError("no API key; `wandb login` or WANDB_API_KEY gives one")
 
 
-def tear_down() -> None:
-    """End wandb's service."""
-    with contextlib.suppress(Exception):
-        import wandb
+def tear_down(patience: float = 5.0) -> None:
+    """End wandb's service; kill it where it does not end within ``patience`` seconds, as when it waits for a server."""
+    process = _service()
 
-        wandb.teardown()
+    def end() -> None:
+        with contextlib.suppress(Exception):
+            import wandb
+
+            wandb.teardown()
+
+    thread = threading.Thread(target=end, daemon=True)
+    thread.start()
+    thread.join(patience)
+    if thread.is_alive() and process is not None:
+        process.kill()
+        thread.join(patience)
+
+
+def _service() -> subprocess.Popen[bytes] | None:
+    """The process of wandb's service, for which wandb has no public name; None where there is none."""
+    setup = sys.modules.get("wandb.sdk.wandb_setup")
+    connection = getattr(getattr(setup, "_singleton", None), "_connection", None)
+    found = getattr(getattr(connection, "_proc", None), "_process", None)
+    return found if isinstance(found, subprocess.Popen) else None
 
 
 class WandbRuns:

@@ -101,9 +101,7 @@ class WandbServer:
 
     def close(self) -> None:
         """End wandb's service, within some seconds."""
-        thread = threading.Thread(target=tear_down, daemon=True)
-        thread.start()
-        thread.join(10)
+        tear_down()
 
 
 def _of(run: Any) -> Known:

@@ -13,7 +13,12 @@ from commands import LRD, assert_equal_records, content, environment, once, run,
 from lrd.records import RecordError, open_study
 
 SWEEP = ["task=adding", "task.gap=10", "cell=rnn,lstm", "seed=0,1", "cell.hidden_size=4", "training.max_updates=25"]
-SWEEP += ["training.eval_every=10", "training.eval_samples=8", "training.test_samples=8", "probe.samples=4"]
+SWEEP += [
+    "training.eval_every=10",
+    "training.eval_samples=8",
+    "training.test_samples=8",
+    "probe.gradient_flow.samples=4",
+]
 COMMAND = [LRD, "train", "-m", *SWEEP, "tracker=none", "hydra.launcher.workers=2"]
 SIZE = 2048  # kB; the records of the sweep take some 300
 SCRIPT = f"""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import signal
 import socket
 import subprocess
 import sys
@@ -188,3 +189,22 @@ def test_keys_are_taken_out_of_messages(monkeypatch: pytest.MonkeyPatch) -> None
     text = f"401 for {KEY}\nand wandb_v1_abc123_xyz, my-own-secret"
     assert without_keys(text) == "401 for *** and ***, ***"
     assert environment(Path("/x")).get("WANDB_API_KEY") is None  # nor do the tests' commands have it
+
+
+def test_a_service_that_does_not_end_by_itself_is_killed(tmp_path: Path) -> None:
+    """One that is stopped, so that it never answers, stands for one that waits for a server."""
+    code = (
+        "import os, signal, time\n"
+        "from pathlib import Path\n"
+        "from lrd.records.wandb_runs import WandbRuns, _service, tear_down\n"
+        f"runs = WandbRuns('p', None, Path({str(tmp_path)!r}))\n"
+        "runs.open('a', 's', {}, 'a', 'offline')\n"
+        "process = _service()\n"
+        "os.kill(process.pid, signal.SIGSTOP)\n"
+        "tear_down(0.5)\n"
+        "print(process.poll())\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, env=environment(tmp_path)
+    )
+    assert done.stdout.strip() == str(-signal.SIGKILL), done.stderr

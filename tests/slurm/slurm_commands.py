@@ -26,7 +26,7 @@ SWEEP += [
     "training.max_updates=200",
     "training.eval_every=20",
     "training.stop_when_solved=false",
-    "probe.samples=4",
+    "probe.gradient_flow.samples=4",
 ]
 LOCAL = ["hydra.launcher.workers=2"]
 SLURM = ["hydra/launcher=slurm", "hydra.launcher.poll_seconds=0.2", "hydra.launcher.array=1"]
