@@ -37,9 +37,9 @@ from lrd.stats import Band, band
 from lrd.stats.mean_field import ACTIVATIONS, leading_exponent
 
 DRAWN: dict[str, dict[str, Any]] = {
-    "gradient": {"linestyle": "-", "markersize": 2.2},
-    "driven": {"linestyle": (0, (4, 1.5)), "markerfacecolor": "none", "markeredgewidth": 0.7, "markersize": 4.4},
-    "free": {"linestyle": (0, (1, 1.2)), "markerfacecolor": "none", "markeredgewidth": 0.7, "markersize": 7},
+    "gradient": {"linestyle": "-", "markersize": 2},
+    "driven": {"linestyle": (0, (4, 1.5)), "markerfacecolor": "none", "markeredgewidth": 0.7, "markersize": 3.8},
+    "free": {"linestyle": (0, (1, 1.2)), "markerfacecolor": "none", "markeredgewidth": 0.7, "markersize": 5.8},
 }
 NAMES = {
     "gradient": "gradient, a step back",
