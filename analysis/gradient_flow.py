@@ -27,9 +27,11 @@ from typing import Any
 import common
 import numpy as np
 import style
+from flow import PROFILE, TOTAL, panels_by_answer
 from gradient_panel import Key, Profile, draw_panel, legend
+from moments import LAST_ANSWER, along_t
 
-from lrd.stats import Band, band, factor_per_step, horizon, median
+from lrd.stats import Band, factor_per_step, horizon, median
 
 MOMENTS = {"init": "first", "end": "last"}
 
@@ -39,19 +41,14 @@ def draw(study: Any, out: Path, when: str = "both") -> list[Path]:
     """Draw the gradient flow of a study at ``init``, ``end`` or ``both``; gives the files written."""
     runs = common.runs_of(study)
     moments = list(MOMENTS) if when == "both" else [when]
-    rows = _probes(study, "gradient_flow", "answer, t, lag, log10_gmean", "part = 'total'", moments)
+    rows = _probes(study, "gradient_flow", PROFILE, f"{TOTAL} and", moments, LAST_ANSWER)
     if not len(rows["run_id"]):
         raise common.NothingToDrawError("no finished run has a gradient flow (was it trained with probe=none?)")
-    if len(set(rows["answer"])) > 1:  # losses of different answers are no seeds of one curve
-        answer = dict(zip(rows["run_id"], rows["answer"], strict=True))
-        named = [
-            f"{panel}, answer: {answer.get(run)}" for panel, run in zip(runs["panel"], runs["run_id"], strict=True)
-        ]
-        runs = runs | {"panel": np.array(named, dtype=object)}
+    runs = panels_by_answer(rows, runs)
     rows = common.join_runs(rows, runs)
-    fits = common.join_runs(_probes(study, "gradient_fit", "slope", "true", moments), runs)
+    fits = common.join_runs(_probes(study, "gradient_fit", "variable, slope", "", moments), runs)
     keys = ("panel", "gap", "label", "variable", "moment")
-    profiles = {key: _profile(group) for key, group in common.groups(rows, *keys)}
+    profiles = {key: along_t(group, "log10_gmean") for key, group in common.groups(rows, *keys)}
     slopes = {key: float(median(common.plain(group["slope"]))) for key, group in common.groups(fits, *keys)}
     ends = {key: int(np.max(group["t"] + group["lag"])) for key, group in common.groups(rows, "panel", "gap")}
     paths: list[Path] = []
@@ -62,11 +59,13 @@ def draw(study: Any, out: Path, when: str = "both") -> list[Path]:
     return paths
 
 
-def _probes(study: Any, table: str, columns: str, where: str, moments: Iterable[str]) -> common.Table:
+def _probes(
+    study: Any, table: str, columns: str, where: str, moments: Iterable[str], further: str = ""
+) -> common.Table:
     """Rows of the first and of the last probe of every finished run; ``moment`` says which. A sole probe is both."""
     union = " union all ".join(
-        f"select run_id, variable, {columns}, '{moment}' as moment from {table} join finished using (run_id)"
-        f" where {where} and update = finished.{MOMENTS[moment]}"
+        f"select looked.run_id, {columns}, '{moment}' as moment from {table} as looked join finished using (run_id)"
+        f" where {where} update = finished.{MOMENTS[moment]} {further}"
         for moment in moments
     )
     found: common.Table = study.columns(
@@ -79,15 +78,6 @@ def _probes(study: Any, table: str, columns: str, where: str, moments: Iterable[
         """
     )
     return found
-
-
-def _profile(rows: common.Table) -> Profile:
-    """Steps, and the band over runs at each."""
-    steps, place = np.unique(rows["t"], return_inverse=True)
-    names, run = np.unique(rows["run_id"].astype(str), return_inverse=True)
-    matrix = np.full((len(names), len(steps)), np.nan)
-    matrix[run, place] = common.plain(rows["log10_gmean"])
-    return steps, band(matrix)
 
 
 def _page(

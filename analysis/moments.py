@@ -28,8 +28,13 @@ Profile = tuple[common.Array, Band]
 def need_probe(study: Any, probe: str) -> None:
     """Raise ``NotLookedAtError`` where no run was looked at by a probe."""
     if probe not in study.tables:
-        way_out = f"lrd probe {study.path} probe={probe}"
-        raise common.NotLookedAtError(f"no run was looked at by the probe `{probe}`: {way_out}")
+        raise not_looked_at(study, probe)
+
+
+def not_looked_at(study: Any, probe: str) -> common.NotLookedAtError:
+    """What to raise where no run was looked at by a probe, with the way out."""
+    way_out = f"lrd probe {study.path} probe={probe}"
+    return common.NotLookedAtError(f"no run was looked at by the probe `{probe}`: {way_out}")
 
 
 def rows_at(study: Any, table: str, columns: str, where: str = "true", further: str = "") -> common.Table:
