@@ -19,6 +19,7 @@ ANALYSIS = Path(__file__).resolve().parents[2] / "analysis"
 sys.path.insert(0, str(ANALYSIS))  # the figure scripts import each other by plain names, as when they are run
 
 CELLS = {"rnn": ("rnn", 0.74), "lstm": ("lstm", 0.985), "rnn g=2": ("rnn", 1.12)}  # label: cell, factor per step back
+LOOKS = (50, 200, 500)  # updates at which runs are looked at, besides their start and their end
 CHANCE = {"copy": lambda gap: 10 * log(8) / (gap + 20), "adding": lambda gap: 1 / 6, "delay": lambda gap: log(8)}
 
 
@@ -95,7 +96,7 @@ def _imagine(
     profiles, slopes = {}, {}
     length = gap + (20 if task == "copy" else 0)
     t = np.arange(length)
-    for update in {0, int(updates[-1])}:
+    for update in sorted({0, int(updates[-1]), *(at for at in LOOKS if at < updates[-1])}):
         for variable in ("h", "c") if cell == "lstm" else ("h",):
             learned = (factor**0.3 if solves else factor) if update else factor * (0.9 if cell == "lstm" else 1)
             slope = -log10(learned) + 0.01 * abs(rng.normal())
@@ -162,6 +163,8 @@ def _write(root: Path, study: str, run: Made, max_updates: int) -> None:
     record.gradient_fit(fits)
     write_probes(record, run)
     if run.state == "finished":
-        record.finish({"outcome": run.outcome, "update": int(run.updates[-1]), "solved_at": None, "seconds": 1.0})
+        end = int(run.updates[-1])
+        solved_at = end if run.outcome == "solved" else None
+        record.finish({"outcome": run.outcome, "update": end, "solved_at": solved_at, "seconds": 1.0})
     else:
         record.status(run.state, update=int(run.updates[-1]), max_updates=max_updates)

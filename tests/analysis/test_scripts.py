@@ -19,6 +19,7 @@ SCRIPTS = (
     "gap_wall",
     "gates_along_gap",
     "gradient_flow",
+    "gradient_heatmap",
     "learning_curves",
     "lyapunov_slope",
     "phase_diagram",

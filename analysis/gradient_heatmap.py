@@ -1,0 +1,184 @@
+"""Gradient flow through training as a picture: when in training, and how far back, does the gradient arrive?
+
+    python analysis/gradient_heatmap.py runs/demo --out figures/
+
+How to read it. One panel a task, gap, cell and state variable. Time steps t run to the right, up to the answer (black
+triangle); training runs down, a row for each look, evenly spaced although looks are log-spaced in updates. Colour is
+log10 of the norm of dL/dh_t or dL/dc_t, L the loss of that one answer: bright, the gradient arrives; dark, it has
+vanished. The colours of a line of panels are the same, so that its cells can be compared; a pointed end of the colour
+bar says that norms reach further than the 20 decades above and below the gradient at the answer that are shown. Grey is
+a gradient of exactly 0, white was not measured. The bar over a panel spans the steps at which what the answer needs can
+have been shown. The dashed line is the update at which the median run met the task's criterion; no line, fewer than
+half of the runs did. The numbers over the panel say how many did, of how many.
+
+Of each run the geometric mean over samples is taken (of those whose gradient is not exactly 0), then the median over
+the seeds. A run that ended counts with its last look from there on.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import common
+import numpy as np
+import style
+from flow import flow_of_every_look, panels_by_answer
+from gradient_panel import DECADES, symbol
+from matplotlib.axes import Axes
+from matplotlib.colors import Normalize
+from matplotlib.patheffects import withStroke
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
+from through import Moments, moments_of, need_looks_between, note, solved_at
+from tracks import Place, Sheet, Track, sheets
+
+from lrd.stats import median
+
+COLOURS = "viridis"  # van der Walt & Smith 2015: even steps also in grey and for colour-blind eyes
+MOST_NAMED = 6  # rows of a panel whose update is written beside them
+Key = tuple[Any, ...]
+Picture = tuple[Moments, np.ndarray, np.ndarray, np.ndarray]  # steps, median, runs
+
+
+@style.paper
+def draw(study: Any, out: Path) -> list[Path]:
+    """Draw the gradient flow of a study through training; gives the files written."""
+    runs = common.runs_of(study)
+    rows = flow_of_every_look(study)
+    need_looks_between(rows)
+    runs = panels_by_answer(rows, runs)
+    rows = common.join_runs(rows, runs)
+    keys = ("panel", "gap", "label", "variable")
+    pictures = {key: _picture(group) for key, group in common.groups(rows, *keys)}
+    ends = {key: int(np.max(group["t"] + group["lag"])) for key, group in common.groups(rows, "panel", "gap")}
+    shown = _shown(study, runs, {place for place in ends if "all" not in set(rows["answer"])})
+    solved = solved_at(study, runs)
+    paths: list[Path] = []
+    for sheet in sheets(pictures):
+        paths += _sheet(sheet, pictures, ends, shown, solved, runs, out)
+    return paths
+
+
+def _picture(rows: common.Table) -> Picture:
+    """The moments, the steps t, and at [moments, steps] the median over runs and how many they are."""
+    moments = moments_of(rows)
+    steps, place = np.unique(rows["t"], return_inverse=True)
+    values = moments.laid_out(rows["log10_gmean"], place).swapaxes(0, 1)
+    return moments, steps, median(values), (~np.isnan(values)).sum(axis=0)
+
+
+def _shown(study: Any, runs: common.Table, places: set[Place]) -> dict[Place, tuple[int, int]]:
+    """Smallest and largest lag of what an answer needs, where the records say."""
+    found = study.columns("select run_id, smallest_lag, largest_lag from runs order by run_id")
+    lags: dict[Place, tuple[int, int]] = {}
+    for place, group in common.groups(common.join_runs(found, runs), "panel", "gap"):
+        near, far = (common.plain(group[name]) for name in ("smallest_lag", "largest_lag"))
+        if place in places and np.isfinite(near).any() and np.isfinite(far).any():
+            lags[place] = int(np.nanmin(near)), int(np.nanmax(far))
+    return lags
+
+
+def _sheet(
+    sheet: Sheet,
+    pictures: dict[Key, Picture],
+    ends: dict[Place, int],
+    shown: dict[Place, tuple[int, int]],
+    solved: dict[Key, tuple[float, int, int]],
+    runs: common.Table,
+    out: Path,
+) -> list[Path]:
+    figure, panels = style.grid(len(sheet.lines), max(2, sheet.across), 1.35)
+    table: list[dict[str, object]] = []
+    for line, (place, tracks) in zip(panels, sheet.lines, strict=True):
+        colours, extend = _colours([pictures[key] for key in pictures if key[:2] == place])
+        for axes in line[len(tracks) :]:
+            axes.axis("off")
+        for axes, track in zip(line, tracks, strict=False):
+            picture = pictures[*place, *track]
+            image = _panel(axes, picture, colours)
+            _landmarks(axes, picture[1], ends[place], shown.get(place))
+            updates, count, of = solved[*place, track[0]]
+            _mark_solved(axes, picture[0].updates, updates)
+            axes.set_title(f"{track[0]}, ${symbol(track[1])}$", loc="left", pad=6)  # over the landmarks
+            axes.set_title(f"{count}/{of}", loc="right", pad=6, fontsize=style.SMALL, color=style.GREY)
+            table += _rows(place, track, picture, updates)
+        line[0].set_ylabel(f"{place[0]}, $T$ = {place[1]}\nupdate")
+        bar = figure.colorbar(image, ax=line, extend=extend, fraction=0.05, pad=0.01, aspect=12)
+        bar.set_label(r"$\log_{10}\Vert\partial L/\partial s_t\Vert$")
+        bar.outline.set_linewidth(0.4)
+        bar.ax.yaxis.set_major_locator(MaxNLocator(4))
+    for axes in panels[-1]:
+        axes.set_xlabel("step $t$")
+    style.foot(figure, _notes(sheet, pictures, runs))
+    return style.save(figure, out, f"gradient_heatmap{sheet.suffix}", table)
+
+
+def _colours(pictures: list[Picture]) -> tuple[Normalize, str]:
+    """The scale of a line of panels, and at which of its ends there are norms beyond it."""
+    finite = np.concatenate([values[np.isfinite(values)] for *_, values, _ in pictures])
+    if not finite.size:
+        return Normalize(-1, 0), "neither"
+    nearest = np.concatenate([values[:, -1] for *_, values, _ in pictures])
+    nearest = nearest[np.isfinite(nearest)]
+    at_answer = float(np.median(nearest if nearest.size else finite))
+    low, high = max(finite.min(), at_answer - DECADES), min(finite.max(), at_answer + DECADES)
+    below, above = bool(finite.min() < low), bool(finite.max() > high)
+    ends = {(True, True): "both", (True, False): "min", (False, True): "max", (False, False): "neither"}
+    return Normalize(low, max(high, low + 1e-9)), ends[below, above]
+
+
+def _panel(axes: Axes, picture: Picture, colours: Normalize) -> Any:
+    moments, steps, values, _ = picture
+    corners = (steps[0] - 0.5, steps[-1] + 0.5, len(values) - 0.5, -0.5)
+    options: dict[str, Any] = {"aspect": "auto", "interpolation": "nearest", "extent": corners}
+    nothing = np.ma.masked_where(~np.isneginf(values), np.zeros_like(values))
+    axes.imshow(nothing, cmap="gray", vmin=-2, vmax=1, **options)  # two thirds of white
+    finite = np.clip(np.nan_to_num(values, nan=np.nan, neginf=np.nan, posinf=1e300), -1e300, 1e300)
+    image = axes.imshow(np.ma.masked_invalid(finite), cmap=COLOURS, norm=colours, **options)
+    axes.grid(visible=False)
+    axes.xaxis.set_major_locator(MaxNLocator(4, integer=True, steps=[1, 2, 5, 10]))
+    named = np.arange(0, len(values), -(-len(values) // MOST_NAMED))
+    named[-1] = len(values) - 1  # the last one always
+    axes.yaxis.set_major_locator(FixedLocator(named.tolist()))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda row, _: f"{moments.updates[round(row)]}"))
+    return image
+
+
+def _landmarks(axes: Axes, steps: np.ndarray, answer: int, lags: tuple[int, int] | None) -> None:
+    """The answer, and where what it needs can have been shown, just over the panel."""
+    over: dict[str, Any] = {"transform": axes.get_xaxis_transform(), "clip_on": False, "color": "0.1"}
+    axes.plot([answer], [1.04], marker="v", markersize=3, **over)
+    if lags is not None:
+        first, last = (max(answer - lag, int(steps[0])) for lag in lags[::-1])
+        axes.plot([first - 0.5, last + 0.5], [1.035] * 2, linewidth=1.6, solid_capstyle="butt", **over)
+
+
+def _mark_solved(axes: Axes, updates: np.ndarray, solved: float) -> None:
+    """A line at the update at which the median run had solved the task, between the rows of the looks around it."""
+    if np.isfinite(solved):
+        row = np.interp(np.log1p(solved), np.log1p(updates), np.arange(len(updates)))
+        outline = [withStroke(linewidth=2.2, foreground="black")]
+        axes.axhline(row, color="white", linewidth=1.1, linestyle=(0, (4, 2)), path_effects=outline)
+
+
+def _notes(sheet: Sheet, pictures: dict[Key, Picture], runs: common.Table) -> list[str]:
+    counts = [int(pictures[*place, *track][3].max()) for place, tracks in sheet.lines for track in tracks]
+    return [
+        f"Median over seeds ({common.span(counts)}), a run that ended with its last look from there on." + note(runs),
+        "▼ answer; bar: steps that may show what it needs; dashed: half of the runs solved it, n/m: n of m; grey: 0.",
+    ]
+
+
+def _rows(place: Place, track: Track, picture: Picture, solved: float) -> list[dict[str, object]]:
+    moments, steps, values, counts = picture
+    names = {"panel": place[0], "gap": place[1], "label": track[0], "variable": track[1]}
+    return [
+        names | {"update": update, "t": t, "median": values[row, at], "runs": counts[row, at], "solved_at": solved}
+        for row, update in enumerate(moments.updates)
+        for at, t in enumerate(steps)
+    ]
+
+
+if __name__ == "__main__":
+    sys.exit(common.main(draw, __doc__))
