@@ -20,6 +20,7 @@ SCRIPTS = (
     "gates_along_gap",
     "gradient_flow",
     "gradient_heatmap",
+    "lag_profiles",
     "learning_curves",
     "lyapunov_slope",
     "phase_diagram",
