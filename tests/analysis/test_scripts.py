@@ -24,6 +24,7 @@ SCRIPTS = (
     "learning_curves",
     "lyapunov_slope",
     "phase_diagram",
+    "regimes",
     "retention_along_gap",
 )
 

@@ -1,0 +1,184 @@
+"""Vanishing, preserving or exploding, through training: the factor per step back, and how far back a gradient gets.
+
+    python analysis/regimes.py runs/demo --out figures/
+
+How to read it. A line of panels a task and gap, one curve a cell and state variable (solid dL/dh_t, dashed dL/dc_t),
+updates to the right on a logarithmic axis that begins at 0. Left: the factor by which the norm changes in each step
+back, from the slope fitted over the quiet steps of the gap. In the grey stripe between 1/e and e times of the gradient
+are left over all of these steps, and it is preserved; below, it vanishes; above, it explodes. A filled marker means
+that more than half of the runs are of one regime, each by the 95 % confidence interval of its own slope over samples
+(``lrd.stats.regimes``); an empty one that they are not, or that intervals reach across a border.
+
+Middle and right: the horizon, how many steps back from the end of the gap the norm itself is down to 1/e and to 1/1000
+of what it is there; pale, the same from the slope, which also speaks of steps that the gap does not have. The dotted
+line is the gap: a curve below it does not reach across. What does not fall so far within the gap stands at the top,
+"beyond". Stars mark the update at which the median run of a cell had solved the task.
+
+Lines are medians over the seeds, bands run from the 10 % to the 90 % quantile (least to greatest where there are fewer
+than 10 seeds). A run that ended counts with its last look from there on.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import common
+import numpy as np
+import style
+from flow import every_look, flow_of_every_look, panels_by_answer
+from gradient_panel import DASHES, OTHERS, symbol
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
+from moments import THIN
+from regime_curve import COLUMNS, HORIZONS, Curve
+from through import need_looks_between, note, solved_at
+from tracks import LINES, Place, Track, in_order
+
+FACTORS = (0.0, 3.0)  # what the left panels show at most; everything within is drawn
+Curves = dict[Track, Curve]
+
+
+@style.paper
+def draw(study: Any, out: Path) -> list[Path]:
+    """Draw regimes and horizons of a study through training; gives the files written."""
+    runs = common.runs_of(study)
+    runs = panels_by_answer(flow_of_every_look(study), runs)
+    fits = every_look(study, "gradient_fit", ", ".join(("variable", *COLUMNS)))
+    need_looks_between(fits)
+    rows = common.join_runs(fits, runs)
+    curves: dict[Place, Curves] = {}
+    for (panel, gap, label, variable), group in common.groups(rows, "panel", "gap", "label", "variable"):
+        curves.setdefault((panel, int(gap)), {})[label, variable] = Curve(group)
+    solved = solved_at(study, runs)
+    paths: list[Path] = []
+    for start in range(0, len(curves), LINES):
+        shown = {place: curves[place] for place in list(curves)[start : start + LINES]}
+        paths += _page(f"_{start // LINES + 1}" if start else "", shown, solved, runs, out)
+    return paths
+
+
+def _page(
+    suffix: str, curves: dict[Place, Curves], solved: dict[Any, Any], runs: common.Table, out: Path
+) -> list[Path]:
+    looks = style.looks(runs["label"])
+    figure, panels = style.grid(len(curves), 3, 1.4)
+    table: list[dict[str, object]] = []
+    for line, (place, mine) in zip(panels, curves.items(), strict=True):
+        mine = {track: mine[track] for track in in_order(mine)}
+        longest = max(curve.updates[-1] for curve in mine.values())
+        for axes in line:
+            _updates(axes, longest)
+        _factors(line[0], mine, looks)
+        for axes, name in zip(line[1:], HORIZONS, strict=True):
+            _horizons(axes, name, mine, looks, place[1])
+        _stars(line[0], {label: solved[*place, label][0] for label, _ in mine}, looks)
+        style.head(line[0], f"{place[0]}, $T$ = {place[1]}")
+        line[0].set_ylabel("factor per step back")
+        line[1].set_ylabel("steps to 1/e")
+        line[2].set_ylabel("steps to 1/1000")
+        for track, curve in mine.items():
+            table += _rows(place, track, curve, solved[*place, track[0]][0])
+    for axes in panels[-1]:
+        axes.set_xlabel("update")
+    _legend(figure, {track for mine in curves.values() for track in mine}, looks)
+    spreads = [curve.bands["factor"] for mine in curves.values() for curve in mine.values()]
+    counts = [int(spread.count.max()) for spread in spreads]
+    text = f"Lines: median over seeds ({common.span(counts)}); {common.in_words(spread.kind for spread in spreads)}."
+    style.foot(figure, [text + note(runs), "Filled: more than half of the runs are of one regime. Stripe: preserving."])
+    return style.save(figure, out, f"regimes{suffix}", table)
+
+
+def _updates(axes: Axes, longest: int) -> None:
+    """Updates on an axis that is logarithmic from 1 on and has room for 0."""
+    axes.set_xscale("symlog", linthresh=1, linscale=0.5)
+    axes.set_xlim(-0.15, max(longest, 1) * 1.25)
+    axes.xaxis.set_major_locator(FixedLocator([0, *(10**power for power in range(12) if 10**power <= longest)]))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(
+        FuncFormatter(lambda update, _: f"{update:g}" if update < 1e4 else f"{update / 1e3:g}k")
+    )
+
+
+def _factors(axes: Axes, curves: Curves, looks: dict[str, style.Look]) -> None:
+    steps = np.concatenate([curve.steps for curve in curves.values()])
+    steps = steps[steps > 0]
+    if steps.size:  # the same quiet steps for all, but for gradients that are exactly 0 at some of them
+        axes.axhspan(np.exp(-1 / steps.max()), np.exp(1 / steps.max()), color="0.86", linewidth=0, zorder=0.5)
+    axes.axhline(1, color="0.25", linewidth=0.6, zorder=1)
+    for (label, variable), curve in curves.items():
+        look, spread = looks[label], curve.bands["factor"]
+        values = np.where((spread.median >= FACTORS[0]) & (spread.median <= FACTORS[1]), spread.median, np.nan)
+        axes.plot(curve.updates, values, color=look.colour, linestyle=DASHES.get(variable, OTHERS))
+        bounds = np.clip(spread.low, *FACTORS), np.clip(spread.high, *FACTORS)
+        axes.fill_between(curve.updates, *bounds, color=look.colour, alpha=0.18, linewidth=0)
+        for chosen, face in ((curve.decided, look.colour), (~curve.decided, "white")):
+            axes.plot(
+                curve.updates[chosen], values[chosen], look.marker, color=look.colour, markerfacecolor=face,
+                markeredgewidth=0.8, zorder=3,
+            )  # fmt: skip
+    axes.yaxis.set_major_locator(MaxNLocator(4))
+
+
+def _stars(axes: Axes, solved: dict[str, float], looks: dict[str, style.Look]) -> None:
+    """When the median run of each cell had solved the task, at the bottom; inf is nowhere."""
+    options: dict[str, Any] = {"markersize": 5.5, "markeredgecolor": "black", "markeredgewidth": 0.4, "zorder": 4}
+    for label, update in solved.items():
+        place = axes.get_xaxis_transform()
+        axes.plot([update], [0.05], "*", color=looks[label].colour, transform=place, clip_on=False, **options)
+
+
+def _horizons(axes: Axes, name: str, curves: Curves, looks: dict[str, style.Look], gap: int) -> None:
+    top = 10.0 ** np.ceil(np.log10(max(gap, 2)) + 0.5)
+    for (label, variable), curve in curves.items():
+        look, spread, fitted = looks[label], curve.bands[name], curve.bands[f"{name}_of_slope"]
+        options: dict[str, Any] = {"color": look.colour, "linestyle": DASHES.get(variable, OTHERS), "clip_on": False}
+        axes.plot(curve.updates, _within(spread.median, top), marker=look.marker, markersize=2.5, **options)
+        axes.plot(curve.updates, _within(fitted.median, top), **THIN, **options)
+        bounds = _within(spread.low, top), _within(spread.high, top)
+        axes.fill_between(curve.updates, *bounds, color=look.colour, alpha=0.18, linewidth=0)
+    axes.axhline(gap, color="0.25", linewidth=0.9, linestyle=":")
+    axes.set_yscale("log")
+    axes.set_ylim(0.8, top)
+    ticks = [10.0**power for power in range(int(np.log10(top)))]
+    axes.yaxis.set_major_locator(FixedLocator([*ticks, top]))
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda steps, _: "beyond" if steps >= top else f"{steps:g}"))
+
+
+def _within(steps: np.ndarray, top: float) -> np.ndarray:
+    """Steps as they fit on the axis: at least 1 to be on a logarithmic one, and what is beyond its top at it."""
+    return np.where(np.isnan(steps), np.nan, np.clip(steps, 0.8, top))
+
+
+def _legend(figure: Any, tracks: set[Track], looks: dict[str, style.Look]) -> None:
+    entries = []
+    for label, variable in in_order(tracks):
+        look = looks[label]
+        handle = Line2D([], [], color=look.colour, marker=look.marker, linestyle=DASHES.get(variable, OTHERS))
+        entries.append((handle, f"{label}, ${symbol(variable)}$"))
+    entries.append((Line2D([], [], color="0.25", **THIN), "of the slope"))
+    entries.append((Line2D([], [], color="0.25", linewidth=0.9, linestyle=":"), "gap"))
+    solved = Line2D([], [], color="white", marker="*", markersize=5, markeredgecolor="black", markeredgewidth=0.5)
+    entries.append((solved, "solved"))
+    style.legend(figure, [handle for handle, _ in entries], [name for _, name in entries])
+
+
+def _rows(place: Place, track: Track, curve: Curve, solved: float) -> list[dict[str, object]]:
+    names = {"panel": place[0], "gap": place[1], "label": track[0], "variable": track[1]}
+    rows: list[dict[str, object]] = []
+    for at, update in enumerate(curve.updates):
+        row: dict[str, object] = names | {"update": update}
+        for name, spread in curve.bands.items():
+            row[name] = spread.median[at]
+            if not name.endswith("_of_slope"):  # drawn without a band
+                row |= {f"{name}_low": spread.low[at], f"{name}_high": spread.high[at]}
+        row |= {"runs": curve.bands["factor"].count[at]} | {regime: of[at] for regime, of in curve.runs.items()}
+        rows.append(row | {"steps": curve.steps[at], "solved_at": solved, "band": curve.bands["factor"].kind})
+    return rows
+
+
+if __name__ == "__main__":
+    sys.exit(common.main(draw, __doc__))
