@@ -113,7 +113,10 @@ def _worker(connection: Connection, environment: dict[str, str]) -> None:
             return
         if pack is None:
             return
-        train_pack(pack, emit, should_stop)
+        if should_stop():  # told to while the pack was on its way
+            emit(Event("interrupted", pack, pack.start))
+        else:
+            train_pack(pack, emit, should_stop)
         emit(_GONE if should_stop() else _READY)
 
 
