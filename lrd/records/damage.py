@@ -1,6 +1,7 @@
 """Whether the tables of a run are what was written: a flipped bit in one would be read as another number.
 
-A finished run never changes, so its status.json keeps the checksums of its tables. Of a run that goes on, and of one
+A finished run changes only where a probe looks at it afterwards, so its status.json keeps the checksums of its tables.
+Of a run that goes on, and of one
 finished before lrd kept them, only a table that is cut off is known to be damaged.
 """
 
@@ -15,6 +16,11 @@ from lrd.records import schema
 from lrd.records.files import RecordError, read_json, storage_error
 
 
+def sum_of(path: Path) -> int:
+    """CRC-32 of a file."""
+    return zlib.crc32(path.read_bytes())
+
+
 def sums_of(folder: Path) -> dict[str, int]:
     """CRC-32 of every table in the folder of a run, by file name, those of further probes included.
 
@@ -22,7 +28,7 @@ def sums_of(folder: Path) -> dict[str, int]:
         RecordError: the system refuses.
     """
     try:
-        return {path.name: zlib.crc32(path.read_bytes()) for path in sorted(folder.glob("*.parquet"))}
+        return {path.name: sum_of(path) for path in sorted(folder.glob("*.parquet"))}
     except OSError as error:
         raise storage_error(folder, error.errno, error, doing="read") from error
 
@@ -39,7 +45,7 @@ def kept_sums(folder: Path) -> Mapping[str, int]:
 def is_whole(path: Path, expected: int | None) -> bool:
     """Whether a table has the checksum that is expected of it, or at least begins and ends as one."""
     try:
-        return _ends_well(path) if expected is None else zlib.crc32(path.read_bytes()) == expected
+        return _ends_well(path) if expected is None else sum_of(path) == expected
     except OSError:
         return False
 

@@ -57,6 +57,7 @@ gradient_fit.parquet -- a straight line through log10 norm over the quiet steps 
     fallen_e, fallen_milli  steps back from the end of the gap after which the norm itself is down to 1/e, to 1/1000 of
                     what it is there; inf where it does not fall so far
 <probe>.parquet -- the looks of a further probe, one file each; its columns stand in its class in ``lrd/probes/``
+looks.json -- options of probes that looked after training, by ``probe@update`` (``lrd probe``)
 checkpoint.pt -- the last state of training; for going on, never for figures
 claim.json, claim.*.json -- which process is at it (``lrd.records.claims``); error.txt -- what its attempts failed of
 

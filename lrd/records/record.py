@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from lrd.records import schema
 from lrd.records.checkpoint import load_checkpoint, save_checkpoint
-from lrd.records.damage import sums_of
+from lrd.records.damage import sum_of, sums_of
 from lrd.records.environment import environment
 from lrd.records.files import TEMPORARY, RecordError, read_json, storage_error, write_json
 from lrd.records.process import alive, this_process
@@ -106,11 +106,11 @@ class RunRecord:
         if before := self.read_look(name):
             kept = before["update"] != update
             order = np.argsort(np.concatenate([before["update"][kept], new["update"]]), kind="stable")
-            joined = {name: [before[name][kept], values] for name, values in new.items()}
-            new = {name: np.ma.concatenate(parts)[order] for name, parts in joined.items()}  # type: ignore[no-untyped-call]
+            joined = {column: [before[column][kept], values] for column, values in new.items()}
+            new = {column: np.ma.concatenate(parts)[order] for column, parts in joined.items()}  # type: ignore[no-untyped-call]
         self._keep_sum(f"{name}.parquet", None)  # a kill between the two must not make the new table a damaged one
         self.look(name, new, types)
-        self._keep_sum(f"{name}.parquet", sums_of(self.path)[f"{name}.parquet"])
+        self._keep_sum(f"{name}.parquet", sum_of(self.path / f"{name}.parquet"))
 
     def _keep_sum(self, name: str, crc32: int | None) -> None:
         """Change the checksum that a finished run keeps of a table."""

@@ -1,7 +1,7 @@
 """Where worker processes come from: one process that imports what they need, once, and is forked for each.
 
 It is started while the plan is still being made, and never computes anything itself, so that a fork of it is as good
-as a fresh process. A worker that has to be replaced is there in milliseconds. Standard library only.
+as a fresh process. A worker that has to be replaced need not import anything again. Standard library only.
 """
 
 from __future__ import annotations

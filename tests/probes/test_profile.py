@@ -7,10 +7,12 @@ import math
 import numpy as np
 import pytest
 import torch
+from helpers import random_parameters
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lrd.probes import Flow, fit, over_samples, profile_columns
+from lrd.cells import RNN
+from lrd.probes import Flow, GradientFlow, Subject, fit, over_samples, profile_columns
 from lrd.probes.profile import QUANTILES
 from lrd.records import schema
 from lrd.tasks import Adding, Copy
@@ -83,3 +85,41 @@ def test_fit_leaves_out_zeros_and_steps_that_are_not_there() -> None:
     assert fit(task, flow_of(y[:, None]), "h", 0).points == 2
     assert math.isnan(fit(task, flow_of(y[:, None]), "h", 0).slope)
     assert math.isnan(fit(task, flow_of(y[:, None]), "h", 0).horizon)
+
+
+def test_the_error_of_a_slope_is_that_of_the_samples_own_lines() -> None:
+    task = Adding(gap=12)
+    t = np.arange(12.0)
+    slopes = np.array([0.1, 0.2, 0.6])  # mean 0.3, variance 0.07
+    line = fit(task, flow_of(t[:, None] * slopes), "h", 0)
+    assert line.slope == pytest.approx(0.3, rel=1e-12)
+    assert (line.slope_error, line.samples) == (pytest.approx(math.sqrt(0.07 / 3), rel=1e-12), 3)
+    alone = fit(task, flow_of(t[:, None] * slopes[:1]), "h", 0)
+    assert math.isnan(alone.slope_error)
+    assert alone.samples == 1
+
+
+@pytest.mark.parametrize(("slope", "to_e", "to_milli"), [(0.25, 2, math.inf), (0.5, 1, 6), (-0.3, math.inf, math.inf)])
+def test_where_the_norm_itself_has_fallen(slope: float, to_e: float, to_milli: float) -> None:
+    """The first whole step at which slope * steps exceeds log10 e = 0.434, or 3; eleven steps are there."""
+    line = fit(Adding(gap=12), flow_of(slope * np.arange(12.0)[:, None]), "h", 0)
+    assert (line.fallen_e, line.fallen_milli) == (to_e, to_milli)
+
+
+def test_each_answer_has_a_profile_of_its_own() -> None:
+    task, cell = Copy(gap=3, items=2, symbols=2), RNN(hidden_size=3)
+    params = random_parameters(cell, task.input_size, 1, task.output_size)
+    seen = Subject(task, cell, params, torch.tensor([4]))
+    (each,) = GradientFlow(samples=3, answer="each").look(seen)
+    for k in range(task.answers):
+        (one,) = GradientFlow(samples=3, answer=k).look(seen)
+        rows = each["gradient_flow"]["answer"] == str(k)
+        for name, column in one["gradient_flow"].items():
+            np.testing.assert_array_equal(each["gradient_flow"][name][rows], column)
+    np.testing.assert_equal(each["gradient_fit"], one["gradient_fit"])  # of the last answer
+
+
+def test_its_tables_are_those_of_the_records() -> None:
+    tables = GradientFlow.tables()
+    known = {"gradient_flow": schema.GRADIENT_FLOW_COLUMNS, "gradient_fit": schema.GRADIENT_FIT_COLUMNS}
+    assert {name: {"update": "BIGINT", **columns} for name, columns in tables.items()} == known
