@@ -58,6 +58,11 @@ class Task(ABC):
         """Cross-entropy over classes, or else squared error. May depend on the options, as ``criterion`` may."""
 
     @property
+    def logistic(self) -> bool:
+        """Whether the readout's O is the logistic function (with squared error), as in the tasks of 1997."""
+        return False
+
+    @property
     @abstractmethod
     def criterion(self) -> str:
         """The published criterion for "solved", in words, with its source."""
@@ -158,14 +163,19 @@ class Task(ABC):
 
     # -- loss and success ---------------------------------------------------------------------------------------------
 
+    def answered(self, outputs: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+        """O of the readout, y_t = O(V h_t + c), where it is not that of cross-entropy: logistic, or the identity."""
+        # By exp, which gives a number the same last bit wherever in a pack it stands; torch.sigmoid does not.
+        return 1 / (1 + torch.exp(-outputs)) if self.logistic else outputs
+
     def losses(
         self, outputs: Float[Tensor, "steps runs batch outputs"], targets: Num[Tensor, "steps runs batch *outputs"]
     ) -> Float[Tensor, "steps runs batch"]:
-        """Loss of each scored step: cross-entropy in nats, or squared error (mean over outputs)."""
+        """Loss of each scored step: cross-entropy in nats, or squared error of ``answered`` (mean over outputs)."""
         if self.classification:
             flat = torch.nn.functional.cross_entropy(outputs.flatten(0, 2), targets.flatten(), reduction="none")
             return flat.view(targets.shape)
-        return (outputs - targets).square().mean(-1)
+        return (self.answered(outputs) - targets).square().mean(-1)
 
     def loss(self, outputs: Float[Tensor, "steps runs batch outputs"], batch: Batch) -> Float[Tensor, "runs"]:
         """Training loss of each run: the mean over samples of the mean over each sample's scored steps."""

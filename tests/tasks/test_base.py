@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
+import re
 
 import pytest
 import torch
+from cases_of_tasks import GAP, KINDS, Kind
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -13,19 +14,12 @@ from lrd.options import OptionError
 from lrd.shapes import Tensor
 from lrd.tasks import SPLITS, TASKS, Adding, Batch, Task
 
-CONVENTIONS = [
-    (name, convention)
-    for name, task in TASKS.items()
-    for convention in next(f for f in dataclasses.fields(task) if f.name == "convention").metadata["choices"]
-]
-every_convention = pytest.mark.parametrize(("name", "convention"), CONVENTIONS)
-GAP = 22  # the least that every convention allows
+every_kind = pytest.mark.parametrize("kind", KINDS, ids=str)
 
 
 @st.composite
 def tasks(draw: st.DrawFn) -> Task:
-    name, convention = draw(st.sampled_from(CONVENTIONS))
-    return TASKS[name](gap=draw(st.integers(GAP, 50)), convention=convention)
+    return draw(st.sampled_from(KINDS)).of_gap(draw(st.integers(GAP, 50)))
 
 
 packs = st.lists(st.integers(0, 2**31), min_size=1, max_size=4, unique=True)
@@ -37,6 +31,8 @@ def parts(batch: Batch) -> list[Tensor]:
 
 
 def perfect_outputs(task: Task, batch: Batch) -> Tensor:
+    if task.logistic:
+        return torch.logit(batch.targets, eps=1e-6)
     if not task.classification:
         return batch.targets.clone()
     return 50 * torch.nn.functional.one_hot(batch.targets, task.output_size).float()
@@ -74,9 +70,9 @@ def test_a_batch_is_a_function_of_its_arguments_and_of_no_companion(
             assert torch.equal(whole[:, run : run + 1], own)
 
 
-@every_convention
-def test_a_large_pack_changes_no_bit(name: str, convention: str) -> None:
-    task, seeds = TASKS[name](gap=100, convention=convention), torch.arange(33)
+@every_kind
+def test_a_large_pack_changes_no_bit(kind: Kind) -> None:
+    task, seeds = kind.of_gap(100), torch.arange(33)
     together = task.batch(seeds, "train", 0, 13)
     for run in (0, 16, 31, 32):
         alone = task.batch(seeds[run : run + 1], "train", 0, 13)
@@ -84,17 +80,17 @@ def test_a_large_pack_changes_no_bit(name: str, convention: str) -> None:
         assert torch.equal(together.targets[:, run], alone.targets[:, 0])
 
 
-@every_convention
-def test_another_seed_step_or_split_is_other_data(name: str, convention: str) -> None:
-    task = TASKS[name](gap=GAP, convention=convention)
+@every_kind
+def test_another_seed_step_or_split_is_other_data(kind: Kind) -> None:
+    task = kind.of_gap(GAP)
     first = task.batch(torch.tensor([4]), "train", 1, 3).inputs
     for seed, split, step in [(5, "train", 1), (4, "train", 2), (4, "eval", 1), (4, "test", 1), (4, "probe", 1)]:
         assert not torch.equal(first, task.batch(torch.tensor([seed]), split, step, 3).inputs)
 
 
-@every_convention
-def test_writing_to_a_batch_spoils_no_later_one(name: str, convention: str) -> None:
-    task = TASKS[name](gap=GAP, convention=convention)
+@every_kind
+def test_writing_to_a_batch_spoils_no_later_one(kind: Kind) -> None:
+    task = kind.of_gap(GAP)
     first = task.batch(torch.tensor([4]), "train", 1, 1)
     kept = first.inputs.clone()
     first.inputs.fill_(7)
@@ -126,9 +122,9 @@ def test_geometry(task: Task) -> None:
         task.answer_steps(batch, task.answers)
 
 
-@every_convention
-def test_metrics_chance_and_success(name: str, convention: str) -> None:
-    task = TASKS[name](gap=GAP, convention=convention)
+@every_kind
+def test_metrics_chance_and_success(kind: Kind) -> None:
+    task = kind.of_gap(GAP)
     batch = task.batch(torch.tensor([1, 2, 3]), "eval", 0, 4)
     outputs = perfect_outputs(task, batch)
     outputs[:, 1] = 0
@@ -145,16 +141,21 @@ def test_metrics_chance_and_success(name: str, convention: str) -> None:
 
 
 def test_criterion_says_where_it_comes_from() -> None:
-    for name, convention in CONVENTIONS:
-        criterion = TASKS[name](gap=GAP, convention=convention).criterion
-        assert ("lrd's own" in criterion) != any(year in criterion for year in ("1997", "2013"))
+    for kind in KINDS:
+        criterion = kind.of_gap(GAP).criterion
+        assert ("lrd's own" in criterion) != (re.search(r"\b(19|20)\d\d\b", criterion) is not None)
 
 
-@every_convention
-def test_too_small_a_gap_and_a_wrong_name_are_refused(name: str, convention: str) -> None:
+@every_kind
+def test_too_small_a_gap_is_refused(kind: Kind) -> None:
     with pytest.raises(OptionError) as caught:
-        TASKS[name](gap=0, convention=convention)
+        kind.of_gap(-1)
     assert caught.value.key == "gap"
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if "convention" in kind.options], ids=str)
+def test_a_wrong_convention_is_refused(kind: Kind) -> None:
+    name, convention = kind.name, kind.options["convention"]
     with pytest.raises(OptionError, match=f"did you mean '{convention}'") as caught:
         TASKS[name](convention=convention + "x")
     assert caught.value.key == "convention"
