@@ -131,7 +131,7 @@ def _page(
                     for point in zip(*columns, strict=True)
                 ]
             _name_levels(axes, levels.get((task, gap), {}))
-            axes.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
+            axes.xaxis.set_major_locator(MaxNLocator(4, integer=True, steps=[1, 2, 5, 10]))
             axes.xaxis.set_major_formatter(EngFormatter(sep=""))
             inside = (runs["panel"] == task) & (runs["gap"] == gap)
             counts = [int((inside & (runs["label"] == label)).sum()) for label in mine]
@@ -157,7 +157,7 @@ def _scale(row: list[Axes], curves: list[Band], levels: list[dict[str, float]]) 
         return
     chances = [known["chance"] for known in levels if "chance" in known] or [float(drawn.max())]
     row[0].set_yscale("log")
-    row[0].set_ylim(max(drawn.min(), min(chances) * DEEPEST) / 1.6, min(drawn.max(), max(chances) * SHALLOWEST) * 4)
+    row[0].set_ylim(max(drawn.min(), min(chances) * DEEPEST) / 2.5, min(drawn.max(), max(chances) * SHALLOWEST) * 4)
 
 
 def _name_levels(axes: Axes, levels: dict[str, float]) -> None:
