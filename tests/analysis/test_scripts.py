@@ -26,6 +26,7 @@ SCRIPTS = (
     "phase_diagram",
     "regimes",
     "retention_along_gap",
+    "walls",
 )
 
 
