@@ -27,6 +27,7 @@ SCRIPTS = (
     "phase_diagram",
     "regimes",
     "retention_along_gap",
+    "walls",
 )
 
 
