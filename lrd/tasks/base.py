@@ -182,8 +182,7 @@ class Task(ABC):
         losses = self.losses(outputs, batch.targets)
         if batch.weights is None:
             return over_steps_and_batch(losses)
-        per_sample = (losses * batch.weights).sum(0) / batch.weights.sum(0)
-        return per_sample.mean(-1)
+        return over_scored_steps(losses, batch.weights).mean(-1)
 
     @abstractmethod
     def metrics(
@@ -207,3 +206,10 @@ class Task(ABC):
 def over_steps_and_batch(values: Float[Tensor, "steps runs batch"]) -> Float[Tensor, "runs"]:
     """The mean of each run, summed in the same order whatever the pack, so that its last bit is the run's own."""
     return values.transpose(0, 1).contiguous().flatten(1).mean(-1)
+
+
+def over_scored_steps(
+    values: Float[Tensor, "steps runs batch"], weights: Float[Tensor, "steps runs batch"]
+) -> Float[Tensor, "runs batch"]:
+    """The mean over each sample's scored steps, in the same order of summing whatever the pack."""
+    return (values * weights).permute(1, 2, 0).contiguous().sum(-1) / weights.sum(0)
