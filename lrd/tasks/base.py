@@ -165,8 +165,7 @@ class Task(ABC):
 
     def answered(self, outputs: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
         """O of the readout, y_t = O(V h_t + c), where it is not that of cross-entropy: logistic, or the identity."""
-        # By exp, which gives a number the same last bit wherever in a pack it stands; torch.sigmoid does not.
-        return 1 / (1 + torch.exp(-outputs)) if self.logistic else outputs
+        return _logistic(outputs) if self.logistic else outputs
 
     def losses(
         self, outputs: Float[Tensor, "steps runs batch outputs"], targets: Num[Tensor, "steps runs batch *outputs"]
@@ -201,6 +200,14 @@ class Task(ABC):
     @abstractmethod
     def solved(self, metrics: Mapping[str, Float[Tensor, "runs"]]) -> Bool[Tensor, "runs"]:
         """Whether each run meets ``criterion``, judged from evaluation metrics."""
+
+
+def _logistic(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+    """1 / (1 + exp(-x)), by exp, which gives a number the same last bit wherever it stands; torch.sigmoid does not."""
+    # Of -|x|: where exp(-x) overflows the gradient would be nan. Not by abs, which has gradient 0 at 0.
+    is_positive = x >= 0
+    e = torch.exp(torch.where(is_positive, -x, x))
+    return torch.where(is_positive, 1, e) / (1 + e)
 
 
 def over_steps_and_batch(values: Float[Tensor, "steps runs batch"]) -> Float[Tensor, "runs"]:

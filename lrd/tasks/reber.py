@@ -78,8 +78,7 @@ class Reber(Task):
         """The inner part's last step, behind which z comes again."""
         if answer not in (0, -1):
             raise IndexError(f"reber has one answer, asked for number {answer}")
-        assert batch.weights is not None
-        return batch.weights.sum(0).long() - 2
+        return _scored(batch).sum(0) - 2
 
     @property
     def quiet_steps(self) -> range:
@@ -119,7 +118,7 @@ class Reber(Task):
         for symbol in symbols[1:]:
             state = rules.reached[state, symbol]
             states.append(state)
-        return rules.legal[torch.stack(states)] & (batch.inputs.amax(-1, keepdim=True) > 0)
+        return rules.legal[torch.stack(states)] & _scored(batch).unsqueeze(3)
 
     def shown(self, batch: Batch) -> list[Item]:
         """Whether the second symbol was T or P."""
@@ -160,3 +159,8 @@ class Reber(Task):
 
     def solved(self, metrics: Mapping[str, Float[Tensor, "runs"]]) -> Bool[Tensor, "runs"]:
         return metrics["string_accuracy"] == 1
+
+
+def _scored(batch: Batch) -> Bool[Tensor, "steps runs batch"]:
+    assert batch.weights is not None
+    return batch.weights > 0

@@ -178,6 +178,33 @@ def test_weighted_loss_by_hand() -> None:
     assert Adding().loss(outputs, batch).tolist() == [5.0]
 
 
+def test_logistic_answers_have_a_gradient_however_far_they_are_saturated() -> None:
+    x = torch.tensor([-3e38, -100, -80, -1, 0, 1, 80, 100, 3e38]).requires_grad_()
+    task = TwoSequence()
+    y = task.answered(x)
+    (slope,) = torch.autograd.grad(y.sum(), x)
+    # float32: exp's argument is exact, so some four roundings in all; below 1e-38 a float32 is coarser than that.
+    wide = x.detach().double()
+    exact = torch.sigmoid(wide)
+    torch.testing.assert_close(y.double(), exact, rtol=4 * 2**-23, atol=1e-44)
+    torch.testing.assert_close(slope.double(), exact * torch.sigmoid(-wide), rtol=8 * 2**-23, atol=1e-44)
+    assert Adding().answered(x) is x
+
+
+@every_kind
+def test_loss_and_metrics_of_a_run_do_not_depend_on_its_companions(kind: Kind) -> None:
+    task, seeds = kind.of_gap(GAP), torch.arange(17)
+    batch = task.batch(seeds, "train", 0, 13)
+    # Run-major in memory, as a readout leaves them.
+    generator = torch.Generator().manual_seed(2)
+    outputs = torch.randn(17, len(task.loss_steps), 13, task.output_size, generator=generator).transpose(0, 1)
+    together = task.metrics(outputs, batch) | {"training loss": task.loss(outputs, batch)}
+    for run in (0, 7, 15, 16):
+        alone, mine = batch.of_runs(torch.tensor([run])), outputs[:, run : run + 1].clone()
+        for key, value in (task.metrics(mine, alone) | {"training loss": task.loss(mine, alone)}).items():
+            assert torch.equal(value, together[key][run : run + 1]), key
+
+
 def test_losses_by_hand() -> None:
     classes = TASKS["copy"]()
     outputs = torch.zeros(1, 1, 2, 4)
