@@ -128,7 +128,8 @@ class LongLag(OneAnswer):
         one_hot.scatter_(3, symbols.unsqueeze(3), 1.0)
         if not self.random_length:
             return Batch(one_hot[:-1].clone(), one_hot[1:])
-        inputs = one_hot[:-1] * (torch.arange(length, device=lengths.device)[:, None, None] < lengths).unsqueeze(3)
+        inputs = one_hot[:-1]
+        inputs *= (torch.arange(length, device=lengths.device)[:, None, None] < lengths).unsqueeze(3)
         targets = torch.nn.functional.one_hot(remembered, 2).float()
         return Batch(inputs, self.at_every_loss_step(targets), self.ends(lengths))
 
