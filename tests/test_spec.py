@@ -185,7 +185,8 @@ def another(field: Any, value: Any) -> Any:
         return value + 1
     if isinstance(value, float):
         return value / 2 + 0.001
-    return {"answer": "first", "label": "x", "chrono": 30, "truncate": 7, "largest": 9, "ridge": 0.5}[field.name]
+    numbers = {"chrono": 30, "truncate": 7, "largest": 9, "ridge": 0.5, "distractors": 30}
+    return ({"answer": "first", "label": "x"} | numbers)[field.name]
 
 
 @pytest.mark.parametrize(("group", "name", "kind"), kinds(), ids=lambda v: str(v)[:20])

@@ -165,8 +165,7 @@ class Task(ABC):
 
     def answered(self, outputs: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
         """O of the readout, y_t = O(V h_t + c), where it is not that of cross-entropy: logistic, or the identity."""
-        # By exp, which gives a number the same last bit wherever in a pack it stands; torch.sigmoid does not.
-        return 1 / (1 + torch.exp(-outputs)) if self.logistic else outputs
+        return _logistic(outputs) if self.logistic else outputs
 
     def losses(
         self, outputs: Float[Tensor, "steps runs batch outputs"], targets: Num[Tensor, "steps runs batch *outputs"]
@@ -182,8 +181,7 @@ class Task(ABC):
         losses = self.losses(outputs, batch.targets)
         if batch.weights is None:
             return over_steps_and_batch(losses)
-        per_sample = (losses * batch.weights).sum(0) / batch.weights.sum(0)
-        return per_sample.mean(-1)
+        return over_scored_steps(losses, batch.weights).mean(-1)
 
     @abstractmethod
     def metrics(
@@ -204,6 +202,21 @@ class Task(ABC):
         """Whether each run meets ``criterion``, judged from evaluation metrics."""
 
 
+def _logistic(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+    """1 / (1 + exp(-x)), by exp, which gives a number the same last bit wherever it stands; torch.sigmoid does not."""
+    # Of -|x|: where exp(-x) overflows the gradient would be nan. Not by abs, which has gradient 0 at 0.
+    is_positive = x >= 0
+    e = torch.exp(torch.where(is_positive, -x, x))
+    return torch.where(is_positive, 1, e) / (1 + e)
+
+
 def over_steps_and_batch(values: Float[Tensor, "steps runs batch"]) -> Float[Tensor, "runs"]:
     """The mean of each run, summed in the same order whatever the pack, so that its last bit is the run's own."""
     return values.transpose(0, 1).contiguous().flatten(1).mean(-1)
+
+
+def over_scored_steps(
+    values: Float[Tensor, "steps runs batch"], weights: Float[Tensor, "steps runs batch"]
+) -> Float[Tensor, "runs batch"]:
+    """The mean over each sample's scored steps, in the same order of summing whatever the pack."""
+    return (values * weights).permute(1, 2, 0).contiguous().sum(-1) / weights.sum(0)

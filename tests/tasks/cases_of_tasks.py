@@ -24,6 +24,18 @@ class Kind:
     def of_gap(self, gap: int) -> Task:
         return TASKS[self.name](gap=gap, **self.options)
 
+    @property
+    def is_certain(self) -> bool:
+        return (self.name, self.options.get("convention")) not in UNCERTAIN
+
+
+#: Options that make another task of one convention.
+VARIANTS: dict[str, list[dict[str, Any]]] = {
+    "temporal_order": [{"convention": "hochreiter1997", "ordered": 3}],
+}
+#: Kinds whose targets cannot all be known, whatever is remembered.
+UNCERTAIN = {("reber", None), ("two_sequence", "noisy_targets")}
+
 
 def _kinds(name: str) -> list[Kind]:
     fields = {field.name: field for field in dataclasses.fields(TASKS[name])}
@@ -32,4 +44,4 @@ def _kinds(name: str) -> list[Kind]:
     return [Kind(name, {"convention": convention}) for convention in fields["convention"].metadata["choices"]]
 
 
-KINDS = [kind for name in TASKS for kind in _kinds(name)]
+KINDS = [kind for name in TASKS for kind in [*_kinds(name), *(Kind(name, o) for o in VARIANTS.get(name, []))]]

@@ -9,7 +9,7 @@ from helpers import CELLS, EPS32, loop_of_cells, make_pack, one, run_spec
 from lrd.cells import LSTM, RNN, Cell
 from lrd.shapes import Tensor
 from lrd.spec import RunSpec
-from lrd.tasks import Adding, Copy, Delay, Task
+from lrd.tasks import Adding, Copy, Delay, Reber, Task, TemporalOrder
 from lrd.training import Pack
 
 TASKS = {
@@ -18,6 +18,8 @@ TASKS = {
     "adding": Adding(gap=21),
     "adding-hochreiter1997": Adding(gap=22, convention="hochreiter1997"),
     "delay": Delay(gap=9, tokens=4, alphabet=3),
+    "reber": Reber(),
+    "temporal_order": TemporalOrder(gap=20),
     "delay-voelker2019": Delay(gap=21, convention="voelker2019"),
 }
 
@@ -39,7 +41,8 @@ def plain_gradient(spec: RunSpec, pack: Pack, run: int) -> tuple[Tensor, Tensor]
         if task.classification:
             losses.append(-torch.log_softmax(y, -1).gather(-1, target[:, None])[:, 0])
         else:
-            losses.append((y - target.double()).square().mean(-1))
+            said = torch.sigmoid(y) if task.logistic else y
+            losses.append((said - target.double()).square().mean(-1))
     weights = torch.ones(len(losses), x.shape[1]) if batch.weights is None else batch.weights[:, run]
     loss = ((torch.stack(losses) * weights).sum(0) / weights.sum(0)).mean()
     return loss.detach(), torch.autograd.grad(loss, theta)[0]

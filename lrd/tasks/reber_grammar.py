@@ -1,0 +1,132 @@
+"""The embedded Reber grammar as an automaton, and the exact distribution of its strings up to a length.
+
+A state stands for the symbol just shown and all that the rest of the string depends on: which one of T and P comes
+again, the number of the inner string, the place in it. The first state is that of the first B; the last one comes
+behind the last E and shows nothing.
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+
+import torch
+
+from lrd.shapes import Bool, Float, Int, Tensor
+
+SYMBOLS = "BTPSXVE"
+# Each state of one inner string, named by its symbol and the node that it leads to, and the states that may follow.
+_INNER = {
+    "B1": ("T2", "P3"),
+    "T2": ("S2", "X4"),
+    "S2": ("S2", "X4"),
+    "P3": ("T3", "V5"),
+    "T3": ("T3", "V5"),
+    "X3": ("T3", "V5"),
+    "X4": ("X3", "S6"),
+    "P4": ("X3", "S6"),
+    "V5": ("P4", "V6"),
+    "S6": ("E0",),
+    "V6": ("E0",),
+    "E0": (),  # the next string's B, or T or P again
+}
+
+
+@dataclass(frozen=True)
+class Grammar:
+    """Tables by state, all on one device; never to be written to.
+
+    ``one_hot`` the state's symbol; ``following`` its two successors (twice the same where there is no choice);
+    ``reached[state, symbol]`` the successor that shows the symbol; ``legal`` the symbols that may come next;
+    ``first[r]``: 2**31 times the probability of the first successor, given that the string ends within r symbols.
+    """
+
+    one_hot: Float[Tensor, "states symbols"]
+    following: Int[Tensor, "states 2"]
+    reached: Int[Tensor, "states symbols"]
+    legal: Bool[Tensor, "states symbols"]
+    first: Int[Tensor, "remaining states"]
+
+
+@functools.lru_cache(maxsize=16)
+def grammar(repeats: int, most: int, device: torch.device) -> Grammar:
+    """The tables for an inner part of so many strings, and strings of at most ``most`` symbols behind the first B."""
+    symbols, following = _automaton(repeats)
+    states = len(symbols)
+    one_hot = torch.zeros(states, len(SYMBOLS))
+    one_hot[torch.arange(states - 1), symbols[:-1]] = 1
+    reached = torch.full((states, len(SYMBOLS)), states - 1)
+    for k in (0, 1):
+        reached[torch.arange(states - 1), symbols[following[:-1, k]]] = following[:-1, k]
+    legal = (one_hot[following].sum(1) > 0) & (torch.arange(states) < states - 2)[:, None]
+    ends = _ending_within(following, most)
+    first = torch.zeros(most + 1, states, dtype=torch.int64)
+    for r in range(1, most + 1):
+        both = 0.5 * ends[r - 1][following]  # [states, 2]
+        first[r] = torch.where(both.sum(1) > 0, both[:, 0] / both.sum(1) * 2**31, 0).round().long()
+    tables = (one_hot, following, reached, legal, first)
+    return Grammar(*(table.to(device) for table in tables))
+
+
+def _automaton(repeats: int) -> tuple[Int[Tensor, "states"], Int[Tensor, "states 2"]]:
+    """Symbol (a number) and successors of each state. The last two are those of the last E and of what follows."""
+    after: dict[str, tuple[str, ...]] = {"B": ("T", "P"), "E": ("end",), "end": ("end",)}
+    for z in "TP":
+        after[z] = (f"B1 {z} 1",)
+        for n in range(1, repeats + 1):
+            for name, successors in _INNER.items():
+                after[f"{name} {z} {n}"] = tuple(f"{s} {z} {n}" for s in successors)
+            after[f"E0 {z} {n}"] = (f"B1 {z} {n + 1}" if n < repeats else f"{z} again",)
+        after[f"{z} again"] = ("E",)
+    names = [name for name in after if name not in ("E", "end")] + ["E", "end"]
+    number = {name: k for k, name in enumerate(names)}
+    symbols = [SYMBOLS.index(name[0]) if name != "end" else 0 for name in names]
+    following = [[number[after[name][0]], number[after[name][-1]]] for name in names]
+    return torch.tensor(symbols), torch.tensor(following)
+
+
+def _ending_within(following: Int[Tensor, "states 2"], most: int) -> Float[Tensor, "remaining states"]:
+    """The probability that at most r symbols follow, for r = 0..most (the last E has none behind it)."""
+    states = len(following)
+    ends = torch.zeros(most + 1, states, dtype=torch.float64)
+    ends[:, states - 2 :] = 1
+    for r in range(1, most + 1):
+        ends[r, : states - 2] = ends[r - 1][following[: states - 2]].mean(1)
+    return ends
+
+
+@functools.lru_cache(maxsize=16)
+def memoryless(repeats: int, most: int) -> tuple[float, float]:
+    """Loss (mean over a string's steps and over outputs) of the best answer that sees the present symbol alone, and of
+    one that knows the grammar: 1/2 for each of two legal symbols.
+
+    In a string of n symbols, f_t(s) p(s, s') e_(n-2-t)(s') is the probability to go from s to s' at step t, where f are
+    those of states, p those of successors, and e those of ending after exactly so many symbols more.
+    """
+    symbols, following = _automaton(repeats)
+    last = len(symbols) - 2  # the state of the last E
+    within = _ending_within(following, most)
+    exactly = torch.cat([within[:1], within[1:] - within[:-1]])
+    exactly[1:, last:] = 0
+    at = torch.zeros(most, last, dtype=torch.float64)
+    at[0, 0] = 1
+    for t in range(1, most):
+        spread = torch.zeros(last + 2, dtype=torch.float64)
+        for k in (0, 1):
+            spread.index_add_(0, following[:last, k], at[t - 1] / 2)
+        at[t] = spread[:last]
+    # The sum over t for all n at once is a convolution: a product of transforms, padded so that nothing wraps around.
+    at_waves, exactly_waves = (torch.fft.rfft(x[:most], n=2 * most, dim=0) for x in (at, exactly))
+    pairs = torch.zeros(most + 1, len(SYMBOLS) ** 2, dtype=at_waves.dtype)
+    choices = torch.zeros(most + 1, 1, dtype=at_waves.dtype)
+    for k in (0, 1):
+        to = following[:last, k]
+        taken = at_waves * exactly_waves[:, to] / 2
+        pairs.index_add_(1, symbols[:last] * len(SYMBOLS) + symbols[to], taken)
+        choices += taken[:, following[:last, 0] != following[:last, 1]].sum(1, keepdim=True)
+    counts = torch.fft.irfft(torch.cat([pairs, choices], 1), n=2 * most, dim=0)[:most]
+    steps = torch.arange(1, most + 1)[:, None]  # of a string, all of them scored
+    shares = (counts / steps).sum(0) / within[most, 0]
+    table = shares[:-1].view(len(SYMBOLS), len(SYMBOLS))
+    loss = (table.sum() - (table.square().sum(1) / table.sum(1)).sum()) / len(SYMBOLS)
+    return float(loss), float(shares[-1] / 2 / len(SYMBOLS))
