@@ -179,11 +179,15 @@ class Task(ABC):
 
     def loss(self, outputs: Float[Tensor, "steps runs batch outputs"], batch: Batch) -> Float[Tensor, "runs"]:
         """Training loss of each run: the mean over samples of the mean over each sample's scored steps."""
-        losses = self.losses(outputs, batch.targets)
+        return self.averaged(self.losses(outputs, batch.targets), batch)
+
+    def averaged(self, values: Float[Tensor, "steps runs batch"], batch: Batch) -> Float[Tensor, "runs"]:
+        """The mean over samples of the mean over each sample's scored steps."""
         if batch.weights is None:
-            return over_steps_and_batch(losses)
-        per_sample = (losses * batch.weights).sum(0) / batch.weights.sum(0)
-        return per_sample.mean(-1)
+            return over_steps_and_batch(values)
+        # Over the innermost axis: the order of a sum over an outer one depends on the place in the tensor.
+        scored = (values * batch.weights).permute(1, 2, 0).contiguous().sum(-1)
+        return (scored / batch.weights.sum(0)).mean(-1)
 
     @abstractmethod
     def metrics(
