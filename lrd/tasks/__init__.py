@@ -5,8 +5,29 @@ from lrd.tasks.base import Batch, Task
 from lrd.tasks.copy import Copy
 from lrd.tasks.delay import Delay
 from lrd.tasks.items import Item
+from lrd.tasks.selective_copy import SelectiveCopy
 from lrd.tasks.streams import SPLITS, Stream
+from lrd.tasks.variable_copy import VariableCopy
 
-TASKS: dict[str, type[Task]] = {task.name: task for task in (Copy, Adding, Delay)}
+_KINDS: tuple[type[Task], ...] = (
+    Copy,
+    Adding,
+    Delay,
+    VariableCopy,
+    SelectiveCopy,
+)
+TASKS: dict[str, type[Task]] = {task.name: task for task in _KINDS}
 
-__all__ = ["SPLITS", "TASKS", "Adding", "Batch", "Copy", "Delay", "Item", "Stream", "Task"]
+__all__ = [
+    "SPLITS",
+    "TASKS",
+    "Adding",
+    "Batch",
+    "Copy",
+    "Delay",
+    "Item",
+    "SelectiveCopy",
+    "Stream",
+    "Task",
+    "VariableCopy",
+]
