@@ -5,6 +5,8 @@ from lrd.tasks.base import Batch, Task
 from lrd.tasks.copy import Copy
 from lrd.tasks.delay import Delay
 from lrd.tasks.items import Item
+from lrd.tasks.memorisation import Memorisation
+from lrd.tasks.permutation import Permutation
 from lrd.tasks.selective_copy import SelectiveCopy
 from lrd.tasks.streams import SPLITS, Stream
 from lrd.tasks.variable_copy import VariableCopy
@@ -15,6 +17,8 @@ _KINDS: tuple[type[Task], ...] = (
     Delay,
     VariableCopy,
     SelectiveCopy,
+    Memorisation,
+    Permutation,
 )
 TASKS: dict[str, type[Task]] = {task.name: task for task in _KINDS}
 
@@ -26,6 +30,8 @@ __all__ = [
     "Copy",
     "Delay",
     "Item",
+    "Memorisation",
+    "Permutation",
     "SelectiveCopy",
     "Stream",
     "Task",
