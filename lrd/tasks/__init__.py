@@ -5,6 +5,7 @@ from lrd.tasks.base import Batch, Task
 from lrd.tasks.copy import Copy
 from lrd.tasks.delay import Delay
 from lrd.tasks.items import Item
+from lrd.tasks.latch import Latch
 from lrd.tasks.memorisation import Memorisation
 from lrd.tasks.permutation import Permutation
 from lrd.tasks.selective_copy import SelectiveCopy
@@ -19,6 +20,7 @@ _KINDS: tuple[type[Task], ...] = (
     SelectiveCopy,
     Memorisation,
     Permutation,
+    Latch,
 )
 TASKS: dict[str, type[Task]] = {task.name: task for task in _KINDS}
 
@@ -30,6 +32,7 @@ __all__ = [
     "Copy",
     "Delay",
     "Item",
+    "Latch",
     "Memorisation",
     "Permutation",
     "SelectiveCopy",
