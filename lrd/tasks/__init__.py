@@ -7,6 +7,7 @@ from lrd.tasks.delay import Delay
 from lrd.tasks.items import Item
 from lrd.tasks.latch import Latch
 from lrd.tasks.memorisation import Memorisation
+from lrd.tasks.memory_capacity import ScalarMemory
 from lrd.tasks.permutation import Permutation
 from lrd.tasks.selective_copy import SelectiveCopy
 from lrd.tasks.streams import SPLITS, Stream
@@ -21,6 +22,7 @@ _KINDS: tuple[type[Task], ...] = (
     Memorisation,
     Permutation,
     Latch,
+    ScalarMemory,
 )
 TASKS: dict[str, type[Task]] = {task.name: task for task in _KINDS}
 
@@ -35,6 +37,7 @@ __all__ = [
     "Latch",
     "Memorisation",
     "Permutation",
+    "ScalarMemory",
     "SelectiveCopy",
     "Stream",
     "Task",
