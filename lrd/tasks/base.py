@@ -185,9 +185,7 @@ class Task(ABC):
         """The mean over samples of the mean over each sample's scored steps."""
         if batch.weights is None:
             return over_steps_and_batch(values)
-        # Over the innermost axis: the order of a sum over an outer one depends on the place in the tensor.
-        scored = (values * batch.weights).permute(1, 2, 0).contiguous().sum(-1)
-        return (scored / batch.weights.sum(0)).mean(-1)
+        return over_scored_steps(values, batch.weights).mean(-1)
 
     @abstractmethod
     def metrics(
@@ -211,3 +209,10 @@ class Task(ABC):
 def over_steps_and_batch(values: Float[Tensor, "steps runs batch"]) -> Float[Tensor, "runs"]:
     """The mean of each run, summed in the same order whatever the pack, so that its last bit is the run's own."""
     return values.transpose(0, 1).contiguous().flatten(1).mean(-1)
+
+
+def over_scored_steps(
+    values: Float[Tensor, "steps runs batch"], weights: Float[Tensor, "steps runs batch"]
+) -> Float[Tensor, "runs batch"]:
+    """The mean over each sample's scored steps, in the same order of summing whatever the pack."""
+    return (values * weights).permute(1, 2, 0).contiguous().sum(-1) / weights.sum(0)

@@ -81,23 +81,6 @@ def test_a_large_pack_changes_no_bit(kind: Kind) -> None:
 
 
 @every_kind
-def test_loss_and_metrics_of_a_run_are_its_own_whatever_the_pack(kind: Kind) -> None:
-    task, seeds = kind.of_gap(GAP), torch.arange(33)
-    batch = task.batch(seeds, "eval", 0, 13)
-    shape = (len(task.loss_steps), 33, 13, task.output_size)
-    outputs = torch.randn(shape, generator=torch.Generator().manual_seed(1)).requires_grad_()
-    (gradient,) = torch.autograd.grad(task.loss(outputs, batch).sum(), outputs)
-    metrics = task.metrics(outputs.detach(), batch)
-    for run in (0, 16, 31, 32):
-        only = slice(run, run + 1)
-        mine = outputs[:, only].detach().clone().requires_grad_()
-        (alone,) = torch.autograd.grad(task.loss(mine, batch.of_runs(only)).sum(), mine)
-        assert torch.equal(alone[:, 0], gradient[:, run])
-        for name, value in task.metrics(mine.detach(), batch.of_runs(only)).items():
-            assert torch.equal(value[0], metrics[name][run]), name
-
-
-@every_kind
 def test_another_seed_step_or_split_is_other_data(kind: Kind) -> None:
     task = kind.of_gap(GAP)
     first = task.batch(torch.tensor([4]), "train", 1, 3).inputs

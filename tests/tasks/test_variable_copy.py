@@ -113,6 +113,18 @@ def test_metrics_by_hand() -> None:
     assert task.solved(metrics).tolist() == [True, False, False]
 
 
+def test_loss_and_metrics_of_a_run_are_its_own_whatever_the_pack() -> None:
+    """Each sample's own steps are summed, in an order that may not depend on where in the pack it stands."""
+    task, seeds = VariableCopy(gap=22), torch.arange(33)
+    batch = task.batch(seeds, "eval", 0, 16)
+    outputs = torch.randn(42, 33, 16, 9, generator=torch.Generator().manual_seed(1))
+    together = task.metrics(outputs, batch) | {"training loss": task.loss(outputs, batch)}
+    for run in range(33):
+        alone, mine = batch.of_runs(slice(run, run + 1)), outputs[:, run : run + 1].clone()
+        for name, value in (task.metrics(mine, alone) | {"training loss": task.loss(mine, alone)}).items():
+            assert torch.equal(value[0], together[name][run]), name
+
+
 def test_quiet_steps_are_in_every_sample() -> None:
     task = VariableCopy(gap=7, items=3)
     assert task.quiet_steps == range(6, 12)
