@@ -1,7 +1,7 @@
 """What must be remembered: one file a task."""
 
 from lrd.tasks.adding import Adding
-from lrd.tasks.base import Batch, Task
+from lrd.tasks.base import Batch, Task, over_steps_and_batch
 from lrd.tasks.copy import Copy
 from lrd.tasks.delay import Delay
 from lrd.tasks.items import Item
@@ -42,4 +42,5 @@ __all__ = [
     "Stream",
     "Task",
     "VariableCopy",
+    "over_steps_and_batch",
 ]
