@@ -58,7 +58,7 @@ def test_chance_against_the_generator() -> None:
     at_zero = task.metrics(torch.zeros_like(batch.targets), batch)["loss"].item()
     assert at_zero == pytest.approx(chance["loss"], rel=1e-5)
     # Any other constant c costs c^2 more, up to 1.6 c times how far the classes are from even.
-    for c in (-0.2, 0.2):
+    for c in (-0.6, 0.6):
         metrics = task.metrics(torch.full_like(batch.targets, c), batch)
         assert abs(metrics["loss"].item() - chance["loss"] - c * c) < 4.5 * 1.6 * abs(c) / math.sqrt(size)
         assert abs(metrics["error_share"].item() - chance["error_share"]) < 4.5 * math.sqrt(0.25 / size)
@@ -71,11 +71,12 @@ def test_chance_against_the_generator() -> None:
 def test_metrics_by_hand() -> None:
     task = Latch()
     batch = task.batch(torch.tensor([3, 4]), "eval", 0, 4)
-    outputs = batch.targets / 2
+    outputs = batch.targets * 0.75
     outputs[:, 1, 0] *= -1
+    outputs[:, 1, 1] /= 2  # the right sign, and yet nearer to 0
     metrics = task.metrics(outputs, batch)
-    torch.testing.assert_close(metrics["loss"], torch.tensor([0.16, (3 * 0.16 + 1.44) / 4]))
-    assert metrics["error_share"].tolist() == [0.0, 0.25]
+    torch.testing.assert_close(metrics["loss"], torch.tensor([0.04, (1.96 + 0.25 + 2 * 0.04) / 4]))
+    assert metrics["error_share"].tolist() == [0.0, 0.5]
     for nothing in (0.0, torch.nan):
         assert task.metrics(torch.full_like(outputs, nothing), batch)["error_share"].tolist() == [1.0, 1.0]
     assert task.solved({"error_share": torch.tensor([0.0099, 0.01])}).tolist() == [True, False]
@@ -84,7 +85,7 @@ def test_metrics_by_hand() -> None:
 @pytest.mark.parametrize("gap", [20, 60])
 def test_one_unit_latches_above_w_of_1_and_forgets_below(gap: int) -> None:
     """x_t = tanh(w x_{t-1} + input). w = 2 withstands .53 at every step, some 2.7 deviations of the noise; w = 1/2
-    leaves 2^-17 of the first steps beside noise of some .2, so that the answer is chance."""
+    leaves 2^-17 of the first steps beside noise of some .2, so that even the sign of the answer is chance."""
     task, size = Latch(gap=gap), 2000
     batch = task.batch(torch.tensor([5]), "test", 0, size)
     shares = {}
@@ -92,5 +93,7 @@ def test_one_unit_latches_above_w_of_1_and_forgets_below(gap: int) -> None:
         p = {"U": torch.ones(1, 1), "W": torch.tensor([[w]]), "b": torch.zeros(1)}
         (last,) = loop_of_cells(RNN(hidden_size=1), p, batch.inputs[:, 0])[-1]
         shares[w] = task.metrics(last[None, None], batch)["error_share"].item()
+        right_sign = float((last[None, None] * batch.targets > 0).float().mean())
     assert shares[2.0] < 0.01
-    assert abs(shares[0.5] - 0.5) < 4.5 * math.sqrt(0.25 / size)
+    assert abs(right_sign - 0.5) < 4.5 * math.sqrt(0.25 / size)
+    assert shares[0.5] > task.chance()["error_share"]
