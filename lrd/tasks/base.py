@@ -178,10 +178,13 @@ class Task(ABC):
 
     def loss(self, outputs: Float[Tensor, "steps runs batch outputs"], batch: Batch) -> Float[Tensor, "runs"]:
         """Training loss of each run: the mean over samples of the mean over each sample's scored steps."""
-        losses = self.losses(outputs, batch.targets)
+        return self.averaged(self.losses(outputs, batch.targets), batch)
+
+    def averaged(self, values: Float[Tensor, "steps runs batch"], batch: Batch) -> Float[Tensor, "runs"]:
+        """The mean over samples of the mean over each sample's scored steps."""
         if batch.weights is None:
-            return over_steps_and_batch(losses)
-        return over_scored_steps(losses, batch.weights).mean(-1)
+            return over_steps_and_batch(values)
+        return over_scored_steps(values, batch.weights).mean(-1)
 
     @abstractmethod
     def metrics(

@@ -15,28 +15,26 @@ gu2020         T+K to the end (all recall)  one-hot, symbols + 2      + 2      l
 =============  ===========================  ========================  =======  ==========
 
 Sources: Lezcano-Casado & Martinez-Rubio 2019 (expRNN); Bai, Kolter, Koltun 2018 (TCN); Gu et al. 2020 (HiPPO) and
-2022 (S4). One numbering serves all of them: 0 blank, 1..symbols the symbols, symbols + 1 the cue. Arjovsky's text
-numbers the blank behind the symbols, which only renames one-hot columns.
+2022 (S4). Arjovsky's text numbers the blank behind the symbols (``lrd.tasks.recall`` before them), which only renames
+one-hot columns.
 """
 
 from __future__ import annotations
 
 import functools
-import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
 
 from lrd.options import option
-from lrd.shapes import Bool, Float, Tensor
-from lrd.tasks.base import Batch, Task, over_steps_and_batch
-from lrd.tasks.items import Item
+from lrd.shapes import Float, Tensor
+from lrd.tasks.base import Batch
+from lrd.tasks.recall import Recall
 from lrd.tasks.streams import Stream
 
 
 @dataclass(frozen=True)
-class Copy(Task):
+class Copy(Recall):
     """Remember ``items`` symbols over ``gap`` steps and repeat them in order. See the module for the conventions."""
 
     gap: int = option(20, "steps between the last item and the first recall step", ge=1)
@@ -49,34 +47,11 @@ class Copy(Task):
     symbols: int = option(8, "size of the alphabet that items are drawn from", ge=2)
 
     name = "copy"
-    classification = True
-    criterion = "recall accuracy >= 0.99 (lrd's own: no threshold is published)"
-
-    @property
-    def sequence_length(self) -> int:
-        return self.gap + 2 * self.items
-
-    @property
-    def smallest_lag(self) -> int:
-        return self.gap + self.items
-
-    @property
-    def largest_lag(self) -> int:
-        return self.gap + self.items
 
     @property
     def loss_steps(self) -> range:
         first = self.gap + self.items if self.convention == "gu2020" else 0
         return range(first, self.sequence_length)
-
-    @property
-    def answers(self) -> int:
-        return self.items
-
-    @property
-    def quiet_steps(self) -> range:
-        """The ``gap`` steps after the last item and before the first recall step."""
-        return range(self.items, self.gap + self.items)
 
     @property
     def cue_steps(self) -> range:
@@ -91,7 +66,7 @@ class Copy(Task):
 
     @property
     def input_size(self) -> int:
-        return 1 if self.convention == "bai2018" else self.symbols + 2
+        return 1 if self.convention == "bai2018" else super().input_size
 
     @property
     def output_size(self) -> int:
@@ -113,42 +88,6 @@ class Copy(Task):
         targets = drawn.new_zeros(self.sequence_length, runs, batch_size)
         targets[-self.items :] = items
         return Batch(inputs, targets)
-
-    def shown(self, batch: Batch) -> list[Item]:
-        """Each of the items, at its own step."""
-        drawn = batch.targets[-self.items :] - 1  # [items, runs, batch]
-        return [
-            Item(f"item {k + 1}", values, torch.full_like(values, k), self.symbols) for k, values in enumerate(drawn)
-        ]
-
-    def metrics(
-        self, outputs: Float[Tensor, "steps runs batch outputs"], batch: Batch
-    ) -> dict[str, Float[Tensor, "runs"]]:
-        """``loss`` over the loss steps; over the recall steps alone ``recall_loss``, ``recall_accuracy`` (share of
-        items) and ``sequence_accuracy`` (share of sequences with every item right). Never accuracy over all
-        positions: answering blank throughout reaches 99 % of it at a gap of 1000."""
-        losses = self.losses(outputs, batch.targets)
-        right = outputs[-self.items :].argmax(-1) == batch.targets[-self.items :]
-        return {
-            "loss": over_steps_and_batch(losses),
-            "recall_loss": over_steps_and_batch(losses[-self.items :]),
-            "recall_accuracy": over_steps_and_batch(right.float()),
-            "sequence_accuracy": right.all(0).float().mean(-1),
-        }
-
-    def chance(self) -> dict[str, float]:
-        """Blank with certainty before recall, then uniform over the symbols: ``items * ln(symbols)`` in all, spread
-        over the loss steps."""
-        uniform = math.log(self.symbols)
-        return {
-            "loss": self.items * uniform / len(self.loss_steps),
-            "recall_loss": uniform,
-            "recall_accuracy": 1 / self.symbols,
-            "sequence_accuracy": self.symbols**-self.items,
-        }
-
-    def solved(self, metrics: Mapping[str, Float[Tensor, "runs"]]) -> Bool[Tensor, "runs"]:
-        return metrics["recall_accuracy"] >= 0.99
 
 
 @functools.lru_cache(maxsize=64)

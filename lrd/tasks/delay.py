@@ -28,6 +28,7 @@ from lrd.options import OptionError, option
 from lrd.shapes import Bool, Float, Tensor
 from lrd.tasks.base import Batch, Task, over_steps_and_batch
 from lrd.tasks.items import Item
+from lrd.tasks.recall import one_hot
 from lrd.tasks.streams import Stream
 
 RMS = 0.5
@@ -108,9 +109,7 @@ class Delay(Task):
         length = self.sequence_length
         if self.classification:
             tokens = stream.integers(self.alphabet, length, batch_size).transpose(0, 1)  # [time, runs, batch]
-            inputs = torch.zeros(*tokens.shape, self.alphabet, device=tokens.device)
-            inputs.scatter_(3, tokens.unsqueeze(3), 1.0)
-            return Batch(inputs, tokens[: self.tokens].contiguous())
+            return Batch(one_hot(tokens, self.alphabet), tokens[: self.tokens].contiguous())
         signal = _noise(stream, length, self.frequencies, batch_size)
         if self.convention == "gu2022":
             targets = torch.zeros_like(signal)
