@@ -57,6 +57,8 @@ class Closing(Probe):
             replace(task, gap=self.window)
         except OptionError as error:
             raise OptionError("window", error.message) from error
+        if not task.has_closers:
+            raise OptionError("window", "needs brackets or quotes that close, the text's probe part has none")
 
     def measure(self, subject: Subject) -> list[Columns]:
         self.check(subject.task)
@@ -78,8 +80,8 @@ class Closing(Probe):
         distances = task.closers(Stream(subject.seeds, "probe", number), self.samples)
         there = distances > 0
         # The readout sees the first variable, as in training.
-        h = along(subject.cell, params, batch.inputs)[subject.cell.state_names[0]][there]
-        outputs, targets = read(params, h[:, None, None])[:, 0, 0], batch.targets[there]
+        h = along(subject.cell, params, batch.inputs)[subject.cell.state_names[0]]
+        outputs, targets = read(params, h)[there], batch.targets[there]
         losses = -torch.log_softmax(outputs, -1).gather(1, targets[:, None])[:, 0]
         return distances[there], losses, (outputs.argmax(-1) == targets).double(), targets
 

@@ -29,7 +29,7 @@ from lrd.tasks.items import Item, spread
 from lrd.tasks.ngrams import probabilities
 from lrd.tasks.pairs import closing_distances
 from lrd.tasks.parts import part_number
-from lrd.tasks.streams import Stream
+from lrd.tasks.streams import SPLITS, Stream
 
 
 @dataclass(frozen=True)
@@ -112,6 +112,12 @@ class Text(Task):
         steps = torch.arange(self.gap, device=distances.device)[:, None, None]
         return torch.where(distances <= steps + 1, distances, 0)
 
+    @property
+    def has_closers(self) -> bool:
+        """Whether the probe part has any sign that ``closers`` may tell of, in windows of whatever length."""
+        probed = self._corpus.parts[SPLITS["probe"] :]
+        return bool(_distances(self._corpus, torch.device("cpu"))[probed[0].start : probed[-1].stop].any())
+
     def shown(self, batch: Batch) -> list[Item]:
         """The characters at up to ten steps, the first and the last among them."""
         codes = batch.inputs.argmax(-1)
@@ -176,7 +182,7 @@ def _evaluated(task: Text) -> tuple[np.ndarray, np.ndarray]:
     """Places of the evaluation part that may be asked for, and the share of all targets that each is expected to be."""
     part = task._corpus.parts[1]
     place, size, gap = np.arange(1, len(part)), len(part), task.gap
-    windows = np.minimum(np.minimum(place, size - place), min(gap, size - gap))
+    windows = np.minimum(np.minimum(place, size - place), gap)  # a gap fits into a third of the part: only ends differ
     return part.start + place, windows / windows.sum()
 
 
