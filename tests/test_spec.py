@@ -201,7 +201,7 @@ def another(field: Any, value: Any) -> Any:
         return value + 1
     if isinstance(value, float):
         return value / 2 + 0.001
-    if field.name == "path":
+    if field.name == "file":
         return same_text()
     return {"answer": "first", "label": "x", "chrono": 30, "truncate": 7, "largest": 9, "ridge": 0.5}[field.name]
 

@@ -70,39 +70,39 @@ def _points(text: str) -> np.ndarray:
     return np.frombuffer(text.encode("utf-32-le"), dtype=np.uint32).astype(np.int64)
 
 
-def corpus(path: str | None, digest: str | None = None) -> Corpus:
+def corpus(file: str | None, digest: str | None = None) -> Corpus:
     """The text of a UTF-8 file (line ends read as "\\n"), by default that of ``pydoc_data.topics``.
 
     Raises:
         OptionError: the file cannot be read, is no text or too short; the text has another digest than the one given.
     """
-    if path is None:
+    if file is None:
         found = _topics()
     else:
         try:
-            state = Path(path).stat()
-            found = _file(path, state.st_mtime_ns, state.st_size)
+            state = Path(file).stat()
+            found = _file(file, state.st_mtime_ns, state.st_size)
         except OSError as error:
-            raise OptionError("path", f"cannot read {path!r}: {error.strerror}") from error
+            raise OptionError("file", f"cannot read {file!r}: {error.strerror}") from error
         except UnicodeDecodeError as error:
-            raise OptionError("path", f"{path!r} is no text in UTF-8 (byte {error.start} is not)") from error
+            raise OptionError("file", f"{file!r} is no text in UTF-8 (byte {error.start} is not)") from error
     if len(found.text) < LEAST_LENGTH:
-        raise OptionError("path", f"must have at least {LEAST_LENGTH} characters, {path!r} has {len(found.text)}")
+        raise OptionError("file", f"must have at least {LEAST_LENGTH} characters, {file!r} has {len(found.text)}")
     if digest not in (None, found.digest):
         raise OptionError("digest", f"the text here has the digest {found.digest}, got {digest}: it is another text")
     return found
 
 
 @functools.lru_cache(maxsize=8)
-def known_corpus(path: str | None, digest: str) -> Corpus:
+def known_corpus(file: str | None, digest: str) -> Corpus:
     """The text with this digest, read once a process whatever becomes of the file."""
-    return corpus(path, digest)
+    return corpus(file, digest)
 
 
 @functools.lru_cache(maxsize=8)
-def _file(path: str, modified: int, size: int) -> Corpus:
+def _file(file: str, modified: int, size: int) -> Corpus:
     """Read again only when the file has changed."""
-    return Corpus(Path(path).read_text(encoding="utf-8"))
+    return Corpus(Path(file).read_text(encoding="utf-8"))
 
 
 @functools.cache

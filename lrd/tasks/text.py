@@ -37,7 +37,7 @@ class Text(Task):
     """Predict the next character at each of ``gap`` steps. See the module for the text and its parts."""
 
     gap: int = option(100, "characters of a window", ge=2)
-    path: str | None = option(None, "a UTF-8 file; null: Python's own pydoc_data.topics", identity=False)
+    file: str | None = option(None, "a UTF-8 file; null: Python's own pydoc_data.topics", identity=False)
     digest: str | None = option(None, "which text: first 12 hex digits of its SHA-256; null: whatever is there")
     least: int = option(10, "times that the training part must have a character; rarer ones are one symbol", ge=1)
 
@@ -47,7 +47,7 @@ class Text(Task):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        found = corpus(self.path, self.digest)
+        found = corpus(self.file, self.digest)
         if not found.alphabet(self.least):
             raise OptionError("least", f"must be smaller: no character comes so often, got {self.least}")
         shortest = min(map(len, found.parts))
@@ -90,7 +90,7 @@ class Text(Task):
 
     @property
     def _corpus(self) -> Corpus:
-        return known_corpus(self.path, str(self.digest))
+        return known_corpus(self.file, str(self.digest))
 
     def draw(self, stream: Stream, batch_size: int) -> Batch:
         codes = _tensors(self._corpus, self.least, stream.seeds.device).codes

@@ -32,13 +32,13 @@ PROBE = Closing(samples=6, window=60)
 
 @pytest.fixture(scope="module")
 def task(tmp_path_factory: pytest.TempPathFactory) -> Text:
-    return Text(gap=10, path=written(tmp_path_factory.mktemp("texts")))
+    return Text(gap=10, file=written(tmp_path_factory.mktemp("texts")))
 
 
 @pytest.mark.parametrize("cell", CELLS)
 def test_every_number_by_a_plain_loop(cell: str, task: Text) -> None:
-    subject, text, window = subject_of(task, CELLS[cell]), corpus(task.path), 60
-    longer, distances = Text(gap=window, path=task.path), closing_distances(text.text)
+    subject, text, window = subject_of(task, CELLS[cell]), corpus(task.file), 60
+    longer, distances = Text(gap=window, file=task.file), closing_distances(text.text)
     codes = text.codes(task.least)
     train = Counter(codes[: text.parts[0].stop].tolist())
     total, kinds = sum(train.values()), len(train)
@@ -79,7 +79,7 @@ def test_looking_changes_nothing_and_companions_do_not_matter(cell: str, task: T
 
 
 def test_windows_are_the_probe_s_own_whatever_the_run_was_trained_on(task: Text) -> None:
-    other = Text(gap=37, path=task.path)
+    other = Text(gap=37, file=task.file)
     subject = subject_of(task, CELLS["rnn"])
     tables = [PROBE.measure(subject_of(t, CELLS["rnn"], subject.params))[0] for t in (task, other)]
     for name in PROBE.columns:
@@ -104,7 +104,7 @@ def test_bins_by_hand() -> None:
 def test_where_no_window_holds_a_pair_the_table_is_empty(tmp_path: Path) -> None:
     path = tmp_path / "far.txt"
     path.write_text(f"({'so far that no window holds both ' * 10}) " * 60)
-    table = PROBE.measure(subject_of(Text(gap=10, path=str(path)), CELLS["rnn"]))[0]
+    table = PROBE.measure(subject_of(Text(gap=10, file=str(path)), CELLS["rnn"]))[0]
     assert {name: len(column) for name, column in table.items()} == dict.fromkeys(PROBE.columns, 0)
 
 
@@ -114,7 +114,7 @@ def test_refuses_what_has_no_brackets_and_a_text_that_is_too_short(task: Text, t
     path = tmp_path / "plain.txt"
     path.write_text("(but one far from the end) " + "no sign that closes any other " * 100)
     with pytest.raises(OptionError, match="needs brackets or quotes that close, the text's probe part has none"):
-        PROBE.check(Text(gap=10, path=str(path)))
+        PROBE.check(Text(gap=10, file=str(path)))
     with pytest.raises(OptionError, match=r"must be < .*, the length of the text's shortest part, got 900") as caught:
         Closing(window=900).check(task)
     assert caught.value.key == "window"

@@ -99,7 +99,7 @@ def test_what_is_no_text_is_refused(content: bytes | None, message: str, tmp_pat
         path.write_bytes(content)
     with pytest.raises(OptionError, match=message) as caught:
         corpus(str(path))
-    assert caught.value.key == "path"
+    assert caught.value.key == "file"
 
 
 def test_a_folder_is_no_text(tmp_path: Path) -> None:

@@ -51,7 +51,7 @@ def starts_in(codes: list[int], part: range, window: list[int]) -> list[int]:
 @settings(deadline=None, max_examples=10)
 @given(st.integers(20, 60), st.sampled_from(sorted(PARTS)))
 def test_windows_are_the_text_and_lie_in_their_part(path: str, gap: int, drawn: tuple[str, int]) -> None:
-    text, task = corpus(path), Text(gap=gap, path=path)
+    text, task = corpus(path), Text(gap=gap, file=path)
     codes = plain_codes(text, task.least)
     for run in windows_of(task.batch(SEEDS, *drawn, 3)):
         for window in run:
@@ -63,7 +63,7 @@ def test_every_start_is_drawn_alike(path: str) -> None:
     text = corpus(path)
     size = min(map(len, text.parts))
     part = next(k for k, p in enumerate(text.parts) if len(p) == size)
-    task, number = Text(gap=size - 3, path=path), part - 3
+    task, number = Text(gap=size - 3, file=path), part - 3
     first = task._places(Stream(SEEDS, "probe", number), 3000)[0]
     for run in first:
         counts = Counter(run.tolist())
@@ -79,7 +79,7 @@ def test_geometry_of_a_window() -> None:
 
 
 def test_steps_may_differ_by_run(path: str) -> None:
-    task, steps = Text(gap=22, path=path), torch.tensor([4, 0])
+    task, steps = Text(gap=22, file=path), torch.tensor([4, 0])
     for split in ("train", "probe"):
         together = task.batch(SEEDS, split, steps, 5)
         closing = task.closers(Stream(SEEDS, split, steps), 5)
@@ -105,7 +105,7 @@ def test_outputs_of_a_pack_score_bit_for_bit_as_alone() -> None:
 
 
 def test_closers_are_those_whose_opening_the_window_shows(path: str) -> None:
-    text, task = corpus(path), Text(gap=24, path=path)
+    text, task = corpus(path), Text(gap=24, file=path)
     distances = closing_distances(text.text)
     found = task.closers(Stream(SEEDS, "probe", 1), 40)
     places = task._places(Stream(SEEDS, "probe", 1), 40)
@@ -131,7 +131,7 @@ def test_closers_are_those_whose_opening_the_window_shows(path: str) -> None:
 
 def counted(task: Text) -> tuple[list[int], list[tuple[int, float]]]:
     """Codes of the text, and each place of the evaluation part with its share in the targets of all windows."""
-    text = corpus(task.path)
+    text = corpus(task.file)
     part, shares = text.parts[1], Counter[int]()
     windows = range(part.start, part.stop - task.gap)
     for start in windows:
@@ -143,7 +143,7 @@ def counted(task: Text) -> tuple[list[int], list[tuple[int, float]]]:
 @pytest.mark.parametrize("gap", [22, 290])
 def test_levels_are_those_of_counted_characters(path: str, gap: int) -> None:
     """Method C of Witten & Bell (lrd.tasks.ngrams) by Counter, for each order on top of the one below."""
-    task = Text(gap=gap, path=path)
+    task = Text(gap=gap, file=path)
     codes, places = counted(task)
     train = codes[: corpus(path).parts[0].stop]
     grams = [Counter(tuple(train[k : k + order]) for k in range(len(train) - order + 1)) for order in (1, 2, 3)]
@@ -197,7 +197,7 @@ def test_solved_is_better_than_two_known_characters() -> None:
 
 
 def test_metrics_by_hand(path: str) -> None:
-    task = Text(gap=10, path=path)
+    task = Text(gap=10, file=path)
     batch = task.batch(SEEDS, "eval", 0, 2)
     outputs = 40 * torch.nn.functional.one_hot(batch.targets, task.symbols).float()
     outputs[:5, 1, 0] = outputs[:5, 1, 0].roll(1, -1)  # run 1 misses five of twenty
@@ -208,7 +208,7 @@ def test_metrics_by_hand(path: str) -> None:
 
 
 def test_shows_the_characters_of_up_to_ten_steps(path: str) -> None:
-    task = Text(gap=40, path=path)
+    task = Text(gap=40, file=path)
     batch = task.batch(SEEDS, "probe", 0, 4)
     items = task.shown(batch)
     assert len(items) == 10
@@ -231,14 +231,14 @@ def test_the_id_of_a_run_tells_texts_apart_but_not_places(tmp_path: Path) -> Non
         (tmp_path / folder).mkdir()
     here, there = (written(tmp_path / folder) for folder in "ab")
     other = written(tmp_path / "c", seed=1)
-    ids = [job_from_config(job(path=path)).run.run_id for path in (here, there, other, None)]
+    ids = [job_from_config(job(file=path)).run.run_id for path in (here, there, other, None)]
     assert ids[0] == ids[1]
     assert len(set(ids)) == 3
 
 
 def test_a_record_says_which_text_and_refuses_another(tmp_path: Path) -> None:
     path = written(tmp_path)
-    spec = job_from_config(job(path=path)).run
+    spec = job_from_config(job(file=path)).run
     kept = json.loads(json.dumps(spec.to_dict()))
     assert kept["task"]["digest"] == corpus(path).digest
     again = job_from_config(kept).run
@@ -248,7 +248,7 @@ def test_a_record_says_which_text_and_refuses_another(tmp_path: Path) -> None:
         job_from_config(kept)
 
 
-@pytest.mark.parametrize(("option", "value"), [("gap", 10**9), ("least", 10**9), ("digest", "0"), ("path", "/nowhere")])
+@pytest.mark.parametrize(("option", "value"), [("gap", 10**9), ("least", 10**9), ("digest", "0"), ("file", "/nowhere")])
 def test_options_that_do_not_fit_the_text_are_named(option: str, value: object) -> None:
     with pytest.raises(OptionError) as caught:
         Text(**{option: value})
@@ -257,12 +257,12 @@ def test_options_that_do_not_fit_the_text_are_named(option: str, value: object) 
 
 def test_the_longest_window_is_the_shortest_part_with_its_last_character_as_target(path: str) -> None:
     shortest = min(map(len, corpus(path).parts))
-    assert Text(gap=shortest - 1, path=path).batch(SEEDS, "probe", 0, 2).targets.shape == (shortest - 1, 2, 2)
+    assert Text(gap=shortest - 1, file=path).batch(SEEDS, "probe", 0, 2).targets.shape == (shortest - 1, 2, 2)
     with pytest.raises(OptionError, match=f"must be < {shortest}, the length"):
-        Text(gap=shortest, path=path)
+        Text(gap=shortest, file=path)
 
 
 def test_a_window_changes_with_its_length_alone(path: str) -> None:
-    task = Text(gap=22, path=path)
+    task = Text(gap=22, file=path)
     longer = dataclasses.replace(task, gap=40)
     assert (longer.digest, longer.symbols, longer.sequence_length) == (task.digest, task.symbols, 40)
