@@ -18,11 +18,12 @@ from pathlib import Path
 import numpy as np
 
 from lrd.options import OptionError
-from lrd.tasks.parts import PARTS, PROBED
+from lrd.tasks.parts import PROBED
 
 LEAST_LENGTH = 100
 #: In tenths of the text: where the parts of train, eval, test and probe end.
 ENDS = (7, 8, 9, 10)
+Parts = tuple[range, range, range, range, range, range]
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,18 +38,15 @@ class Corpus:
         return hashlib.sha256(self.text.encode()).hexdigest()[:12]
 
     @cached_property
-    def parts(self) -> tuple[range, ...]:
+    def parts(self) -> Parts:
         """Places of the characters of each part, numbered as by ``lrd.tasks.parts.part_number``.
 
         The first 7 tenths of the text, then three parts of a tenth, the last in thirds: one piece each, none shared.
         """
-        bounds = [0, *(len(self.text) * end // 10 for end in ENDS)]
-        first, last = bounds[-2:]
-        thirds = [first + (last - first) * k // PROBED for k in range(1, PROBED)]
-        bounds = [*bounds[:-1], *thirds, last]
-        parts = tuple(range(a, b) for a, b in itertools.pairwise(bounds))
-        assert len(parts) == PARTS
-        return parts
+        *bounds, last = (len(self.text) * end // 10 for end in (0, *ENDS))
+        bounds += [bounds[-1] + (last - bounds[-1]) * k // PROBED for k in range(1, PROBED + 1)]
+        train, evaluated, tested, one, two, three = (range(a, b) for a, b in itertools.pairwise(bounds))
+        return train, evaluated, tested, one, two, three
 
     @functools.lru_cache(maxsize=4)  # noqa: B019 -- texts are few, and kept anyway
     def alphabet(self, least: int) -> str:
