@@ -15,6 +15,7 @@ from collections.abc import Callable
 
 import torch
 
+from lrd.options import OptionError
 from lrd.probes import PROBES, Subject, log_spaced
 from lrd.spec import RunSpec, job_from_config
 from lrd.training import Pack
@@ -53,6 +54,10 @@ def main() -> None:
             pack = Pack(specs(cell, gap, hidden, runs), torch.device("cpu"))
             for name, kind in PROBES.items():
                 probe = kind()
+                try:
+                    probe.check(pack.task)
+                except OptionError:  # it looks at another task
+                    continue
                 subject = Subject(pack.task, pack.cell, pack.parameters(pack.theta.detach()), pack.seeds)
 
                 def look(probe=probe, subject=subject) -> object:  # type: ignore[no-untyped-def]

@@ -23,6 +23,7 @@ PLACES = {
     "rich": ("lrd/sweeps/",),
     "submitit": ("lrd/sweeps/slurm_submit.py",),
     "scipy": ("lrd/stats/", "analysis/"),
+    "sklearn": ("lrd/tasks/digits.py",),  # when its images are first asked for
 }
 
 
@@ -77,7 +78,8 @@ def test_a_library_is_imported_in_its_place_alone(library: str) -> None:
 def test_lower_layers_name_no_library_but_torch_and_numpy() -> None:
     allowed = {"torch", "numpy", "lrd", *sys.stdlib_module_names}
     foreign = {(p.name, name) for p in sources(*BARE) for name in imported(p) if name not in allowed}
-    assert foreign <= {("shapes.py", "jaxtyping")}  # where it is installed; plain tensors elsewhere
+    # Where it is installed, plain tensors elsewhere; and images, where they are asked for.
+    assert foreign <= {("shapes.py", "jaxtyping"), ("digits.py", "sklearn")}
 
 
 def test_lower_layers_measure_gradient_flow_where_only_torch_and_numpy_are_installed() -> None:
@@ -99,7 +101,12 @@ torch.set_num_threads(1)
 from lrd.cells import CELLS, readout_parameters
 from lrd.tasks import TASKS
 from lrd.kernels import KERNELS, choose_kernel
+from lrd.options import OptionError
 from lrd.probes import gradient_flow, fit
+try:
+    TASKS.pop("digits")()
+except OptionError as error:
+    print(error.message)
 for task in (kind() for kind in TASKS.values()):
     for cell in (kind(hidden_size=3) for kind in CELLS.values()):
         generator = torch.Generator().manual_seed(0)
@@ -111,7 +118,8 @@ for task in (kind() for kind in TASKS.values()):
 print(sorted(asked & {"hydra", "omegaconf", "wandb", "pydantic", "duckdb", "scipy", "rich", "matplotlib"}))
 print(sorted(name for name in sys.modules if name.startswith("lrd.") and name.count(".") == 1))
 """
-    *lines, asked, modules = run_python(code).splitlines()
+    no_digits, *lines, asked, modules = run_python(code).splitlines()
+    assert "needs scikit-learn" in no_digits
     assert len(lines) >= 6
     assert all(line.endswith(" True") for line in lines), lines
     assert asked == "[]"

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import atexit
 import copy
 import dataclasses
+import functools
 import json
 import math
 import re
+import shutil
+import tempfile
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,9 +19,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lrd.cells import CELLS
-from lrd.probes import PROBES
+from lrd.probes import PROBES, Closing
 from lrd.spec import OPTIMIZERS, RunSpec, SpecError, Training, job_from_config
 from lrd.tasks import TASKS
+from lrd.tasks.corpus import corpus
 
 BASE: dict[str, Any] = {
     "task": {"name": "copy", "gap": 20},
@@ -175,6 +181,16 @@ def kinds() -> list[tuple[str, str, type]]:
     return [*named, ("training", "", Training), *((f"probe.{name}", "", kind) for name, kind in PROBES.items())]
 
 
+@functools.cache
+def same_text() -> str:
+    """A file with the text that is the default."""
+    folder = tempfile.mkdtemp()
+    atexit.register(shutil.rmtree, folder)
+    path = Path(folder) / "text.txt"
+    path.write_text(corpus(None).text, encoding="utf-8")
+    return str(path)
+
+
 def another(field: Any, value: Any) -> Any:
     """A value that the option may also have."""
     if "choices" in field.metadata:
@@ -185,6 +201,8 @@ def another(field: Any, value: Any) -> Any:
         return value + 1
     if isinstance(value, float):
         return value / 2 + 0.001
+    if field.name == "file":
+        return same_text()
     numbers = {"chrono": 30, "truncate": 7, "largest": 9, "ridge": 0.5, "distractors": 30}
     return ({"answer": "first", "label": "x"} | numbers)[field.name]
 
@@ -192,9 +210,12 @@ def another(field: Any, value: Any) -> Any:
 @pytest.mark.parametrize(("group", "name", "kind"), kinds(), ids=lambda v: str(v)[:20])
 def test_every_option_names_another_run_and_another_pack_as_its_marks_say(group: str, name: str, kind: type) -> None:
     options = {"name": name} if name else {}
-    base = with_(group, options | ({"gap": 44} if group == "task" else {}))
+    base = BASE | ({"task": {"name": "text"}} if kind is Closing else {})
+    base = with_(group, options | ({"gap": 44} if group == "task" else {}), base)
     spec = job_from_config(base).run
     for field in dataclasses.fields(kind):
+        if field.name == "digest":
+            continue  # is what the text makes it: see the tests of the task
         mine = getattr(spec, group) if "." not in group else next(p for p in spec.probes if isinstance(p, kind))
         value = another(field, getattr(mine, field.name))
         other = job_from_config(with_(f"{group}.{field.name}", value, base)).run
@@ -226,7 +247,7 @@ def test_a_run_comes_back_from_its_dictionary_and_from_json(data: st.DataObject)
     config = {}
     for group, table in NAMED.items():
         name = data.draw(st.sampled_from(sorted(table)))
-        fields = [f for f in dataclasses.fields(table[name]) if f.name not in ("gap", "convention")]
+        fields = [f for f in dataclasses.fields(table[name]) if f.name not in ("gap", "convention", "digest")]
         chosen = data.draw(st.lists(st.sampled_from(fields), unique_by=lambda f: f.name)) if fields else []
         config[group] = {"name": name} | {f.name: another(f, f.default) for f in chosen}
     spec = job_from_config(config | {"seed": data.draw(st.integers(0, 2**31 - 1))}).run

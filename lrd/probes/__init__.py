@@ -1,6 +1,7 @@
 """What is looked at: measurements of a pack that do not change it."""
 
 from lrd.probes.base import Columns, Probe, Subject
+from lrd.probes.closing import Closing
 from lrd.probes.gates import Gates
 from lrd.probes.gradient_flow import Flow, answer_numbers, gradient_flow
 from lrd.probes.jacobian import Jacobian
@@ -19,12 +20,14 @@ _KINDS: tuple[type[Probe], ...] = (
     Gates,
     Retention,
     MemoryCapacity,
+    Closing,
 )
 #: Every probe by its name in ``conf/probe/``.
 PROBES: dict[str, type[Probe]] = {kind.name: kind for kind in _KINDS}
 
 __all__ = [
     "PROBES",
+    "Closing",
     "Columns",
     "Fit",
     "Flow",

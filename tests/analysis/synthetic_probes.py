@@ -15,6 +15,7 @@ GATES = {"input": 0.3, "forget": 0.7, "output": 0.5}
 ITEMS = ("first", "middle", "final")
 STRIDE = 5
 CHANCE = 0.125
+BINS = 7  # of the distances of closing signs
 
 
 def gain(run: Made) -> float:
@@ -48,6 +49,17 @@ def score(run: Made, update: int, item: str, variable: str, t: int) -> float:
     return CHANCE + (1 - CHANCE - 0.01 * run.seed) * exp(-t / slowness)
 
 
+def closed(run: Made, update: int) -> list[dict[str, float]]:
+    """The table of closing signs: by bin the loss and the share predicted right; one seed saw none of the last bin."""
+    rows = []
+    for k in range(BINS - (run.seed == 2)):
+        forgotten = 1 - exp(-(2.0**k) / (60 if run.label == "lstm" else 6)) if update else 1.0
+        values = {"low": 2**k, "high": 2 ** (k + 1) - 1, "distance": 1.4 * 2**k + 0.01 * run.seed, "count": 400 >> k}
+        values |= {"loss": 0.1 * run.seed + 4 * forgotten, "error": 0.1, "accuracy": (1 - forgotten) / (1 + run.seed)}
+        rows.append(values | {"unigram": 5 + 0.1 * k + 0.01 * run.seed})
+    return rows
+
+
 def length(run: Made) -> int:
     return len(next(iter(run.profiles.values())))
 
@@ -59,11 +71,12 @@ def looks(run: Made) -> list[tuple[int, int]]:
 
 
 def write_probes(record: RunRecord, run: Made) -> None:
-    """The tables of the probes lyapunov, gates and retention."""
+    """The tables of the probes lyapunov, gates, retention and closing."""
     updates = sorted({update for update, _ in run.profiles})
     variables = sorted({variable for _, variable in run.profiles})
-    rows: dict[str, list[dict[str, Any]]] = {"lyapunov": [], "gates": [], "retention": []}
+    rows: dict[str, list[dict[str, Any]]] = {name: [] for name in ("lyapunov", "gates", "retention", "closing")}
     for update in updates:
+        rows["closing"] += [{"update": update} | row for row in closed(run, update)]
         for mode in ("driven", "free"):
             for index in (1, 2):
                 errors = dict.fromkeys(("se_time", "se_samples", "standard_error"), 0.004)

@@ -16,6 +16,7 @@ from synthetic import ANALYSIS, MadeStudy
 from lrd.records import open_study
 
 SCRIPTS = (
+    "closing_distance",
     "gap_wall",
     "gates_along_gap",
     "gradient_flow",

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from helpers import loop_of_cells, one, random_parameters
 
-from lrd.cells import LSTM, RNN, Cell, Parameters, State
+from lrd.cells import LSTM, RNN, Cell, Parameters, State, readout_parameters
 from lrd.options import option
 from lrd.probes.base import Columns, Probe, Subject
 from lrd.probes.retention import Retention
@@ -61,6 +61,7 @@ def parameters_of(cell: Cell, task: Task, runs: int = len(SEEDS), seed: int = 5,
         return random_parameters(cell, task.input_size, runs, task.output_size, seed=seed, dtype=torch.float32, **how)
     generator = torch.Generator().manual_seed(seed)
     each = [cell.parameters(task.input_size, generator) for _ in range(runs)]
+    each = [p | readout_parameters(cell, task.output_size, generator) for p in each]
     return {name: torch.stack([p[name] for p in each]) for name in each[0]}
 
 
