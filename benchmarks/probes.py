@@ -53,7 +53,7 @@ def main() -> None:
             pack = Pack(specs(cell, gap, hidden, runs), torch.device("cpu"))
             for name, kind in PROBES.items():
                 probe = kind()
-                subject = Subject(pack.task, pack.cell, pack.parameters(pack.theta.detach()), pack.seeds)
+                subject = Subject.of(pack.task, pack.cell, pack.parameters(), pack.seeds)
 
                 def look(probe=probe, subject=subject) -> object:  # type: ignore[no-untyped-def]
                     return probe.look(subject)

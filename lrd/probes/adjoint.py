@@ -7,6 +7,7 @@ their backward pass, several times faster. All keep a leading pack axis, and the
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
 
 import torch
 
@@ -22,6 +23,11 @@ class Adjoint:
     def __init__(self, cell: Cell, params: Parameters, inputs: Float[Tensor, "time runs batch inputs"]) -> None:
         self.cell, self.params, self.inputs = cell, params, inputs
         self._forward()
+
+    @cached_property
+    def _own(self) -> tuple[str, ...]:
+        """The names of what the cell's step gets, without the readout's."""
+        return tuple(self.cell.prepare(self.cell.parameters(self.inputs.shape[-1], torch.Generator())))
 
     def _forward(self) -> None:
         with torch.no_grad():
@@ -52,14 +58,12 @@ class Adjoint:
 
         ``grads`` as for ``pull``. States before step t count as constants (Pascanu et al. 2013, eq. 4).
         """
-        names = list(self.cell.parameters(self.inputs.shape[-1], torch.Generator()))
-
         def of_sample(p: Parameters, x: Tensor, state: State, into: State) -> Parameters:
             pulled: tuple[Parameters] = torch.func.vjp(lambda p: self.cell.step(p, x, state), p)[1](into)
             return pulled[0]
 
         of_pack = torch.func.vmap(torch.func.vmap(of_sample, in_dims=(None, 0, 0, 0)))
-        found = of_pack({name: self.params[name] for name in names}, self.inputs[t], tuple(self.states[t]), grads)
+        found = of_pack({name: self.params[name] for name in self._own}, self.inputs[t], tuple(self.states[t]), grads)
         return {name: (value.flatten(2), None) for name, value in found.items()}
 
 

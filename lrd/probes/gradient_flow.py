@@ -68,7 +68,7 @@ def gradient_flow(
                     mine[name][:, beyond] = other[name]
         parts.append(part)
     joined = [
-        {name: torch.cat([getattr(part, kind)[name] for part in parts], dim=1) for name in cell.state_names}
+        {name: torch.cat([getattr(part, kind)[name] for part in parts], dim=1) for name in cell.looked_at_names}
         for kind in ("total", "direct")
     ]
     return Flow(str(answer), parts[0].lags, *joined)
@@ -115,12 +115,11 @@ def _flow(task: Task, cell: Cell, params: Parameters, batch: Batch, answer: str 
     last = steps.amax(0)
     latest = int(last.max()) if batch.weights is None else task.loss_steps[-1]
     lags = torch.arange(latest, -1, -1, device=last.device)
-    names = cell.state_names
     return Flow(
         str(answer),
         lags,
-        {name: by_lag(norms, last, lags) for name, norms in zip(names, total, strict=True)},
-        {name: by_lag(norms, last, lags) for name, norms in zip(names, direct, strict=True)},
+        {cell.state_names[v]: by_lag(total[v], last, lags) for v in cell.looked_at},
+        {cell.state_names[v]: by_lag(direct[v], last, lags) for v in cell.looked_at},
     )
 
 

@@ -14,7 +14,7 @@ from functools import lru_cache
 
 import torch
 
-from lrd.cells import LSTM, RNN
+from lrd.cells import LSTM, RNN, prepared
 from lrd.kernels import choose_kernel, loop, runs_at_once
 from lrd.probes import Probe
 from lrd.spec import SGD, Adam, RMSprop, RMSpropURNN, RunSpec
@@ -98,7 +98,7 @@ def _look(run: RunSpec, probe: Probe, runs: int) -> float:
     symbols = task.sequence_length * probe.samples
     runs = min(runs, max(1, _GROUP_BYTES // (12 * 8 * symbols * hidden)))
     # States, what multiplies gradients on their way back, gradients of every step and the copies their norms need.
-    tape = {RNN: 7.5, LSTM: 18.2}.get(type(run.cell), 5.2 + 2.2 * len(run.cell.state_names))
+    tape = {RNN: 7.5, LSTM: 18.2}.get(type(run.cell.stepped), 5.2 + 2.2 * len(run.cell.state_names))
     width = 1 if getattr(probe, "precision", "float64") == "float32" else 2
     return width * runs * symbols * (hidden * tape + task.input_size + _targets(run) + _readout(run, 1.5, 2))
 
@@ -115,7 +115,7 @@ _SAMPLES = 16  # enough for copies of parameters not to count
 
 def _kept_bytes(run: RunSpec, steps: int) -> int:
     params = {name: p[None].requires_grad_() for name, p in initial_parameters(run).items()}
-    states = loop.unroll(run.cell, params, torch.zeros(steps, 1, _SAMPLES, run.task.input_size))
+    states = loop.unroll(run.cell.stepped, prepared(run.cell, params), torch.zeros(steps, 1, _SAMPLES, run.task.input_size))
     kept = {p.untyped_storage().data_ptr(): 0 for p in params.values()}
     seen: set[object] = set()
     waiting = [state.grad_fn for state in states[-1]]
