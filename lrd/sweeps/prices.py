@@ -84,7 +84,7 @@ def action_seconds(action: str, run: RunSpec, runs: int, samples: int) -> float:
 
 def gates(cell: Cell) -> int:
     """Pre-activations of a unit: 4 in a cell with more than one state variable, as in the LSTM; 1 in a vanilla one."""
-    return 4 if len(cell.state_names) > 1 else 1
+    return 4 if len(cell.looked_at) > 1 else 1
 
 
 @dataclass(frozen=True)

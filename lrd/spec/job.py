@@ -1,0 +1,63 @@
+"""A composed configuration (nested plain dicts, as Hydra composes them) as a typed job."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+from lrd.options import OptionError, nearest
+from lrd.spec.build import build, build_named, build_probes
+from lrd.spec.error import SpecError
+from lrd.spec.kinds import build_kind
+from lrd.spec.optimizers import OPTIMIZERS
+from lrd.spec.place import Place, Tracker
+from lrd.spec.run import RunSpec, Seed
+from lrd.spec.training import Training
+
+
+@dataclass(frozen=True)
+class Job:
+    """A run, its place and its mirror: one composed configuration."""
+
+    run: RunSpec
+    place: Place
+    tracker: Tracker
+
+
+def run_from_dict(spec: Mapping[str, Any], sources: Mapping[str, str]) -> RunSpec:
+    """The run that ``RunSpec.to_dict`` and ``RunSpec.sources`` tell of. Raises ``SpecError`` where there is none."""
+    return job_from_config(spec, sources).run
+
+
+def job_from_config(config: Mapping[str, Any], sources: Mapping[str, str] = MappingProxyType({})) -> Job:
+    """A typed job from nested plain values. Raises ``SpecError`` naming every option that is wrong.
+
+    ``sources``: the text of a cell or task that came from a file, by group; default: what the file says now.
+    """
+    errors: list[str] = []
+    top = {field.name for field in dataclasses.fields(Place)} | {"seed"}
+    groups = {"task", "cell", "optimizer", "training", "probe", "tracker"}
+    for key in sorted(set(config) - top - groups):
+        errors.append(f"{key}: there is no such option{nearest(key, top | groups)}")
+
+    task = build_kind("task", config, sources, errors)
+    cell = build_kind("cell", config, sources, errors)
+    optimizer = build_named(OPTIMIZERS, "optimizer", config, errors)
+    training = build(Training, "training", config.get("training", {}), errors)
+    probes = build_probes(config.get("probe"), errors)
+    tracker = build(Tracker, "tracker", config.get("tracker", {}), errors)
+    place = build(Place, "", {k: v for k, v in config.items() if k in top - {"seed"}}, errors)
+    seed = build(Seed, "", {k: v for k, v in config.items() if k == "seed"}, errors)
+    for probe in probes:
+        try:
+            if task is not None:
+                probe.check(task)
+        except OptionError as error:
+            errors.append(f"probe.{probe.name}.{error.key}: {error.message}")
+    if errors:
+        raise SpecError("\n".join(errors))
+    cell = cell.for_length(task.sequence_length)
+    return Job(RunSpec(task, cell, optimizer, training, tuple(probes), seed.seed), place, tracker)
