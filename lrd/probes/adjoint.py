@@ -1,7 +1,7 @@
 """States of a cell along sequences, and the way back: gradients pulled from one step to the step before.
 
-``Adjoint`` does it for any cell by autograd of its own step; ``RNNAdjoint`` and ``LSTMAdjoint`` by the closed form of
-their backward pass, several times faster. All keep a leading pack axis, and the precision of their parameters.
+``Adjoint`` does it for any cell by autograd of its own step; those of RNN, LSTM and attentive RNN by the closed form
+of their backward pass, several times faster. All keep a leading pack axis, and the precision of their parameters.
 """
 
 from __future__ import annotations
@@ -58,6 +58,7 @@ class Adjoint:
 
         ``grads`` as for ``pull``. States before step t count as constants (Pascanu et al. 2013, eq. 4).
         """
+
         def of_sample(p: Parameters, x: Tensor, state: State, into: State) -> Parameters:
             pulled: tuple[Parameters] = torch.func.vjp(lambda p: self.cell.step(p, x, state), p)[1](into)
             return pulled[0]
@@ -65,6 +66,28 @@ class Adjoint:
         of_pack = torch.func.vmap(torch.func.vmap(of_sample, in_dims=(None, 0, 0, 0)))
         found = of_pack({name: self.params[name] for name in self._own}, self.inputs[t], tuple(self.states[t]), grads)
         return {name: (value.flatten(2), None) for name, value in found.items()}
+
+
+class OneByOne(Adjoint):
+    """Each run by an ``Adjoint`` of its own, where it would depend on its companions in the last bit."""
+
+    def _forward(self) -> None:
+        runs = loop.runs_alone(self.cell, self.inputs)
+        self._tapes = [
+            Adjoint(self.cell, {name: p[run] for name, p in self.params.items()}, self.inputs[:, run]) for run in runs
+        ]
+        self.h = torch.cat([tape.h for tape in self._tapes], 1)
+
+    def pull(self, t: int, grads: State) -> tuple[State, State]:
+        of_runs = zip(*(torch.split(g, 1) for g in grads), strict=True)
+        pulled = [tape.pull(t, mine) for tape, mine in zip(self._tapes, of_runs, strict=True)]
+        total, before = (tuple(map(torch.cat, zip(*part, strict=True))) for part in zip(*pulled, strict=True))
+        return total, before
+
+    def partials(self, t: int, grads: State) -> Partials:
+        of_runs = zip(*(torch.split(g, 1) for g in grads), strict=True)
+        found = [tape.partials(t, mine) for tape, mine in zip(self._tapes, of_runs, strict=True)]
+        return {name: (torch.cat([partials[name][0] for partials in found]), None) for name in found[0]}
 
 
 # The gradient of a parameter at one step, sample by sample: left right^T, with left [runs, batch, rows] and right
@@ -155,4 +178,5 @@ _BY_CELL: dict[type[Cell], type[Adjoint]] = {RNN: RNNAdjoint, LSTM: LSTMAdjoint}
 
 def adjoint(cell: Cell, params: Parameters, inputs: Float[Tensor, "time runs batch inputs"]) -> Adjoint:
     """The fastest adjoint there is for a cell."""
-    return _BY_CELL.get(type(cell), Adjoint)(cell, params, inputs)
+    kind = _BY_CELL.get(type(cell), OneByOne if len(loop.runs_alone(cell, inputs)) > 1 else Adjoint)
+    return kind(cell, params, inputs)
