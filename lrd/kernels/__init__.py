@@ -17,8 +17,8 @@ from collections.abc import Callable
 
 import torch
 
-from lrd.cells import LSTM, RNN, Cell, Parameters, State
-from lrd.kernels import loop, packed_rnn, stock
+from lrd.cells import LSTM, RNN, Attentive, Cell, Parameters, State
+from lrd.kernels import attentive, loop, packed_rnn, stock
 from lrd.shapes import Tensor
 
 Scan = Callable[[Cell, Parameters, Tensor, State | None, int], tuple[Tensor, State]]
@@ -27,12 +27,13 @@ Scan = Callable[[Cell, Parameters, Tensor, State | None, int], tuple[Tensor, Sta
 KERNELS: dict[str, tuple[Scan, type[Cell] | None]] = {
     "packed": (packed_rnn.scan, RNN),
     "stock": (stock.scan_lstm, LSTM),
+    "attentive": (attentive.scan, Attentive),
     "loop": (loop.scan, None),
 }
 
 
 def choose_kernel(cell: Cell) -> str:
-    """The fastest kernel for a cell, by name: the first of ``KERNELS`` that knows exactly the kind that does its steps."""
+    """The fastest kernel for a cell, by name: the first of ``KERNELS`` for exactly the kind that does its steps."""
     return next(name for name, (_, kind) in KERNELS.items() if kind in (None, type(cell.stepped)))
 
 
