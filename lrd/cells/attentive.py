@@ -29,7 +29,8 @@ class Attentive(Cell):
 
     The state is h, the past states h_s in the order of steps as one vector (where it is full, the oldest one goes),
     and ``count``, how many there have been. A step writes h_{t-1}, not h_t, so that the gradient of h_t counts all that
-    is ever read of it.
+    is ever read of it. The probes ``jacobian`` and ``lyapunov`` take matrices of the whole state: they want a small
+    ``memory``.
     """
 
     name: ClassVar[str] = "attentive"
