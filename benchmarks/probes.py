@@ -58,7 +58,7 @@ def main() -> None:
                     probe.check(pack.task)
                 except OptionError:  # it looks at another task
                     continue
-                subject = Subject(pack.task, pack.cell, pack.parameters(pack.theta.detach()), pack.seeds)
+                subject = Subject.of(pack.task, pack.cell, pack.parameters(), pack.seeds)
 
                 def look(probe=probe, subject=subject) -> object:  # type: ignore[no-untyped-def]
                     return probe.look(subject)

@@ -114,7 +114,7 @@ def main() -> None:
             assert isinstance(spec.task, Adding)
             pack = Pack([spec], torch.device("cpu"))
             probe = GradientFlow()
-            subject = Subject(pack.task, pack.cell, pack.parameters(pack.theta.detach()), pack.seeds)
+            subject = Subject.of(pack.task, pack.cell, pack.parameters(), pack.seeds)
             looks = len(log_spaced(spec.training.max_updates, probe.per_decade)) / spec.training.max_updates
 
             def look(probe: GradientFlow = probe, subject: Subject = subject) -> None:

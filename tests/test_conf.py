@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from lrd.cells import CELLS, Cell
+from lrd.cells import CELLS, RNN, Cell
 from lrd.paths import CONF
 from lrd.probes import PROBES
 from lrd.records import RunRecord
@@ -18,8 +18,11 @@ from lrd.tasks import TASKS
 
 STUDIES = sorted((CONF / "experiment").resolve().glob("*.yaml"))
 NAMED: dict[str, dict[str, type[Any]]] = {"task": TASKS, "cell": CELLS, "optimizer": OPTIMIZERS}
+#: Kinds under another name of the literature: options of theirs, chosen.
+ALIASES: list[tuple[str, str, type[Any]]] = [("cell", "irnn", RNN), ("cell", "nprnn", RNN)]
 FILES: list[tuple[str, str, type[Any]]] = [
     *((group, name, kind) for group, kinds in NAMED.items() for name, kind in kinds.items()),
+    *ALIASES,
     ("training", "default", Training),
     *(("probe", name, kind) for name, kind in PROBES.items()),
     ("tracker", "wandb", Tracker),
@@ -27,6 +30,8 @@ FILES: list[tuple[str, str, type[Any]]] = [
 ]
 #: Files that are there to say something else than the code's defaults, and what.
 DIFFERENT: dict[tuple[str, str], dict[str, Any]] = {
+    ("cell", "irnn"): {"label": "irnn", "activation": "relu", "init": "identity", "input_std": 0.001},
+    ("cell", "nprnn"): {"label": "nprnn", "activation": "relu", "init": "positive"},
     ("optimizer", "rmsprop_urnn"): {"clip": "value"},  # as in the paper
     ("optimizer", "sgd"): {"lr": 0.01},  # needs a larger one than the adaptive ones
     ("tracker", "none"): {"name": "none", "mode": "disabled"},
@@ -48,7 +53,7 @@ def defaults(kind: type[Any], name: str | None = None) -> dict[str, Any]:
 
 @pytest.mark.parametrize(("group", "name", "kind"), FILES, ids=lambda value: value if isinstance(value, str) else "")
 def test_a_file_gives_the_defaults_of_its_kind(group: str, name: str, kind: type[Any]) -> None:
-    expected = defaults(kind, name if group in NAMED else None)
+    expected = defaults(kind, kind.name if group in NAMED else None)
     different = DIFFERENT.get((group, name), {})
     assert all(expected[key] != value for key, value in different.items()), "no difference any more"
     values = read(CONF / group / f"{name}.yaml")

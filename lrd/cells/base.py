@@ -28,6 +28,9 @@ class Cell(ABC):
     state_names: ClassVar[tuple[str, ...]]  # the first one is what the readout sees
     #: The gate that multiplies a state variable on its way from the step before, by variable (LSTM: c by forget).
     keeps: ClassVar[Mapping[str, str]] = {}
+    #: State variables that only count, such as a clock: steps compare them and calculate nothing from them. No probe
+    #: looks at them, and Jacobians leave them out.
+    bookkeeping: ClassVar[frozenset[str]] = frozenset()
 
     hidden_size: int = option(64, "units of the recurrent layer", ge=1)
     label: str | None = option(
@@ -41,6 +44,25 @@ class Cell(ABC):
     def parameters(self, input_size: int, generator: torch.Generator) -> Parameters:
         """Freshly initialised float32 parameters of one run, by name."""
 
+    def prepare(self, p: Parameters) -> Parameters:
+        """What ``step`` gets of one run instead of its trained parameters, computed once a sequence. Default: the same.
+
+        Differentiable. ``p`` may hold more than the cell's own (the readout's), which is to be handed on.
+        """
+        return p
+
+    @property
+    def stepped(self) -> Cell:
+        """The cell that does the steps with what ``prepare`` gives: one that has a fast kernel, or this. Default: this.
+
+        Its state variables are this cell's.
+        """
+        return self
+
+    def for_length(self, length: int) -> Cell:
+        """The cell as it is for sequences of that many steps. Default: the same for all."""
+        return self
+
     @abstractmethod
     def step(self, p: Parameters, x: Float[Tensor, "inputs"], state: State) -> State:
         """One step of one sample: the new state from the input x_t and the state before it."""
@@ -52,3 +74,33 @@ class Cell(ABC):
     def state_sizes(self) -> tuple[int, ...]:
         """Entries of each state variable, in the order of ``state_names``."""
         return (self.hidden_size,) * len(self.state_names)
+
+    @property
+    def looked_at(self) -> tuple[int, ...]:
+        """The numbers of the state variables that are not ``bookkeeping``."""
+        return tuple(v for v, name in enumerate(self.state_names) if name not in self.bookkeeping)
+
+    @property
+    def looked_at_names(self) -> tuple[str, ...]:
+        """Their names."""
+        return tuple(self.state_names[v] for v in self.looked_at)
+
+    @property
+    def looked_at_sizes(self) -> tuple[int, ...]:
+        """Their entries."""
+        sizes = self.state_sizes()
+        return tuple(sizes[v] for v in self.looked_at)
+
+
+def prepared(cell: Cell, params: Parameters, dtype: torch.dtype | None = None) -> Parameters:
+    """What ``cell.stepped`` gets, for the runs of a pack: ``cell.prepare`` of each, [runs, ...].
+
+    ``dtype``: the precision that it is computed and given in, where there is anything to compute; None: that of
+    ``params``.
+    """
+    if type(cell).prepare is Cell.prepare:
+        return params
+    runs = len(next(iter(params.values())))
+    # Run by run: how a batch of matrices is decomposed may depend on which others are in it.
+    each = [cell.prepare({name: p[run].to(dtype) for name, p in params.items()}) for run in range(runs)]
+    return {name: torch.stack([p[name] for p in each]) for name in each[0]}

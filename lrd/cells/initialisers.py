@@ -8,8 +8,12 @@
 | identity   | the identity                                                              | Le, Jaitly & Hinton 2015 |
 | gaussian   | N(0, 1/N)                                                                 | Sompolinsky et al. 1988  |
 | spectral   | N(0, 1/N), divided by its spectral radius                                 | Jaeger 2001              |
+| sparse     | 15 entries a row from N(0, 1), divided by its spectral radius             | Sutskever et al. 2013    |
+| positive   | A + I divided by its largest eigenvalue; A = R^T R / N, R from N(0, 1)    | Talathi & Vartak 2015    |
 
-Each is then multiplied by the gain g, so that ``gaussian`` is N(0, g^2/N) and ``spectral`` has spectral radius g.
+Each is then multiplied by the gain g, so that ``gaussian`` is N(0, g^2/N) and ``spectral`` has spectral radius g. Those
+of Pascanu et al. (2013) are ``gaussian`` with g = .1 sqrt(N) ("basic tanh") or .01 sqrt(N) ("sigmoid"), and ``sparse``
+with g = .95 ("smart tanh").
 """
 
 from __future__ import annotations
@@ -21,7 +25,8 @@ from torch.nn import init
 
 from lrd.shapes import Float, Tensor
 
-RECURRENT = ("torch", "glorot", "orthogonal", "identity", "gaussian", "spectral")
+RECURRENT = ("torch", "glorot", "orthogonal", "identity", "gaussian", "spectral", "sparse", "positive")
+_FAN_IN = 15
 
 
 def recurrent(name: str, size: int, gain: float, generator: torch.Generator) -> Float[Tensor, "size size"]:
@@ -41,6 +46,15 @@ def recurrent(name: str, size: int, gain: float, generator: torch.Generator) -> 
     elif name == "spectral":
         init.normal_(w, std=1 / math.sqrt(size), generator=generator)
         w /= torch.linalg.eigvals(w).abs().max()
+    elif name == "sparse":
+        init.normal_(w, generator=generator)
+        # The ranks of independent numbers: so many places a row, each as likely as the others.
+        w *= torch.rand(size, size, generator=generator).argsort(1).argsort(1) < _FAN_IN
+        w /= torch.linalg.eigvals(w).abs().max()
+    elif name == "positive":
+        r = torch.randn(size, size, generator=generator)
+        w = r.T @ r / size + torch.eye(size)
+        w /= torch.linalg.eigvalsh(w)[-1]
     else:
         raise ValueError(f"no initialiser {name!r}; there are {', '.join(RECURRENT)}")
     return w * gain

@@ -39,12 +39,18 @@ class RNN(Cell):
     activation: str = option("tanh", "the function f", choices=ACTIVATIONS)
     init: str = option("torch", "initialiser of W", choices=initialisers.RECURRENT, per_run=True)
     gain: float = option(1.0, "factor g on the initial W", ge=0, per_run=True)
+    input_std: float | None = option(
+        None, "initial U is normal with this standard deviation; null: the initialiser's", ge=0, per_run=True
+    )
 
     def parameters(self, input_size: int, generator: torch.Generator) -> Parameters:
         """U [hidden, inputs], W [hidden, hidden], b [hidden]."""
         n = self.hidden_size
+        u = initialisers.dense(self.init, n, input_size, n, generator)
+        if self.input_std is not None:
+            u.normal_(std=self.input_std, generator=generator)
         return {
-            "U": initialisers.dense(self.init, n, input_size, n, generator),
+            "U": u,
             "W": initialisers.recurrent(self.init, n, self.gain, generator),
             "b": initialisers.bias(self.init, n, n, 2, generator),
         }

@@ -12,7 +12,7 @@ from lrd.cells import Cell, Parameters, State
 from lrd.custom.protocol import Protocol, ProtocolError, called
 from lrd.shapes import Tensor
 
-_INPUTS, _SAMPLES = 3, 2
+_INPUTS, _SAMPLES, _LENGTH = 3, 2, 5
 _LINES = (
     "a dataclass(frozen=True) derived from lrd.cells.Cell; its options are lrd.options.option fields with defaults",
     "`name` is what it is called, `state_names` are its state variables; the readout sees the first of them",
@@ -29,9 +29,10 @@ _LINES = (
 
 def check_cell(cell: Cell) -> list[str]:
     """Hold a cell to its protocol; returns remarks. Raises ``ProtocolError`` with the line that it breaks."""
+    cell = cell.for_length(_LENGTH)
     _check_names(cell)
-    p = _check_parameters(cell)
-    p = {name: value.double() for name, value in p.items()}
+    p = {name: value.double() for name, value in _check_parameters(cell).items()}
+    p = called(3, "prepare", cell.prepare, p)
     generator = torch.Generator().manual_seed(1)
     x = torch.randn(_SAMPLES, _INPUTS, generator=generator, dtype=torch.float64)
     state = tuple(torch.randn(_SAMPLES, size, generator=generator, dtype=torch.float64) for size in cell.state_sizes())

@@ -2,7 +2,8 @@
 
 The kernel protocol: ``scan(cell, params, inputs, state, first) -> (outputs, state)``
 
-* ``params``: the cell's parameters with a leading ``runs`` axis;
+* ``cell``: the one that does the steps (``Cell.stepped``);
+* ``params``: what it gets (``lrd.cells.prepared``) with a leading ``runs`` axis;
 * ``inputs`` [time, runs, batch, inputs]; ``state``: the state before the first step, or None for zeros;
 * ``first``: h is wanted from this step on; outputs are [time - first, runs, batch, hidden];
 * the state returned is the one after the last step; both results carry gradients to parameters and state.
@@ -16,8 +17,8 @@ from collections.abc import Callable
 
 import torch
 
-from lrd.cells import LSTM, RNN, Cell, Parameters, State
-from lrd.kernels import loop, packed_rnn, stock
+from lrd.cells import LSTM, RNN, Attentive, Cell, Parameters, State
+from lrd.kernels import attentive, loop, packed_rnn, stock
 from lrd.shapes import Tensor
 
 Scan = Callable[[Cell, Parameters, Tensor, State | None, int], tuple[Tensor, State]]
@@ -26,13 +27,14 @@ Scan = Callable[[Cell, Parameters, Tensor, State | None, int], tuple[Tensor, Sta
 KERNELS: dict[str, tuple[Scan, type[Cell] | None]] = {
     "packed": (packed_rnn.scan, RNN),
     "stock": (stock.scan_lstm, LSTM),
+    "attentive": (attentive.scan, Attentive),
     "loop": (loop.scan, None),
 }
 
 
 def choose_kernel(cell: Cell) -> str:
-    """The fastest kernel for a cell, by name: the first of ``KERNELS`` that knows exactly this kind of cell."""
-    return next(name for name, (_, kind) in KERNELS.items() if kind in (None, type(cell)))
+    """The fastest kernel for a cell, by name: the first of ``KERNELS`` for exactly the kind that does its steps."""
+    return next(name for name, (_, kind) in KERNELS.items() if kind in (None, type(cell.stepped)))
 
 
 def runs_at_once(kernel: str, state_bytes: int, device: torch.device) -> int | None:

@@ -18,6 +18,17 @@ def zero_state(cell: Cell, inputs: Float[Tensor, "time runs batch inputs"]) -> S
     return tuple(inputs.new_zeros(runs, batch, size) for size in cell.state_sizes())
 
 
+def runs_alone(cell: Cell, inputs: Float[Tensor, "time runs batch inputs"]) -> list[slice]:
+    """The runs that must be taken one by one for none to depend on its companions, or all of them as one slice.
+
+    On the CPU, products of matrices with vectors are rounded differently for a run alone and for it among others.
+    """
+    _, runs, *sizes = inputs.shape
+    if inputs.is_cpu and 1 in (*sizes, cell.hidden_size):
+        return [slice(run, run + 1) for run in range(runs)]
+    return [slice(0, runs)]
+
+
 def unroll(
     cell: Cell, params: Parameters, inputs: Float[Tensor, "time runs batch inputs"], state: State | None = None
 ) -> list[State]:
@@ -39,6 +50,13 @@ def scan(
     first: int = 0,
 ) -> tuple[Float[Tensor, "steps runs batch hidden"], State]:
     """The kernel protocol (see ``lrd.kernels``), by ``unroll``."""
+    if len(runs := runs_alone(cell, inputs)) > 1:
+        parts = []
+        for only in runs:
+            before = None if state is None else tuple(s[only] for s in state)
+            parts.append(scan(cell, {name: p[only] for name, p in params.items()}, inputs[:, only], before, first))
+        outputs, ends = zip(*parts, strict=True)
+        return torch.cat(outputs, 1), tuple(torch.cat(variable) for variable in zip(*ends, strict=True))
     states = unroll(cell, params, inputs, state)
     kept = [state[0] for state in states[first:]]
     return torch.stack(kept) if kept else states[-1][0].new_empty(0, *states[-1][0].shape), states[-1]

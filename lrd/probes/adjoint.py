@@ -1,17 +1,18 @@
 """States of a cell along sequences, and the way back: gradients pulled from one step to the step before.
 
-``Adjoint`` does it for any cell by autograd of its own step; ``RNNAdjoint`` and ``LSTMAdjoint`` by the closed form of
-their backward pass, several times faster. All keep a leading pack axis, and the precision of their parameters.
+``Adjoint`` does it for any cell by autograd of its own step; those of RNN, LSTM and attentive RNN by the closed form
+of their backward pass, several times faster. All keep a leading pack axis, and the precision of their parameters.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
 
 import torch
 
-from lrd.cells import LSTM, RNN, Cell, Parameters, State
-from lrd.kernels import loop
+from lrd.cells import LSTM, RNN, Attentive, Cell, Parameters, State
+from lrd.kernels import attentive, loop
 from lrd.probes.states import input_part, lstm_walk, rnn_walk, sigmoid
 from lrd.shapes import Float, Tensor
 
@@ -22,6 +23,11 @@ class Adjoint:
     def __init__(self, cell: Cell, params: Parameters, inputs: Float[Tensor, "time runs batch inputs"]) -> None:
         self.cell, self.params, self.inputs = cell, params, inputs
         self._forward()
+
+    @cached_property
+    def _own(self) -> tuple[str, ...]:
+        """The names of what the cell's step gets, without the readout's."""
+        return tuple(self.cell.prepare(self.cell.parameters(self.inputs.shape[-1], torch.Generator())))
 
     def _forward(self) -> None:
         with torch.no_grad():
@@ -52,15 +58,36 @@ class Adjoint:
 
         ``grads`` as for ``pull``. States before step t count as constants (Pascanu et al. 2013, eq. 4).
         """
-        names = list(self.cell.parameters(self.inputs.shape[-1], torch.Generator()))
 
         def of_sample(p: Parameters, x: Tensor, state: State, into: State) -> Parameters:
             pulled: tuple[Parameters] = torch.func.vjp(lambda p: self.cell.step(p, x, state), p)[1](into)
             return pulled[0]
 
         of_pack = torch.func.vmap(torch.func.vmap(of_sample, in_dims=(None, 0, 0, 0)))
-        found = of_pack({name: self.params[name] for name in names}, self.inputs[t], tuple(self.states[t]), grads)
+        found = of_pack({name: self.params[name] for name in self._own}, self.inputs[t], tuple(self.states[t]), grads)
         return {name: (value.flatten(2), None) for name, value in found.items()}
+
+
+class OneByOne(Adjoint):
+    """Each run by an ``Adjoint`` of its own, where it would depend on its companions in the last bit."""
+
+    def _forward(self) -> None:
+        runs = loop.runs_alone(self.cell, self.inputs)
+        self._tapes = [
+            Adjoint(self.cell, {name: p[run] for name, p in self.params.items()}, self.inputs[:, run]) for run in runs
+        ]
+        self.h = torch.cat([tape.h for tape in self._tapes], 1)
+
+    def pull(self, t: int, grads: State) -> tuple[State, State]:
+        of_runs = zip(*(torch.split(g, 1) for g in grads), strict=True)
+        pulled = [tape.pull(t, mine) for tape, mine in zip(self._tapes, of_runs, strict=True)]
+        total, before = (tuple(map(torch.cat, zip(*part, strict=True))) for part in zip(*pulled, strict=True))
+        return total, before
+
+    def partials(self, t: int, grads: State) -> Partials:
+        of_runs = zip(*(torch.split(g, 1) for g in grads), strict=True)
+        found = [tape.partials(t, mine) for tape, mine in zip(self._tapes, of_runs, strict=True)]
+        return {name: (torch.cat([partials[name][0] for partials in found]), None) for name in found[0]}
 
 
 # The gradient of a parameter at one step, sample by sample: left right^T, with left [runs, batch, rows] and right
@@ -122,6 +149,48 @@ class LSTMAdjoint(Adjoint):
         return dh, dc, torch.cat([dc, dc, dc, dh], dim=-1) * self._to_gates[t]
 
 
+class AttentiveAdjoint(Adjoint):
+    """The backward pass of ``lrd.kernels.attentive`` for one step, with the memory's own gradient, run by run."""
+
+    cell: Attentive
+
+    def _forward(self) -> None:
+        self._runs = [{name: value[run] for name, value in self.params.items()} for run in range(self.inputs.shape[1])]
+        walked, kept = [], []
+        for p, strided in zip(self._runs, self.inputs.unbind(1), strict=True):
+            x = strided.contiguous()  # as it would be alone: products of strided numbers are rounded differently
+            states, queries, weights = attentive.run_forward(p, x)
+            before, read = attentive.before(states), attentive.reads(states, weights)
+            a = x @ p["U"].T + before @ p["W"].T + read @ p["R"].T + p["b"]
+            walked.append((states, queries, weights))
+            kept.append((states.transpose(0, 1), before, read, _tanh_slope(a)))
+        self._states, self._queries, self._weights = zip(*walked, strict=True)
+        self.h, self._before, self._read, self._slopes = (torch.stack(v, 1) for v in zip(*kept, strict=True))
+
+    def pull(self, t: int, grads: State) -> tuple[State, State]:
+        into_h, into_past, into_count = grads
+        into_past = into_past.reshape(*into_h.shape[:2], -1, self.cell.hidden_size).clone()
+        arriving = torch.empty_like(into_h)
+        for run, (p, delta) in enumerate(zip(self._runs, into_h * self._slopes[t], strict=True)):
+            into_seen, into_query = self._attended(run, t, delta)
+            arriving[run] = delta @ p["W"] + into_query @ p["Q"]
+            into_past[run, :, :t] += into_seen
+        if t:  # the step wrote h_{t-1} there itself, whatever stood there before
+            arriving += into_past[:, :, t - 1]
+            into_past[:, :, t - 1] = 0
+        return grads, (arriving, into_past.flatten(2), into_count)
+
+    def _attended(self, run: int, t: int, delta: Tensor) -> tuple[Tensor, Tensor]:
+        past, into_read = self._states[run][:, :t], delta @ self._runs[run]["R"]
+        return attentive.attend_back(past, self._queries[run][t], self._weights[run][t], into_read)
+
+    def partials(self, t: int, grads: State) -> Partials:
+        delta, x, before = grads[0] * self._slopes[t], self.inputs[t], self._before[t]
+        query = torch.stack([self._attended(run, t, d)[1] for run, d in enumerate(delta)])
+        of_units = {"U": (delta, x), "W": (delta, before), "b": (delta, None), "R": (delta, self._read[t])}
+        return of_units | {"P": (query, x), "Q": (query, before)}
+
+
 def _sigmoid_slope(a: Tensor) -> Tensor:
     e = torch.exp(-a.abs())
     return e / (1 + e).square()
@@ -146,9 +215,12 @@ def _of_delta(tape: Adjoint, t: int, delta: Float[Tensor, "runs batch rows"]) ->
     return {"U": (delta, tape.inputs[t]), "W": (delta, before), "b": (delta, None)}
 
 
-_BY_CELL: dict[type[Cell], type[Adjoint]] = {RNN: RNNAdjoint, LSTM: LSTMAdjoint}
+_BY_CELL: dict[type[Cell], type[Adjoint]] = {RNN: RNNAdjoint, LSTM: LSTMAdjoint, Attentive: AttentiveAdjoint}
 
 
 def adjoint(cell: Cell, params: Parameters, inputs: Float[Tensor, "time runs batch inputs"]) -> Adjoint:
     """The fastest adjoint there is for a cell."""
-    return _BY_CELL.get(type(cell), Adjoint)(cell, params, inputs)
+    if isinstance(cell, Attentive) and not cell.sees_all(len(inputs)):
+        return Adjoint(cell, params, inputs)
+    kind = _BY_CELL.get(type(cell), OneByOne if len(loop.runs_alone(cell, inputs)) > 1 else Adjoint)
+    return kind(cell, params, inputs)

@@ -14,7 +14,7 @@ from typing import ClassVar
 import numpy as np
 import torch
 
-from lrd.cells import Cell, Parameters
+from lrd.cells import Cell, Parameters, prepared
 from lrd.options import check_options, option
 from lrd.shapes import Int, Tensor
 from lrd.tasks import Batch, Task
@@ -24,12 +24,21 @@ Columns = dict[str, np.ndarray]
 
 @dataclass(frozen=True)
 class Subject:
-    """The runs of a pack at one moment: ``params`` [runs, ...] of cell and readout; ``seeds`` name their data."""
+    """The runs of a pack at one moment: ``params`` [runs, ...] of cell and readout; ``seeds`` name their data.
+
+    ``cell`` is the one that does the steps, and ``params`` what it gets: ``Subject.of`` takes those that are trained.
+    """
 
     task: Task
     cell: Cell
     params: Parameters
     seeds: Int[Tensor, "runs"]
+
+    @classmethod
+    def of(cls, task: Task, cell: Cell, params: Parameters, seeds: Int[Tensor, "runs"]) -> Subject:
+        """From trained parameters. What ``Cell.prepare`` computes of them is in float64, as most looks are."""
+        params = {name: value.detach() for name, value in params.items()}
+        return cls(task, cell.stepped, prepared(cell, params, torch.float64), seeds)
 
     def sequences(self, samples: int, number: int = 0, dtype: torch.dtype = torch.float64) -> Batch:
         """Probe sequences, the same at every look; other ``number``, other sequences."""

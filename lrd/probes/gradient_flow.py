@@ -22,6 +22,7 @@ from lrd.tasks import Batch, Task
 
 LOG10_2 = math.log10(2.0)
 _GROUP_BYTES = 64 * 2**20  # runs are taken in groups whose tape stays about this small
+_STEPS = 32  # gradients of a vanilla RNN are held for so many steps, larger ones for fewer, and calls are few
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ def gradient_flow(
                     mine[name][:, beyond] = other[name]
         parts.append(part)
     joined = [
-        {name: torch.cat([getattr(part, kind)[name] for part in parts], dim=1) for name in cell.state_names}
+        {name: torch.cat([getattr(part, kind)[name] for part in parts], dim=1) for name in cell.looked_at_names}
         for kind in ("total", "direct")
     ]
     return Flow(str(answer), parts[0].lags, *joined)
@@ -115,12 +116,11 @@ def _flow(task: Task, cell: Cell, params: Parameters, batch: Batch, answer: str 
     last = steps.amax(0)
     latest = int(last.max()) if batch.weights is None else task.loss_steps[-1]
     lags = torch.arange(latest, -1, -1, device=last.device)
-    names = cell.state_names
     return Flow(
         str(answer),
         lags,
-        {name: by_lag(norms, last, lags) for name, norms in zip(names, total, strict=True)},
-        {name: by_lag(norms, last, lags) for name, norms in zip(names, direct, strict=True)},
+        {cell.state_names[v]: by_lag(total[v], last, lags) for v in cell.looked_at},
+        {cell.state_names[v]: by_lag(direct[v], last, lags) for v in cell.looked_at},
     )
 
 
@@ -149,17 +149,23 @@ def _sweep(
     ``into_h``: what the readout sends into h_t, at the steps that have an answer.
     """
     zeros = tape.zero_gradients()
-    total, exponents = [], []
-    for _, _, here, exponent in backwards(tape, into_h):
-        total.append(here)
+    most = max(1, _STEPS * zeros[0].shape[-1] // sum(zero.shape[-1] for zero in zeros))
+    total: list[list[Tensor]] = [[] for _ in zeros]
+    held, exponents = [], []
+    for t, _, here, exponent in backwards(tape, into_h):
+        held.append(here)
         exponents.append(exponent)
+        if len(held) == most or t == 0:
+            for found, gradients in zip(total, zip(*held, strict=True), strict=True):
+                found.append(log10_norm(list(gradients)))
+            held = []
     powers = torch.stack(exponents[::-1]).double() * LOG10_2  # int64 * float would be float32
     answered = sorted(into_h)
     alone = [tape.pull(t, (into_h[t], *zeros[1:]))[0] for t in answered]
     direct = [torch.full_like(powers, -torch.inf) for _ in zeros]
     for v, norms in enumerate(direct):
         norms[answered] = log10_norm([gradients[v] for gradients in alone])
-    return [log10_norm(list(v)) + powers for v in zip(*total[::-1], strict=True)], direct
+    return [torch.cat(found).flip(0) + powers for found in total], direct
 
 
 def backwards(

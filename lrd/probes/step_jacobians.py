@@ -1,4 +1,5 @@
-"""The linear maps of single steps, J_t = d state_t / d state_{t-1}, for any cell; the state is (h) or (h, c) joined.
+"""The linear maps of single steps, J_t = d state_t / d state_{t-1}, for any cell; the state is (h) or (h, c) joined,
+without ``bookkeeping``.
 
 ``Linearisation`` does it by autograd (``torch.func``) of the cell's own step, a chunk of steps at once; for ``RNN`` and
 ``LSTM`` it is the closed form, with slopes from pre-activations, so that they are exact however saturated a unit is.
@@ -48,15 +49,20 @@ class Linearisation:
 
     def jacobians(self, first: int, stop: int) -> Float[Tensor, "steps runs batch S S"]:
         """J_t of the steps ``first`` to ``stop``: [i, j] is d (entry i of state_t) / d (entry j of state_{t-1})."""
-        sizes = list(self.cell.state_sizes())
+        looked_at, sizes = self.cell.looked_at, list(self.cell.looked_at_sizes)
 
-        def step(p: Parameters, x: Tensor, state: Tensor) -> Tensor:
-            return torch.cat(self.cell.step(p, x, torch.split(state, sizes)))
+        def step(p: Parameters, x: Tensor, moving: Tensor, before: State) -> Tensor:
+            state = list(before)
+            for v, part in zip(looked_at, torch.split(moving, sizes), strict=True):
+                state[v] = part
+            after = self.cell.step(p, x, tuple(state))
+            return torch.cat([after[v] for v in looked_at])
 
-        over_batch = vmap(jacrev(step, argnums=2), in_dims=(None, 0, 0))
-        over_runs = vmap(over_batch, in_dims=(0, 0, 0))
+        over_batch = vmap(jacrev(step, argnums=2), in_dims=(None, 0, 0, 0))
+        over_runs = vmap(over_batch, in_dims=(0, 0, 0, 0))
         x, *before = (v[first:stop] for v in self.local)
-        jacobians: Tensor = vmap(over_runs, in_dims=(None, 0, 0))(self.params, x, torch.cat(before, dim=-1))
+        moving = torch.cat([before[v] for v in looked_at], dim=-1)
+        jacobians: Tensor = vmap(over_runs, in_dims=(None, 0, 0, 0))(self.params, x, moving, tuple(before))
         return jacobians.detach()
 
     def push(self, t: int, rows: Float[Tensor, "runs batch rows S"]) -> Float[Tensor, "runs batch rows S"]:
@@ -70,7 +76,7 @@ class Linearisation:
     def _jacobian(self, t: int) -> Float[Tensor, "runs batch S S"]:
         time, runs, batch, _ = self.local[0].shape
         if self._held is None or t not in self._held[0]:
-            size = max(1, _CHUNK_BYTES // (8 * runs * batch * sum(self.cell.state_sizes()) ** 2))
+            size = max(1, _CHUNK_BYTES // (8 * runs * batch * sum(self.cell.looked_at_sizes) ** 2))
             first = t // size * size
             steps = range(first, min(first + size, time))
             self._held = steps, self.jacobians(steps.start, steps.stop)

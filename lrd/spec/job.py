@@ -59,4 +59,5 @@ def job_from_config(config: Mapping[str, Any], sources: Mapping[str, str] = Mapp
             errors.append(f"probe.{probe.name}.{error.key}: {error.message}")
     if errors:
         raise SpecError("\n".join(errors))
+    cell = cell.for_length(task.sequence_length)
     return Job(RunSpec(task, cell, optimizer, training, tuple(probes), seed.seed), place, tracker)

@@ -72,7 +72,7 @@ def _measure(run: RunSpec, runs: int, device: torch.device) -> Factors:
     probe = _probe(run)
 
     def look() -> None:
-        probe.look(Subject(pack.task, pack.cell, pack.parameters(pack.theta.detach()), pack.seeds))
+        probe.look(Subject.of(pack.task, pack.cell, pack.parameters(), pack.seeds))
 
     def spent(call: Callable[[], object]) -> float:
         times: list[float] = []

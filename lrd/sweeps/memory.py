@@ -14,7 +14,7 @@ from functools import lru_cache
 
 import torch
 
-from lrd.cells import LSTM, RNN
+from lrd.cells import LSTM, RNN, Attentive, prepared
 from lrd.kernels import choose_kernel, loop, runs_at_once
 from lrd.probes import Probe
 from lrd.spec import SGD, Adam, RMSprop, RMSpropURNN, RunSpec
@@ -78,6 +78,10 @@ def _update(run: RunSpec, runs: int, device: torch.device) -> float:
     if kernel == "packed":
         # States, gradients of them, their slopes and a product; the inputs run-major.
         return moving + runs * symbols * (4 * hidden + task.input_size + _readout(run, 1, 3))
+    if kernel == "attentive":
+        # States, queries, attention weights and the two copies of the states that are handed on; back run by run.
+        kept = 5 * hidden + task.sequence_length / 2 + _readout(run, 2, 3)
+        return moving + symbols * (runs * kept + 8 * hidden)
     return moving + runs * symbols * (saved_numbers(run) + _readout(run, 2, 3))
 
 
@@ -90,6 +94,9 @@ def _evaluation(run: RunSpec, runs: int, samples: int) -> float:
         return symbols * (hidden * (4.3 + runs) + runs * (own + _readout(run, 0.5, 3)))
     if kernel == "packed":
         return runs * symbols * (hidden + own + task.input_size + _readout(run, 0, 2))
+    if kernel == "attentive":  # states and their two copies; queries and weights of one run
+        one = 3 * hidden + task.sequence_length / 2
+        return symbols * (runs * (3 * hidden + own + _readout(run, 0.5, 2)) + one)
     return runs * symbols * (sum(run.cell.state_sizes()) + own + _readout(run, 1.5, 2))
 
 
@@ -98,7 +105,9 @@ def _look(run: RunSpec, probe: Probe, runs: int) -> float:
     symbols = task.sequence_length * probe.samples
     runs = min(runs, max(1, _GROUP_BYTES // (12 * 8 * symbols * hidden)))
     # States, what multiplies gradients on their way back, gradients of every step and the copies their norms need.
-    tape = {RNN: 7.5, LSTM: 18.2}.get(type(run.cell), 5.2 + 2.2 * len(run.cell.state_names))
+    tape = {RNN: 7.5, LSTM: 18.2}.get(type(run.cell.stepped), 5.2 + 2.2 * len(run.cell.looked_at))
+    if isinstance(run.cell, Attentive):  # what goes back to all past states, of some steps at a time
+        tape = 28 + task.sequence_length / (2 * hidden)
     width = 1 if getattr(probe, "precision", "float64") == "float32" else 2
     return width * runs * symbols * (hidden * tape + task.input_size + _targets(run) + _readout(run, 1.5, 2))
 
@@ -115,7 +124,9 @@ _SAMPLES = 16  # enough for copies of parameters not to count
 
 def _kept_bytes(run: RunSpec, steps: int) -> int:
     params = {name: p[None].requires_grad_() for name, p in initial_parameters(run).items()}
-    states = loop.unroll(run.cell, params, torch.zeros(steps, 1, _SAMPLES, run.task.input_size))
+    states = loop.unroll(
+        run.cell.stepped, prepared(run.cell, params), torch.zeros(steps, 1, _SAMPLES, run.task.input_size)
+    )
     kept = {p.untyped_storage().data_ptr(): 0 for p in params.values()}
     seen: set[object] = set()
     waiting = [state.grad_fn for state in states[-1]]

@@ -131,7 +131,7 @@ def _take_at(moment: str, probes: Sequence[Probe], specs: Sequence[RunSpec], rec
     states = [_state(record, spec, moment) for record, spec in zip(records, specs, strict=True)]
     params, updates = zip(*states, strict=True)
     pack = {name: torch.stack([p[name] for p in params]) for name in params[0]}
-    subject = Subject(specs[0].task, specs[0].cell, pack, torch.tensor([spec.seed for spec in specs]))
+    subject = Subject.of(specs[0].task, specs[0].cell, pack, torch.tensor([spec.seed for spec in specs]))
     for probe in probes:
         for record, update, tables in zip(records, updates, probe.look(subject), strict=True):
             for name, columns in tables.items():

@@ -89,7 +89,7 @@ def _look(pack: Pack, journals: Sequence[Journal], probes: Sequence[Probe]) -> N
     """Let probes look at the pack as it is, on probe sequences that are the same at every look."""
     if not probes:
         return
-    subject = Subject(pack.task, pack.cell, pack.parameters(pack.theta.detach()), pack.seeds)
+    subject = Subject.of(pack.task, pack.cell, pack.parameters(), pack.seeds)
     for probe in probes:
         for journal, tables in zip(journals, probe.look(subject), strict=True):
             journal.add_look(pack.update, probe, tables)

@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from lrd.cells import Cell, Parameters, read, readout_parameters
+from lrd.cells import Cell, Parameters, prepared, read, readout_parameters
 from lrd.kernels import KERNELS, choose_kernel, runs_at_once
 from lrd.shapes import Float, Tensor
 from lrd.spec import RunSpec
@@ -55,13 +55,14 @@ class Pack:
     def outputs(self, params: Parameters, batch: Batch) -> Float[Tensor, "steps runs batch outputs"]:
         """Readout at the task's loss steps."""
         first, every = self.task.loss_steps.start, self.training.truncate
+        cell, params = self.cell.stepped, prepared(self.cell, params)
         if every is None:
-            h, _ = self.scan(self.cell, params, batch.inputs, None, first)
+            h, _ = self.scan(cell, params, batch.inputs, None, first)
             return read(params, h)
         kept, state = [], None
         for start in range(0, len(batch.inputs), every):
             h, state = self.scan(
-                self.cell, params, batch.inputs[start : start + every], state, min(max(0, first - start), every)
+                cell, params, batch.inputs[start : start + every], state, min(max(0, first - start), every)
             )
             state = tuple(s.detach() for s in state)
             kept.append(h)
@@ -179,7 +180,7 @@ class Pack:
 def split_theta(theta: Float[Tensor, "runs parameters"], shapes: Mapping[str, tuple[int, ...]]) -> Parameters:
     """Each parameter by name, [runs, *shape]: views of ``theta``."""
     parts = torch.split(theta, [math.prod(shape) for shape in shapes.values()], dim=1)
-    return {name: part.view(-1, *shape) for (name, shape), part in zip(shapes.items(), parts, strict=True)}
+    return {name: part.view(len(theta), *shape) for (name, shape), part in zip(shapes.items(), parts, strict=True)}
 
 
 def drawn_steps(task: Task, batch_size: int, runs: int) -> int:

@@ -6,10 +6,12 @@ import math
 
 import pytest
 import torch
+import yaml
 from scipy import stats
 
-from lrd.cells import CELLS, LSTM, RNN, Cell, initialisers, readout_parameters
+from lrd.cells import LSTM, RNN, Cell, initialisers, readout_parameters
 from lrd.options import OptionError
+from lrd.paths import CONF
 
 GAINS = (0.0, 0.3, 1.0, 1.7)
 
@@ -69,6 +71,67 @@ def test_bounds_of_torch_and_glorot_and_the_identity() -> None:
     assert not recurrent("gaussian", 5, 0.0).any()
 
 
+@pytest.mark.parametrize(("size", "gain"), [(1, 1.0), (9, 1.1), (40, 0.95)])
+def test_sparse_rows_have_15_entries_and_the_spectral_radius_is_the_gain(size: int, gain: float) -> None:
+    w = recurrent("sparse", size, gain)
+    assert ((w != 0).sum(1) == min(size, 15)).all()
+    radius = torch.linalg.eigvals(w.double()).abs().max()
+    assert float(radius) == pytest.approx(gain, rel=1e-4)  # eigenvalues of float32: eps times their condition
+
+
+def test_sparse_entries_are_normal_and_stand_anywhere() -> None:
+    size = 300
+    w = recurrent("sparse", size)
+    entries = w[w != 0]
+    assert stats.kstest((entries / entries.square().mean().sqrt()).numpy(), "norm").pvalue > 1e-4
+    columns = (w != 0).sum(0).double()  # each of ``size`` rows has this column with probability 15 / size
+    deviation = (columns - 15) / (15 * (1 - 15 / size)) ** 0.5
+    assert float(deviation.abs().max()) < 5
+    assert float(deviation.square().mean()) == pytest.approx(1, abs=5 * (2 / size) ** 0.5)
+
+
+@pytest.mark.parametrize(("size", "gain"), [(1, 1.0), (2, 1.0), (60, 0.8)])
+def test_positive_is_positive_definite_with_the_gain_as_largest_eigenvalue(size: int, gain: float) -> None:
+    w = recurrent("positive", size, gain).double()
+    assert torch.equal(w, w.T)
+    values = torch.linalg.eigvalsh(w)
+    assert float(values[0]) > 0
+    assert float(values[-1]) == pytest.approx(gain, rel=1e-5)
+
+
+def test_positive_is_a_wishart_matrix_and_the_identity_over_its_largest_eigenvalue() -> None:
+    """tr A has mean N and variance 2; the smallest eigenvalue of A is about 1 / N^2 and the largest about 4."""
+    size = 400
+    w = recurrent("positive", size).double()
+    scale = 1 / float(torch.linalg.eigvalsh(w)[0])  # A + I begins at 1 + O(1 / N^2)
+    assert scale == pytest.approx(5, rel=0.03)  # fluctuations of the edge are of order N^(-2/3)
+    assert float(w.trace()) * scale / size == pytest.approx(2, abs=5 * 2**0.5 / size + 100 / size**2)
+
+
+def test_irnn_and_np_rnn_are_the_vanilla_cell_with_their_initialisers() -> None:
+    options = {name: yaml.safe_load((CONF / "cell" / f"{name}.yaml").read_text()) for name in ("irnn", "nprnn")}
+    made = {name: RNN(**{k: v for k, v in chosen.items() if k != "name"}) for name, chosen in options.items()}
+    assert {name: (cell.name, cell.label, cell.activation) for name, cell in made.items()} == {
+        "irnn": ("rnn", "irnn", "relu"),
+        "nprnn": ("rnn", "nprnn", "relu"),
+    }
+    p = made["irnn"].parameters(30, generator())
+    assert torch.equal(p["W"], torch.eye(64))
+    assert not p["b"].any()
+    assert stats.kstest((p["U"] / 0.001).flatten().numpy(), "norm").pvalue > 1e-4
+    p = made["nprnn"].parameters(30, generator())
+    assert float(torch.linalg.eigvalsh(p["W"])[-1]) == pytest.approx(1, rel=1e-5)
+    assert not p["b"].any()
+
+
+def test_the_scale_of_the_inputs_is_one_of_the_vanilla_cells_options() -> None:
+    u = RNN(hidden_size=100, input_std=0.3).parameters(50, generator())["U"]
+    assert stats.kstest((u / 0.3).flatten().numpy(), "norm").pvalue > 1e-4
+    assert not RNN(input_std=0.0).parameters(3, generator())["U"].any()
+    with pytest.raises(OptionError, match="must be >= 0, got -1"):
+        RNN(input_std=-1.0)
+
+
 def test_unknown_initialiser() -> None:
     with pytest.raises(ValueError, match="no initialiser 'xavier'; there are torch, glorot"):
         initialisers.recurrent("xavier", 3, 1.0, generator())
@@ -77,7 +140,7 @@ def test_unknown_initialiser() -> None:
 
 
 @pytest.mark.parametrize("init", initialisers.RECURRENT)
-@pytest.mark.parametrize("kind", CELLS.values())
+@pytest.mark.parametrize("kind", [RNN, LSTM])
 def test_same_seed_same_weights(kind: type[Cell], init: str) -> None:
     def draw(seed: int) -> dict[str, torch.Tensor]:
         g = generator(seed)

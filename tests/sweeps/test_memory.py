@@ -12,7 +12,7 @@ import torch
 from helpers import run_spec
 from torch.profiler import ProfilerActivity, profile
 
-from lrd.cells import LSTM, RNN, Cell
+from lrd.cells import LSTM, RNN, Attentive, Cell, Clockwork, Orthogonal
 from lrd.probes import Subject
 from lrd.spec import RunSpec
 from lrd.sweeps.memory import pack_bytes, parameter_count, saved_numbers
@@ -50,7 +50,7 @@ def peak(call: Callable[[], Any]) -> int:
 def train(spec: RunSpec, runs: int) -> Pack:
     """What a pack does, once each, twice where the second time there is more to hold."""
     pack = Pack([spec], CPU).take([0] * runs)
-    subject = Subject(pack.task, pack.cell, pack.parameters(pack.theta.detach()), pack.seeds)
+    subject = Subject.of(pack.task, pack.cell, pack.parameters(), pack.seeds)
     for probe in spec.probes:
         probe.look(subject)
     pack.evaluate("eval", spec.training.eval_samples)
@@ -70,6 +70,8 @@ CASES: list[tuple[Task, Cell, int, dict[str, Any]]] = [
     (Delay(gap=30), LSTM(hidden_size=64), 2, {"samples": 4}),
     (Adding(gap=12), LoopedLSTM(hidden_size=16), 3, SMALL),
     (Copy(gap=2), LoopedRNN(hidden_size=32), 2, SMALL),
+    (Adding(gap=8), Clockwork(hidden_size=16), 2, SMALL),
+    (Adding(gap=16), Attentive(hidden_size=16).for_length(16), 2, SMALL | {"samples": 8}),
     (Adding(gap=10), RNN(hidden_size=256), 3, SMALL | {"batch_size": 2}),  # parameters outweigh states
     (Adding(gap=40), RNN(hidden_size=4), 2, SMALL | {"batch_size": 128}),  # drawing outweighs states
 ]
@@ -87,7 +89,9 @@ def test_the_peak_is_met_within_a_factor(task: Task, cell: Cell, runs: int, opti
     assert measured / 2 <= pack_bytes(spec, runs, CPU) <= 2 * measured
 
 
-@pytest.mark.parametrize("cell", [RNN(hidden_size=7), LSTM(hidden_size=7), LoopedLSTM(hidden_size=7)])
+@pytest.mark.parametrize(
+    "cell", [RNN(hidden_size=7), LSTM(hidden_size=7), LoopedLSTM(hidden_size=7), Orthogonal(hidden_size=7)]
+)
 def test_parameters_are_counted_without_making_them(cell: Cell) -> None:
     spec = run_spec(Copy(gap=3), cell)
     assert parameter_count(spec) == Pack([spec], CPU).theta.shape[1]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from helpers import run_spec
 
-from lrd.cells import LSTM, RNN, Cell
+from lrd.cells import LSTM, RNN, Attentive, Cell
 from lrd.kernels import KERNELS
 from lrd.probes import log_spaced
 from lrd.spec import RunSpec
@@ -21,7 +21,7 @@ class Looped(LSTM):
     """A kind that no fast kernel knows."""
 
 
-CELLS = [RNN(hidden_size=8), LSTM(hidden_size=8), Looped(hidden_size=8)]
+CELLS = [RNN(hidden_size=8), LSTM(hidden_size=8), Looped(hidden_size=8), Attentive(hidden_size=8, memory=30)]
 
 
 def spec(cell: Cell | None = None, gap: int = 10, **options: Any) -> RunSpec:

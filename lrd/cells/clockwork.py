@@ -1,0 +1,74 @@
+"""The Clockwork RNN (Koutnik, Greff, Gomez & Schmidhuber 2014)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import ClassVar
+
+import torch
+
+from lrd.cells import initialisers
+from lrd.cells.base import Cell, Parameters, State
+from lrd.options import option
+from lrd.shapes import Float, Tensor
+
+
+@dataclass(frozen=True)
+class Clockwork(Cell):
+    """Modules of units with periods 1, 2, 4, ...: at step t only those are updated whose period divides t = 0, 1, ...
+
+    A unit that is updated is h_t = tanh(U x_t + W h_{t-1} + b), any other stays as it was. Units hear from their own
+    module and from slower ones: W is upper block-triangular (section 3 of the paper, eqs. 1 and 2). The state variable
+    ``clock`` is the number of steps done.
+    """
+
+    name: ClassVar[str] = "clockwork"
+    state_names: ClassVar[tuple[str, ...]] = ("h", "clock")
+    bookkeeping: ClassVar[frozenset[str]] = frozenset({"clock"})
+
+    modules: int = option(
+        8, "modules, of about as many units each; the period doubles from one to the next", ge=1, le=20
+    )
+    init: str = option(
+        "gaussian", "initialiser of W, before its lower blocks go", choices=initialisers.RECURRENT, per_run=True
+    )
+    gain: float = option(1.0, "factor g on the initial W", ge=0, per_run=True)
+
+    def parameters(self, input_size: int, generator: torch.Generator) -> Parameters:
+        """U [hidden, inputs], b [hidden], and R, the entries of W that are there, by rows."""
+        n = self.hidden_size
+        u = initialisers.dense(self.init, n, input_size, n, generator)
+        w = initialisers.recurrent(self.init, n, self.gain, generator)
+        periods = _periods(n, self.modules, w.device)
+        return {"U": u, "R": w[_heard(periods)], "b": initialisers.bias(self.init, n, n, 2, generator)}
+
+    def prepare(self, p: Parameters) -> Parameters:
+        """W [hidden, hidden] in place of R."""
+        n, r = self.hidden_size, p["R"]
+        there = _heard(_periods(n, self.modules, r.device)).nonzero(as_tuple=True)
+        return {"W": r.new_zeros(n, n).index_put(there, r)} | {name: v for name, v in p.items() if name != "R"}
+
+    def step(self, p: Parameters, x: Float[Tensor, "inputs"], state: State) -> State:
+        h, clock = state
+        periods = _periods(self.hidden_size, self.modules, h.device)
+        # Zeros stay zeros; the product says so to whoever asks for the gradient of one step with respect to W.
+        w = p["W"] * _heard(periods)
+        new = torch.tanh(p["U"] @ x + w @ h + p["b"])
+        return torch.where(clock % periods == 0, new, h), clock + 1
+
+    def state_sizes(self) -> tuple[int, ...]:
+        return self.hidden_size, 1
+
+
+@lru_cache(maxsize=16)
+def _periods(units: int, modules: int, device: torch.device) -> Tensor:
+    """The period of each unit [units]; the first modules have the units that are left over."""
+    size, more = divmod(units, modules)
+    sizes = torch.tensor([size + (module < more) for module in range(modules)], device=device)
+    return (2 ** torch.arange(modules, device=device)).repeat_interleave(sizes)
+
+
+def _heard(periods: Tensor) -> Tensor:
+    """[to, from]: whether a unit of the first period hears one of the second."""
+    return periods[:, None] <= periods
