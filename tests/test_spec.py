@@ -56,8 +56,8 @@ WRONG = [
     ("training.lr", 3, r"training\.lr: there is no such option; training has batch_size"),
     ("tracker.modes", "x", r"tracker\.modes: there is no such option; did you mean 'mode'\?"),
     ("task.name", "coppy", r"task\.name: must be one of copy, adding, delay, got 'coppy'; did you mean 'copy'\?"),
-    ("cell.name", None, r"cell\.name: must be one of rnn, lstm, got None"),
-    ("cell.name", ["rnn"], r"cell\.name: must be one of rnn, lstm, got \['rnn'\]"),
+    ("cell.name", None, r"cell\.name: must be one of rnn, lstm, .*got None"),
+    ("cell.name", ["rnn"], r"cell\.name: must be one of rnn, lstm, .*got \['rnn'\]"),
     ("task", "copy", r"task: must be one of copy, adding, delay, got 'copy'"),
     ("training", None, r"training: must hold options, got None"),
     ("task.gap", 0, r"task\.gap: must be >= 1, got 0"),
@@ -175,6 +175,12 @@ def kinds() -> list[tuple[str, str, type]]:
     return [*named, ("training", "", Training), *((f"probe.{name}", "", kind) for name, kind in PROBES.items())]
 
 
+#: Options that others bound.
+BOUND = ("gap", "convention", "block_size", "output_bias")
+#: Values of options that are null.
+FREE = {"forget_bias": 0.5, "input_bias": -1.0, "output_bias": -1.0}
+
+
 def another(field: Any, value: Any) -> Any:
     """A value that the option may also have."""
     if "choices" in field.metadata:
@@ -185,7 +191,9 @@ def another(field: Any, value: Any) -> Any:
         return value + 1
     if isinstance(value, float):
         return value / 2 + 0.001
-    return {"answer": "first", "label": "x", "chrono": 30, "truncate": 7, "largest": 9, "ridge": 0.5}[field.name]
+    return {"answer": "first", "label": "x", "chrono": 30, "truncate": 7, "largest": 9, "ridge": 0.5, **FREE}[
+        field.name
+    ]
 
 
 @pytest.mark.parametrize(("group", "name", "kind"), kinds(), ids=lambda v: str(v)[:20])
@@ -225,7 +233,7 @@ def test_a_run_comes_back_from_its_dictionary_and_from_json(data: st.DataObject)
     config = {}
     for group, table in NAMED.items():
         name = data.draw(st.sampled_from(sorted(table)))
-        fields = [f for f in dataclasses.fields(table[name]) if f.name not in ("gap", "convention")]
+        fields = [f for f in dataclasses.fields(table[name]) if f.name not in BOUND]
         chosen = data.draw(st.lists(st.sampled_from(fields), unique_by=lambda f: f.name)) if fields else []
         config[group] = {"name": name} | {f.name: another(f, f.default) for f in chosen}
     spec = job_from_config(config | {"seed": data.draw(st.integers(0, 2**31 - 1))}).run

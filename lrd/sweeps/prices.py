@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from lrd.cells import Cell
-from lrd.kernels import choose_kernel
+from lrd.kernels import choose_kernel, run_by_run
 from lrd.probes import log_spaced
 from lrd.spec import RunSpec
 
@@ -69,7 +69,7 @@ def action_seconds(action: str, run: RunSpec, runs: int, samples: int) -> float:
     """
     kernel = choose_kernel(run.cell)
     price = PRICES[kernel if kernel in PRICES else "loop"][action]
-    calls = runs if kernel == "stock" and action != "look" else 1
+    calls = runs if run_by_run(kernel) and action != "look" else 1
     steps, hidden, chunks = run.task.sequence_length, run.cell.hidden_size, 1
     if action == "evaluate":
         chunks = math.ceil(samples / EVAL_CHUNK)
