@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 import yaml
 
+from lrd.cells import CELLS
 from lrd.paths import CONF
 from lrd.probes import PROBES
 from lrd.records import RunRecord
-from lrd.spec import CELLS, OPTIMIZERS, TASKS, Place, Seed, Tracker, Training, job_from_config
+from lrd.spec import OPTIMIZERS, Place, Seed, Tracker, Training, job_from_config
+from lrd.tasks import TASKS
 
 STUDIES = sorted((CONF / "experiment").resolve().glob("*.yaml"))
 NAMED: dict[str, dict[str, type[Any]]] = {"task": TASKS, "cell": CELLS, "optimizer": OPTIMIZERS}

@@ -19,7 +19,7 @@ PLACES = {
     "matplotlib": ("analysis/",),
     "hydra": ("lrd/sweeps/", "lrd/hydra_main.py", "hydra_plugins/"),
     "omegaconf": ("lrd/sweeps/", "lrd/hydra_main.py", "hydra_plugins/"),
-    "pydantic": ("lrd/spec.py",),
+    "pydantic": ("lrd/spec/build.py",),
     "rich": ("lrd/sweeps/",),
     "submitit": ("lrd/sweeps/slurm_submit.py",),
     "scipy": ("lrd/stats/", "analysis/"),

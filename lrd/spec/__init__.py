@@ -1,0 +1,33 @@
+"""What a run is: typed, validated, frozen, hashed.
+
+A configuration (nested plain dicts, as Hydra composes them) becomes a ``Job``: the ``RunSpec`` that decides every
+number a run produces, and the ``Place`` where it is computed and kept. The run id is the hash of the ``RunSpec``.
+"""
+
+from lrd.spec.build import named_options, probes_from_config
+from lrd.spec.error import SpecError
+from lrd.spec.job import Job, job_from_config
+from lrd.spec.optimizers import CLIPS, OPTIMIZERS, SGD, Adam, Optimizer, RMSprop, RMSpropURNN
+from lrd.spec.place import Place, Tracker
+from lrd.spec.run import RunSpec, Seed
+from lrd.spec.training import Training
+
+__all__ = [
+    "CLIPS",
+    "OPTIMIZERS",
+    "SGD",
+    "Adam",
+    "Job",
+    "Optimizer",
+    "Place",
+    "RMSprop",
+    "RMSpropURNN",
+    "RunSpec",
+    "Seed",
+    "SpecError",
+    "Tracker",
+    "Training",
+    "job_from_config",
+    "named_options",
+    "probes_from_config",
+]

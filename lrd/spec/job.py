@@ -1,0 +1,54 @@
+"""A composed configuration (nested plain dicts, as Hydra composes them) as a typed job."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from lrd.cells import CELLS
+from lrd.options import OptionError, nearest
+from lrd.spec.build import build, build_named, build_probes
+from lrd.spec.error import SpecError
+from lrd.spec.optimizers import OPTIMIZERS
+from lrd.spec.place import Place, Tracker
+from lrd.spec.run import RunSpec, Seed
+from lrd.spec.training import Training
+from lrd.tasks import TASKS
+
+
+@dataclass(frozen=True)
+class Job:
+    """A run, its place and its mirror: one composed configuration."""
+
+    run: RunSpec
+    place: Place
+    tracker: Tracker
+
+
+def job_from_config(config: Mapping[str, Any]) -> Job:
+    """A typed job from nested plain values. Raises ``SpecError`` naming every option that is wrong."""
+    errors: list[str] = []
+    top = {field.name for field in dataclasses.fields(Place)} | {"seed"}
+    groups = {"task", "cell", "optimizer", "training", "probe", "tracker"}
+    for key in sorted(set(config) - top - groups):
+        errors.append(f"{key}: there is no such option{nearest(key, top | groups)}")
+
+    task = build_named(TASKS, "task", config, errors)
+    cell = build_named(CELLS, "cell", config, errors)
+    optimizer = build_named(OPTIMIZERS, "optimizer", config, errors)
+    training = build(Training, "training", config.get("training", {}), errors)
+    probes = build_probes(config.get("probe"), errors)
+    tracker = build(Tracker, "tracker", config.get("tracker", {}), errors)
+    place = build(Place, "", {k: v for k, v in config.items() if k in top - {"seed"}}, errors)
+    seed = build(Seed, "", {k: v for k, v in config.items() if k == "seed"}, errors)
+    for probe in probes:
+        try:
+            if task is not None:
+                probe.check(task)
+        except OptionError as error:
+            errors.append(f"probe.{probe.name}.{error.key}: {error.message}")
+    if errors:
+        raise SpecError("\n".join(errors))
+    return Job(RunSpec(task, cell, optimizer, training, tuple(probes), seed.seed), place, tracker)

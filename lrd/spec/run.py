@@ -1,0 +1,89 @@
+"""A run: everything that decides what it computes, and the hash that names it."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache, cached_property
+from typing import Any
+
+from lrd.cells import Cell
+from lrd.options import check_options, option
+from lrd.probes import Probe
+from lrd.spec.optimizers import Optimizer
+from lrd.spec.training import Training
+from lrd.tasks import Task
+
+
+@dataclass(frozen=True)
+class Seed:
+    """The name of a run's random numbers."""
+
+    seed: int = option(0, "names the run's data and initial weights", ge=0, lt=2**31)
+
+    def __post_init__(self) -> None:
+        check_options(self)
+
+
+@dataclass(frozen=True)
+class RunSpec:
+    """Everything that decides what a run computes."""
+
+    task: Task
+    cell: Cell
+    optimizer: Optimizer
+    training: Training
+    probes: tuple[Probe, ...]
+    seed: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """The resolved configuration as nested plain values; ``name`` says which task, cell and optimiser."""
+        return {
+            "task": _named(self.task),
+            "cell": _named(self.cell),
+            "optimizer": _named(self.optimizer),
+            "training": dataclasses.asdict(self.training),
+            "probe": {probe.name: dataclasses.asdict(probe) for probe in self.probes},
+            "seed": self.seed,
+        }
+
+    @cached_property
+    def run_id(self) -> str:
+        """``lstm-copy-T100-s3-<hash>``: the hash tells runs apart, the rest is for the eye."""
+        identity = self._fields_with("identity") | {"seed": self.seed}
+        digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:10]
+        return f"{self.cell.name}-{self.task.name}-T{self.task.gap}-s{self.seed}-{digest}"
+
+    @cached_property
+    def pack_key(self) -> str:
+        """Equal for runs that can train in one pack."""
+        return json.dumps(self._fields_with("per_run", False), sort_keys=True)
+
+    def _fields_with(self, mark: str, value: bool = True) -> dict[str, Any]:
+        """The options of all groups whose metadata has ``mark`` at ``value``."""
+        groups = {group: _chosen(getattr(self, group), mark, value) for group in _GROUPS}
+        return groups | {"probe": [_chosen(probe, mark, value) for probe in self.probes]}
+
+
+_GROUPS = ("task", "cell", "optimizer", "training")
+
+
+def _chosen(options: Any, mark: str, value: bool) -> dict[str, Any]:
+    """The options whose metadata has ``mark`` at ``value``, with the name of their kind."""
+    keys = _marked(type(options), mark, value)  # type: ignore[arg-type]
+    chosen = {key: getattr(options, key) for key in keys}
+    name = getattr(options, "name", None)
+    return chosen if name is None else {"name": name} | chosen
+
+
+@cache
+def _marked(kind: Callable[..., Any], mark: str, value: bool) -> tuple[str, ...]:
+    """Names of the options of a kind whose metadata has ``mark`` at ``value``."""
+    return tuple(field.name for field in dataclasses.fields(kind) if field.metadata[mark] == value)  # type: ignore[arg-type]
+
+
+def _named(value: Any) -> dict[str, Any]:
+    return {"name": value.name, **dataclasses.asdict(value)}

@@ -1,0 +1,25 @@
+"""Options of training: how long, on how much, and the tricks that change the gradient."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lrd.options import check_options, option
+from lrd.tasks.streams import MAX_STEP
+
+
+@dataclass(frozen=True)
+class Training:
+    """How long and on how much."""
+
+    batch_size: int = option(32, "sequences an update", ge=1)
+    max_updates: int = option(2000, "updates after which a run ends unsolved", ge=1, lt=MAX_STEP)
+    truncate: int | None = option(None, "steps after which the gradient is cut; null: full backpropagation", ge=1)
+    eval_every: int = option(100, "updates between evaluations, and between rows of metrics", ge=1)
+    eval_samples: int = option(512, "fresh sequences of the evaluation set, the same at each evaluation", ge=1)
+    test_samples: int = option(2048, "fresh sequences of the test set, used once at the end", ge=1)
+    solved_evals: int = option(3, "evaluations in a row that must meet the criterion for a run to be solved", ge=1)
+    stop_when_solved: bool = option(True, "end a run as soon as it is solved")
+
+    def __post_init__(self) -> None:
+        check_options(self)
