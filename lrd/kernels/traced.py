@@ -7,81 +7,101 @@ A cell that cannot be traced is run by the reference.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
 import torch
-from torch.func import vjp, vmap
+from torch.func import vmap
+from torch.fx import Node
 
 from lrd.cells import Cell, Parameters, State
 from lrd.kernels import loop
-from lrd.kernels.graphs import NotTraceableError, needed, part, placeholders, results, trace
+from lrd.kernels.graphs import NotTraceableError, Traced, needed, trace
 from lrd.shapes import Float, Tensor
 
 Shape = tuple[int, ...]
 
 
 class TracedStep:
-    """One step of a pack and its way back, for static shapes.
+    """One step of a pack and its way back, for static shapes. All arguments and results are lists.
 
-    ``once(params) -> fixed``; ``forward(fixed, x, state) -> (state, kept)``; ``back(fixed, kept, gradients of the new
-    state) -> (gradients of the parameters named in names, of the state before)``. All are lists.
+    ``once(params) -> fixed``; ``step(fixed, x, state) -> state``; ``forward(fixed, x, state) -> (state, kept)``;
+    ``back(fixed, kept, into) -> (gradients of the parameters in names, gradients of the state before)``, for ``into``
+    the gradients that arrive at the new state.
     """
 
     def __init__(self, cell: Cell, params: Parameters, x: Tensor, state: State) -> None:
-        step = vmap(vmap(cell.step, in_dims=(None, 0, 0)), in_dims=(0, 0, 0))
+        over_pack = vmap(vmap(cell.step, in_dims=(None, 0, 0)), in_dims=(0, 0, 0))
 
         def there_and_back(p: list[Tensor], x: Tensor, state: State, into: State) -> Any:
-            after, pull, *_ = vjp(lambda p, s: step(dict(zip(params, p, strict=True)), x, s), p, state)
-            return after, *pull(into)
+            leaves = [value.detach().requires_grad_() for value in (*p, *state)]
+            with torch.enable_grad():
+                named = dict(zip(params, leaves[: len(p)], strict=True))
+                after = over_pack(named, x, tuple(leaves[len(p) :]))
+            # A variable that a step gives whatever came in has no way back.
+            ways = [(a, g) for a, g in zip(after, into, strict=True) if a.requires_grad]
+            return after, torch.autograd.grad(
+                [a for a, _ in ways], (*leaves, *after), [g for _, g in ways], allow_unused=True, materialize_grads=True
+            )
 
-        into = tuple(s.clone() for s in state)
-        traced = trace(there_and_back, list(params.values()), x, state, into)
-        nodes, wanted, of_state = placeholders(traced), results(traced), len(state)
-        p, (x_node, *rest) = nodes[: len(params)], nodes[len(params) :]
-        before, arriving = rest[:of_state], rest[of_state:]
-        after, pulled = wanted[:of_state], wanted[of_state:]
-        self._state_count = of_state
+        traced = trace(there_and_back, list(params.values()), x, state, tuple(s.flip(0) for s in state))
+        self._cut(traced, list(params), len(state))
+
+    def _cut(self, traced: Traced, names: list[str], variables: int) -> None:
+        """The parts of the graph; ``fixed`` depends on the parameters alone, ``kept`` is what back has of forward."""
+        p, x, *others = _split(traced.arguments, len(names), 1, variables, variables)
+        (x_node,), (before, arriving) = x, others
+        after, of_params, pulled, total = _split(traced.results, variables, len(names), variables, variables)
         ahead = set(needed(after, ()))
         used = [i for i, node in enumerate(p) if node in ahead]  # the readout's parameters are no affair of a step
-        self.names = [list(params)[i] for i in used]
-        p, pulled = [p[i] for i in used], [pulled[i] for i in used] + pulled[len(params) :]
+        self.names, self.variables = [names[i] for i in used], variables
+        p, back = [p[i] for i in used], [of_params[i] for i in used] + pulled
+        nodes = list(traced.graph.nodes)
 
-        fixed = _only_from(p, traced.graph.nodes, set(nodes))
-        forward_nodes = set(needed(after, fixed)) | set(before) | {x_node}
-        backward_nodes = set(needed(pulled, [*fixed, *forward_nodes])) - set(arriving)
-        inputs_of_back = {n for node in backward_nodes for n in node.all_input_nodes} | set(pulled)
-        kept = [node for node in traced.graph.nodes if node in forward_nodes and node in inputs_of_back]
-        for_steps = {n for node in forward_nodes | backward_nodes for n in node.all_input_nodes} | {*after, *pulled}
-        fixed = [node for node in traced.graph.nodes if node in fixed and node in for_steps]
-        self._once = part(traced, p, fixed)
-        self._step = part(traced, [*fixed, x_node, *before], after)
-        self._forward = part(traced, [*fixed, x_node, *before], [*after, *kept])
-        self._back = part(traced, [*fixed, *kept, *arriving], pulled)
+        fixed = dict.fromkeys(p)
+        for node in nodes:
+            if node.op != "placeholder" and all(n in fixed for n in node.all_input_nodes):
+                fixed[node] = None
+        forward_nodes = {*needed(after, list(fixed)), *before, x_node}
+        back_nodes = set(needed([*back, *total], [*fixed, *forward_nodes])) - set(arriving)
+        ends = {*after, *back, *total}
+        fixed_here = [n for n in nodes if n in fixed and n in ends | _inputs(forward_nodes | back_nodes)]
+        of_back = set(needed(back, [*fixed, *forward_nodes])) - set(arriving)
+        kept = [n for n in nodes if n in forward_nodes and n in _inputs(of_back) | set(back)]
+        self._once = traced.part(p, fixed_here)
+        self._step = traced.part([*fixed_here, x_node, *before], after)
+        self._forward = traced.part([*fixed_here, x_node, *before], [*after, *kept])
+        self._back = traced.part([*fixed_here, *kept, *arriving], back)
+        self._pull = traced.part([*fixed_here, x_node, *before, *arriving], [*total, *pulled])
 
     def once(self, params: list[Tensor]) -> list[Tensor]:
         return self._once(*params)
 
-    def step(self, fixed: list[Tensor], x: Tensor, state: list[Tensor]) -> list[Tensor]:
-        """The state after a step whose way back nobody wants."""
+    def step(self, fixed: list[Tensor], x: Tensor, state: Sequence[Tensor]) -> list[Tensor]:
         return self._step(*fixed, x, *state)
 
     def forward(self, fixed: list[Tensor], x: Tensor, state: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
         found = self._forward(*fixed, x, *state)
-        return found[: self._state_count], found[self._state_count :]
+        return found[: self.variables], found[self.variables :]
 
     def back(self, fixed: list[Tensor], kept: list[Tensor], into: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
         found = self._back(*fixed, *kept, *into)
         return found[: len(self.names)], found[len(self.names) :]
 
+    def pull(self, fixed: list[Tensor], x: Tensor, before: State, into: State) -> tuple[State, State]:
+        """Without a tape: the total gradients of the new state, and those of the state before."""
+        found = self._pull(*fixed, x, *before, *into)
+        return tuple(found[: self.variables]), tuple(found[self.variables :])
 
-def _only_from(p: list[Any], nodes: Any, given: set[Any]) -> list[Any]:
-    """The nodes that depend on the parameters alone, or on nothing."""
-    found = dict.fromkeys(p)
-    for node in nodes:
-        if node.op not in ("placeholder", "output") and all(n in found for n in node.all_input_nodes):
-            found[node] = None
-    return list(found)
+
+def _split(nodes: list[Node], *sizes: int) -> list[list[Node]]:
+    starts = [sum(sizes[:i]) for i in range(len(sizes))]
+    return [nodes[start : start + size] for start, size in zip(starts, sizes, strict=True)]
+
+
+def _inputs(nodes: set[Node]) -> set[Node]:
+    return {n for node in nodes for n in node.all_input_nodes}
 
 
 class _Loop(torch.autograd.Function):
@@ -123,8 +143,18 @@ class _Loop(torch.autograd.Function):
         return None, None, None, *totals, *into
 
 
-@lru_cache(maxsize=64)
 def traced_step(
+    cell: Cell, params: Parameters, inputs: Float[Tensor, "time runs batch inputs"], state: State
+) -> TracedStep | None:
+    """The step of a cell for packs of these shapes; None where it cannot be traced."""
+    shapes = tuple((name, tuple(value.shape)) for name, value in params.items())
+    return _traced_step(
+        cell, shapes, tuple(inputs.shape[1:]), tuple(tuple(s.shape) for s in state), inputs.dtype, inputs.device
+    )
+
+
+@lru_cache(maxsize=64)
+def _traced_step(
     cell: Cell,
     shapes: tuple[tuple[str, Shape], ...],
     x_shape: Shape,
@@ -132,14 +162,14 @@ def traced_step(
     dtype: torch.dtype,
     device: torch.device,
 ) -> TracedStep | None:
-    """The traced step of a cell for these shapes; None where there is none."""
+    generator = torch.Generator().manual_seed(0)
 
-    def blank(shape: Shape) -> Tensor:
-        return torch.zeros(shape, dtype=dtype, device=device)
+    def some(shape: Shape) -> Tensor:
+        return torch.randn(shape, generator=generator, dtype=dtype).to(device)
 
     try:
-        params = {name: blank(shape) for name, shape in shapes}
-        return TracedStep(cell, params, blank(x_shape), tuple(blank(shape) for shape in state_shapes))
+        params = {name: some(shape) for name, shape in shapes}
+        return TracedStep(cell, params, some(x_shape), tuple(some(shape) for shape in state_shapes))
     except NotTraceableError:
         return None
 
@@ -153,9 +183,7 @@ def scan(
 ) -> tuple[Float[Tensor, "steps runs batch hidden"], State]:
     """The kernel protocol (see ``lrd.kernels``), for any cell."""
     before = loop.zero_state(cell, inputs) if state is None else state
-    shapes = tuple((name, tuple(value.shape)) for name, value in params.items())
-    state_shapes = tuple(tuple(s.shape) for s in before)
-    step = traced_step(cell, shapes, tuple(inputs.shape[1:]), state_shapes, inputs.dtype, inputs.device)
+    step = traced_step(cell, params, inputs, before)
     if step is None:
         return loop.scan(cell, params, inputs, state, first)
     h, *last = _Loop.apply(step, inputs, first, *(params[name] for name in step.names), *before)  # type: ignore[no-untyped-call]

@@ -71,13 +71,13 @@ def test_a_second_pass_back_gives_the_same() -> None:
 
 def test_one_trace_serves_all_sequences_of_a_shape() -> None:
     made = case(CELLS["peephole"], (3, 2, 7, 2, 5), torch.float32)
-    traced.traced_step.cache_clear()
+    traced._traced_step.cache_clear()
     for _ in range(3):
         made.results("traced")
     made.inputs = made.inputs.repeat(4, 1, 1, 1)
     made.first, made.on_h = 0, torch.ones(12, 2, 7, 5)
     made.results("traced")
-    assert traced.traced_step.cache_info().misses == 1
+    assert traced._traced_step.cache_info().misses == 1
 
 
 @dataclass(frozen=True)
@@ -133,12 +133,26 @@ def test_control_flow_by_values_is_refused_and_not_frozen(what: str) -> None:
         trace(lambda p, x, s: step(p, x, s), made.params, made.inputs[0], made.state)
 
 
-def test_control_flow_by_values_is_refused_by_the_tracer_itself() -> None:
+def test_the_tracer_itself_refuses_what_it_would_freeze() -> None:
+    calls = []
+
     def branches(x: Tensor) -> Tensor:
         return x if bool(x.sum() > 0) else -x
 
-    with pytest.raises(NotTraceableError):
-        trace(branches, torch.ones(3))
+    def counts(x: Tensor) -> Tensor:
+        calls.append(x)
+        return x * len(calls)
+
+    for function, message in ((branches, "takes a number"), (counts, "other numbers take another way")):
+        with pytest.raises(NotTraceableError, match=message):
+            trace(function, torch.ones(3))
+
+
+def test_a_tensor_of_the_cells_own_is_a_constant() -> None:
+    own = torch.arange(3.0)
+    traced_sum = trace(lambda x: x + own, torch.ones(3))
+    (found,) = traced_sum.part(traced_sum.arguments, traced_sum.results)(torch.full((3,), 5.0))
+    assert found.tolist() == [5.0, 6.0, 7.0]
 
 
 def test_what_works_in_place_is_left_to_the_loop() -> None:
