@@ -35,11 +35,10 @@ class CoupledLSTM(GatedCell):
 
     def step(self, p: Parameters, x: Float[Tensor, "inputs"], state: State) -> State:
         h, c = state
-        n = self.hidden_size
-        a = p["U"] @ x + p["W"] @ h + p["b"]
-        i = logistic(a[:n])
-        c = (1 - i) * c + i * torch.tanh(a[n : 2 * n])
-        return logistic(a[2 * n :]) * torch.tanh(c), c
+        i, g, o = (p["U"] @ x + p["W"] @ h + p["b"]).chunk(3)
+        i = logistic(i)
+        c = (1 - i) * c + i * torch.tanh(g)
+        return logistic(o) * torch.tanh(c), c
 
     def gates(self, p: Parameters, x: Float[Tensor, "inputs"], state: State) -> dict[str, Tensor]:
         i, _, o = (p["U"] @ x + p["W"] @ state[0] + p["b"]).chunk(3)

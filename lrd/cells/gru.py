@@ -50,9 +50,8 @@ class GRU(GatedCell):
 
     def step(self, p: Parameters, x: Float[Tensor, "inputs"], state: State) -> State:
         (h,) = state
-        n = self.hidden_size
         r, z, from_x, from_h = self._parts(p, x, h)
-        candidate = torch.tanh(from_x[2 * n :] + r * (from_h[2 * n :] + p["d"]))
+        candidate = torch.tanh(from_x + r * (from_h + p["d"]))
         return ((1 - z) * candidate + z * h,)
 
     def gates(self, p: Parameters, x: Float[Tensor, "inputs"], state: State) -> dict[str, Tensor]:
@@ -60,8 +59,9 @@ class GRU(GatedCell):
         return {"reset": r, "update": z}
 
     def _parts(self, p: Parameters, x: Tensor, h: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """r, z, and all that comes from the input [3 hidden] and from the state [3 hidden]."""
-        gates = 2 * self.hidden_size
-        from_x, from_h = p["U"] @ x + p["b"], p["W"] @ h
-        r, z = logistic(from_x[:gates] + from_h[:gates]).chunk(2)
+        """r, z, and what n gets from the input and from the state."""
+        n = self.hidden_size
+        gates_x, from_x = torch.split(p["U"] @ x + p["b"], [2 * n, n])
+        gates_h, from_h = torch.split(p["W"] @ h, [2 * n, n])
+        r, z = logistic(gates_x + gates_h).chunk(2)
         return r, z, from_x, from_h

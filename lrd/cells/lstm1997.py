@@ -118,11 +118,12 @@ class LSTM1997(Cell):
     def step(self, p: Parameters, x: Float[Tensor, "inputs"], state: State) -> State:
         y, net = self._parts(p, x, state)
         in_blocks = self.blocks, self.block_size
-        g = 2 * torch.tanh(net[self._gates :] / 2)
-        c = state[1] + (y[: self.blocks, None] * g.view(in_blocks)).flatten()
+        let_in, *let_out = torch.split(y, self.blocks)
+        g = 2 * torch.tanh(net / 2)
+        c = state[1] + (let_in[:, None] * g.view(in_blocks)).flatten()
         h = torch.tanh(c / 2)
         if self.output_gates:
-            h = (y[self.blocks :, None] * h.view(in_blocks)).flatten()
+            h = (let_out[0][:, None] * h.view(in_blocks)).flatten()
         return h, c, y
 
     def gates(self, p: Parameters, x: Float[Tensor, "inputs"], state: State) -> dict[str, Tensor]:
@@ -130,12 +131,12 @@ class LSTM1997(Cell):
         return dict(zip(("input", "output"), torch.split(y, self.blocks), strict=False))
 
     def _parts(self, p: Parameters, x: Tensor, state: State) -> tuple[Tensor, Tensor]:
-        """y_t and net_t."""
+        """y_t, and net_t of the cells."""
         net = p["U"] @ x
         if self.recurrent != "none":
             before = torch.cat([state[0], state[2]]) if self.recurrent == "all" else state[0]
             net = net + p["W"] @ (before.detach() if self.truncated else before)
         if self.bias == "all":
             net = net + p["b"]
-        gates = net[: self._gates]
-        return logistic(gates + p["b"] if self.bias == "gates" else gates), net
+        gates, cells = torch.split(net, [self._gates, self.hidden_size])
+        return logistic(gates + p["b"] if self.bias == "gates" else gates), cells

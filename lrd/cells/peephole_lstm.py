@@ -48,7 +48,8 @@ class PeepholeLSTM(GatedCell):
         """i_t, f_t, o_t and c_t."""
         n = self.hidden_size
         h, c = state
-        a = p["U"] @ x + p["W"] @ h + p["b"]
-        i, f = logistic(a[: 2 * n] + p["P"][: 2 * n] * torch.cat([c, c])).chunk(2)
-        c = f * c + i * torch.tanh(a[2 * n : 3 * n])
-        return i, f, logistic(a[3 * n :] + p["P"][2 * n :] * c), c
+        i_and_f, g, o = torch.split(p["U"] @ x + p["W"] @ h + p["b"], [2 * n, n, n])
+        to_i_and_f, to_o = torch.split(p["P"], [2 * n, n])
+        i, f = logistic(i_and_f + to_i_and_f * torch.cat([c, c])).chunk(2)
+        c = f * c + i * torch.tanh(g)
+        return i, f, logistic(o + to_o * c), c

@@ -188,3 +188,17 @@ def scan(
         return loop.scan(cell, params, inputs, state, first)
     h, *last = _Loop.apply(step, inputs, first, *(params[name] for name in step.names), *before)  # type: ignore[no-untyped-call]
     return h.transpose(0, 1), tuple(last)
+
+
+def unroll(
+    cell: Cell, params: Parameters, inputs: Float[Tensor, "time runs batch inputs"], state: State | None = None
+) -> list[State]:
+    """As ``loop.unroll``; by the traced step where no gradient is asked for."""
+    before = loop.zero_state(cell, inputs) if state is None else state
+    step = None if torch.is_grad_enabled() else traced_step(cell, params, inputs, before)
+    if step is None:
+        return loop.unroll(cell, params, inputs, state)
+    fixed, states = step.once([params[name] for name in step.names]), [before]
+    for x in inputs:
+        states.append(tuple(step.step(fixed, x, states[-1])))
+    return states[1:]

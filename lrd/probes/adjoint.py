@@ -13,7 +13,7 @@ import torch
 
 from lrd.cells import LSTM, RNN, Cell, Parameters, State
 from lrd.kernels import loop
-from lrd.kernels.traced import traced_step
+from lrd.kernels.traced import traced_step, unroll
 from lrd.probes.states import input_part, lstm_walk, rnn_walk, sigmoid
 from lrd.shapes import Float, Tensor
 
@@ -28,14 +28,10 @@ class Adjoint:
     def _forward(self) -> None:
         start = loop.zero_state(self.cell, self.inputs)
         self._step = traced_step(self.cell, self.params, self.inputs, start)
-        self.states = [start]
         with torch.no_grad():
-            if self._step is None:
-                self.states += loop.unroll(self.cell, self.params, self.inputs)
-            else:
+            self.states = [start, *unroll(self.cell, self.params, self.inputs)]
+            if self._step is not None:
                 self._fixed = self._step.once([self.params[name] for name in self._step.names])
-                for x in self.inputs:
-                    self.states.append(tuple(self._step.step(self._fixed, x, self.states[-1])))
         self.h = torch.stack([state[0] for state in self.states[1:]])
 
     def zero_gradients(self) -> State:

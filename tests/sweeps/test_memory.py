@@ -12,7 +12,7 @@ import torch
 from helpers import run_spec
 from torch.profiler import ProfilerActivity, profile
 
-from lrd.cells import LSTM, RNN, Cell
+from lrd.cells import GRU, LSTM, LSTM1997, RNN, Cell, CoupledLSTM, PeepholeLSTM
 from lrd.probes import Subject
 from lrd.spec import RunSpec
 from lrd.sweeps.memory import pack_bytes, parameter_count, saved_numbers
@@ -70,6 +70,10 @@ CASES: list[tuple[Task, Cell, int, dict[str, Any]]] = [
     (Delay(gap=30), LSTM(hidden_size=64), 2, {"samples": 4}),
     (Adding(gap=12), LoopedLSTM(hidden_size=16), 3, SMALL),
     (Copy(gap=2), LoopedRNN(hidden_size=32), 2, SMALL),
+    (Adding(gap=60), GRU(hidden_size=32), 2, {}),
+    (Copy(gap=40), PeepholeLSTM(hidden_size=16), 2, SMALL),
+    (Adding(gap=40), CoupledLSTM(hidden_size=32), 3, {}),
+    (Adding(gap=40), LSTM1997(hidden_size=32, block_size=2), 1, SMALL),
     (Adding(gap=10), RNN(hidden_size=256), 3, SMALL | {"batch_size": 2}),  # parameters outweigh states
     (Adding(gap=40), RNN(hidden_size=4), 2, SMALL | {"batch_size": 128}),  # drawing outweighs states
 ]
