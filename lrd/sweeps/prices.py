@@ -9,7 +9,8 @@ element-wise arithmetic and ``product`` matrix products. Torch's own kernels tak
 
 The prices are non-negative least squares of relative errors over 155 shapes (T 10 to 300, B 8 and 32, H 16 to 128, R 1
 to 16; adding task; torch 2.13, one core of an Intel Xeon with AVX-512), which they meet within a factor of 2, mostly
-within 1.2; those of ``stock_gru`` and ``traced``, over 8 and 22 shapes, within 2.5. On another machine all are off by much the same factor, which ``lrd.sweeps.calibrate`` measures.
+within 1.2; those of ``stock_gru`` and ``traced``, over 8 and 22 shapes on a busy machine, within 2.5. On another
+machine all are off by much the same factor, which ``lrd.sweeps.calibrate`` measures.
 """
 
 from __future__ import annotations
