@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from lrd.cells import LSTM, RNN, Cell, Parameters
+from lrd.cells import LSTM, RNN, Cell, Parameters, readout_parameters
 from lrd.probes import GradientFlow
 from lrd.shapes import Tensor
 from lrd.spec import OPTIMIZERS, RunSpec, Training
@@ -34,6 +34,15 @@ def random_parameters(
     p = {name: torch.randn(runs, *s, dtype=dtype, generator=generator) * scale for name, s in shapes.items()}
     p["W"] *= 1.5 / n**0.5
     return p
+
+
+def random_like(cell: Cell, inputs: int, runs: int, outputs: int = 0, seed: int = 0, dtype: Any = torch.float64) -> Any:
+    """Normal parameters [runs, ...] of the shapes that any cell says, in the size of 1/sqrt(fan-in)."""
+    generator = torch.Generator().manual_seed(seed)
+    p = cell.parameters(inputs, torch.Generator())
+    p |= readout_parameters(cell, outputs, torch.Generator(), inputs) if outputs else {}
+    drawn = {name: torch.randn(runs, *v.shape, dtype=dtype, generator=generator) for name, v in p.items()}
+    return {name: v / v.shape[-1] ** 0.5 if v.ndim > 2 else 0.6 * v for name, v in drawn.items()}
 
 
 def one(p: Parameters, run: int) -> Parameters:

@@ -3,22 +3,42 @@
 from lrd.cells.attentive import Attentive
 from lrd.cells.base import Cell, Parameters, State, prepared
 from lrd.cells.clockwork import Clockwork
+from lrd.cells.coupled_lstm import CoupledLSTM
+from lrd.cells.gru import GRU
 from lrd.cells.lstm import LSTM
+from lrd.cells.lstm1997 import LSTM1997
 from lrd.cells.orthogonal import Orthogonal
+from lrd.cells.peephole_lstm import PeepholeLSTM
 from lrd.cells.readout import products, read, readout_parameters
 from lrd.cells.rnn import RNN
 
-CELLS: dict[str, type[Cell]] = {cell.name: cell for cell in (RNN, LSTM, Orthogonal, Clockwork, Attentive)}
+_KINDS: tuple[type[Cell], ...] = (
+    RNN,
+    LSTM,
+    GRU,
+    PeepholeLSTM,
+    CoupledLSTM,
+    LSTM1997,
+    Orthogonal,
+    Clockwork,
+    Attentive,
+)
+#: Every cell by its name in ``conf/cell/``.
+CELLS: dict[str, type[Cell]] = {cell.name: cell for cell in _KINDS}
 
 __all__ = [
     "CELLS",
+    "GRU",
     "LSTM",
+    "LSTM1997",
     "RNN",
     "Attentive",
     "Cell",
     "Clockwork",
+    "CoupledLSTM",
     "Orthogonal",
     "Parameters",
+    "PeepholeLSTM",
     "State",
     "prepared",
     "products",

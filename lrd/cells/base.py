@@ -71,6 +71,13 @@ class Cell(ABC):
         """The gates that this step of one sample uses [units], by name; arguments as in ``step``. Default: none."""
         return {}
 
+    def own_readout(self, input_size: int, output_size: int, generator: torch.Generator) -> Parameters | None:
+        """Freshly initialised float32 parameters of the readout, where the cell's paper has one of its own; else None.
+
+        V [outputs, hidden]; V_bias [outputs] where it has biases; V_inputs [outputs, inputs] where it sees x_t too.
+        """
+        return None
+
     def state_sizes(self) -> tuple[int, ...]:
         """Entries of each state variable, in the order of ``state_names``."""
         return (self.hidden_size,) * len(self.state_names)

@@ -8,14 +8,13 @@ from typing import ClassVar
 
 import torch
 
-from lrd.cells import initialisers
-from lrd.cells.base import Cell, Parameters, State
-from lrd.options import option
+from lrd.cells.base import Parameters, State
+from lrd.cells.gated import GatedCell
 from lrd.shapes import Float, Tensor
 
 
 @dataclass(frozen=True)
-class LSTM(Cell):
+class LSTM(GatedCell):
     """A memory cell c behind three gates.
 
     i_t = sigmoid(U_i x_t + W_i h_{t-1} + b_i)      f_t = sigmoid(U_f x_t + W_f h_{t-1} + b_f)
@@ -29,31 +28,9 @@ class LSTM(Cell):
     state_names: ClassVar[tuple[str, ...]] = ("h", "c")
     keeps: ClassVar[Mapping[str, str]] = {"c": "forget"}
 
-    init: str = option("torch", "initialiser of each gate's W", choices=initialisers.RECURRENT, per_run=True)
-    gain: float = option(1.0, "factor g on the initial W", ge=0, per_run=True)
-    forget_bias: float | None = option(
-        1.0, "initial b_f (Jozefowicz et al. 2015); null leaves the initialiser's", per_run=True
-    )
-    chrono: int | None = option(
-        None,
-        "longest memory T_max of the chrono initialisation of b_f and b_i (Tallec & Ollivier 2018), or null",
-        ge=3,
-        per_run=True,
-    )
-
     def parameters(self, input_size: int, generator: torch.Generator) -> Parameters:
         """U [4 hidden, inputs], W [4 hidden, hidden], b [4 hidden]."""
-        n = self.hidden_size
-        w = [initialisers.recurrent(self.init, n, self.gain, generator) for _ in range(4)]
-        b = initialisers.bias(self.init, 4 * n, n, 2, generator)
-        if self.forget_bias is not None:
-            b[n : 2 * n] = self.forget_bias
-        if self.chrono is not None:
-            # b_f ~ log U(1, T_max - 1), b_i = -b_f: the gates' time constants spread over the range of the memory.
-            b[n : 2 * n] = torch.empty(n).uniform_(1, self.chrono - 1, generator=generator).log()
-            b[:n] = -b[n : 2 * n]
-        u = torch.cat([initialisers.dense(self.init, n, input_size, n, generator) for _ in range(4)])
-        return {"U": u, "W": torch.cat(w), "b": b}
+        return self._blocks(4, input_size, generator, keeps=1, opposes=0)
 
     def step(self, p: Parameters, x: Float[Tensor, "inputs"], state: State) -> State:
         h, c = state

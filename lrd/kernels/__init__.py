@@ -17,8 +17,8 @@ from collections.abc import Callable
 
 import torch
 
-from lrd.cells import LSTM, RNN, Attentive, Cell, Parameters, State
-from lrd.kernels import attentive, loop, packed_rnn, stock
+from lrd.cells import GRU, LSTM, RNN, Attentive, Cell, Parameters, State
+from lrd.kernels import attentive, loop, packed_rnn, stock, traced
 from lrd.shapes import Tensor
 
 Scan = Callable[[Cell, Parameters, Tensor, State | None, int], tuple[Tensor, State]]
@@ -27,7 +27,9 @@ Scan = Callable[[Cell, Parameters, Tensor, State | None, int], tuple[Tensor, Sta
 KERNELS: dict[str, tuple[Scan, type[Cell] | None]] = {
     "packed": (packed_rnn.scan, RNN),
     "stock": (stock.scan_lstm, LSTM),
+    "stock_gru": (stock.scan_gru, GRU),
     "attentive": (attentive.scan, Attentive),
+    "traced": (traced.scan, None),
     "loop": (loop.scan, None),
 }
 
@@ -37,13 +39,18 @@ def choose_kernel(cell: Cell) -> str:
     return next(name for name, (_, kind) in KERNELS.items() if kind in (None, type(cell.stepped)))
 
 
+def run_by_run(kernel: str) -> bool:
+    """Whether a kernel takes one run of a pack after another, as torch's own and the attentive one do."""
+    return kernel in ("stock", "stock_gru", "attentive")
+
+
 def runs_at_once(kernel: str, state_bytes: int, device: torch.device) -> int | None:
     """Runs that one call should take forward and back before the next ones; None: all of them.
 
     Torch's CPU kernels go run by run. A few runs at once save calls; more than a few push the first one's activations
     out of the cache before its backward pass wants them (measured: the best is near 800 kB of h for all of them).
     """
-    return max(1, 800_000 // state_bytes) if kernel == "stock" and device.type == "cpu" else None
+    return max(1, 800_000 // state_bytes) if run_by_run(kernel) and device.type == "cpu" else None
 
 
-__all__ = ["KERNELS", "Scan", "choose_kernel", "runs_at_once"]
+__all__ = ["KERNELS", "Scan", "choose_kernel", "run_by_run", "runs_at_once"]

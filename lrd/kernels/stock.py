@@ -6,11 +6,13 @@ is only a unit of scheduling.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
 
-from lrd.cells import LSTM, Cell, Parameters, State
+from lrd.cells import GRU, LSTM, Cell, Parameters, State
+from lrd.kernels.loop import zero_state
 from lrd.shapes import Float, Tensor
 
 _OPTIONS: tuple[Any, ...] = (
@@ -32,20 +34,53 @@ def scan_lstm(
 ) -> tuple[Float[Tensor, "steps runs batch hidden"], State]:
     """LSTM by ``torch.lstm``: the kernel protocol (see ``lrd.kernels``)."""
     assert isinstance(cell, LSTM)
-    _, runs, batch, _ = inputs.shape
-    if state is None:
-        zeros = inputs.new_zeros(runs, batch, cell.hidden_size)
-        state = (zeros, zeros)
     no_bias = inputs.new_zeros(4 * cell.hidden_size)  # torch has two biases, whose sum is our one
-    outputs, hs, cs = [], [], []
+
+    def of_run(x: Tensor, state: State, p: Parameters) -> tuple[Tensor, ...]:
+        h, c = state
+        out, *last = torch.lstm(x, (h[None], c[None]), (p["U"], p["W"], p["b"], no_bias), *_OPTIONS)
+        return out, *last
+
+    return _run_by_run(of_run, cell, params, "UWb", inputs, state, first)
+
+
+def scan_gru(
+    cell: Cell,
+    params: Parameters,
+    inputs: Float[Tensor, "time runs batch inputs"],
+    state: State | None,
+    first: int = 0,
+) -> tuple[Float[Tensor, "steps runs batch hidden"], State]:
+    """GRU by ``torch.gru``: the kernel protocol (see ``lrd.kernels``)."""
+    assert isinstance(cell, GRU)
+    no_bias = inputs.new_zeros(2 * cell.hidden_size)  # of the second bias, r and z have nothing of their own
+
+    def of_run(x: Tensor, state: State, p: Parameters) -> tuple[Tensor, ...]:
+        return torch.gru(x, state[0][None], (p["U"], p["W"], p["b"], torch.cat([no_bias, p["d"]])), *_OPTIONS)
+
+    return _run_by_run(of_run, cell, params, "UWbd", inputs, state, first)
+
+
+def _run_by_run(
+    of_run: Callable[[Tensor, State, Parameters], tuple[Tensor, ...]],
+    cell: Cell,
+    params: Parameters,
+    names: str,
+    inputs: Tensor,
+    state: State | None,
+    first: int,
+) -> tuple[Tensor, State]:
+    """``of_run(x, state, params)``: the outputs of one run, and each state variable [1, batch, hidden] at the end."""
+    state = zero_state(cell, inputs) if state is None else state
+    outputs, lasts = [], []
     # unbind, not indexing: its backward is one stack, where each index would write a whole pack of zeros.
-    for x, h, c, u, w, b in zip(
-        inputs.unbind(1), *(s.unbind(0) for s in state), *(params[name].unbind(0) for name in "UWb"), strict=True
+    for x, *rest in zip(
+        inputs.unbind(1), *(s.unbind(0) for s in state), *(params[name].unbind(0) for name in names), strict=True
     ):
-        out, h_last, c_last = torch.lstm(x.contiguous(), (h[None], c[None]), (u, w, b, no_bias), *_OPTIONS)
+        before, own = tuple(rest[: len(state)]), dict(zip(names, rest[len(state) :], strict=True))
+        out, *last = of_run(x.contiguous(), before, own)
         outputs.append(out[first:])
-        hs.append(h_last[0])
-        cs.append(c_last[0])
+        lasts.append([variable[0] for variable in last])
     # Stacked run-major and handed out time-major: what the readout wants (lrd.cells.readout).
-    stacked = torch.stack(outputs) if runs > 1 else outputs[0][None]
-    return stacked.transpose(0, 1), (torch.stack(hs), torch.stack(cs))
+    stacked = torch.stack(outputs) if len(outputs) > 1 else outputs[0][None]
+    return stacked.transpose(0, 1), tuple(torch.stack(variable) for variable in zip(*lasts, strict=True))

@@ -1,7 +1,8 @@
 """States of a cell along sequences, and the way back: gradients pulled from one step to the step before.
 
-``Adjoint`` does it for any cell by autograd of its own step; those of RNN, LSTM and attentive RNN by the closed form
-of their backward pass, several times faster. All keep a leading pack axis, and the precision of their parameters.
+``Adjoint`` does it for any cell by its own step and autograd, traced once where that can be; those of RNN, LSTM and
+attentive RNN by the closed form of their backward pass, several times faster. All keep a leading pack axis, and the
+precision of their parameters.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import torch
 
 from lrd.cells import LSTM, RNN, Attentive, Cell, Parameters, State
 from lrd.kernels import attentive, loop
+from lrd.kernels.traced import traced_step, unroll
 from lrd.probes.states import input_part, lstm_walk, rnn_walk, sigmoid
 from lrd.shapes import Float, Tensor
 
@@ -30,9 +32,12 @@ class Adjoint:
         return tuple(self.cell.prepare(self.cell.parameters(self.inputs.shape[-1], torch.Generator())))
 
     def _forward(self) -> None:
+        start = loop.zero_state(self.cell, self.inputs)
+        self._step = traced_step(self.cell, self.params, self.inputs, start)
         with torch.no_grad():
-            self.states = [loop.zero_state(self.cell, self.inputs)]
-            self.states += loop.unroll(self.cell, self.params, self.inputs)
+            self.states = [start, *unroll(self.cell, self.params, self.inputs)]
+            if self._step is not None:
+                self._fixed = self._step.once([self.params[name] for name in self._step.names])
         self.h = torch.stack([state[0] for state in self.states[1:]])
 
     def zero_gradients(self) -> State:
@@ -46,6 +51,9 @@ class Adjoint:
         gradients dL/dh_t (, dL/dc_t), which count also what c_t does through h_t of the same step, and the gradients
         that arrive at the variables of step t - 1.
         """
+        if self._step is not None:
+            with torch.no_grad():
+                return self._step.pull(self._fixed, self.inputs[t], self.states[t], grads)
         before = tuple(s.detach().requires_grad_() for s in self.states[t])
         with torch.enable_grad():
             after = loop.unroll(self.cell, self.params, self.inputs[t : t + 1], before)[0]

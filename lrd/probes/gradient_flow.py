@@ -135,7 +135,7 @@ def from_readout(
     first, stop = task.loss_steps.start, task.loss_steps.stop
     with torch.enable_grad():
         seen = h[first:stop].detach().requires_grad_()
-        losses = task.losses(read(params, seen), batch.targets)
+        losses = task.losses(read(params, seen, batch.inputs[first:stop]), batch.targets)
         chosen = torch.zeros_like(losses).scatter_(0, steps - first, 1.0)
         (grad,) = torch.autograd.grad((losses * chosen).sum(), seen)
     return grad

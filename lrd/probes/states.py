@@ -12,7 +12,7 @@ import torch
 
 from lrd.cells import LSTM, RNN, Cell, Parameters, State
 from lrd.cells.rnn import ACTIVATIONS
-from lrd.kernels import loop
+from lrd.kernels import loop, traced
 from lrd.probes.base import Subject
 from lrd.shapes import Float, Int, Tensor
 from lrd.tasks import Batch, Task
@@ -32,7 +32,7 @@ def walk(cell: Cell, params: Parameters, inputs: Float[Tensor, "time runs batch 
         elif type(cell) is LSTM:
             states = lstm_walk(cell, params, input_part(params, chunk), state)
         else:
-            states = iter(loop.unroll(cell, params, chunk, state))
+            states = iter(traced.unroll(cell, params, chunk, state))
         for state in states:
             yield state
 

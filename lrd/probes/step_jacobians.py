@@ -15,6 +15,7 @@ from torch.func import jacrev, vmap
 from lrd.cells import LSTM, RNN, Cell, Parameters, State, products
 from lrd.cells.rnn import ACTIVATIONS
 from lrd.kernels import loop
+from lrd.kernels.traced import unroll
 from lrd.probes.adjoint import SLOPES
 from lrd.probes.states import input_part, sigmoid
 from lrd.shapes import Float, Int, Tensor
@@ -38,7 +39,7 @@ class Linearisation:
     ) -> tuple[Linearisation, State]:
         """The steps along ``inputs`` from a state, and the state after them."""
         with torch.no_grad():
-            states = [state, *loop.unroll(cell, params, inputs, state)]
+            states = [state, *unroll(cell, params, inputs, state)]
         before = (torch.stack(variable) for variable in zip(*states[:-1], strict=True))
         return cls(cell, params, (inputs, *before)), states[-1]
 

@@ -15,7 +15,7 @@ from functools import lru_cache
 import torch
 
 from lrd.cells import LSTM, RNN, Attentive, prepared
-from lrd.kernels import choose_kernel, loop, runs_at_once
+from lrd.kernels import choose_kernel, loop, run_by_run, runs_at_once
 from lrd.probes import Probe
 from lrd.spec import SGD, Adam, RMSprop, RMSpropURNN, RunSpec
 from lrd.sweeps.prices import EVAL_CHUNK, gates
@@ -75,6 +75,9 @@ def _update(run: RunSpec, runs: int, device: torch.device) -> float:
         at_once = min(runs, runs_at_once(kernel, symbols * hidden * _NUMBER, device) or runs)
         # Each run's activations, which oneDNN keeps in a layout of its own, and one backward pass at a time.
         return moving + symbols * (hidden * (17 * at_once + 6) + at_once * _readout(run, 2, 4))
+    if kernel == "stock_gru":  # autograd keeps every operation of every step
+        at_once = min(runs, runs_at_once(kernel, symbols * hidden * _NUMBER, device) or runs)
+        return moving + symbols * (hidden * (42 * at_once + 6) + at_once * _readout(run, 2, 4))
     if kernel == "packed":
         # States, gradients of them, their slopes and a product; the inputs run-major.
         return moving + runs * symbols * (4 * hidden + task.input_size + _readout(run, 1, 3))
@@ -90,7 +93,7 @@ def _evaluation(run: RunSpec, runs: int, samples: int) -> float:
     runs = min(runs, evaluated_at_once(task, run.cell, samples, _NUMBER))
     symbols = task.sequence_length * samples
     own = task.input_size + _targets(run)
-    if kernel == "stock":  # the outputs of all runs, and oneDNN's workspace of one
+    if run_by_run(kernel):  # the outputs of all runs, and oneDNN's workspace of one
         return symbols * (hidden * (4.3 + runs) + runs * (own + _readout(run, 0.5, 3)))
     if kernel == "packed":
         return runs * symbols * (hidden + own + task.input_size + _readout(run, 0, 2))

@@ -9,8 +9,9 @@ element-wise arithmetic and ``product`` matrix products. Torch's own kernels tak
 
 The prices are non-negative least squares of relative errors over 155 shapes (T 10 to 300, B 8 and 32, H 16 to 128, R 1
 to 16; adding task; torch 2.13, one core of an Intel Xeon with AVX-512), which they meet within a factor of 2, mostly
-within 1.2. Those of the attentive kernel, whose work grows with T^2, are of 24 shapes (T 10 to 120) and met within a
-factor of 5. On another machine all are off by much the same factor, which ``lrd.sweeps.calibrate`` measures.
+within 1.2; those of ``stock_gru`` and ``traced``, over 8 and 22 shapes on a busy machine, within 2.5. Those of the
+attentive kernel, whose work grows with T^2, are of 24 shapes (T 10 to 120) and met within a factor of 5. On another
+machine all are off by much the same factor, which ``lrd.sweeps.calibrate`` measures.
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
-from lrd.cells import Cell
-from lrd.kernels import choose_kernel
+from lrd.cells import GRU, Cell, CoupledLSTM
+from lrd.kernels import choose_kernel, run_by_run
 from lrd.probes import log_spaced
 from lrd.spec import RunSpec
 
@@ -60,6 +61,16 @@ PRICES: dict[str, dict[str, Price]] = {
         "evaluate": Price(0, 0, 8.8e-5, 0, 0, 1.0e-10),
         "look": Price(0, 0, 2.0e-3, 1.9e-5, 5.7e-7, 0),
     },
+    "stock_gru": {
+        "update": Price(4.5e-4, 2.8e-4, 1.1e-4, 6.0e-7, 5.7e-9, 8.5e-11),
+        "evaluate": Price(3.1e-4, 1.0e-4, 1.0e-5, 3.0e-7, 4.0e-10, 2.5e-11),
+        "look": Price(1.5e-3, 0, 2.5e-4, 2.1e-7, 3.0e-8, 4.6e-11),
+    },
+    "traced": {
+        "update": Price(1.0e-3, 2.0e-4, 1.6e-4, 4.2e-8, 1.0e-8, 8.0e-11),
+        "evaluate": Price(9.0e-4, 0, 5.5e-5, 3.2e-8, 3.5e-9, 1.5e-11),
+        "look": Price(1.5e-3, 0, 2.5e-4, 2.1e-7, 3.0e-8, 4.6e-11),
+    },
     "loop": {
         "update": Price(9.6e-4, 0, 3.0e-4, 4.2e-8, 2.2e-8, 6.0e-11),
         "evaluate": Price(9.7e-4, 2.9e-5, 2.0e-4, 3.2e-8, 4.2e-9, 1.5e-11),
@@ -75,7 +86,7 @@ def action_seconds(action: str, run: RunSpec, runs: int, samples: int) -> float:
     """
     kernel = choose_kernel(run.cell)
     price = PRICES[kernel if kernel in PRICES else "loop"][action]
-    calls = runs if kernel in ("stock", "attentive") and action != "look" else 1
+    calls = runs if run_by_run(kernel) and action != "look" else 1
     steps, hidden, chunks = run.task.sequence_length, run.cell.hidden_size, 1
     if action == "evaluate":
         chunks = math.ceil(samples / EVAL_CHUNK)
@@ -90,6 +101,8 @@ def action_seconds(action: str, run: RunSpec, runs: int, samples: int) -> float:
 
 def gates(cell: Cell) -> int:
     """Pre-activations of a unit: 4 in a cell with more than one state variable, as in the LSTM; 1 in a vanilla one."""
+    if isinstance(cell, GRU | CoupledLSTM):
+        return 3
     return 4 if len(cell.looked_at) > 1 else 1
 
 

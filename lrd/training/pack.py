@@ -58,7 +58,7 @@ class Pack:
         cell, params = self.cell.stepped, prepared(self.cell, params)
         if every is None:
             h, _ = self.scan(cell, params, batch.inputs, None, first)
-            return read(params, h)
+            return read(params, h, batch.inputs[first:])
         kept, state = [], None
         for start in range(0, len(batch.inputs), every):
             h, state = self.scan(
@@ -66,7 +66,7 @@ class Pack:
             )
             state = tuple(s.detach() for s in state)
             kept.append(h)
-        return read(params, torch.cat(kept))
+        return read(params, torch.cat(kept), batch.inputs[first:])
 
     def step(self) -> None:
         """One update of every run. A run whose loss or parameters stop being finite stays as it was before."""
@@ -197,4 +197,4 @@ def initial_parameters(spec: RunSpec) -> Parameters:
     """Cell and readout of one run, drawn on the CPU so that they are the same on every device."""
     generator = torch.Generator().manual_seed(spec.seed)
     cell = spec.cell.parameters(spec.task.input_size, generator)
-    return cell | readout_parameters(spec.cell, spec.task.output_size, generator)
+    return cell | readout_parameters(spec.cell, spec.task.output_size, generator, spec.task.input_size)

@@ -26,7 +26,7 @@ def test_table() -> None:
     assert choose_kernel(RNN()) == "packed"
     assert choose_kernel(RNN(activation="identity")) == "packed"
     assert choose_kernel(LSTM()) == "stock"
-    assert choose_kernel(GRULike()) == "loop"
+    assert choose_kernel(GRULike()) == "traced"
     assert list(KERNELS)[-1] == "loop"
 
 

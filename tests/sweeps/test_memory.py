@@ -12,7 +12,7 @@ import torch
 from helpers import run_spec
 from torch.profiler import ProfilerActivity, profile
 
-from lrd.cells import LSTM, RNN, Attentive, Cell, Clockwork, Orthogonal
+from lrd.cells import GRU, LSTM, LSTM1997, RNN, Attentive, Cell, Clockwork, CoupledLSTM, Orthogonal, PeepholeLSTM
 from lrd.probes import Subject
 from lrd.spec import RunSpec
 from lrd.sweeps.memory import pack_bytes, parameter_count, saved_numbers
@@ -72,6 +72,10 @@ CASES: list[tuple[Task, Cell, int, dict[str, Any]]] = [
     (Copy(gap=2), LoopedRNN(hidden_size=32), 2, SMALL),
     (Adding(gap=8), Clockwork(hidden_size=16), 2, SMALL),
     (Adding(gap=16), Attentive(hidden_size=16).for_length(16), 2, SMALL | {"samples": 8}),
+    (Adding(gap=60), GRU(hidden_size=32), 2, {}),
+    (Copy(gap=40), PeepholeLSTM(hidden_size=16), 2, SMALL),
+    (Adding(gap=40), CoupledLSTM(hidden_size=32), 3, {}),
+    (Adding(gap=40), LSTM1997(hidden_size=32, block_size=2), 1, SMALL),
     (Adding(gap=10), RNN(hidden_size=256), 3, SMALL | {"batch_size": 2}),  # parameters outweigh states
     (Adding(gap=40), RNN(hidden_size=4), 2, SMALL | {"batch_size": 128}),  # drawing outweighs states
 ]
