@@ -17,7 +17,7 @@ from collections.abc import Callable
 import torch
 
 from lrd.cells import LSTM, RNN, Cell, Parameters, State
-from lrd.kernels import loop, packed_rnn, stock
+from lrd.kernels import loop, packed_lstm, packed_rnn, stock
 from lrd.shapes import Tensor
 
 Scan = Callable[[Cell, Parameters, Tensor, State | None, int], tuple[Tensor, State]]
@@ -26,6 +26,7 @@ Scan = Callable[[Cell, Parameters, Tensor, State | None, int], tuple[Tensor, Sta
 KERNELS: dict[str, tuple[Scan, type[Cell] | None]] = {
     "packed": (packed_rnn.scan, RNN),
     "stock": (stock.scan_lstm, LSTM),
+    "packed_lstm": (packed_lstm.scan, LSTM),  # where the way back is cut (training.h_detach)
     "loop": (loop.scan, None),
 }
 

@@ -14,7 +14,8 @@ from lrd.cells import LSTM, RNN, Cell, Parameters, State
 from lrd.kernels import KERNELS, choose_kernel, packed_rnn, run_major
 from lrd.shapes import Tensor
 
-FAST = {name: choose_kernel(cell) for name, cell in CELLS.items()}
+FAST = {name: choose_kernel(cell) for name, cell in CELLS.items()} | {"packed-lstm": "packed_lstm"}
+CELLS = CELLS | {"packed-lstm": CELLS["lstm"]}
 
 
 @dataclass(frozen=True)
