@@ -34,8 +34,8 @@ _LEAST, _MOST = 1e-250, 1e250
 def omega(
     cell: RNN,
     w: Float[Tensor, "runs hidden hidden"],
-    states: Sequence[Float[Tensor, "steps runs batch hidden"]],
-    direct: Sequence[Float[Tensor, "steps runs batch hidden"]],
+    states: Sequence[Float[Tensor, "_ runs batch hidden"]],
+    direct: Sequence[Float[Tensor, "_ runs batch hidden"]],
 ) -> tuple[Float[Tensor, "runs"], Float[Tensor, "runs hidden hidden"]]:
     """Omega of each run and its immediate gradient in W; both 0 where no step has a gradient.
 
