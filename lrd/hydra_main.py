@@ -8,10 +8,12 @@ import re
 import sys
 from collections.abc import Iterable
 from contextlib import suppress
+from importlib.metadata import entry_points
 from typing import NoReturn
 
 from hydra import main as hydra_main
 from hydra._internal.utils import get_args_parser
+from hydra.core.config_store import ConfigStore
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
@@ -42,6 +44,9 @@ def compose_from_command_line(arguments: list[str]) -> Inbox:
     before, sys.argv = sys.argv, [sys.argv[0], *arguments]
     try:
         _check_flags(arguments)
+        arguments = with_own_options(arguments)
+        sys.argv = [sys.argv[0], *arguments]
+        _name_registered()
         hydra_main(config_path=str(CONF), config_name="config", version_base="1.3")(_single_run)()
         if INBOX.error is not None:
             raise INBOX.error
@@ -80,6 +85,31 @@ def _check_flags(arguments: list[str]) -> None:
     parser.error = refuse  # type: ignore[method-assign]
     if "--version" not in arguments:
         parser.parse_args(arguments)
+
+
+def with_own_options(arguments: list[str]) -> list[str]:
+    """The same with a + before the options that a custom cell or task has of its own, which Hydra cannot know."""
+    written = {text.partition("=")[0]: text.partition("=")[2] for text in arguments}
+    own = [group for group in ("cell", "task") if "custom" in re.findall(r"\w+", written.get(group, ""))]
+    files = {group: set(OmegaConf.load(CONF / group / "custom.yaml")) for group in own}
+
+    def adds(text: str) -> bool:
+        group, _, name = text.partition("=")[0].partition(".")
+        return group in files and bool(name) and name not in files[group]
+
+    return [f"+{text}" if adds(text) else text for text in arguments]
+
+
+def _name_registered() -> None:
+    """Tell Hydra of the cells and tasks that installed packages register, as if each had a file in conf/."""
+    if not any(entry_points(group=f"lrd.{group}s") for group in ("cell", "task")):
+        return  # and nothing heavy is imported
+    from lrd.custom import registered
+
+    for group in ("cell", "task"):
+        for name, kind in registered(group).items():
+            options = {field.name: field.default for field in dataclasses.fields(kind)}
+            ConfigStore.instance().store(name=name, group=group, node={"name": name, **options}, provider="lrd")
 
 
 def _not_a_name(arguments: list[str]) -> str:
@@ -130,19 +160,25 @@ def _no_such_option(key: str) -> str:
 def known_keys() -> set[str]:
     """Every option there is, dotted: ``task.gap``, ``seed``, ... and the groups themselves."""
     from lrd import spec
-    from lrd.cells import CELLS
     from lrd.probes import PROBES
-    from lrd.tasks import TASKS
 
     kinds: dict[str, Iterable[type]] = {
-        "task": TASKS.values(),
-        "cell": CELLS.values(),
+        "task": spec.kinds_of("task").values(),
+        "cell": spec.kinds_of("cell").values(),
         "optimizer": spec.OPTIMIZERS.values(),
         "training": [spec.Training],
         **{f"probe.{name}": [kind] for name, kind in PROBES.items()},
         "tracker": [spec.Tracker],
     }
-    keys = {"seed", "experiment", "probe", *kinds, *(f.name for f in dataclasses.fields(spec.Place))}
+    keys = {
+        "seed",
+        "experiment",
+        "probe",
+        "task.path",
+        "cell.path",
+        *kinds,
+        *(f.name for f in dataclasses.fields(spec.Place)),
+    }
     for group, members in kinds.items():
         keys |= {f"{group}.{f.name}" for kind in members for f in dataclasses.fields(kind)}
     return keys

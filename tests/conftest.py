@@ -8,7 +8,7 @@ from pathlib import Path
 import jaxtyping
 
 sys.path.insert(0, str(Path(__file__).parent))  # for ``helpers`` and ``typechecker``, whatever pytest's import mode
-WITH_TENSORS = ("cells", "kernels", "probes", "spec", "tasks", "training")
+WITH_TENSORS = ("cells", "custom", "kernels", "probes", "spec", "tasks", "training")
 jaxtyping.install_import_hook([f"lrd.{name}" for name in WITH_TENSORS], "typechecker.check")
 
 import torch  # noqa: E402

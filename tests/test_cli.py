@@ -12,6 +12,8 @@ from commands import TINY, process_as_before
 
 from lrd import __version__, cli
 from lrd.commands import COMMANDS
+from lrd.paths import CONF
+from lrd.tasks import TASKS
 
 
 @pytest.fixture(autouse=True)
@@ -22,7 +24,14 @@ def _in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 CELL_OPTIONS = "hidden_size, label, init, gain"
+
+
 # The command line behind `lrd train`, and what the one line must begin with and hold.
+def chosen(group: str) -> str:
+    """The names of a group, as they are listed."""
+    return ", ".join(sorted(path.stem for path in (CONF / group).glob("*.yaml")))
+
+
 WRONG: list[tuple[str, str, str]] = [
     # keys, at any depth, with and without +, alone and in sweeps
     ("cell.hiden=3", "cell.hiden: there is no such option", "did you mean 'hidden_size'?"),
@@ -54,12 +63,12 @@ WRONG: list[tuple[str, str, str]] = [
     ("training.stop_when_solved=3", "training.stop_when_solved: input should be a valid boolean", "3"),
     ("study=3", "study: input should be a valid string", "3"),
     # choices
-    ("task=coppy", "task: must be one of adding, copy, delay", "did you mean 'copy'?"),
-    ("-m task=coppy,copy", "task: must be one of adding, copy, delay", "did you mean 'copy'?"),
-    ("cell=ltsm", "cell: must be one of lstm, rnn", "did you mean 'lstm'?"),
+    ("task=coppy", f"task: must be one of {chosen('task')}, got", "did you mean 'copy'?"),
+    ("-m task=coppy,copy", f"task: must be one of {chosen('task')}, got", "did you mean 'copy'?"),
+    ("cell=ltsm", f"cell: must be one of {chosen('cell')}, got", "did you mean 'lstm'?"),
     ("task=null", "task: must be the name of a file of conf/task/", "null"),
-    ("~task", "task: must be one of copy, adding, delay", ""),
-    ("task.name=coppy", "task.name: must be one of copy, adding, delay", "did you mean 'copy'?"),
+    ("~task", f"task: must be one of {', '.join(TASKS)}, got", ""),
+    ("task.name=coppy", f"task.name: must be one of {', '.join(TASKS)}, got", "did you mean 'copy'?"),
     ("optimizer=adamm", "optimizer: must be one of adam,", "did you mean 'adam'?"),
     ("tracker.mode=onlin", "tracker.mode: must be one of online, offline, disabled", "did you mean 'online'?"),
     ("task.convention=bai2081", "task.convention: must be one of arjovsky2016,", "did you mean 'bai2018'?"),
@@ -174,8 +183,8 @@ def test_cfg_job_shows_the_whole_configuration_and_trains_nothing(
 def test_help_of_train_explains_groups_and_options(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["train", "--help"]) == 0
     out = capsys.readouterr().out
-    assert "task: adding, copy, delay" in out
-    assert "cell: lstm, rnn" in out
+    assert f"task: {chosen('task')}" in out
+    assert f"cell: {chosen('cell')}" in out
     assert re.search(r"experiment: .*demo", out)
     assert "what must be remembered" in out
     assert "max_updates: 2000" in out
@@ -188,8 +197,8 @@ def test_help_of_train_explains_groups_and_options(tmp_path: Path, capsys: pytes
         ("lrd tr", " ".join(COMMANDS)),
         ("lrd ", " ".join(COMMANDS)),
         ("lrd train task=co", "task=copy"),
-        ("lrd train cell=", "cell=lstm cell=rnn"),
-        ("lrd plan cell=", "cell=lstm cell=rnn"),
+        ("lrd train cell=", f"cell={chosen('cell')}".replace(", ", " cell=")),
+        ("lrd plan cell=", f"cell={chosen('cell')}".replace(", ", " cell=")),
         ("lrd plan task=adding task.conv", "task.convention="),
         ("lrd train task=adding task.conv", "task.convention="),
         ("lrd status ru", ""),  # the shell completes folders

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from lrd.cells import CELLS
+from lrd.cells import CELLS, Cell
 from lrd.paths import CONF
 from lrd.probes import PROBES
 from lrd.records import RunRecord
@@ -60,8 +60,13 @@ def test_every_kind_has_a_file_and_every_file_a_kind() -> None:
     groups = {path.name for path in CONF.iterdir() if path.is_dir()} - {"hydra", "experiment"}
     assert {(path.parent.name, path.stem) for group in groups for path in (CONF / group).glob("*")} == {
         (group, name) for group, name, _ in FILES
-    } | {("probe", "none")}
+    } | {("probe", "none"), ("cell", "custom"), ("task", "custom")}
     assert read(CONF / "probe" / "none.yaml") == {}
+
+
+def test_a_custom_cell_or_task_has_what_every_one_has() -> None:
+    assert read(CONF / "cell" / "custom.yaml") == {"name": "custom", "path": "???", **defaults(Cell)}
+    assert read(CONF / "task" / "custom.yaml") == {"name": "custom", "path": "???", "gap": None}
 
 
 def test_the_top_level_gives_the_defaults_of_place_and_seed() -> None:

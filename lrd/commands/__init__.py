@@ -16,6 +16,7 @@ COMMANDS = {
     "status": ("STUDY", "what is done, running, failed, diverged; time to go"),
     "sync": ("STUDY [--dry-run]", "send the wandb server what it lacks, from the records"),
     "probe": ("STUDY [probe=NAME] [--at start,end] [--where SQL]", "look inside runs that are trained already"),
+    "check": ("FILE.py:CLASS", "whether a cell or task of yours keeps the protocol, line by line"),
     "figures": ("STUDY [--out FOLDER]", "draw every figure of a study from its records"),
 }
 INTERRUPTED = "interrupted: the same command again goes on from the checkpoints"

@@ -17,6 +17,7 @@ run.json -- what the run is; written first
     task            sequence_length, smallest_lag, largest_lag [steps]; chance: closed-form level of each metric for an
                     answer that remembers nothing; landmarks: further levels of the loss; criterion: "solved", in words
     parameters      number of trained parameters
+    sources         texts of the files that a custom cell or task came out of, by group; only where there are any
     tracker         name, mode, project, entity of its mirror; not there before lrd kept it, which means project "lrd"
 environment.json -- where it was made
     lrd, commit, dirty, python, torch, cuda, numpy, platform, device, device_name, host, executable, threads;

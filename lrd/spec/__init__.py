@@ -6,7 +6,8 @@ number a run produces, and the ``Place`` where it is computed and kept. The run 
 
 from lrd.spec.build import named_options, probes_from_config
 from lrd.spec.error import SpecError
-from lrd.spec.job import Job, job_from_config
+from lrd.spec.job import Job, job_from_config, run_from_dict
+from lrd.spec.kinds import kinds_of
 from lrd.spec.optimizers import CLIPS, OPTIMIZERS, SGD, Adam, Optimizer, RMSprop, RMSpropURNN
 from lrd.spec.place import Place, Tracker
 from lrd.spec.run import RunSpec, Seed
@@ -28,6 +29,8 @@ __all__ = [
     "Tracker",
     "Training",
     "job_from_config",
+    "kinds_of",
     "named_options",
     "probes_from_config",
+    "run_from_dict",
 ]

@@ -5,17 +5,17 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
-from lrd.cells import CELLS
 from lrd.options import OptionError, nearest
 from lrd.spec.build import build, build_named, build_probes
 from lrd.spec.error import SpecError
+from lrd.spec.kinds import build_kind
 from lrd.spec.optimizers import OPTIMIZERS
 from lrd.spec.place import Place, Tracker
 from lrd.spec.run import RunSpec, Seed
 from lrd.spec.training import Training
-from lrd.tasks import TASKS
 
 
 @dataclass(frozen=True)
@@ -27,16 +27,24 @@ class Job:
     tracker: Tracker
 
 
-def job_from_config(config: Mapping[str, Any]) -> Job:
-    """A typed job from nested plain values. Raises ``SpecError`` naming every option that is wrong."""
+def run_from_dict(spec: Mapping[str, Any], sources: Mapping[str, str]) -> RunSpec:
+    """The run that ``RunSpec.to_dict`` and ``RunSpec.sources`` tell of. Raises ``SpecError`` where there is none."""
+    return job_from_config(spec, sources).run
+
+
+def job_from_config(config: Mapping[str, Any], sources: Mapping[str, str] = MappingProxyType({})) -> Job:
+    """A typed job from nested plain values. Raises ``SpecError`` naming every option that is wrong.
+
+    ``sources``: the text of a cell or task that came from a file, by group; default: what the file says now.
+    """
     errors: list[str] = []
     top = {field.name for field in dataclasses.fields(Place)} | {"seed"}
     groups = {"task", "cell", "optimizer", "training", "probe", "tracker"}
     for key in sorted(set(config) - top - groups):
         errors.append(f"{key}: there is no such option{nearest(key, top | groups)}")
 
-    task = build_named(TASKS, "task", config, errors)
-    cell = build_named(CELLS, "cell", config, errors)
+    task = build_kind("task", config, sources, errors)
+    cell = build_kind("cell", config, sources, errors)
     optimizer = build_named(OPTIMIZERS, "optimizer", config, errors)
     training = build(Training, "training", config.get("training", {}), errors)
     probes = build_probes(config.get("probe"), errors)

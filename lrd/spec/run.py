@@ -11,6 +11,7 @@ from functools import cache, cached_property
 from typing import Any
 
 from lrd.cells import Cell
+from lrd.custom import source_of
 from lrd.options import check_options, option
 from lrd.probes import Probe
 from lrd.spec.optimizers import Optimizer
@@ -42,13 +43,25 @@ class RunSpec:
     def to_dict(self) -> dict[str, Any]:
         """The resolved configuration as nested plain values; ``name`` says which task, cell and optimiser."""
         return {
-            "task": _named(self.task),
-            "cell": _named(self.cell),
+            "task": _named(self.task) | _origin(self.task),
+            "cell": _named(self.cell) | _origin(self.cell),
             "optimizer": _named(self.optimizer),
             "training": dataclasses.asdict(self.training),
             "probe": {probe.name: dataclasses.asdict(probe) for probe in self.probes},
             "seed": self.seed,
         }
+
+    @property
+    def sources(self) -> dict[str, str]:
+        """The text of a cell or task that comes from a researcher's file, by group."""
+        found = {group: source_of(type(getattr(self, group))) for group in ("task", "cell")}
+        return {group: source.text for group, source in found.items() if source is not None and source.in_file}
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # As plain values and text: another process cannot import a class that came out of a file.
+        from lrd.spec.job import run_from_dict
+
+        return run_from_dict, (self.to_dict(), self.sources)
 
     @cached_property
     def run_id(self) -> str:
@@ -89,7 +102,9 @@ def _chosen(options: Any, mark: str, value: bool) -> dict[str, Any]:
     keys = _marked(type(options), mark, value)  # type: ignore[arg-type]
     chosen = {key: getattr(options, key) for key in keys}
     name = getattr(options, "name", None)
-    return chosen if name is None else {"name": name} | chosen
+    source = source_of(type(options))
+    code = {} if source is None else {"code": source.code}
+    return chosen if name is None else {"name": name} | code | chosen
 
 
 @cache
@@ -100,3 +115,11 @@ def _marked(kind: Callable[..., Any], mark: str, value: bool) -> tuple[str, ...]
 
 def _named(value: Any) -> dict[str, Any]:
     return {"name": value.name, **dataclasses.asdict(value)}
+
+
+def _origin(value: Any) -> dict[str, Any]:
+    """Where a class that is not lrd's own comes from."""
+    source = source_of(type(value))
+    if source is None:
+        return {}
+    return {"path": source.path, "code": source.code} if source.in_file else {}

@@ -20,7 +20,7 @@ from lrd.cells import Parameters
 from lrd.options import OptionError
 from lrd.probes import Probe, Subject
 from lrd.records import RecordError, RunRecord, Study, held
-from lrd.spec import RunSpec, SpecError, job_from_config
+from lrd.spec import RunSpec, SpecError, run_from_dict
 from lrd.sweeps import nursery
 from lrd.training import initial_parameters, split_theta
 
@@ -62,7 +62,8 @@ def agenda(study: Study, run_ids: Sequence[str], probes: Sequence[Probe], moment
     for run_id in run_ids:
         record = RunRecord(study.path.parent, study.path.name, run_id)
         try:
-            spec = job_from_config(record.read_run()["spec"]).run
+            run = record.read_run()
+            spec = run_from_dict(run["spec"], run.get("sources", {}))
             for probe in probes:
                 probe.check(spec.task)
             taken = {key: options for probe in spec.probes for key, options in _in_training(probe, record)}

@@ -34,6 +34,8 @@ class Journal:
         self.solved_at: int | None = None
         self.seconds = 0.0  # of wall time, the pack's shared among its runs, over all attempts
         what = {"spec": spec.to_dict(), "task": task_facts(spec.task), "parameters": parameters}
+        if spec.sources:
+            what["sources"] = spec.sources
         record.create({**what, "tracker": dict(tracker.settings)}, device)
         tracker.start(record.run_id, record.study, spec.to_dict(), record.run_id)
 

@@ -55,6 +55,9 @@ def folder(tmp_path: Path, miniature: Callable[[str], Path]) -> Path:
     shutil.copytree(miniature("demo") / "runs", tmp_path / "runs")
     for name in ("Makefile", "analysis", "pyproject.toml", "constraints.txt"):
         (tmp_path / name).symlink_to(ROOT / name)
+    for program in blocks("python"):
+        if named := re.match(r"# (\w+\.py)\n", program):
+            (tmp_path / named.group(1)).write_text(program)
     return tmp_path
 
 
@@ -65,6 +68,8 @@ def test_every_command_runs(folder: Path) -> None:
                 run(command, folder)
     drawn = {path.name for path in (folder / "runs" / "demo" / "figures").iterdir()}
     assert {"gradient_flow.png", "gap_wall.pdf", "learning_curves.csv"} <= drawn
+    own = {path.name for path in (folder / "runs" / "mine" / "figures").iterdir()}
+    assert {"gradient_flow.png", "gates_along_gap.pdf", "retention_along_gap.csv", "phase_diagram.pdf"} <= own
 
 
 def test_the_two_commands_and_every_subcommand_are_among_them() -> None:
@@ -87,7 +92,9 @@ def test_every_program_runs(folder: Path) -> None:
 def test_every_file_and_target_it_names_is_there() -> None:
     quoted = re.findall(r"`([^`\n]+)`", README)
     linked = [target for target in re.findall(r"\]\(([^)\s]+)\)", README) if not target.startswith("http")]
-    paths = [q for q in quoted if re.fullmatch(r"(?!runs/)[\w.-]+(/[\w.-]+)*(/|\.(py|yaml|toml|cff|md|txt|png))", q)]
+    paths = [
+        q for q in quoted if re.fullmatch(r"(?!runs/|my_)[\w.-]+(/[\w.-]+)*(/|\.(py|yaml|toml|cff|md|txt|png))", q)
+    ]
     assert len(paths) > 5
     missing = [path for path in linked + paths if not (ROOT / path).exists()]
     assert not missing

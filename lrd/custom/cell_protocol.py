@@ -1,0 +1,179 @@
+"""The protocol of cells, and a cell held to it: small random inputs through every promise."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import torch
+from torch.func import vmap
+
+from lrd.cells import Cell, Parameters, State
+from lrd.custom.protocol import Protocol, ProtocolError, called
+from lrd.shapes import Tensor
+
+_INPUTS, _SAMPLES = 3, 2
+_LINES = (
+    "a dataclass(frozen=True) derived from lrd.cells.Cell; its options are lrd.options.option fields with defaults",
+    "`name` is what it is called, `state_names` are its state variables; the readout sees the first of them",
+    "parameters(input_size, generator) gives float32 tensors by name, drawn from that generator alone",
+    "step(p, x, state) gives a tuple of tensors, one a state variable, of state_sizes() and of the precision of x",
+    "step changes none of its arguments",
+    "step depends on nothing but its arguments",
+    "step is differentiable: gradients flow back to each parameter, and to the state before",
+    "step is written for one sample and runs under torch.func.vmap: no .item(), no `if` on the values of a tensor",
+    "step does not read an option marked per_run: runs that differ in it are one pack and share one step",
+    "gates(p, x, state) gives tensors [units] by name; `keeps` says which gate multiplies which state variable",
+)
+
+
+def check_cell(cell: Cell) -> list[str]:
+    """Hold a cell to its protocol; returns remarks. Raises ``ProtocolError`` with the line that it breaks."""
+    _check_names(cell)
+    p = _check_parameters(cell)
+    p = {name: value.double() for name, value in p.items()}
+    generator = torch.Generator().manual_seed(1)
+    x = torch.randn(_SAMPLES, _INPUTS, generator=generator, dtype=torch.float64)
+    state = tuple(torch.randn(_SAMPLES, size, generator=generator, dtype=torch.float64) for size in cell.state_sizes())
+    first = tuple(variable[0] for variable in state)
+    _check_step(cell, p, x[0], first)
+    remarks = _check_gradients(cell, p, x[0], first)
+    _check_vmap(cell, p, x, state)
+    _check_per_run(cell, p, x[0], first)
+    _check_gates(cell, p, x[0], first)
+    return remarks
+
+
+def _check_names(cell: Cell) -> None:
+    names: Any = getattr(cell, "state_names", None)
+    if not isinstance(names, tuple) or not names or not all(isinstance(name, str) for name in names):
+        raise ProtocolError(2, f"`state_names` must be a tuple of names, such as ('h',), got {names!r}")
+    sizes = called(2, "state_sizes", cell.state_sizes)
+    if len(sizes) != len(names) or sizes[0] != cell.hidden_size:
+        raise ProtocolError(2, f"state_sizes() must give a size for each of {names}, the first {cell.hidden_size}")
+
+
+def _check_parameters(cell: Cell) -> Parameters:
+    def drawn(seed: int) -> Any:
+        return called(3, "parameters", cell.parameters, _INPUTS, torch.Generator().manual_seed(seed))
+
+    before = torch.get_rng_state()
+    p = drawn(3)
+    if not isinstance(p, dict) or not p or not all(isinstance(value, Tensor) for value in p.values()):
+        raise ProtocolError(3, f"it must be a dict of tensors, got {type(p).__name__}")
+    for name, value in p.items():
+        if value.dtype != torch.float32:
+            raise ProtocolError(3, f"{name} must be float32, got {str(value.dtype).removeprefix('torch.')}")
+        if name in ("V", "V_bias"):
+            raise ProtocolError(3, f"{name} is the name of a parameter of the readout; take another")
+    again = drawn(3)
+    same = all(torch.equal(value, again[name]) for name, value in p.items())
+    if not same or not torch.equal(before, torch.get_rng_state()):
+        raise ProtocolError(3, "they are not drawn from the generator alone: pass generator=generator to what draws")
+    return p
+
+
+def _check_step(cell: Cell, p: Parameters, x: Tensor, state: State) -> None:
+    given = _named(cell, p, x, state)
+    kept = {name: value.clone() for name, value in given.items()}
+    with torch.no_grad():
+        after = called(4, "step", cell.step, p, x, state)
+        if not isinstance(after, tuple) or len(after) != len(state):
+            count = len(state)
+            got = f"a tuple of {len(after)}" if isinstance(after, tuple) else f"a {type(after).__name__}"
+            raise ProtocolError(4, f"it must give a tuple of {count} tensor{'s' if count > 1 else ''}, got {got}")
+        for name, value, size in zip(cell.state_names, after, cell.state_sizes(), strict=True):
+            if not isinstance(value, Tensor) or value.shape != (size,):
+                got = str(list(value.shape)) if isinstance(value, Tensor) else f"a {type(value).__name__}"
+                raise ProtocolError(4, f"{name} must have the shape [{size}], got {got}")
+            if value.dtype != x.dtype:
+                raise ProtocolError(4, f"{name} must be float64 where x is, got {str(value.dtype)[6:]}")
+        for name, value in given.items():
+            if not torch.equal(value, kept[name]):
+                raise ProtocolError(5, f"it wrote into {name}: make a new tensor instead")
+        again = called(4, "step", cell.step, p, x, state)
+        if not all(torch.equal(a, b) for a, b in zip(after, again, strict=True)):
+            raise ProtocolError(6, "the same arguments gave another state")
+
+
+def _named(cell: Cell, p: Parameters, x: Tensor, state: State) -> dict[str, Tensor]:
+    return {"x": x, **{f"the state {n}": s for n, s in zip(cell.state_names, state, strict=True)}, **p}
+
+
+def _check_per_run(cell: Cell, p: Parameters, x: Tensor, state: State) -> None:
+    with torch.no_grad():
+        after = cell.step(p, x, state)
+        for other in _others(cell):
+            if not all(torch.equal(a, b) for a, b in zip(after, other.step(p, x, state), strict=True)):
+                raise ProtocolError(9, f"it reads {_difference(cell, other)}: drop per_run=True")
+
+
+def _others(cell: Cell) -> list[Cell]:
+    """The cell with each of its per-run options changed, where there is another value to be had without knowing it."""
+    others = []
+    for field in dataclasses.fields(cell):
+        value = getattr(cell, field.name)
+        if field.metadata["per_run"] and isinstance(value, int | float) and not isinstance(value, bool):
+            for changed in (value / 2 if isinstance(value, float) else value + 1, value + 1):
+                try:
+                    values: dict[str, Any] = {field.name: changed}
+                    others.append(dataclasses.replace(cell, **values))
+                    break
+                except ValueError:  # out of its bounds
+                    continue
+    return others
+
+
+def _difference(cell: Cell, other: Cell) -> str:
+    return next(name for name, value in vars(cell).items() if vars(other)[name] != value)
+
+
+def _check_gradients(cell: Cell, p: Parameters, x: Tensor, state: State) -> list[str]:
+    leaves = {name: value.clone().requires_grad_() for name, value in _named(cell, p, x, state).items()}
+    states = tuple(leaves[f"the state {name}"] for name in cell.state_names)
+    after = called(7, "step", cell.step, {name: leaves[name] for name in p}, leaves["x"], states)
+    reached = [value for value in after if value.requires_grad]
+    if not reached:
+        raise ProtocolError(7, "no gradient flows through it: .detach(), .data or NumPy is in the way")
+    grads = torch.autograd.grad([value.sum() for value in reached], list(leaves.values()), allow_unused=True)
+    unreached = {name for name, grad in zip(leaves, grads, strict=True) if grad is None}
+    for name in p:
+        if name in unreached:
+            matters = _matters(cell, p, x, state, name)
+            how = "its gradient is cut (.detach(), .data or NumPy)" if matters else "step never uses it"
+            raise ProtocolError(7, f"no gradient reaches the parameter {name}: {how}")
+    cut = [name for name in cell.state_names if f"the state {name}" in unreached]
+    if len(cut) == len(states):
+        raise ProtocolError(7, "no gradient reaches the state before: nothing could be learned over time")
+    return [f"no gradient reaches {name}_(t-1) in a step: right for a truncated gradient only" for name in cut]
+
+
+def _matters(cell: Cell, p: Parameters, x: Tensor, state: State, name: str) -> bool:
+    with torch.no_grad():
+        moved = cell.step(p | {name: p[name] + 0.5}, x, state)
+        return not all(torch.equal(a, b) for a, b in zip(cell.step(p, x, state), moved, strict=True))
+
+
+def _check_vmap(cell: Cell, p: Parameters, x: Tensor, state: State) -> None:
+    with torch.no_grad():
+        together = called(8, "step", vmap(cell.step, in_dims=(None, 0, 0)), p, x, state)
+        for sample in range(_SAMPLES):
+            alone = cell.step(p, x[sample], tuple(variable[sample] for variable in state))
+            for name, value, own in zip(cell.state_names, together, alone, strict=True):
+                # Sums in another order, nothing more.
+                if not torch.allclose(value[sample], own, rtol=1e-9, atol=1e-12, equal_nan=True):
+                    raise ProtocolError(8, f"{name} of a sample is another under vmap than alone")
+
+
+def _check_gates(cell: Cell, p: Parameters, x: Tensor, state: State) -> None:
+    with torch.no_grad():
+        gates = called(10, "gates", cell.gates, p, x, state)
+    for name, gate in gates.items():
+        if not isinstance(gate, Tensor) or gate.ndim != 1:
+            raise ProtocolError(10, f"the gate {name} must be a tensor [units]")
+    for variable, gate in cell.keeps.items():
+        if variable not in cell.state_names or gate not in gates:
+            raise ProtocolError(10, f"`keeps` names {variable} and {gate}, which are no state variable and gate of it")
+
+
+CELL_PROTOCOL = Protocol(Cell, _LINES, check_cell)

@@ -1,0 +1,48 @@
+"""Classes that installed packages register under the entry points ``lrd.cells`` and ``lrd.tasks``."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+
+from lrd.cells import CELLS
+from lrd.custom.protocol import ProtocolError, check_class
+from lrd.custom.sources import BASES, CustomError, Source, note
+from lrd.tasks import TASKS
+
+
+@cache
+def registered(group: str) -> dict[str, type]:
+    """The cells or tasks (``group``) of installed packages by name. One that is broken is named once, and left out."""
+    found: dict[str, type] = {}
+    for entry in entry_points(group=f"lrd.{group}s"):
+        try:
+            found[entry.name] = _load(group, entry)
+        except CustomError as error:
+            print(f"lrd: {group} {entry.name} of {_package(entry)} is left out: {error}", file=sys.stderr)
+    return found
+
+
+def _load(group: str, entry: EntryPoint) -> type:
+    own: set[str] = set(CELLS if group == "cell" else TASKS) | {"custom"}
+    if entry.name in own:
+        raise CustomError(f"lrd has a {group} of that name")
+    try:
+        kind = entry.load()
+        check_class(kind, BASES[group])
+        text = inspect.getsource(sys.modules[kind.__module__])
+    except ProtocolError as error:
+        raise CustomError(str(error)) from error
+    except Exception as error:  # whatever a stranger's package dies of
+        raise CustomError(f"{type(error).__name__}: {error}") from error
+    assert isinstance(kind, type)
+    if vars(kind).get("name") != entry.name:
+        raise CustomError(f"its `name` must be {entry.name!r}, as it is registered")
+    note(kind, Source(f"{_package(entry)}:{kind.__name__}", text, in_file=False))
+    return kind
+
+
+def _package(entry: EntryPoint) -> str:
+    return f"{entry.dist.name} {entry.dist.version}" if entry.dist is not None else entry.module

@@ -1,0 +1,90 @@
+"""Each line of the protocol of cells, kept and broken."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from written import CELL, spoiled
+
+from lrd.cells import CELLS
+from lrd.custom import CELL_PROTOCOL, ProtocolError, load
+
+NEW_H = '(1 - self.leak) * h + self.leak * torch.tanh(p["U"] @ x + p["W"] @ h)'
+STEP = f"return ({NEW_H},)"
+
+
+def checked(folder: Path, text: str) -> list[str]:
+    (folder / "cell.py").write_text(text)
+    return CELL_PROTOCOL.check(load("cell", f"{folder / 'cell.py'}:Leaky"))
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_every_cell_of_lrd_keeps_it(name: str) -> None:
+    CELL_PROTOCOL.check(CELLS[name])
+
+
+def test_a_plain_cell_keeps_it(tmp_path: Path) -> None:
+    assert checked(tmp_path, CELL) == []
+
+
+@pytest.mark.parametrize(
+    ("line", "old", "new", "message"),
+    [
+        (2, '("h",)', '"h"', "`state_names` must be a tuple"),
+        (2, '("h",)', '("h",); state_sizes = lambda self: (3,)', r"state_sizes\(\) must give a size for each"),
+        (3, "/ input_size**0.5,", "/ input_size**0.5, 'b': None,", "it must be a dict of tensors"),
+        (3, "u / input_size**0.5", "u.double()", "U must be float32, got float64"),
+        (3, "torch.randn(n, n, generator=generator)", "torch.randn(n, n)", "not drawn from the generator alone"),
+        (3, '{"U": u', '{"V": u, "U": u', "V is the name of a parameter of the readout"),
+        (
+            3,
+            "generator=generator), torch",
+            "generator=generatr), torch",
+            r"parameters raised NameError: .* \(line 15\)",
+        ),
+        (4, STEP, STEP[:-2] + ")", "it must give a tuple of 1 tensor, got a Tensor"),
+        (4, STEP, STEP[:-1] + " h)", "it must give a tuple of 1 tensor, got a tuple of 2"),
+        (
+            4,
+            STEP,
+            'return (torch.tanh(p["U"] @ x + p["W"] @ h)[None],)',
+            r"h must have the shape \[64\], got \[1, 64\]",
+        ),
+        (4, STEP, f"return (({NEW_H}).float(),)", "h must be float64 where x is, got float32"),
+        (4, 'p["U"] @ x', 'p["U"] @ h', r"step raised RuntimeError: .* \(line 20\)"),
+        (5, "(h,) = state", "(h,) = state; h *= 0.5", "it wrote into the state h"),
+        (5, "(h,) = state", '(h,) = state; p["W"].mul_(0.5)', "it wrote into W"),
+        (6, STEP, STEP[:-2] + " + torch.rand_like(h),)", "the same arguments gave another state"),
+        (7, STEP, f"return (({NEW_H}).detach(),)", "no gradient flows through it"),
+        (
+            7,
+            STEP,
+            STEP.replace('p["U"] @ x', 'p["U"].detach() @ x'),
+            "no gradient reaches the parameter U: its gradient",
+        ),
+        (7, STEP, STEP.replace('p["U"] @ x', "x.sum()"), "no gradient reaches the parameter U: step never uses it"),
+        (7, "(h,) = state", "h = state[0].detach()", "no gradient reaches the state before"),
+        (8, "(h,) = state", "(h,) = state; h = h * 2 if h[0] > 0 else h", "step raised .*vmap"),
+        (8, "(h,) = state", "(h,) = state; h = h * h[0].item()", "step raised .*vmap"),
+        (9, "self.leak * torch", "self.gain * torch", "it reads gain: drop per_run=True"),
+        (10, '"leaky", ("h",)', '"leaky", ("h",); keeps = {"h": "forget"}', "`keeps` names h and forget"),
+    ],
+)
+def test_what_breaks_a_line_is_told(tmp_path: Path, line: int, old: str, new: str, message: str) -> None:
+    with pytest.raises(ProtocolError, match=message) as caught:
+        checked(tmp_path, spoiled(CELL, old, new))
+    assert caught.value.line == line
+
+
+def test_a_gate_that_is_none_is_told(tmp_path: Path) -> None:
+    gates = '\n    def gates(self, p, x, state):\n        return {"update": p["W"] @ p["W"]}\n'
+    with pytest.raises(ProtocolError, match="the gate update must be a tensor") as caught:
+        checked(tmp_path, CELL + gates)
+    assert caught.value.line == 10
+
+
+def test_a_truncated_gradient_is_allowed_and_remarked(tmp_path: Path) -> None:
+    two = spoiled(CELL, '("h",)', '("h", "c")').replace("(h,) = state", "h, c = state[0].detach(), state[1]")
+    two = spoiled(two, STEP, 'c = c + torch.tanh(p["U"] @ x + p["W"] @ h); return c.tanh(), c')
+    assert checked(tmp_path, two) == ["no gradient reaches h_(t-1) in a step: right for a truncated gradient only"]

@@ -1,0 +1,65 @@
+"""A cell and a task from a researcher's file, without touching lrd: trained, looked at, drawn."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from commands import LRD, ROOT, TINY, run
+
+PROGRAMS = dict(
+    re.findall(r"^```python\n# (my_\w+\.py)\n(.*?)^```", (ROOT / "README.md").read_text(), re.DOTALL | re.MULTILINE)
+)
+MINE = ["cell=custom", "cell.path=my_cell.py:MGU", "task=custom", "task.path=my_task.py:First", "task.gap=6"]
+PROBES = ["gradient_flow", "parameter_gradient", "jacobian", "lyapunov", "gates", "retention", "memory_capacity"]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of the researcher's with the README's cell and task, trained at two gains."""
+    folder = tmp_path_factory.mktemp("mine")
+    for name, text in PROGRAMS.items():
+        (folder / name).write_text(text)
+    sweep = ["cell.gain=0.5,1", "cell.hidden_size=4", "seed=0,1", "tracker=none", "training.max_updates=5", *TINY[1:]]
+    run([LRD, "train", "-m", *MINE, *sweep], folder)
+    return folder
+
+
+def test_the_cell_has_fifteen_lines() -> None:
+    body = PROGRAMS["my_cell.py"].partition('"""\n')[2]
+    assert len([line for line in body.splitlines() if line.strip()]) <= 15
+
+
+def test_it_gets_every_figure(folder: Path) -> None:
+    scripts = {path.stem for path in (ROOT / "analysis").glob("*.py") if "common.main(" in path.read_text()}
+    run([LRD, "probe", "runs/scratch", f"probe=[{','.join(PROBES[1:])}]"], folder)
+    run([LRD, "figures", "runs/scratch"], folder)
+    drawn = {path.stem for path in (folder / "runs" / "scratch" / "figures").glob("*.png")}
+    assert scripts <= drawn
+
+
+def test_an_edited_class_is_another_run_and_the_old_one_keeps_its_own(folder: Path) -> None:
+    text = (folder / "my_cell.py").read_text()
+    try:
+        (folder / "my_cell.py").write_text("this is no cell\n")
+        first = run([LRD, "probe", "runs/scratch", "probe=gates", "probe.gates.samples=2", "--at", "end"], folder)
+        assert "4 runs" in first.stdout
+        assert "my_cell" not in first.stderr
+        wrong = run([LRD, "train", *MINE, "tracker=none"], folder, status=2)
+        assert wrong.stderr == "lrd: cell.path: my_cell.py, line 1: invalid syntax\n"
+    finally:
+        (folder / "my_cell.py").write_text(text)
+
+
+def test_check_says_which_line_is_broken(folder: Path) -> None:
+    kept = run([LRD, "check", "my_cell.py:MGU"], folder).stdout
+    assert kept.count(" kept ") == 10
+    assert "It trains: lrd train cell=custom cell.path=my_cell.py:MGU" in kept
+    assert run([LRD, "check", "my_task.py:First"], folder).stdout.count(" kept ") == 8
+    spoiled = PROGRAMS["my_cell.py"].replace("(h,), f = state", "(h,), f = state[:0]")
+    (folder / "bad.py").write_text(spoiled)
+    broken = run([LRD, "check", "bad.py:MGU"], folder, status=2)
+    assert broken.stdout.count(" kept ") == 3
+    assert re.match(r"lrd: bad.py:MGU breaks line 4: step raised .*\(line \d+\)\n$", broken.stderr)
+    assert run([LRD, "check", "bad.py:Nothing"], folder, status=2).stderr == "lrd: bad.py has no class Nothing\n"
