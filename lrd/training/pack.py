@@ -73,7 +73,13 @@ class Pack:
 
     def outputs(self, params: Parameters, batch: Batch) -> Float[Tensor, "steps runs batch outputs"]:
         """Readout at the task's loss steps."""
-        return read(params, _joined(self.states(params, batch.inputs, self.task.loss_steps.start)))
+        return self._read(params, self.states(params, batch.inputs, self.task.loss_steps.start), batch)
+
+    def _read(self, params: Parameters, parts: list[Tensor], batch: Batch) -> Tensor:
+        """Readout at the task's loss steps, of ``states`` from their first one on or from an earlier step on."""
+        h = parts[0] if len(parts) == 1 else torch.cat(parts)
+        early = len(h) - len(batch.inputs[self.task.loss_steps.start :])
+        return read(params, h[early:] if early else h)
 
     def step(self) -> None:
         """One update of every run. A run whose loss or parameters stop being finite stays as it was before."""
@@ -103,25 +109,18 @@ class Pack:
         size = runs_at_once(kernel, numbers * self.theta.element_size(), self.device) or len(self.specs)
         found = [self._of_runs(slice(start, start + size), batch) for start in range(0, len(self.specs), size)]
         losses, grads, measured = zip(*found, strict=True)
-        return (
-            torch.cat(losses),
-            torch.cat(grads),
-            {name: torch.cat([m[name] for m in measured]) for name in measured[0]},
-        )
+        joined = {name: torch.cat([values[name] for values in measured]) for name in measured[0]}
+        return torch.cat(losses), torch.cat(grads), joined
 
     def _of_runs(self, runs: slice, batch: Batch) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
-        theta, batch, tricks = (
-            self.theta[runs].detach().requires_grad_(),
-            batch.of_runs(runs),
-            self.tricks.of_runs(runs),
-        )
+        theta, batch, tricks = self.theta[runs].detach(), batch.of_runs(runs), self.tricks.of_runs(runs)
+        theta.requires_grad_()
         params, first = self.parameters(theta), self.task.loss_steps.start
         cut = tricks.cut(self.seeds[runs], self.update, len(batch.inputs))
+        states = self.states(params, batch.inputs, first if tricks.omega is None else 0, **cut)
+        loss = self.task.loss(self._read(params, states, batch), batch)
         if tricks.omega is None:
-            loss = self.task.loss(read(params, _joined(self.states(params, batch.inputs, first, **cut))), batch)
             return loss.detach(), torch.autograd.grad(loss.sum(), theta)[0], {}
-        states = self.states(params, batch.inputs, 0, **cut)
-        loss = self.task.loss(read(params, _joined(states)[first:]), batch)
         grad, *direct = torch.autograd.grad(loss.sum(), (theta, *states))
         return loss.detach(), grad, tricks.add_omega(self.cell, params, self.parameters(grad), states, direct)
 
@@ -210,10 +209,6 @@ def split_theta(theta: Float[Tensor, "runs parameters"], shapes: Mapping[str, tu
     """Each parameter by name, [runs, *shape]: views of ``theta``."""
     parts = torch.split(theta, [math.prod(shape) for shape in shapes.values()], dim=1)
     return {name: part.view(-1, *shape) for (name, shape), part in zip(shapes.items(), parts, strict=True)}
-
-
-def _joined(parts: Sequence[Tensor]) -> Tensor:
-    return parts[0] if len(parts) == 1 else torch.cat(list(parts))
 
 
 def drawn_steps(task: Task, batch_size: int, runs: int) -> int:
