@@ -33,14 +33,17 @@ def option(
     choices: Iterable[str] | None = None,
     per_run: bool = False,
     identity: bool = True,
+    switch: bool = False,
 ) -> Any:
     """A dataclass field with its help text and bounds (>=, >, <=, <) or its allowed names.
 
     ``per_run``: runs that differ in it can share a pack (it changes no shape and no code path).
     ``identity``: False for what changes nothing in a run's results, and so is left out of its hash.
+    ``switch``: its default turns it off, which is as if there were no such option: it is then left out of the hash, so
+    that runs recorded before there was the option keep their names; runs with it on and off share no pack.
     """
     bounds = {"ge": ge, "gt": gt, "le": le, "lt": lt}
-    metadata: dict[str, Any] = {"help": help, "per_run": per_run, "identity": identity}
+    metadata: dict[str, Any] = {"help": help, "per_run": per_run, "identity": identity, "switch": switch}
     metadata["bounds"] = {k: v for k, v in bounds.items() if v is not None}
     if choices is not None:
         metadata["choices"] = tuple(choices)

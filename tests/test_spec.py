@@ -6,11 +6,13 @@ import atexit
 import copy
 import dataclasses
 import functools
+import hashlib
 import json
 import math
 import re
 import shutil
 import tempfile
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +35,7 @@ BASE: dict[str, Any] = {
     "seed": 3,
 }
 NAMED = {"task": TASKS, "cell": CELLS, "optimizer": OPTIMIZERS}
+NEEDS: dict[str, Any] = {"omega": {"cell": {"name": "rnn"}}}  # what an option wants that BASE has not
 
 
 def with_(path: str, value: Any, base: dict[str, Any] = BASE) -> dict[str, Any]:
@@ -88,6 +91,8 @@ WRONG = [
         r"optimizer\.clip: must be one of none, norm, value, got 'norms'; did you mean 'norm'\?",
     ),
     ("training.stop_when_solved", 1, r"training\.stop_when_solved: input should be a valid boolean, got 1"),
+    ("training.omega", 2.0, r"training\.omega: is for cell=rnn alone, got cell=lstm; set it to 0"),
+    ("training.h_detach", 1.5, r"training\.h_detach: must be >= 0 and <= 1, got 1\.5"),
     ("training.truncate", 0, r"training\.truncate: must be >= 1, got 0"),
     (
         "probe.gradient_flow.answer",
@@ -121,6 +126,11 @@ def test_a_wrong_option_is_one_line_with_its_name_and_the_rule(path: str, value:
     message = str(error.value)
     assert "\n" not in message
     assert re.match(line, message), message
+
+
+def test_h_detach_is_for_lstms_alone() -> None:
+    with pytest.raises(SpecError, match=r"^training\.h_detach: is for cell=lstm alone, got cell=rnn; set it to 0$"):
+        job_from_config(with_("training.h_detach", 0.5) | {"cell": {"name": "rnn"}})
 
 
 @pytest.mark.parametrize(
@@ -226,15 +236,36 @@ def test_every_option_names_another_run_and_another_pack_as_its_marks_say(group:
     options = {"name": name} if name else {}
     base = BASE | ({"task": {"name": "text"}} if kind is Closing else {})
     base = with_(group, options | ({"gap": 44} if group == "task" else {}), base)
-    spec = job_from_config(base).run
     for field in dataclasses.fields(kind):
         if field.name == "digest":
             continue  # is what the text makes it: see the tests of the task
+        spec = job_from_config(base | NEEDS.get(field.name, {})).run
         mine = getattr(spec, group) if "." not in group else next(p for p in spec.probes if isinstance(p, kind))
         value = another(field, getattr(mine, field.name))
-        other = job_from_config(with_(f"{group}.{field.name}", value, base)).run
+        other = job_from_config(with_(f"{group}.{field.name}", value, base | NEEDS.get(field.name, {}))).run
         assert (other.run_id != spec.run_id) == field.metadata["identity"], field.name
-        assert (other.pack_key == spec.pack_key) == field.metadata["per_run"], field.name
+        together = field.metadata["per_run"] and not field.metadata["switch"]  # which is off in ``spec``
+        assert (other.pack_key == spec.pack_key) == together, field.name
+
+
+def name_by_hand(spec: RunSpec, left_out: set[str]) -> str:
+    """The hash of all that decides a run's results, but for options of these names."""
+    told = spec.to_dict()
+    identity = {g: {k: v for k, v in told[g].items() if k not in left_out | {"label"}} for g in (*NAMED, "training")}
+    identity |= {"probe": [{"name": name} | chosen for name, chosen in told["probe"].items()], "seed": told["seed"]}
+    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:10]
+
+
+def test_a_switch_that_is_off_is_in_no_hash_and_what_it_is_when_on_may_differ_in_a_pack() -> None:
+    """Runs recorded before there was the option keep their names."""
+    switches = {f.name: (group, f.default) for group, _, kind in kinds() for f in fields(kind) if f.metadata["switch"]}
+    assert switches.keys() >= {"omega", "h_detach"}
+    for name, (group, default) in switches.items():
+        values = (default, 0.25, 0.5)
+        off, *on = (job_from_config(with_(f"{group}.{name}", v, BASE | NEEDS.get(name, {}))).run for v in values)
+        assert off.run_id.endswith("-" + name_by_hand(off, set(switches)))
+        assert all(run.run_id.endswith("-" + name_by_hand(run, switches.keys() - {name})) for run in on)
+        assert on[0].pack_key == on[1].pack_key != off.pack_key
 
 
 def test_a_further_probe_is_another_run_whatever_their_order() -> None:

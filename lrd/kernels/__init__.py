@@ -18,7 +18,7 @@ from collections.abc import Callable
 import torch
 
 from lrd.cells import GRU, LSTM, RNN, Attentive, Cell, Parameters, State
-from lrd.kernels import attentive, loop, packed_rnn, stock, traced
+from lrd.kernels import attentive, loop, packed_lstm, packed_rnn, stock, traced
 from lrd.shapes import Tensor
 
 Scan = Callable[[Cell, Parameters, Tensor, State | None, int], tuple[Tensor, State]]
@@ -27,6 +27,7 @@ Scan = Callable[[Cell, Parameters, Tensor, State | None, int], tuple[Tensor, Sta
 KERNELS: dict[str, tuple[Scan, type[Cell] | None]] = {
     "packed": (packed_rnn.scan, RNN),
     "stock": (stock.scan_lstm, LSTM),
+    "packed_lstm": (packed_lstm.scan, LSTM),  # where the way back is cut (training.h_detach)
     "stock_gru": (stock.scan_gru, GRU),
     "attentive": (attentive.scan, Attentive),
     "traced": (traced.scan, None),

@@ -5,7 +5,7 @@ Reference: ``lrd.kernels.loop``. With pre-activation gradients delta_t and D_t =
     h_t = f(U x_t + W h_{t-1} + b),      delta_t = D_t (dL/dh_t directly + W^T delta_{t+1}),
     dL/dU = sum_t delta_t x_t^T,         dL/dW = sum_t delta_t h_{t-1}^T,         dL/db = sum_t delta_t.
 
-Storage is run-major ``[runs, time, batch, hidden]``: each of the three sums is then one matrix multiply a run.
+Storage is run-major (``lrd.kernels.run_major``).
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ from typing import Any
 
 import torch
 
-from lrd.cells import RNN, Cell, Parameters, State, products
+from lrd.cells import RNN, Cell, Parameters, State
 from lrd.cells.rnn import DERIVATIVES
+from lrd.kernels.run_major import groups, input_products, parameter_gradients
 from lrd.shapes import Float, Tensor
 
 # In place: the loop writes pre-activations straight into the states' storage.
@@ -27,8 +28,6 @@ _IN_PLACE: dict[str, Callable[[Tensor], Any]] = {
     "sigmoid": lambda a: a.neg_().exp_().add_(1).reciprocal_(),
     "identity": lambda a: a,
 }
-# Runs are looped over in groups whose states fill about this many bytes, so that a step finds its operands in cache.
-_GROUP_BYTES = 4 * 2**20
 
 
 class _Loop(torch.autograd.Function):
@@ -38,11 +37,9 @@ class _Loop(torch.autograd.Function):
     def forward(
         ctx: Any, u: Tensor, w: Tensor, b: Tensor, x: Tensor, h0: Tensor, activation: str, first: int
     ) -> tuple[Tensor, Tensor]:
-        runs, time, batch, size = x.shape
         act = _IN_PLACE[activation]
-        states = products(x.view(runs, time * batch, size), u.transpose(1, 2)).add_(b[:, None])
-        states = states.view(runs, time, batch, -1)
-        for group in _groups(states):
+        states = input_products(x, u, b)
+        for group in groups(states):
             w_t = w[group].transpose(1, 2)
             h = h0[group]
             for h_t in states[group].unbind(1):
@@ -55,11 +52,11 @@ class _Loop(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, grad: Tensor, grad_last: Tensor) -> tuple[Tensor | None, ...]:
         w, x, h0, states = ctx.saved_tensors
-        runs, time, batch, hidden = states.shape
+        time = states.shape[1]
         derivative, first = DERIVATIVES[ctx.activation], ctx.first
         delta = torch.empty_like(states)
         into_h0 = torch.empty_like(h0)
-        for group in _groups(states):
+        for group in groups(states):
             slopes = derivative(states[group]).unbind(1)
             direct, deltas, w_g = grad[group].unbind(1), delta[group].unbind(1), w[group]
             d = deltas[-1].copy_(grad_last[group])
@@ -73,20 +70,7 @@ class _Loop(torch.autograd.Function):
                     d = torch.bmm(d, w_g, out=deltas[t])
                 d *= slopes[t]
             torch.bmm(d, w_g, out=into_h0[group])
-        flat = delta.view(runs, time * batch, hidden)
-        grad_u = products(flat.transpose(1, 2), x.view(runs, time * batch, -1))
-        # dL/dW: the steps from 1 on meet the stored states, step 0 the initial state.
-        grad_w = products(delta[:, 0].transpose(1, 2), h0)
-        if time > 1:
-            later = flat[:, batch:].transpose(1, 2)
-            grad_w += products(later, states.view(runs, time * batch, hidden)[:, :-batch])
-        return grad_u, grad_w, flat.sum(1), None, into_h0, None, None
-
-
-def _groups(states: Float[Tensor, "runs time batch hidden"]) -> list[slice]:
-    runs = states.shape[0]
-    size = max(1, _GROUP_BYTES // (states[0].numel() * states.element_size())) if states.is_cpu else runs
-    return [slice(start, start + size) for start in range(0, runs, size)]
+        return *parameter_gradients(delta, x, h0, states), None, into_h0, None, None
 
 
 def scan(

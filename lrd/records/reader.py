@@ -36,8 +36,9 @@ summary.json -- how it ended; written last: a run is finished if and only if it 
     eval_*, test_*  metrics of the task at the end
 metrics.parquet -- one row a logged update
     update          BIGINT; every other column is DOUBLE: train_loss, eval_loss [nats or squared error], grad_norm and
-                    grad_norm_clipped (2-norm of the gradient over all parameters, before and after clipping),
-                    eval_recall_accuracy, ... NULL is not measured at that update, nan is not a number
+                    grad_norm_clipped (2-norm of the gradient over all parameters, before and after clipping), omega
+                    (the regulariser without its weight, where it is on), eval_recall_accuracy, ...
+                    NULL is not measured at that update, nan is not a number
 gradient_flow.parquet -- norms of the gradient of one answer's loss, one row a time step
     update          BIGINT
     variable        'h' (dL/dh_t) or 'c' (dL/dc_t)

@@ -51,6 +51,11 @@ def job_from_config(config: Mapping[str, Any], sources: Mapping[str, str] = Mapp
     tracker = build(Tracker, "tracker", config.get("tracker", {}), errors)
     place = build(Place, "", {k: v for k, v in config.items() if k in top - {"seed"}}, errors)
     seed = build(Seed, "", {k: v for k, v in config.items() if k == "seed"}, errors)
+    if cell is not None and training is not None:
+        try:
+            training.check(cell)
+        except OptionError as error:
+            errors.append(f"training.{error.key}: {error.message}")
     for probe in probes:
         try:
             if task is not None:

@@ -67,18 +67,31 @@ class RunSpec:
     def run_id(self) -> str:
         """``lstm-copy-T100-s3-<hash>``: the hash tells runs apart, the rest is for the eye."""
         identity = self._fields_with("identity") | {"seed": self.seed}
+        for group, off in self._switches(on=False):
+            identity[group].pop(off, None)
         digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:10]
         return f"{self.cell.name}-{self.task.name}-T{self.task.gap}-s{self.seed}-{digest}"
 
     @cached_property
     def pack_key(self) -> str:
         """Equal for runs that can train in one pack."""
-        return json.dumps(self._fields_with("per_run", False), sort_keys=True)
+        static = self._fields_with("per_run", False) | {"on": self._switches(on=True)}
+        return json.dumps(static, sort_keys=True)
 
     def _fields_with(self, mark: str, value: bool = True) -> dict[str, Any]:
         """The options of all groups whose metadata has ``mark`` at ``value``."""
         groups = {group: _chosen(getattr(self, group), mark, value) for group in _GROUPS}
         return groups | {"probe": [_chosen(probe, mark, value) for probe in self.probes]}
+
+    def _switches(self, on: bool) -> list[tuple[str, str]]:
+        """Group and name of the options that are switches and are on, or off."""
+        found = []
+        for group in _GROUPS:
+            options = getattr(self, group)
+            for name in _marked(type(options), "switch", True):  # type: ignore[arg-type]
+                if (getattr(options, name) != options.__dataclass_fields__[name].default) == on:
+                    found.append((group, name))
+        return found
 
 
 _GROUPS = ("task", "cell", "optimizer", "training")

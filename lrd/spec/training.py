@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lrd.options import check_options, option
+from lrd.cells import LSTM, RNN, Cell
+from lrd.options import OptionError, check_options, option
 from lrd.tasks.streams import MAX_STEP
 
 
@@ -15,6 +16,21 @@ class Training:
     batch_size: int = option(32, "sequences an update", ge=1)
     max_updates: int = option(2000, "updates after which a run ends unsolved", ge=1, lt=MAX_STEP)
     truncate: int | None = option(None, "steps after which the gradient is cut; null: full backpropagation", ge=1)
+    omega: float = option(
+        0.0,
+        "weight of the regulariser Omega (Pascanu et al. 2013) of the vanilla RNN; 0: none",
+        ge=0,
+        per_run=True,
+        switch=True,
+    )
+    h_detach: float = option(
+        0.0,
+        "probability of cutting the LSTM's way back through h at a step (Kanuparthi et al. 2019); 0: never",
+        ge=0,
+        le=1,
+        per_run=True,
+        switch=True,
+    )
     eval_every: int = option(100, "updates between evaluations, and between rows of metrics", ge=1)
     eval_samples: int = option(512, "fresh sequences of the evaluation set, the same at each evaluation", ge=1)
     test_samples: int = option(2048, "fresh sequences of the test set, used once at the end", ge=1)
@@ -23,3 +39,9 @@ class Training:
 
     def __post_init__(self) -> None:
         check_options(self)
+
+    def check(self, cell: Cell) -> None:
+        """Raise ``OptionError`` for what cannot be done with a cell."""
+        for key, kind in (("omega", RNN), ("h_detach", LSTM)):
+            if getattr(self, key) and type(cell) is not kind:
+                raise OptionError(key, f"is for cell={kind.name} alone, got cell={cell.name}; set it to 0")

@@ -20,6 +20,7 @@ from lrd.probes import Probe
 from lrd.spec import SGD, Adam, RMSprop, RMSpropURNN, RunSpec
 from lrd.sweeps.prices import EVAL_CHUNK, gates
 from lrd.training.pack import drawn_steps, evaluated_at_once, initial_parameters
+from lrd.training.tricks import update_kernel
 
 _NUMBER = 4  # bytes of a float32
 _SLOTS = {SGD: 1, RMSprop: 1, RMSpropURNN: 1, Adam: 2}
@@ -68,7 +69,7 @@ def _readout(run: RunSpec, copies: float, outputs: float) -> float:
 
 
 def _update(run: RunSpec, runs: int, device: torch.device) -> float:
-    kernel, training, task, hidden = choose_kernel(run.cell), run.training, run.task, run.cell.hidden_size
+    kernel, training, task, hidden = update_kernel(run), run.training, run.task, run.cell.hidden_size
     symbols = task.sequence_length * training.batch_size
     moving = _UPDATE_COPIES * runs * parameter_count(run)
     if kernel == "stock":
@@ -79,8 +80,11 @@ def _update(run: RunSpec, runs: int, device: torch.device) -> float:
         at_once = min(runs, runs_at_once(kernel, symbols * hidden * _NUMBER, device) or runs)
         return moving + symbols * (hidden * (42 * at_once + 6) + at_once * _readout(run, 2, 4))
     if kernel == "packed":
-        # States, gradients of them, their slopes and a product; the inputs run-major.
-        return moving + runs * symbols * (4 * hidden + task.input_size + _readout(run, 1, 3))
+        # States, gradients of them, their slopes and a product; the inputs run-major. Omega: directions and products.
+        tape = 6.5 if training.omega else 4
+        return moving + runs * symbols * (tape * hidden + task.input_size + _readout(run, 1, 3))
+    if kernel == "packed_lstm":  # gates, states and gradients of them, the gates' slopes, and what makes those
+        return moving + runs * symbols * (20 * hidden + task.input_size + _readout(run, 1, 3))
     if kernel == "attentive":
         # States, queries, attention weights and the two copies of the states that are handed on; back run by run.
         kept = 5 * hidden + task.sequence_length / 2 + _readout(run, 2, 3)

@@ -12,10 +12,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from lrd.kernels import choose_kernel, run_by_run
+from lrd.kernels import run_by_run
 from lrd.records import RecordError, RunRecord
 from lrd.spec import Job, SpecError, job_from_config
 from lrd.sweeps.prices import pack_seconds
+from lrd.training.tricks import update_kernel
 
 MAX_RUNS = 16  # a pack: what a step of a pack costs beside its arithmetic is then shared by enough
 # Torch's own kernels take one run after another: there company saves only looks and optimiser steps, so that packs are
@@ -99,7 +100,7 @@ def plan(jobs: Sequence[Job], workers: int) -> Plan:
     parts: list[tuple[Sequence[Job], int]] = []
     for (_, _, _, start), group in groups.items():
         most = min(MAX_RUNS, math.ceil(left / workers))
-        if run_by_run(choose_kernel(group[0].run.cell)) and workers > 1:
+        if run_by_run(update_kernel(group[0].run)) and workers > 1:
             most = min(most, max(FEW_RUNS, math.ceil(left / (workers * PACKS_A_WORKER))))
         parts += [(part, start) for part in _even_parts(group, math.ceil(len(group) / most))]
     packs = [PlannedPack(number, tuple(part), start) for number, (part, start) in enumerate(parts)]

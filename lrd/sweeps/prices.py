@@ -25,6 +25,7 @@ from lrd.cells import GRU, Cell, CoupledLSTM
 from lrd.kernels import choose_kernel, run_by_run
 from lrd.probes import log_spaced
 from lrd.spec import RunSpec
+from lrd.training.tricks import update_kernel
 
 EVAL_CHUNK = 256  # sequences of one evaluation that are taken at once (Pack.evaluate)
 #: Seconds beside the arithmetic: a pack's start and end, a run's record from beginning to end, and each look at a run
@@ -77,6 +78,9 @@ PRICES: dict[str, dict[str, Price]] = {
         "look": Price(2.1e-3, 0, 6.6e-4, 2.1e-7, 4.1e-8, 4.6e-11),
     },
 }
+PRICES["packed_lstm"] = PRICES["stock"] | {"update": Price(1.1e-3, 5.0e-5, 5.0e-5, 4.2e-8, 1.1e-8, 5.0e-11)}
+#: What the regulariser Omega adds to an update.
+OMEGA = Price(2.0e-4, 0, 5.5e-5, 0, 1.8e-8, 4.0e-11)
 
 
 def action_seconds(action: str, run: RunSpec, runs: int, samples: int) -> float:
@@ -84,18 +88,20 @@ def action_seconds(action: str, run: RunSpec, runs: int, samples: int) -> float:
 
     A look is one of the probe ``gradient_flow``, which is what other probes' ``price`` is counted in.
     """
-    kernel = choose_kernel(run.cell)
+    kernel = update_kernel(run) if action == "update" else choose_kernel(run.cell)
     price = PRICES[kernel if kernel in PRICES else "loop"][action]
     calls = runs if run_by_run(kernel) and action != "look" else 1
     steps, hidden, chunks = run.task.sequence_length, run.cell.hidden_size, 1
     if action == "evaluate":
         chunks = math.ceil(samples / EVAL_CHUNK)
     symbols = runs * steps * samples
+    prices = [price, OMEGA] if action == "update" and run.training.omega else [price]
     units = symbols * hidden * gates(run.cell)
-    return (
+    return sum(
         chunks * (price.start + price.run * runs + price.step * steps * calls)
         + price.sample * symbols
         + (price.unit + price.product * hidden) * units
+        for price in prices
     )
 
 

@@ -20,6 +20,8 @@ from lrd.shapes import Float, Int, Tensor
 
 SPLITS = {"train": 0, "eval": 1, "test": 2, "probe": 3}
 MAX_STEP = 2**30
+#: The place from which on training draws what is not its data; a batch would need 16 GiB of words a run to get there.
+ASIDE = 2**31
 _GOLDEN = 0x9E3779B97F4A7C15 - 2**64  # as a signed 64-bit integer, like all below
 _MIX_1 = 0xBF58476D1CE4E5B9 - 2**64
 _MIX_2 = 0x94D049BB133111EB - 2**64
@@ -40,12 +42,14 @@ def _mix(z: Int[Tensor, "*shape"]) -> Int[Tensor, "*shape"]:
 class Stream:
     """The random words of one step of one split, for every run of a pack. Each draw takes the next places.
 
-    ``seeds`` [runs] names the runs; what a run draws does not depend on its companions.
+    ``seeds`` [runs] names the runs; what a run draws does not depend on its companions. ``aside``: words for something
+    else than data, which no data ever draws.
     """
 
     seeds: Int[Tensor, "runs"]
     split: str
     step: int | Int[Tensor, "runs"]
+    aside: bool = False
 
     def __post_init__(self) -> None:
         # A later step would run into the next split's counters.
@@ -53,7 +57,7 @@ class Stream:
             raise ValueError(f"step must be >= 0 and < {MAX_STEP}, got {self.step}")
         self._key = _mix(_mix(self.seeds.to(torch.int64) * _GOLDEN + 1))
         self._start = (SPLITS[self.split] << 62) - (2**64 if SPLITS[self.split] >= 2 else 0) + self.step * 2**32
-        self._place = 0
+        self._place = ASIDE if self.aside else 0
 
     def _words(self, shape: tuple[int, ...]) -> Int[Tensor, "..."]:
         """Uniform 64-bit words [runs, *shape]."""

@@ -19,6 +19,7 @@ from lrd.shapes import Float, Tensor
 from lrd.spec import RunSpec
 from lrd.tasks import Batch, Task
 from lrd.training.optimizers import clip, pack_optimizer
+from lrd.training.tricks import Tricks, update_kernel
 
 # Drawing takes some 40 tensor operations whatever their size: small batches are drawn for several updates at once.
 _DRAW_STEPS, _DRAW_NUMBERS = 16, 2**16
@@ -34,8 +35,7 @@ class Pack:
     def __init__(self, specs: Sequence[RunSpec], device: torch.device) -> None:
         self.specs = list(specs)
         self.task, self.cell, self.training = specs[0].task, specs[0].cell, specs[0].training
-        self.kernel = choose_kernel(self.cell)
-        self.scan = KERNELS[self.kernel][0]
+        self.scan = KERNELS[choose_kernel(self.cell)][0]
         self.device = device
         fresh = [initial_parameters(spec) for spec in specs]
         self._shapes = {name: tuple(value.shape) for name, value in fresh[0].items()}
@@ -44,7 +44,9 @@ class Pack:
         self.seeds = torch.tensor([spec.seed for spec in specs], device=device)
         self.update = 0
         self.diverged_at = torch.full((len(specs),), -1, device=device)
-        self.sums = {name: torch.zeros(len(specs), dtype=torch.float64, device=device) for name in _SUMS}
+        self.tricks = Tricks.of(self.specs, device)
+        summed = (*_SUMS, *self.tricks.measures)
+        self.sums = {name: torch.zeros(len(specs), dtype=torch.float64, device=device) for name in summed}
         self.summed = 0
         self._drawn_from = self._drawn_steps = 0
 
@@ -52,25 +54,37 @@ class Pack:
         """Each parameter by name, [runs, ...]: views of ``theta`` (default: the pack's own)."""
         return split_theta(self.theta if theta is None else theta, self._shapes)
 
+    def states(
+        self, params: Parameters, inputs: Float[Tensor, "time runs batch inputs"], first: int, **cut: Tensor
+    ) -> list[Float[Tensor, "_ runs batch hidden"]]:
+        """h from step ``first`` on, in the parts between which the gradient is cut; ``params`` are prepared.
+
+        ``cut``: what the kernel of updates takes besides [runs, time] (``Tricks.cut``); default: that of any use.
+        """
+        every, parts, state = self.training.truncate or len(inputs), [], None
+        scan = KERNELS[update_kernel(self.specs[0])][0] if cut else self.scan
+        for start in range(0, len(inputs), every):
+            steps = slice(start, start + every)
+            mine = {name: value[:, steps] for name, value in cut.items()}
+            h, state = scan(self.cell.stepped, params, inputs[steps], state, min(max(0, first - start), every), **mine)
+            state = tuple(s.detach() for s in state)
+            parts.append(h)
+        return parts
+
     def outputs(self, params: Parameters, batch: Batch) -> Float[Tensor, "steps runs batch outputs"]:
         """Readout at the task's loss steps."""
-        first, every = self.task.loss_steps.start, self.training.truncate
-        cell, params = self.cell.stepped, prepared(self.cell, params)
-        if every is None:
-            h, _ = self.scan(cell, params, batch.inputs, None, first)
-            return read(params, h, batch.inputs[first:])
-        kept, state = [], None
-        for start in range(0, len(batch.inputs), every):
-            h, state = self.scan(
-                cell, params, batch.inputs[start : start + every], state, min(max(0, first - start), every)
-            )
-            state = tuple(s.detach() for s in state)
-            kept.append(h)
-        return read(params, torch.cat(kept), batch.inputs[first:])
+        params = prepared(self.cell, params)
+        return self._read(params, self.states(params, batch.inputs, self.task.loss_steps.start), batch)
+
+    def _read(self, params: Parameters, parts: list[Tensor], batch: Batch) -> Tensor:
+        """Readout at the task's loss steps, of ``states`` from their first one on or from an earlier step on."""
+        h, inputs = parts[0] if len(parts) == 1 else torch.cat(parts), batch.inputs[self.task.loss_steps.start :]
+        early = len(h) - len(inputs)
+        return read(params, h[early:] if early else h, inputs)
 
     def step(self) -> None:
         """One update of every run. A run whose loss or parameters stop being finite stays as it was before."""
-        loss, grad = self.loss_and_gradient(self._next_batch())
+        loss, grad, measured = self.loss_and_gradient(self._next_batch())
         with torch.no_grad():
             theta, optimizer = self.theta, self.optimizer
             grad, before, after = clip(optimizer.clip, grad, optimizer.constants["clip_threshold"])
@@ -79,23 +93,38 @@ class Pack:
             fine = loss.isfinite() & moved.isfinite().all(1)
             self.diverged_at = torch.where((self.diverged_at < 0) & ~fine, self.update, self.diverged_at)
             self.theta = torch.where((self.diverged_at < 0)[:, None], moved, theta)
-            for name, value in zip(_SUMS, (loss, before, after), strict=True):
+            measured |= {"train_loss": loss, "grad_norm": before, "grad_norm_clipped": after}
+            for name, value in measured.items():
                 self.sums[name] += value
             self.summed += 1
 
-    def loss_and_gradient(self, batch: Batch) -> tuple[Float[Tensor, "runs"], Float[Tensor, "runs parameters"]]:
-        """Training loss of each run and its gradient, by as many runs at once as the kernel likes."""
-        states = self.task.sequence_length * self.training.batch_size * self.cell.hidden_size
-        size = runs_at_once(self.kernel, states * self.theta.element_size(), self.device)
-        losses: list[Tensor] = []
-        grads: list[Tensor] = []
-        for start in range(0, len(self.specs), size or len(self.specs)):
-            runs = slice(start, start + size if size else None)
-            theta, part = self.theta[runs].detach().requires_grad_(), batch.of_runs(runs)
-            loss = self.task.loss(self.outputs(self.parameters(theta), part), part)
-            grads += torch.autograd.grad(loss.sum(), theta)
-            losses.append(loss.detach())
-        return torch.cat(losses), torch.cat(grads)
+    def loss_and_gradient(
+        self, batch: Batch
+    ) -> tuple[Float[Tensor, "runs"], Float[Tensor, "runs parameters"], dict[str, Float[Tensor, "runs"]]]:
+        """Training loss of each run, its gradient with that of what is added to it, and measures of the latter.
+
+        By as many runs at once as the kernel likes.
+        """
+        numbers = self.task.sequence_length * self.training.batch_size * self.cell.hidden_size
+        kernel = update_kernel(self.specs[0])
+        size = runs_at_once(kernel, numbers * self.theta.element_size(), self.device) or len(self.specs)
+        found = [self._of_runs(slice(start, start + size), batch) for start in range(0, len(self.specs), size)]
+        losses, grads, measured = zip(*found, strict=True)
+        joined = {name: torch.cat([values[name] for values in measured]) for name in measured[0]}
+        return torch.cat(losses), torch.cat(grads), joined
+
+    def _of_runs(self, runs: slice, batch: Batch) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+        theta, batch, tricks = self.theta[runs].detach(), batch.of_runs(runs), self.tricks.of_runs(runs)
+        theta.requires_grad_()
+        own, first = self.parameters(theta), self.task.loss_steps.start
+        params = prepared(self.cell, own)
+        cut = tricks.cut(self.seeds[runs], self.update, len(batch.inputs))
+        states = self.states(params, batch.inputs, first if tricks.omega is None else 0, **cut)
+        loss = self.task.loss(self._read(params, states, batch), batch)
+        if tricks.omega is None:
+            return loss.detach(), torch.autograd.grad(loss.sum(), theta)[0], {}
+        grad, *direct = torch.autograd.grad(loss.sum(), (theta, *states))
+        return loss.detach(), grad, tricks.add_omega(self.cell, own, self.parameters(grad), states, direct)
 
     def _next_batch(self) -> Batch:
         """The training batch of this update, drawn together with those of the updates after it where they are small."""
@@ -145,6 +174,7 @@ class Pack:
         self.specs = [self.specs[r] for r in runs]
         self.theta = self.theta.detach()[rows]
         self._drawn_steps = 0
+        self.tricks = self.tricks.of_runs(rows)
         self.seeds, self.diverged_at = self.seeds[rows], self.diverged_at[rows]
         self.sums = {name: value[rows] for name, value in self.sums.items()}
         self.optimizer.select(rows)
@@ -172,7 +202,7 @@ class Pack:
         for name in self.optimizer.slots:
             self.optimizer.slots[name] = torch.stack([state["slots"][name] for state in states]).to(self.device)
         self.diverged_at = torch.tensor([state["diverged_at"] for state in states], device=self.device)
-        for name in _SUMS:
+        for name in self.sums:
             sums = [state["sums"][name] for state in states]
             self.sums[name] = torch.tensor(sums, dtype=torch.float64, device=self.device)
 

@@ -11,10 +11,11 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from lrd.cells import LSTM, RNN, Cell, Parameters, State
-from lrd.kernels import KERNELS, choose_kernel, packed_rnn
+from lrd.kernels import KERNELS, choose_kernel, packed_rnn, run_major
 from lrd.shapes import Tensor
 
-FAST = {name: choose_kernel(cell) for name, cell in CELLS.items()}
+FAST = {name: choose_kernel(cell) for name, cell in CELLS.items()} | {"packed-lstm": "packed_lstm"}
+CELLS = CELLS | {"packed-lstm": CELLS["lstm"]}
 
 
 @dataclass(frozen=True)
@@ -146,7 +147,7 @@ def test_a_run_alone_is_the_run_in_a_pack_bit_for_bit(
 ) -> None:
     if name == "lstm" and group_bytes > 1:
         pytest.skip("the stock kernel has no groups")
-    monkeypatch.setattr(packed_rnn, "_GROUP_BYTES", group_bytes)
+    monkeypatch.setattr(run_major, "_GROUP_BYTES", group_bytes)
     time, runs, batch, inputs, hidden = shape
     kind = CELLS[name]
     cell = LSTM(hidden_size=hidden) if isinstance(kind, LSTM) else RNN(hidden_size=hidden, activation=kind.activation)
@@ -161,8 +162,8 @@ def test_a_run_alone_is_the_run_in_a_pack_bit_for_bit(
 def test_groups_cover_every_run_once(monkeypatch: pytest.MonkeyPatch) -> None:
     states = torch.zeros(7, 2, 3, 4)  # 96 bytes a run
     for size, expected in ((1, 1), (96, 1), (200, 2), (10**6, 7)):
-        monkeypatch.setattr(packed_rnn, "_GROUP_BYTES", size)
-        groups = packed_rnn._groups(states)
+        monkeypatch.setattr(run_major, "_GROUP_BYTES", size)
+        groups = run_major.groups(states)
         assert [run for group in groups for run in range(7)[group]] == list(range(7))
         assert len(range(7)[groups[0]]) == expected
 

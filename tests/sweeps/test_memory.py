@@ -76,6 +76,8 @@ CASES: list[tuple[Task, Cell, int, dict[str, Any]]] = [
     (Copy(gap=40), PeepholeLSTM(hidden_size=16), 2, SMALL),
     (Adding(gap=40), CoupledLSTM(hidden_size=32), 3, {}),
     (Adding(gap=40), LSTM1997(hidden_size=32, block_size=2), 1, SMALL),
+    (Adding(gap=60), RNN(hidden_size=24), 4, SMALL | {"omega": 1.0, "samples": 2}),
+    (Copy(gap=40), LSTM(hidden_size=24), 3, SMALL | {"h_detach": 0.5, "samples": 2}),
     (Adding(gap=10), RNN(hidden_size=256), 3, SMALL | {"batch_size": 2}),  # parameters outweigh states
     (Adding(gap=40), RNN(hidden_size=4), 2, SMALL | {"batch_size": 128}),  # drawing outweighs states
 ]

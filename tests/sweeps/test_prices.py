@@ -56,6 +56,15 @@ def test_longer_and_more_is_dearer(action: str, cell: Cell) -> None:
     assert cost() < min(cost(gap=20), cost(runs=3), cost(samples=9))
 
 
+@pytest.mark.parametrize(("cell", "trick"), [(CELLS[0], {"omega": 1.0}), (CELLS[1], {"h_detach": 0.5})])
+def test_tricks_make_updates_dearer_and_nothing_else(cell: Cell, trick: dict[str, float]) -> None:
+    plain, tricky = spec(cell), spec(cell, **trick)
+    costs = {action: [action_seconds(action, run, 2, 8) for run in (plain, tricky)] for action in ACTIONS}
+    assert {action for action, (without, having) in costs.items() if having > without} == {"update"}
+    assert costs["look"][0] == costs["look"][1]
+    assert costs["evaluate"][0] == costs["evaluate"][1]
+
+
 def test_speeds_weigh_their_own_action_alone() -> None:
     run = spec(max_updates=20, eval_every=5)
     base = pack_seconds(run, 3)

@@ -1,0 +1,45 @@
+"""What packed loops share: storage ``[runs, time, batch, ...]``, gone through in groups of runs that fit in the cache.
+
+Run-major, each sum over time and batch of a product of two vectors is one matrix multiply a run.
+"""
+
+from __future__ import annotations
+
+from lrd.cells import products
+from lrd.shapes import Float, Tensor
+
+# Runs are looped over in groups whose states fill about this many bytes, so that a step finds its operands in cache.
+_GROUP_BYTES = 4 * 2**20
+
+
+def groups(states: Float[Tensor, "runs time batch _"]) -> list[slice]:
+    """The runs in groups that are small enough."""
+    runs = states.shape[0]
+    size = max(1, _GROUP_BYTES // (states[0].numel() * states.element_size())) if states.is_cpu else runs
+    return [slice(start, start + size) for start in range(0, runs, size)]
+
+
+def input_products(
+    x: Float[Tensor, "runs time batch inputs"], u: Float[Tensor, "runs rows inputs"], b: Float[Tensor, "runs rows"]
+) -> Float[Tensor, "runs time batch rows"]:
+    """U x_t + b of all steps."""
+    runs, time, batch, size = x.shape
+    return products(x.view(runs, time * batch, size), u.transpose(1, 2)).add_(b[:, None]).view(runs, time, batch, -1)
+
+
+def parameter_gradients(
+    delta: Float[Tensor, "runs time batch rows"],
+    x: Float[Tensor, "runs time batch inputs"],
+    h0: Float[Tensor, "runs batch hidden"],
+    states: Float[Tensor, "runs time batch hidden"],
+) -> tuple[Float[Tensor, "runs rows inputs"], Float[Tensor, "runs rows hidden"], Float[Tensor, "runs rows"]]:
+    """dL/dU, dL/dW, dL/db of pre-activations a_t = U x_t + W h_{t-1} + b from delta_t = dL/da_t and all h_t."""
+    runs, time, batch, rows = delta.shape
+    flat = delta.view(runs, time * batch, rows)
+    grad_u = products(flat.transpose(1, 2), x.view(runs, time * batch, -1))
+    # dL/dW: the steps from 1 on meet the stored states, step 0 the initial state.
+    grad_w = products(delta[:, 0].transpose(1, 2), h0)
+    if time > 1:
+        later = flat[:, batch:].transpose(1, 2)
+        grad_w += products(later, states.reshape(runs, time * batch, -1)[:, :-batch])
+    return grad_u, grad_w, flat.sum(1)
