@@ -14,16 +14,20 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
+from labels import in_order, natural
 from numpy.typing import NDArray
+from swept import pooled
 
 from lrd.records import RecordError, open_study
+from lrd.stats import Band
 
 HERE = Path(__file__).resolve().parent
 ROWS, COLUMNS = 5, 3  # most panels of a page: more would not be legible at the width of a paper
 
+T = TypeVar("T")
 Array = NDArray[Any]
 Table = dict[str, Array]
 
@@ -101,24 +105,43 @@ def main(
 
 
 def runs_of(study: Any) -> Table:
-    """The runs of a study: run_id, panel, label, gap, seed, state, outcome (None while unfinished), in a fixed order.
+    """The runs of a study in a fixed order, as columns [runs].
 
-    ``panel`` is the task, with its convention where the study has the task in more than one.
+    These are run_id, panel, label, gap, seed, state, outcome (None while unfinished) and ``pooled``: in which options
+    runs differ that agree in panel, gap and label, in words. ``panel`` is the task, with its convention where the study
+    has the task in more than one.
     """
-    labelled = "cell_label" in study.columns("select * from runs limit 0")
-    label = "coalesce(cast(cell_label as varchar), cell)" if labelled else "cell"
-    runs: Table = study.columns(
+    known = study.columns("select * from runs limit 0")
+    label = "coalesce(cast(cell_label as varchar), cell)" if "cell_label" in known else "cell"
+    rows: Table = study.columns(
         f"""
-        select run_id, state, outcome, gap, seed, {label} as label,
+        select *, {label} as label,
             case when count(distinct convention) over (partition by task) > 1
                 then task || ' (' || convention || ')' else task end as panel
         from runs order by panel, label, gap, seed, run_id
         """
     )
-    if not len(runs["run_id"]):
+    if not len(rows["run_id"]):
         raise NothingToDrawError("the study holds no runs")
-    runs["outcome"] = np.array([value if isinstance(value, str) else None for value in runs["outcome"]], dtype=object)
-    return runs
+    runs = {name: rows[name] for name in ("run_id", "panel", "label", "gap", "seed", "state")}
+    runs["outcome"] = np.array([value if isinstance(value, str) else None for value in rows["outcome"]], dtype=object)
+    return runs | {"pooled": pooled(rows, list(zip(runs["panel"], runs["gap"], runs["label"], strict=True)))}
+
+
+def pooling(runs: Table) -> str:
+    """Over which options a figure pools its runs, as a sentence with a space before it; empty where seeds alone."""
+    texts = in_order(text for text in runs["pooled"] if text)
+    return f" Pooled over {'; '.join(texts)}." if texts else ""
+
+
+def drawn_over(runs: Table) -> str:
+    """What a median is taken over: ``seeds``, or ``runs`` that differ in more."""
+    return "runs" if pooling(runs) else "seeds"
+
+
+def lines_are(runs: Table, counts: Sequence[int], bands: Iterable[Band]) -> str:
+    """What the lines and bands of a figure are, as a sentence."""
+    return f"Lines: median over {drawn_over(runs)} ({span(counts)}); {in_words(band.kind for band in bands)}."
 
 
 def join_runs(rows: Table, runs: Table, *further: str) -> Table:
@@ -130,14 +153,29 @@ def join_runs(rows: Table, runs: Table, *further: str) -> Table:
 
 
 def groups(table: Table, *keys: str) -> Iterator[tuple[tuple[Any, ...], Table]]:
-    """Rows with equal keys together, in the order of the keys, each group in the order of the table."""
-    codes = np.stack([np.unique(table[key], return_inverse=True)[1] for key in keys])
+    """Rows with equal keys together, in the natural order of the keys, each group in the order of the table."""
+    codes = np.stack([_ranks(table[key]) for key in keys])
     order = np.lexsort(codes[::-1])
     if not order.size:
         return
     starts = np.flatnonzero((np.diff(codes[:, order]) != 0).any(axis=0)) + 1
     for rows in np.split(order, starts):
         yield tuple(table[key][rows[0]] for key in keys), {name: column[rows] for name, column in table.items()}
+
+
+def _ranks(column: Array) -> Array:
+    """The rank of each value among the distinct ones; texts in natural order."""
+    values, codes = np.unique(column, return_inverse=True)
+    if not all(isinstance(value, str) for value in values):
+        return np.asarray(codes)
+    order = sorted(range(len(values)), key=lambda place: natural(str(values[place])))
+    return np.argsort(order)[codes] if order else np.asarray(codes)
+
+
+def in_files(lines: Sequence[T], most: int) -> list[tuple[str, list[T]]]:
+    """Lines of panels in as many files as they need at ``most`` lines a file: the suffix of its name, and its lines."""
+    starts = range(0, len(lines), most)
+    return [(f"_{file + 1}" if file else "", list(lines[start : start + most])) for file, start in enumerate(starts)]
 
 
 def pages(panels: Iterable[str], gaps: Iterable[int]) -> list[Page]:
@@ -154,8 +192,7 @@ def pages(panels: Iterable[str], gaps: Iterable[int]) -> list[Page]:
         for task in sorted(swept)
         if start < len(swept[task])
     ]
-    blocks = [lines[start : start + ROWS] for start in range(0, len(lines), ROWS)]
-    return [Page("" if index == 0 else f"_{index + 1}", block) for index, block in enumerate(blocks)]
+    return [Page(suffix, block) for suffix, block in in_files(lines, ROWS)]
 
 
 def plain(column: Array) -> NDArray[np.float64]:

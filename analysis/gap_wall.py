@@ -18,6 +18,7 @@ from typing import Any
 import common
 import numpy as np
 import style
+from labels import in_order
 from matplotlib.ticker import FixedLocator, NullLocator, PercentFormatter
 
 from lrd.stats import solve_share
@@ -56,7 +57,7 @@ def _page(suffix: str, tasks: list[str], table: list[dict[str, Any]], runs: comm
     for axes, task in zip(panels, tasks, strict=False):
         rows = [row for row in table if row["panel"] == task]
         gaps = sorted({row["gap"] for row in rows})
-        labels = sorted({row["label"] for row in rows})
+        labels = in_order(row["label"] for row in rows)
         for index, label in enumerate(labels):
             mine = [row for row in rows if row["label"] == label]
             look = looks[label]
@@ -75,6 +76,9 @@ def _page(suffix: str, tasks: list[str], table: list[dict[str, Any]], runs: comm
                 zorder=3,
             )
         axes.set_xscale("log")
+        if len(gaps) == 1:  # one group in the middle of the panel
+            edge = DODGE * max(4, len(labels))
+            axes.set_xlim(gaps[0] * np.exp(-edge), gaps[0] * np.exp(edge))
         axes.xaxis.set_major_locator(FixedLocator(gaps))
         axes.xaxis.set_minor_locator(NullLocator())
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
@@ -84,10 +88,12 @@ def _page(suffix: str, tasks: list[str], table: list[dict[str, Any]], runs: comm
         style.head(axes, task, f"{common.span([row['count'] for row in rows])} a point")
     for row in grid:
         row[0].set_ylabel("runs that solved it")
-    names = sorted(handles)
+    names = in_order(handles)
     style.legend(figure, [handles[name] for name in names], names)
-    lost = common.shortfall({name: column[np.isin(runs["panel"], tasks)] for name, column in runs.items()})
-    style.foot(figure, ["Bars: 95 % Wilson intervals." + (f" Counted as not solved: {lost}." if lost else "")])
+    inside = {name: column[np.isin(runs["panel"], tasks)] for name, column in runs.items()}
+    lost = common.shortfall(inside)
+    text = "Bars: 95 % Wilson intervals." + (f" Counted as not solved: {lost}." if lost else "")
+    style.foot(figure, [text + common.pooling(inside)])
     return style.save(figure, out, f"gap_wall{suffix}", table)
 
 

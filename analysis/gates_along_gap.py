@@ -2,10 +2,10 @@
 
     python analysis/gates_along_gap.py runs/demo --out figures/
 
-How to read it. A row a task and gap; time runs to the right, and the answer stands at the dotted line. One panel a
-gate: the line is the median over units and samples, the pale area reaches from the 25 % to the 75 % quantile over
-them (each the median over seeds), the darker one is the band of the median over seeds. A forget gate at 1 keeps
-everything; at 0.9 a tenth of what was stored is gone with each step.
+How to read it. A row a task and gap, or one a cell where cells are many; time runs to the right, and the answer stands
+at the dotted line. One panel a gate: the line is the median over units and samples, the pale area reaches from the 25 %
+to the 75 % quantile over them (each the median over seeds), the darker one is the band of the median over seeds. A
+forget gate at 1 keeps everything; at 0.9 a tenth of what was stored is gone with each step.
 
 The last panel asks what that means for the gradient. Dashed is the product of the forget gates from t to the answer
 (geometric mean over units and samples): what would be left of dL/dc at t if the gates alone carried it back; dotted the
@@ -29,7 +29,9 @@ from typing import Any
 import common
 import numpy as np
 import style
+from facets import Place, labels_at, together
 from gradient_panel import limits_of, powers_of_ten, say_where_it_goes, steps_to_answer, symbol
+from labels import in_order
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from moments import THIN, Profile, along_t, finite, need_probe, note, rows_at
@@ -39,6 +41,7 @@ DASHES: dict[str, Any] = {"gradient": "-", "product": (0, (3, 1.2)), "product q9
 
 Key = tuple[str, int, str, str, str, str]  # panel, gap, quantity (gate, or one of DASHES), of what, label, moment
 Line = tuple[str, str, str, str]  # quantity, of what, label, moment
+Row = tuple[Place, str, list[str], list[tuple[str, str]]]  # where, the cell if it is alone, cells, panels
 Statistics = tuple[Profile, ...]  # value, and the two quartiles over units and samples
 
 
@@ -59,15 +62,15 @@ def draw(study: Any, out: Path) -> list[Path]:
     }
     ends = {key: int(np.max(group["t"] + group["lag"])) for key, group in common.groups(rows, "panel", "gap")}
     lines = [
-        ((panel, gap), names[start : start + COLUMNS])
-        for (panel, gap) in ends
-        for names in [_panels(key for key in profiles if key[:2] == (panel, gap))]
+        (place, name, alike, names[start : start + COLUMNS])
+        for place, labels in labels_at((*key[:2], key[4]) for key in profiles).items()
+        for names in [_panels(key for key in profiles if key[:2] == place)]
+        for name, alike in together(labels)
         for start in range(0, len(names), COLUMNS)
     ]
     paths: list[Path] = []
-    for page, start in enumerate(range(0, len(lines), ROWS)):
-        suffix = f"_{page + 1}" if page else ""
-        paths += _page(suffix, lines[start : start + ROWS], profiles, ends, runs, rows["run_id"], out)
+    for suffix, block in common.in_files(lines, ROWS):
+        paths += _page(suffix, block, profiles, ends, runs, rows["run_id"], out)
     return paths
 
 
@@ -113,7 +116,7 @@ def _panels(keys: Iterable[Key]) -> list[tuple[str, str]]:
 
 def _page(
     suffix: str,
-    lines: list[tuple[tuple[str, int], list[tuple[str, str]]]],
+    lines: list[Row],
     profiles: dict[Key, Statistics],
     ends: dict[tuple[str, int], int],
     runs: common.Table,
@@ -122,20 +125,24 @@ def _page(
 ) -> list[Path]:
     looks = style.looks(runs["label"])
     gated = np.isin(runs["label"].astype(str), [key[4] for key in profiles])  # the others have no gates to draw
-    figure, grid = style.grid(len(lines), max(len(names) for _, names in lines), 1.5)
+    figure, grid = style.grid(len(lines), max(len(names) for *_, names in lines), 1.5)
     table: list[dict[str, object]] = []
     shown: dict[Key, Profile] = {}
-    for row, ((panel, gap), names) in zip(grid, lines, strict=True):
-        row[0].set_ylabel(f"{panel}, $T$ = {gap}")
+    for row, ((panel, gap), name, alike, names) in zip(grid, lines, strict=True):
+        row[0].set_ylabel(f"{panel}, $T$ = {gap}" + f"\n{name}" * bool(name))
         for axes in row[len(names) :]:
             axes.axis("off")
         for axes, (kind, what) in zip(row, names, strict=False):
-            mine = {
+            here = {
                 key[2:]: one
                 for key, one in profiles.items()
                 if key[:2] == (panel, gap) and key[3] == what and (key[2] == "gate") == (kind == "gate")
             }
-            (_draw_gates if kind == "gate" else _draw_kept)(axes, mine, looks)
+            mine = {key: one for key, one in here.items() if key[2] in alike}
+            if kind == "gate":
+                _draw_gates(axes, mine, looks)
+            else:  # in the range of all cells, also of those in other rows
+                _draw_kept(axes, mine, looks, limits_of([statistics[0] for statistics in here.values()]))
             style.head(axes, f"{what} gate" if kind == "gate" else rf"$\partial L/\partial {symbol(what)}$, relative")
             steps_to_answer(axes, ends[panel, gap])
             for key, statistics in mine.items():
@@ -164,8 +171,9 @@ def _draw_gates(axes: Axes, mine: dict[Line, Statistics], looks: dict[str, style
         axes.fill_between(steps, spread.low, spread.high, color=colour, alpha=0.25, linewidth=0)
 
 
-def _draw_kept(axes: Axes, mine: dict[Line, Statistics], looks: dict[str, style.Look]) -> None:
-    limits = limits_of([statistics[0] for statistics in mine.values()])
+def _draw_kept(
+    axes: Axes, mine: dict[Line, Statistics], looks: dict[str, style.Look], limits: tuple[float, float]
+) -> None:
     axes.set_ylim(*limits)
     powers_of_ten(axes)
     for (quantity, _, label, moment), ((steps, spread), *_) in sorted(mine.items(), reverse=True):
@@ -179,7 +187,8 @@ def _draw_kept(axes: Axes, mine: dict[Line, Statistics], looks: dict[str, style.
             line.set(marker=looks[label].marker, markevery=0.3)
         low, high = np.maximum(spread.low, limits[0]), np.minimum(spread.high, limits[1])
         axes.fill_between(steps, low, high, color=colour, alpha=0.18, linewidth=0)
-        say_where_it_goes(axes, steps, middle, limits, colour)
+        if quantity == "gradient":  # three texts a cell would hide each other
+            say_where_it_goes(axes, steps, middle, limits, colour)
 
 
 def _rows(place: dict[str, object], key: Line, statistics: Statistics) -> list[dict[str, object]]:
@@ -193,7 +202,7 @@ def _rows(place: dict[str, object], key: Line, statistics: Statistics) -> list[d
 
 def _legend(keys: set[Key], looks: dict[str, style.Look]) -> tuple[list[Any], list[str]]:
     entries: list[tuple[Any, str]] = []
-    for label in sorted({key[4] for key in keys}):
+    for label in in_order(key[4] for key in keys):
         entries.append((Line2D([], [], color=looks[label].colour, marker=looks[label].marker), label))
     names = {"gradient": "measured gradient", "product": "product of forget gates", "product q95": "its 95 % quantile"}
     for quantity in [name for name in DASHES if any(key[2] == name for key in keys)]:

@@ -3,10 +3,10 @@
     python analysis/gradient_flow.py runs/demo --out figures/
     python analysis/gradient_flow.py runs/demo --when end
 
-How to read it. One panel a task and gap; time runs to the right, and the answer stands at the dotted line. Solid lines
-are the norm of dL/dh_t, dashed lines that of dL/dc_t; thick at the end of training, thin and pale before the first
-update. A line that falls to the left vanishes backwards in time, one that rises to the left explodes, a flat one
-persists.
+How to read it. One panel a task and gap, or one a cell where cells are many; time runs to the right, and the answer
+stands at the dotted line. Solid lines are the norm of dL/dh_t, dashed lines that of dL/dc_t; thick at the end of
+training, thin and pale before the first update. A line that falls to the left vanishes backwards in time, one that
+rises to the left explodes, a flat one persists.
 
 Of each run the geometric mean over samples is taken (of those whose gradient is not exactly 0); lines are medians over
 the seeds, bands run from the 10 % to the 90 % quantile (least to greatest where there are fewer than 10 seeds). Over
@@ -27,6 +27,7 @@ from typing import Any
 import common
 import numpy as np
 import style
+from facets import Facet, facets
 from flow import PROFILE, TOTAL, panels_by_answer
 from gradient_panel import Key, Profile, draw_panel, legend
 from moments import LAST_ANSWER, along_t
@@ -52,10 +53,8 @@ def draw(study: Any, out: Path, when: str = "both") -> list[Path]:
     slopes = {key: float(median(common.plain(group["slope"]))) for key, group in common.groups(fits, *keys)}
     ends = {key: int(np.max(group["t"] + group["lag"])) for key, group in common.groups(rows, "panel", "gap")}
     paths: list[Path] = []
-    for page in common.pages(rows["panel"], rows["gap"]):
-        shown = {key: one for key, one in profiles.items() if key[:2] in page}
-        if shown:
-            paths += _page(page, shown, slopes, ends, runs, out)
+    for suffix, lines in facets(key[:3] for key in profiles):
+        paths += _page(suffix, lines, profiles, slopes, ends, runs, out)
     return paths
 
 
@@ -81,7 +80,8 @@ def _probes(
 
 
 def _page(
-    page: common.Page,
+    suffix: str,
+    lines: list[list[Facet]],
     profiles: dict[tuple[Any, ...], Profile],
     slopes: dict[tuple[Any, ...], float],
     ends: dict[tuple[Any, ...], int],
@@ -89,24 +89,27 @@ def _page(
     out: Path,
 ) -> list[Path]:
     looks = style.looks(runs["label"])
-    figure, panels = style.grid(len(page.rows), page.columns, 1.55)
+    figure, panels = style.grid(len(lines), max(map(len, lines)), 1.55)
     table: list[dict[str, object]] = []
-    for line, (task, gaps) in zip(panels, page.rows, strict=True):
+    shown: dict[tuple[Any, ...], Profile] = {}
+    for line, across in zip(panels, lines, strict=True):
         line[0].set_ylabel("gradient norm")
-        for axes in line[len(gaps) :]:
+        for axes in line[len(across) :]:
             axes.axis("off")
-        for axes, gap in zip(line, gaps, strict=False):
-            mine = _in_order({key[2:]: one for key, one in profiles.items() if key[:2] == (task, gap)})
-            rates = {key: slopes.get((task, gap, *key), np.nan) for key in mine}
-            draw_panel(axes, mine, rates, looks, ends[task, gap], f"{task}, $T$ = {gap}")
+        for axes, facet in zip(line, across, strict=False):
+            here = {key: one for key, one in profiles.items() if key[:2] == facet.place and key[2] in facet.labels}
+            shown |= here
+            mine = _in_order({key[2:]: one for key, one in here.items()})
+            rates = {key: slopes.get((*facet.place, *key), np.nan) for key in mine}
+            draw_panel(axes, mine, rates, looks, ends[facet.place], facet.title)
             for key, (steps, spread) in mine.items():
-                table += _rows({"panel": task, "gap": gap}, key, steps, spread, rates[key])
+                table += _rows(dict(zip(("panel", "gap"), facet.place, strict=True)), key, steps, spread, rates[key])
     for axes in panels[-1]:
         axes.set_xlabel("step $t$")
-    keys = {key[2:] for key in profiles}
+    keys = {key[2:] for key in shown}
     style.legend(figure, *legend(keys, looks))
-    style.foot(figure, _notes(profiles, runs))
-    return style.save(figure, out, f"gradient_flow{page.suffix}", table)
+    style.foot(figure, _notes(shown, runs))
+    return style.save(figure, out, f"gradient_flow{suffix}", table)
 
 
 def _in_order(profiles: dict[Key, Profile]) -> dict[Key, Profile]:
@@ -118,12 +121,12 @@ def _in_order(profiles: dict[Key, Profile]) -> dict[Key, Profile]:
 def _notes(profiles: dict[tuple[Any, ...], Profile], runs: common.Table) -> list[str]:
     """What the figure rests on."""
     counts = [int(spread.count.max()) for _, spread in profiles.values()]
-    bands = common.in_words(spread.kind for _, spread in profiles.values())
     missing = int((runs["state"] != "finished").sum())
     return [
         "×a (n): the norm changes by a in each step back and is down to 1/e after n steps.",
-        f"Lines: median over seeds ({common.span(counts)}); {bands}."
-        + (f" Not drawn: {missing} runs that did not come to an end." if missing else ""),
+        common.lines_are(runs, counts, (spread for _, spread in profiles.values()))
+        + (f" Not drawn: {missing} runs that did not come to an end." if missing else "")
+        + common.pooling(runs),
     ]
 
 

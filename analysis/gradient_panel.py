@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import style
+from labels import in_order
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator
@@ -92,17 +93,23 @@ def say_where_it_goes(
         if beyond.any():
             place = steps[np.flatnonzero(beyond)[-1]]
             width = 72 * axes.bbox.width / axes.figure.dpi  # points, about: the layout is made when the figure is saved
+            stacked = sum(_beside(text, place, edge, steps[-1]) for text in axes.texts)
             left = width * place / steps[-1] > 30  # beyond the place where it leaves, if there is room
             axes.annotate(
                 f"to $10^{{{reaches:.0f}}}$",
                 (place, edge),
-                xytext=(-3 if left else 14, 2 if side == "bottom" else -2),
+                xytext=(-3 if left else 14, (2 + 8 * stacked) * (1 if side == "bottom" else -1)),
                 textcoords="offset points",
                 ha="right" if left else "left",
                 va=side,
                 fontsize=style.SMALL,
                 color=colour,
             )
+
+
+def _beside(text: Any, place: float, edge: float, width: float) -> bool:
+    """Whether a text that is there already says the same of another line that leaves nearby."""
+    return bool(text.xy[1] == edge and abs(text.xy[0] - place) < 0.3 * width)
 
 
 def limits_of(profiles: list[Profile]) -> tuple[float, float]:
@@ -142,7 +149,7 @@ def norm_of(variable: str) -> str:
 def legend(keys: set[tuple[Any, ...]], looks: dict[str, style.Look]) -> tuple[list[Any], list[str]]:
     """Keys of the whole figure: cells by colour and marker, variables by dashes, moments by width."""
     entries: list[tuple[Any, str]] = []
-    for label in sorted({label for label, *_ in keys}):
+    for label in in_order(label for label, *_ in keys):
         entries.append((Line2D([], [], color=looks[label].colour, marker=looks[label].marker), label))
     for variable in sorted({variable for _, variable, _ in keys}, reverse=True):
         line = Line2D([], [], color="0.25", linestyle=DASHES.get(variable, OTHERS), linewidth=1.0)

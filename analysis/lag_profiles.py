@@ -130,7 +130,7 @@ def _panel(axes: Axes, lines: Lines, look: style.Look) -> None:
     low, high = _limits(lines)
     axes.set_ylim(low, high)
     powers_of_ten(axes)
-    axes.xaxis.set_major_locator(MaxNLocator(4, integer=True, steps=[1, 2, 5, 10]))
+    axes.xaxis.set_major_locator(MaxNLocator(5, integer=True, steps=[1, 2, 5, 10]))
     for curve, (lags, spread) in lines.items():
         middle = np.where(np.isfinite(spread.median), spread.median, np.nan)
         if curve in THEORY:

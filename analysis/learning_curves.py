@@ -23,9 +23,11 @@ from typing import Any
 import common
 import numpy as np
 import style
+from labels import in_order
 from matplotlib.axes import Axes
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import EngFormatter, MaxNLocator
+from through import note
 
 from lrd.stats import Band, band
 
@@ -129,7 +131,7 @@ def _page(
                     for point in zip(*columns, strict=True)
                 ]
             _name_levels(axes, levels.get((task, gap), {}))
-            axes.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
+            axes.xaxis.set_major_locator(MaxNLocator(4, integer=True, steps=[1, 2, 5, 10]))
             axes.xaxis.set_major_formatter(EngFormatter(sep=""))
             inside = (runs["panel"] == task) & (runs["gap"] == gap)
             counts = [int((inside & (runs["label"] == label)).sum()) for label in mine]
@@ -140,11 +142,10 @@ def _page(
         row[0].set_ylabel(f"evaluation {metric.replace('_', ' ')}")
     for axes in panels[-1]:
         axes.set_xlabel("update")
-    order = sorted(handles)
+    order = in_order(handles)
     style.legend(figure, [handles[label] for label in order], order)
-    lost = common.shortfall(runs)
     bands = common.in_words(spread.kind for _, spread in curves.values())
-    style.foot(figure, [f"Line: median over seeds; {bands}." + (f" Among the runs: {lost}." if lost else "")])
+    style.foot(figure, [f"Line: median over {common.drawn_over(runs)}; {bands}." + note(runs)])
     return style.save(figure, out, f"learning_curves{'' if metric == 'loss' else '_' + metric}{page.suffix}", table)
 
 
@@ -156,7 +157,7 @@ def _scale(row: list[Axes], curves: list[Band], levels: list[dict[str, float]]) 
         return
     chances = [known["chance"] for known in levels if "chance" in known] or [float(drawn.max())]
     row[0].set_yscale("log")
-    row[0].set_ylim(max(drawn.min(), min(chances) * DEEPEST) / 1.6, min(drawn.max(), max(chances) * SHALLOWEST) * 2)
+    row[0].set_ylim(max(drawn.min(), min(chances) * DEEPEST) / 2.5, min(drawn.max(), max(chances) * SHALLOWEST) * 4)
 
 
 def _name_levels(axes: Axes, levels: dict[str, float]) -> None:

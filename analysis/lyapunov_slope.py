@@ -26,6 +26,7 @@ from typing import Any
 import common
 import numpy as np
 import style
+from labels import in_order
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
@@ -147,7 +148,7 @@ def _draw_lines(axes: Axes, points: common.Table) -> None:
 def _legend(rows: common.Table, looks: dict[str, style.Look]) -> tuple[list[Any], list[str]]:
     entries: list[tuple[Any, str]] = [
         (Line2D([], [], color=looks[label].colour, marker=looks[label].marker, linestyle="none"), label)
-        for label in sorted(set(rows["label"]))
+        for label in in_order(rows["label"])
     ]
     for moment, name in (("init", "before training"), ("end", "after training")):
         if moment in rows["moment"]:

@@ -68,8 +68,7 @@ def note(spreads: Iterable[Band], runs: common.Table, drawn: Iterable[str]) -> s
     """The foot line of a figure of finished runs: how many seeds, what a band is, which runs are not there."""
     bands = list(spreads)
     counts = [int(spread.count.max(initial=0)) for spread in bands]
-    text = f"Lines: median over seeds ({common.span(counts)}); {common.in_words(spread.kind for spread in bands)}."
-    return text + absent(runs, drawn)
+    return common.lines_are(runs, counts, bands) + absent(runs, drawn) + common.pooling(runs)
 
 
 def absent(runs: common.Table, drawn: Iterable[str]) -> str:

@@ -28,6 +28,7 @@ from typing import Any
 import common
 import numpy as np
 import style
+from labels import in_order
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
@@ -213,7 +214,7 @@ def _mark_zero(axes: Axes) -> None:
 def _legend(rows: common.Table, looks: dict[str, style.Look]) -> tuple[list[Any], list[str]]:
     entries: list[tuple[Any, str]] = [
         (Line2D([], [], color=looks[label].colour, marker=looks[label].marker), label)
-        for label in sorted(set(rows["label"]))
+        for label in in_order(rows["label"])
     ]
     for quantity in [name for name in DRAWN if name in rows["quantity"]]:
         entries.append((Line2D([], [], color="0.25", marker="o", **DRAWN[quantity]), NAMES[quantity]))

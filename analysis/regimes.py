@@ -2,12 +2,13 @@
 
     python analysis/regimes.py runs/demo --out figures/
 
-How to read it. A line of panels a task and gap, one curve a cell and state variable (solid dL/dh_t, dashed dL/dc_t),
-updates to the right on a logarithmic axis that begins at 0. Left: the factor by which the norm changes in each step
-back, from the slope fitted over the quiet steps of the gap. In the grey stripe between 1/e and e times of the gradient
-are left over all of these steps, and it is preserved; below, it vanishes; above, it explodes. A filled marker means
-that more than half of the runs are of one regime, each by the 95 % confidence interval of its own slope over samples
-(``lrd.stats.regimes``); an empty one that they are not, or that intervals reach across a border.
+How to read it. A line of panels a task and gap (and cell, where cells are many), one curve a cell and state variable
+(solid dL/dh_t, dashed dL/dc_t), updates to the right on a logarithmic axis that begins at 0. Left: the factor by which
+the norm changes in each step back, from the slope fitted over the quiet steps of the gap. In the grey stripe between
+1/e and e times of the gradient are left over all of these steps, and it is preserved; below, it vanishes; above, it
+explodes. A filled marker means that more than half of the runs are of one regime, each by the 95 % confidence interval
+of its own slope over samples (``lrd.stats.regimes``); an empty one that they are not, or that intervals reach across a
+border.
 
 Middle and right: the horizon, how many steps back from the end of the gap the norm itself is down to 1/e and to 1/1000
 of what it is there; pale, the same from the slope, which also speaks of steps that the gap does not have. The dotted
@@ -27,6 +28,7 @@ from typing import Any
 import common
 import numpy as np
 import style
+from facets import labels_at, together
 from flow import every_look, flow_of_every_look, panels_by_answer
 from gradient_panel import DASHES, OTHERS, symbol
 from matplotlib.axes import Axes
@@ -39,6 +41,7 @@ from tracks import LINES, Place, Track, in_order
 
 FACTORS = (0.0, 3.0)  # what the left panels show at most; everything within is drawn
 Curves = dict[Track, Curve]
+Line = tuple[Place, str, Curves]  # where, the cell if it is alone, what is drawn
 
 
 @style.paper
@@ -52,21 +55,23 @@ def draw(study: Any, out: Path) -> list[Path]:
     curves: dict[Place, Curves] = {}
     for (panel, gap, label, variable), group in common.groups(rows, "panel", "gap", "label", "variable"):
         curves.setdefault((panel, int(gap)), {})[label, variable] = Curve(group)
+    lines = [
+        (place, name, {track: curve for track, curve in curves[place].items() if track[0] in alike})
+        for place, labels in labels_at((*place, label) for place in curves for label, _ in curves[place]).items()
+        for name, alike in together(labels)
+    ]
     solved = solved_at(study, runs)
     paths: list[Path] = []
-    for start in range(0, len(curves), LINES):
-        shown = {place: curves[place] for place in list(curves)[start : start + LINES]}
-        paths += _page(f"_{start // LINES + 1}" if start else "", shown, solved, runs, out)
+    for suffix, shown in common.in_files(lines, LINES):
+        paths += _page(suffix, shown, solved, runs, out)
     return paths
 
 
-def _page(
-    suffix: str, curves: dict[Place, Curves], solved: dict[Any, Any], runs: common.Table, out: Path
-) -> list[Path]:
+def _page(suffix: str, curves: list[Line], solved: dict[Any, Any], runs: common.Table, out: Path) -> list[Path]:
     looks = style.looks(runs["label"])
     figure, panels = style.grid(len(curves), 3, 1.4)
     table: list[dict[str, object]] = []
-    for line, (place, mine) in zip(panels, curves.items(), strict=True):
+    for line, (place, alone, mine) in zip(panels, curves, strict=True):
         mine = {track: mine[track] for track in in_order(mine)}
         longest = max(curve.updates[-1] for curve in mine.values())
         for axes in line:
@@ -75,7 +80,7 @@ def _page(
         for axes, name in zip(line[1:], HORIZONS, strict=True):
             _horizons(axes, name, mine, looks, place[1])
         _stars(line[0], {label: solved[*place, label][0] for label, _ in mine}, looks)
-        style.head(line[0], f"{place[0]}, $T$ = {place[1]}")
+        style.head(line[0], f"{alone}: " * bool(alone) + f"{place[0]}, $T$ = {place[1]}")
         line[0].set_ylabel("factor per step back")
         line[1].set_ylabel("steps to 1/e")
         line[2].set_ylabel("steps to 1/1000")
@@ -83,10 +88,10 @@ def _page(
             table += _rows(place, track, curve, solved[*place, track[0]][0])
     for axes in panels[-1]:
         axes.set_xlabel("update")
-    _legend(figure, {track for mine in curves.values() for track in mine}, looks)
-    spreads = [curve.bands["factor"] for mine in curves.values() for curve in mine.values()]
+    _legend(figure, {track for *_, mine in curves for track in mine}, looks)
+    spreads = [curve.bands["factor"] for *_, mine in curves for curve in mine.values()]
     counts = [int(spread.count.max()) for spread in spreads]
-    text = f"Lines: median over seeds ({common.span(counts)}); {common.in_words(spread.kind for spread in spreads)}."
+    text = common.lines_are(runs, counts, spreads)
     style.foot(figure, [text + note(runs), "Filled: more than half of the runs are of one regime. Stripe: preserving."])
     return style.save(figure, out, f"regimes{suffix}", table)
 

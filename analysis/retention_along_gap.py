@@ -30,6 +30,7 @@ import common
 import numpy as np
 import style
 from gradient_panel import DASHES, OTHERS, draw_panel, legend, norm_of, steps_to_answer, symbol
+from labels import in_order
 from matplotlib.axes import Axes
 from moments import LAST_ANSWER, THIN, Profile, along_t, need_probe, note, pivot, rows_at
 
@@ -63,9 +64,8 @@ def draw(study: Any, out: Path, item: str = "median") -> list[Path]:
     blocks = _blocks(found.scores)
     of_item = "" if item == "median" else "_" + item.replace(" ", "_")
     paths: list[Path] = []
-    for page, start in enumerate(range(0, len(blocks), BLOCKS)):
-        suffix = f"_{page + 1}" if page else ""
-        paths += _page(f"retention_along_gap{of_item}{suffix}", blocks[start : start + BLOCKS], found, runs, out)
+    for suffix, block in common.in_files(blocks, BLOCKS):
+        paths += _page(f"retention_along_gap{of_item}{suffix}", block, found, runs, out)
     return paths
 
 
@@ -118,7 +118,7 @@ def _blocks(keys: Iterable[Key]) -> list[Block]:
     for panel, gap, label, *_ in keys:
         cells.setdefault((panel, gap), set()).add(label)
     return [
-        (place, sorted(cells[place])[start : start + common.COLUMNS])
+        (place, in_order(cells[place])[start : start + common.COLUMNS])
         for place in sorted(cells)
         for start in range(0, len(cells[place]), common.COLUMNS)
     ]

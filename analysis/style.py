@@ -1,9 +1,10 @@
 """One look for all figures of a two-column paper, and one way to save them.
 
 Columns are 3.4 in and 7.0 in wide, text is 8 pt (7 pt for ticks and legends), colours are those of Okabe & Ito (2008),
-told apart with normal and colour-blind sight; in grey the marker tells them apart. A cell label has the same colour and
-marker in every figure of every study, as long as it is named in ``KNOWN``; other labels take what is left, in the
-order of the alphabet over the whole study.
+told apart with normal and colour-blind sight, and further ones after Tol (2021); in grey the marker tells them apart. A
+cell label has the same colour and marker in every figure of every study, as long as it is named in ``KNOWN``. Labels
+that differ by a number alone (``bias -1``, ``bias 0``, ...) run from dark to light along one sequence, in grey too;
+the others take what is left. All of this in natural order over the whole study.
 
 Nothing of the clock or the machine goes into a file: the same records give the same bytes.
 """
@@ -24,7 +25,9 @@ import matplotlib
 matplotlib.use("Agg")  # figures are files; no window system is asked for
 
 import matplotlib.pyplot as plt
+from labels import family, in_order
 from matplotlib.axes import Axes
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 P = ParamSpec("P")
@@ -44,9 +47,14 @@ FREE = (
     ("#E69F00", "v"),  # orange
     ("#56B4E9", "P"),  # sky blue
     ("#000000", "X"),
-    ("#009E73", "<"),
-    ("#F0E442", "*"),  # yellow last: it is faint on white
+    ("#882255", "<"),  # wine
+    ("#999933", "*"),  # olive
+    ("#332288", ">"),  # indigo
+    ("#8C510A", "p"),  # brown
+    ("#44AA99", "d"),  # teal
+    ("#888888", "h"),
 )
+SEQUENCE, LIGHTEST = "viridis", 0.9  # beyond it is yellow, faint on white
 
 SETTINGS: dict[str, Any] = {
     "font.family": "DejaVu Sans",  # comes with matplotlib: the same everywhere
@@ -87,15 +95,23 @@ class Look:
 def looks(labels: Iterable[str]) -> dict[str, Look]:
     """The look of every label of a study; give all labels of the study, not only those of one figure.
 
-    More unknown labels than free looks start over: then a figure cannot tell them all apart.
+    Every two labels differ in colour or marker, for up to ``len(FREE)`` squared of them.
     """
-    names = sorted(set(labels))
-    taken = {KNOWN[name][0] for name in names if name in KNOWN}
-    free = [look for look in FREE if look[0] not in taken]
+    names = in_order(labels)
     others = [name for name in names if name not in KNOWN]
-    chosen = {name: KNOWN[name] for name in names if name in KNOWN}
-    chosen |= {name: free[index % len(free)] for index, name in enumerate(others)}
-    return {name: Look(*chosen[name]) for name in names}
+    numbered = family(others)
+    others = [name for name in others if name not in numbered]
+    found = {name: Look(*KNOWN[name]) for name in names if name in KNOWN}
+    for place, name in enumerate(numbered):
+        colour = matplotlib.colormaps[SEQUENCE](LIGHTEST * place / (len(numbered) - 1))
+        found[name] = Look(to_hex(colour), _marker(place))
+    for place, name in enumerate(others):  # in the second round of colours, markers are shifted by one
+        found[name] = Look(FREE[place % len(FREE)][0], _marker(len(numbered) + place + place // len(FREE)))
+    return {name: found[name] for name in names}
+
+
+def _marker(place: int) -> str:
+    return FREE[place % len(FREE)][1]
 
 
 def paper(draw: Callable[P, T]) -> Callable[P, T]:

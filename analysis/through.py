@@ -86,6 +86,6 @@ def solved_at(study: Any, runs: common.Table) -> dict[tuple[Any, ...], tuple[flo
 
 
 def note(runs: common.Table) -> str:
-    """What became of runs that do not count to the end, as a sentence."""
+    """What became of runs that do not count to the end, and over which options they are pooled, as sentences."""
     lost = common.shortfall(runs)
-    return f" Among the runs: {lost}." if lost else ""
+    return (f" Among the runs: {lost}." if lost else "") + common.pooling(runs)

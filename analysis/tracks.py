@@ -6,6 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from common import in_files
+from labels import natural
+
 Track = tuple[str, str]  # label, variable
 Place = tuple[str, int]  # panel (the task), gap
 
@@ -35,10 +38,9 @@ def sheets(keys: Iterable[tuple[Any, ...]]) -> list[Sheet]:
         for place, tracks in ((place, in_order(found[place])) for place in sorted(found))
         for start in range(0, len(tracks), ACROSS)
     ]
-    blocks = [lines[start : start + LINES] for start in range(0, len(lines), LINES)]
-    return [Sheet("" if index == 0 else f"_{index + 1}", block) for index, block in enumerate(blocks)]
+    return [Sheet(suffix, block) for suffix, block in in_files(lines, LINES)]
 
 
 def in_order(tracks: Iterable[Track]) -> list[Track]:
     """Cells by name, and of each h, which every cell has, first."""
-    return sorted(tracks, key=lambda track: (track[0], track[1] != "h", track[1]))
+    return sorted(tracks, key=lambda track: (natural(track[0]), track[1] != "h", track[1]))

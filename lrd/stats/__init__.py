@@ -13,6 +13,7 @@ from lrd.stats.fits import factor_per_step, horizon
 from lrd.stats.proportions import Share, SolveShare, share, solve_share
 from lrd.stats.regimes import REGIMES, regimes, slope_interval
 from lrd.stats.spread import Band, Interval, band, median, median_bootstrap, median_interval, quantile
+from lrd.stats.walls import Wall, wall
 
 __all__ = [
     "REGIMES",
@@ -20,6 +21,7 @@ __all__ = [
     "Interval",
     "Share",
     "SolveShare",
+    "Wall",
     "band",
     "factor_per_step",
     "horizon",
@@ -31,4 +33,5 @@ __all__ = [
     "share",
     "slope_interval",
     "solve_share",
+    "wall",
 ]

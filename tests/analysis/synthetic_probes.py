@@ -18,8 +18,8 @@ CHANCE = 0.125
 
 
 def gain(run: Made) -> float:
-    """Of the initial W: two gains of each RNN, one of the LSTM."""
-    return {"rnn": 0.8 + 0.4 * (run.seed % 2), "rnn g=2": 2.0 + 0.5 * (run.seed % 2)}.get(run.label, 1.0)
+    """Of the initial W: three gains of the RNN, two of the exploding one, one of the LSTM."""
+    return {"rnn": 0.8 + 0.4 * (run.seed % 3), "rnn g=2": 2.0 + 0.5 * (run.seed % 2)}.get(run.label, 1.0)
 
 
 def exponent(run: Made, update: int, mode: str, index: int = 1) -> float:

@@ -23,9 +23,11 @@ SCRIPTS = (
     "lag_profiles",
     "learning_curves",
     "lyapunov_slope",
+    "outcomes",
     "phase_diagram",
     "regimes",
     "retention_along_gap",
+    "walls",
 )
 
 

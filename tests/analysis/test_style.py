@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import product
 from math import inf, nan
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import pytest
 import style
 from hypothesis import given
 from hypothesis import strategies as st
+from matplotlib.colors import to_rgb
 
 from lrd.stats import band
 
@@ -43,8 +45,22 @@ def test_a_known_cell_looks_the_same_in_every_study(labels: list[str]) -> None:
         assert looks[label] == style.looks([label])[label]
 
 
-def test_many_labels_start_over_rather_than_fail() -> None:
-    assert len(style.looks(f"cell {number}" for number in range(20))) == 20
+@pytest.mark.parametrize("kind", ["{name}", "bias {number}"])
+def test_many_labels_differ_in_colour_or_marker(kind: str) -> None:
+    labels = [kind.format(name=a + b, number=n) for n, (a, b) in enumerate(product("abcdefghij", repeat=2))][:60]
+    looks = style.looks([*labels, "rnn", "lstm"])
+    assert len(set(looks.values())) == 62
+
+
+def test_labels_that_differ_by_a_number_run_from_dark_to_light() -> None:
+    biases = [f"bias {bias}" for bias in (-2, -1, 0, 1, 2, 3, 5)]
+    looks = style.looks(["chrono", "lstm", *biases[::-1]])
+    assert list(looks) == [*biases, "chrono", "lstm"]
+    light = [np.dot(to_rgb(looks[name].colour), (0.2126, 0.7152, 0.0722)) for name in biases]  # as eyes see it in grey
+    assert (np.diff(light) > 0.03).all()
+    assert len({looks[name].marker for name in [*biases, "chrono", "lstm"]}) == 9
+    assert looks["lstm"] == style.Look(*style.KNOWN["lstm"])
+    assert looks["chrono"].colour == style.FREE[0][0]
 
 
 def test_settings_stay_inside() -> None:

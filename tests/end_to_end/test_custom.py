@@ -17,11 +17,11 @@ PROBES = ["gradient_flow", "parameter_gradient", "jacobian", "lyapunov", "gates"
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of the researcher's with the README's cell and task, trained at two gains."""
+    """A folder of the researcher's with the README's cell and task, trained at three gains."""
     folder = tmp_path_factory.mktemp("mine")
     for name, text in PROGRAMS.items():
         (folder / name).write_text(text)
-    sweep = ["cell.gain=0.5,1", "cell.hidden_size=4", "seed=0,1", "tracker=none", "training.max_updates=5", *TINY[1:]]
+    sweep = ["cell.gain=0.5,1,2", "cell.hidden_size=4", "seed=0,1", "tracker=none", "training.max_updates=5", *TINY[1:]]
     run([LRD, "train", "-m", *MINE, *sweep], folder)
     return folder
 
@@ -44,7 +44,7 @@ def test_an_edited_class_is_another_run_and_the_old_one_keeps_its_own(folder: Pa
     try:
         (folder / "my_cell.py").write_text("this is no cell\n")
         first = run([LRD, "probe", "runs/scratch", "probe=gates", "probe.gates.samples=2", "--at", "end"], folder)
-        assert "4 runs" in first.stdout
+        assert "6 runs" in first.stdout
         assert "my_cell" not in first.stderr
         wrong = run([LRD, "train", *MINE, "tracker=none"], folder, status=2)
         assert wrong.stderr == "lrd: cell.path: my_cell.py, line 1: invalid syntax\n"

@@ -1,0 +1,63 @@
+"""Panels of a task and gap; with a panel a label instead where the labels would be too many for one.
+
+More than ``MOST`` labels, each with its bands and its state before training, hide each other in one panel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from common import COLUMNS, ROWS, in_files, pages
+from labels import in_order
+
+MOST = 3  # labels in one panel
+
+Place = tuple[str, int]  # panel (the task), gap
+
+
+@dataclass(frozen=True)
+class Facet:
+    """One panel: where, of which labels, and its title."""
+
+    place: Place
+    labels: tuple[str, ...]
+    title: str
+
+
+def labels_at(keys: Iterable[tuple[str, int, str]]) -> dict[Place, list[str]]:
+    """The labels at each task and gap, in order."""
+    found: dict[Place, set[str]] = {}
+    for panel, gap, label in keys:
+        found.setdefault((panel, int(gap)), set()).add(label)
+    return {place: in_order(found[place]) for place in sorted(found)}
+
+
+def together(labels: list[str]) -> list[tuple[str, list[str]]]:
+    """Labels that share a row of panels, and the row's name: all, without a name, or each alone where they are many."""
+    return [("", labels)] if len(labels) <= MOST else [(label, [label]) for label in labels]
+
+
+def facets(keys: Iterable[tuple[str, int, str]]) -> list[tuple[str, list[list[Facet]]]]:
+    """Rows of panels in files, each with the suffix of its name: tasks down and gaps across as long as labels are few.
+
+    Where labels are many at any place, places stand below each other, with their labels across.
+    """
+    known = labels_at(keys)
+    if all(len(labels) <= MOST for labels in known.values()):
+        return [
+            (
+                page.suffix,
+                [
+                    [Facet((task, gap), tuple(known[task, gap]), f"{task}, $T$ = {gap}") for gap in gaps]
+                    for task, gaps in page.rows
+                ],
+            )
+            for page in pages([panel for panel, _ in known], [gap for _, gap in known])
+        ]
+    rows = [
+        [Facet(place, (label,), f"{label}: {place[0]}, $T$ = {place[1]}") for label in labels[start : start + COLUMNS]]
+        for place, labels in known.items()
+        for start in range(0, len(labels), COLUMNS)
+    ]
+    return in_files(rows, ROWS)

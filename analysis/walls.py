@@ -1,0 +1,110 @@
+"""Walls: the largest gap that each cell gets over, side by side.
+
+    python analysis/walls.py runs/variants --out figures/
+
+How to read it. One panel a task, one row a cell. The mark stands at the largest gap that at least half of the runs
+solved; a cell whose mark is missing solved no gap so often. The bar runs from the largest gap at which the 95 % Wilson
+interval of the share solved lies wholly at or above one half to the largest gap at which it still reaches one half:
+the wall of many seeds is to be looked for there. A bar with an arrow reaches the largest gap that was tried, and may
+go on; one without a left end begins below the smallest. Runs that diverged, failed or never ended count as not solved.
+The thin ticks are the gaps that were tried: a wall is known no better than they are apart.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import common
+import numpy as np
+import style
+from matplotlib.axes import Axes
+from matplotlib.ticker import FixedLocator, NullLocator
+
+from lrd.stats import solve_share, wall
+
+BEYOND = 1.25  # how far a bar goes on past the gaps that were tried, as a factor
+
+
+@style.paper
+def draw(study: Any, out: Path) -> list[Path]:
+    """Draw the walls of every task that a study has at more than one gap; gives the files written."""
+    runs = common.runs_of(study)
+    several = [task for (task,), rows in common.groups(runs, "panel") if len(set(rows["gap"].tolist())) > 1]
+    if not several:
+        raise common.NotLookedAtError("no task of the study has more than one gap")
+    runs = {name: column[np.isin(runs["panel"], several)] for name, column in runs.items()}
+    shares: dict[tuple[str, str], dict[int, Any]] = {}
+    for (panel, label, gap), rows in common.groups(runs, "panel", "label", "gap"):
+        shares.setdefault((panel, label), {})[int(gap)] = solve_share(list(rows["state"]), list(rows["outcome"]))
+    table = [
+        {
+            "panel": panel,
+            "label": label,
+            **vars(wall(of_gaps)),
+            "least_tried": min(of_gaps),
+            "runs": sum(share.count for share in of_gaps.values()),
+        }
+        for (panel, label), of_gaps in shares.items()
+    ]
+    paths: list[Path] = []
+    for page in common.pages(runs["panel"], [0] * len(runs["panel"])):
+        tasks = [task for task, _ in page.rows]
+        rows_of_page = [row for row in table if row["panel"] in tasks]
+        paths += _page(page.suffix, tasks, rows_of_page, shares, runs, out)
+    return paths
+
+
+def _page(
+    suffix: str,
+    tasks: list[str],
+    table: list[dict[str, Any]],
+    shares: dict[tuple[str, str], dict[int, Any]],
+    runs: common.Table,
+    out: Path,
+) -> list[Path]:
+    looks = style.looks(runs["label"])
+    names = [name for name in looks if any(row["label"] == name for row in table)]
+    columns = min(len(tasks), common.COLUMNS)
+    height = 0.5 + 0.17 * len(names)
+    figure, grid = style.grid(-(-len(tasks) // columns), columns, height, sharey=True)
+    panels = [axes for row in grid for axes in row]
+    for axes in panels[len(tasks) :]:
+        axes.axis("off")
+    for axes, task in zip(panels, tasks, strict=False):
+        gaps = sorted({gap for (panel, _), of_gaps in shares.items() if panel == task for gap in of_gaps})
+        axes.set_xscale("log")
+        axes.set_xlim(gaps[0] / BEYOND, gaps[-1] * BEYOND)
+        axes.xaxis.set_major_locator(FixedLocator(gaps))
+        axes.xaxis.set_minor_locator(NullLocator())
+        axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+        for row in table:
+            if row["panel"] == task:
+                _draw_wall(axes, names.index(row["label"]), row, looks[row["label"]])
+        axes.set_yticks(range(len(names)), names)
+        axes.set_ylim(len(names) - 0.4, -0.6)
+        axes.set_xlabel("gap $T$ (steps)")
+        counts = [share.count for (panel, _), of_gaps in shares.items() if panel == task for share in of_gaps.values()]
+        style.head(axes, task, f"{common.span(counts)} a gap")
+    lost = common.shortfall({name: column[np.isin(runs["panel"], tasks)] for name, column in runs.items()})
+    foot = "Mark: largest gap solved by half of the runs or more; bar: where the 95 % interval of that share holds 1/2."
+    style.foot(figure, [foot + (f" Counted as not solved: {lost}." if lost else "")])
+    return style.save(figure, out, f"walls{suffix}", table)
+
+
+def _draw_wall(axes: Axes, height: int, row: dict[str, Any], look: style.Look) -> None:
+    """The bar and the mark of one cell."""
+    if row["high"] is None:
+        axes.text(row["least_tried"], height, "none", fontsize=style.SMALL, color=style.GREY, ha="center", va="center")
+        return
+    left = row["least_tried"] / BEYOND if row["low"] is None else row["low"]
+    axes.plot([left, row["high"]], [height, height], color=look.colour, linewidth=2.2, alpha=0.35, zorder=2)
+    if row["high"] == row["tried"]:
+        axes.plot([row["tried"] * BEYOND**0.6], [height], marker=">", color=look.colour, alpha=0.5, markersize=3)
+    if row["gap"] is not None:
+        axes.plot([row["gap"]], [height], marker=look.marker, color=look.colour, linestyle="none", zorder=3)
+
+
+if __name__ == "__main__":
+    sys.exit(common.main(draw, __doc__))
