@@ -55,6 +55,10 @@ class MarkedPairs(OneAnswer):
         return combined
 
     @property
+    def logistic(self) -> bool:
+        return self.convention == "hochreiter1997"
+
+    @property
     def random_length(self) -> bool:
         return self.convention in ("hochreiter1997", "pascanu2013")
 

@@ -37,10 +37,6 @@ class Multiplication(MarkedPairs):
     combination = "product"
 
     @property
-    def logistic(self) -> bool:
-        return self.convention == "hochreiter1997"
-
-    @property
     def criterion(self) -> str:
         if self.convention == "hochreiter1997":
             return f"fewer than {self.allowed} of 2000 with an error above 0.04 (Hochreiter & Schmidhuber 1997)"

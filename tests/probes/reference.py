@@ -18,7 +18,9 @@ def losses_of(task: Task, p: Parameters, h: Tensor, targets: Tensor) -> Tensor:
     y = h @ p["V"].T + p["V_bias"]
     if task.classification:
         return -torch.log_softmax(y, -1).gather(-1, targets[:, None])[:, 0]
-    return (y - targets.double()).square().mean(-1)
+    # torch.sigmoid's own gradient, y (1 - y), has no digits left where y is near 1.
+    said = torch.nn.functional.logsigmoid(y).exp() if task.logistic else y
+    return (said - targets.double()).square().mean(-1)
 
 
 def answers_of(task: Task, answer: str | int) -> list[int]:
