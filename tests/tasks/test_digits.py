@@ -11,8 +11,8 @@ from sklearn.datasets import load_digits
 
 from lrd.options import OptionError
 from lrd.shapes import Tensor
-from lrd.tasks import Digits, Stream, digits
-from lrd.tasks.parts import PARTS, PROBED, part_number
+from lrd.tasks import Digits, digits
+from lrd.tasks.parts import PARTS, PROBED
 from lrd.training import Pack
 
 IMAGES, LABELS = load_digits(return_X_y=True)
@@ -114,13 +114,6 @@ def test_steps_may_differ_by_run() -> None:
             alone = task.batch(torch.tensor([run + 1]), split, int(steps[run]), 5)
             assert torch.equal(together.inputs[:, run], alone.inputs[:, 0])
             assert torch.equal(together.targets[:, run], alone.targets[:, 0])
-
-
-def test_numbers_of_parts() -> None:
-    seeds = torch.tensor([1, 2])
-    assert [int(part_number(Stream(seeds, split, 7))) for split in ("train", "eval", "test")] == [0, 1, 2]
-    assert [int(part_number(Stream(seeds, "probe", k))) for k in range(5)] == [3, 4, 5, 3, 4]
-    assert part_number(Stream(seeds, "probe", torch.tensor([2, 3]))).tolist() == [[5], [3]]
 
 
 def test_chance_is_what_the_class_frequencies_score() -> None:
