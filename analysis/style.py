@@ -37,10 +37,18 @@ SINGLE, DOUBLE = 3.4, 7.0  # width of one and of two columns, inches
 SMALL = 6.5  # points: numbers written into panels
 GREY = "0.45"
 
-KNOWN = {
+KNOWN = {  # warm: memory passes through W at every step; blue and green: gates keep it
     "rnn": ("#D55E00", "s"),  # vermilion
+    "irnn": ("#F4A582", "D"),
+    "nprnn": ("#B2182B", "v"),
+    "orthogonal": ("#7F3B08", "P"),
+    "clockwork": ("#E7298A", "X"),
     "lstm": ("#0072B2", "o"),  # blue
+    "lstm1997": ("#80B1D3", "d"),
+    "lstm_coupled": ("#053061", ">"),
+    "lstm_peephole": ("#4393C3", "<"),
     "gru": ("#009E73", "^"),  # bluish green
+    "attentive": ("#666666", "*"),
 }
 FREE = (
     ("#CC79A7", "D"),  # reddish purple
