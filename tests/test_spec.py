@@ -35,7 +35,8 @@ BASE: dict[str, Any] = {
     "seed": 3,
 }
 NAMED = {"task": TASKS, "cell": CELLS, "optimizer": OPTIMIZERS}
-NEEDS: dict[str, Any] = {"omega": {"cell": {"name": "rnn"}}}  # what an option wants that BASE has not
+_RNN = {"cell": {"name": "rnn"}}
+NEEDS: dict[str, Any] = {"omega": _RNN, "input_std": _RNN}  # what an option wants that BASE has not
 
 
 def with_(path: str, value: Any, base: dict[str, Any] = BASE) -> dict[str, Any]:

@@ -40,7 +40,11 @@ class RNN(Cell):
     init: str = option("torch", "initialiser of W", choices=initialisers.RECURRENT, per_run=True)
     gain: float = option(1.0, "factor g on the initial W", ge=0, per_run=True)
     input_std: float | None = option(
-        None, "initial U is normal with this standard deviation; null: the initialiser's", ge=0, per_run=True
+        None,
+        "initial U is normal with this standard deviation; null: the initialiser's",
+        ge=0,
+        per_run=True,
+        switch=True,
     )
 
     def parameters(self, input_size: int, generator: torch.Generator) -> Parameters:
