@@ -81,7 +81,7 @@ def interpolation_error() -> OmegaConfBaseException:
 @pytest.mark.parametrize(
     ("error", "start", "end"),
     [
-        (OverrideError("cell.hiden"), "cell.hiden: there is no such option; did you mean 'hidden_size'?", "path"),
+        (OverrideError("cell.hiden"), "cell.hiden: there is no such option; did you mean 'hidden_size'?", "truncated"),
         (OverrideError("sede"), "sede: there is no such option; did you mean 'seed'?", "training"),
         (OverrideError("cel.gain"), "cel.gain: there is no such option", "did you mean 'cell.gain'?"),
         (OverrideError("seed", "is there already"), "seed: is there already", "already"),

@@ -88,7 +88,7 @@ def test_the_error_of_the_carousel_is_constant_in_the_truncated_1997() -> None:
 
 @pytest.mark.parametrize("kind", CELLS.values())
 def test_what_a_cell_keeps_is_one_of_its_variables_and_gates(kind: type[Cell]) -> None:
-    cell = kind(hidden_size=4)
+    cell = kind(hidden_size=4).for_length(5)
     gates = cell.gates(
         cell.parameters(2, torch.Generator()), torch.zeros(2), tuple(map(torch.zeros, cell.state_sizes()))
     )
