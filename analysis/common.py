@@ -84,16 +84,20 @@ def main(
     arguments: Sequence[str] | None = None,
     **options: dict[str, Any],
 ) -> int:
-    """The command line of a figure script: ``STUDY [--out FOLDER]`` and its own options, handed to ``draw`` by name."""
+    """The command line of a figure script: ``STUDY [--out FOLDER] [--filter SQL]`` and its own options.
+
+    The latter are handed to ``draw`` by name.
+    """
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("study", type=Path, help="folder of a study, such as runs/demo")
     parser.add_argument("--out", type=Path, help="folder for the files (default: figures/ inside the study)")
+    parser.add_argument("--filter", default="true", help="of which runs, in SQL: \"cell = 'lstm' and gap >= 50\"")
     for name, option in options.items():
         parser.add_argument(f"--{name}", **option)
     given = vars(parser.parse_args(arguments))
-    folder, out = given.pop("study"), given.pop("out")
+    folder, out, condition = given.pop("study"), given.pop("out"), given.pop("filter")
     try:
-        study = open_study(folder)
+        study = open_study(folder).filtered(condition)
         for path in draw(study, out or folder / "figures", **given):
             print(path)
         for problem in study.problems:

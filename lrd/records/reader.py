@@ -146,6 +146,7 @@ class Study:
         self.path = path
         #: One line for each folder or file that is left out, and why.
         self.problems = problems
+        self._rows = rows
         self._run_ids = [row["run_id"] for row in rows]
         self._ready: set[str] = set()
         self._files = _TABLES | _further_tables(path, self._run_ids)
@@ -191,6 +192,16 @@ class Study:
         except duckdb.Error as error:
             raise RecordError(f"cannot use the condition {condition!r}: {' '.join(str(error).split())}") from error
         return [run_id for (run_id,) in found]
+
+    def filtered(self, condition: str) -> Study:
+        """The study as if it had only the runs that meet an SQL condition, as for ``where``.
+
+        Raises ``RecordError`` where it is no condition, or no run meets it.
+        """
+        chosen = set(self.where(condition))
+        if not chosen:
+            raise RecordError(f"no run of {self.path} meets the condition {condition!r}")
+        return Study(self.path, [row for row in self._rows if row["run_id"] in chosen], self.problems)
 
     def columns(self, query: str) -> dict[str, np.ndarray]:
         """The columns of a query as arrays: NULL is nan among numbers (which makes integers floats), None in text."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import os
 import re
 import subprocess
@@ -41,12 +42,17 @@ def drawn(study: MadeStudy, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
-def run(script: str, *arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
-    """A script in a process of its own, from another folder, with another hash seed and matplotlib configuration."""
+def elsewhere(*command: object, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """Python in a process of its own, from another folder, with another hash seed and matplotlib configuration."""
     environment = os.environ | {"PYTHONHASHSEED": "7", "MPLCONFIGDIR": str(cwd), "OMP_NUM_THREADS": "1"}
     (cwd / "matplotlibrc").write_text("font.size: 20\npdf.fonttype: 3\n")
-    command = [sys.executable, str(ANALYSIS / f"{script}.py"), *map(str, arguments)]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, env=environment, timeout=60)
+    line = [sys.executable, *map(str, command)]
+    return subprocess.run(line, cwd=cwd, capture_output=True, text=True, env=environment, timeout=120)
+
+
+def run(script: str, *arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """A script as a program."""
+    return elsewhere(ANALYSIS / f"{script}.py", *arguments, cwd=cwd)
 
 
 def test_every_figure_is_found() -> None:
@@ -73,9 +79,20 @@ def test_figures_are_two_columns_wide(drawn: Path) -> None:
         assert plt.imread(drawn / f"{script}.png").shape[1] == 1400  # 7.0 in at 200 dpi
 
 
-@pytest.mark.parametrize("script", SCRIPTS)
-def test_drawn_again_elsewhere_gives_equal_bytes(script: str, study: MadeStudy, drawn: Path, tmp_path: Path) -> None:
-    done = run(script, study.folder, "--out", tmp_path / "again", cwd=tmp_path)
+def test_drawn_again_elsewhere_gives_equal_bytes(study: MadeStudy, drawn: Path, tmp_path: Path) -> None:
+    code = "import sys; sys.path.insert(0, sys.argv[1]); import common, pathlib; from lrd.records import open_study\n"
+    code += "common.draw_all(open_study(sys.argv[2]), pathlib.Path(sys.argv[3]))"
+    done = elsewhere("-c", code, ANALYSIS, study.folder, tmp_path / "again", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    files = sorted((tmp_path / "again").iterdir())
+    assert [path.name for path in files] == sorted(path.name for path in drawn.iterdir())
+    for path in files:
+        assert path.read_bytes() == (drawn / path.name).read_bytes(), path.name
+
+
+def test_a_script_is_a_program(study: MadeStudy, drawn: Path, tmp_path: Path) -> None:
+    done = run("gap_wall", study.folder, "--out", tmp_path / "again", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     files = sorted((tmp_path / "again").iterdir())
@@ -83,6 +100,29 @@ def test_drawn_again_elsewhere_gives_equal_bytes(script: str, study: MadeStudy, 
     assert {path.suffix for path in files} == {".pdf", ".png", ".csv"}
     for path in files:
         assert path.read_bytes() == (drawn / path.name).read_bytes(), path.name
+
+
+def test_every_script_ends_in_its_command_line() -> None:
+    for script in SCRIPTS:
+        last = (ANALYSIS / f"{script}.py").read_text().splitlines()[-1].strip()
+        assert re.fullmatch(r"sys\.exit\(common\.main\(draw, __doc__.*\)\)", last), script
+
+
+def test_of_some_runs_alone(study: MadeStudy, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    module = __import__("gap_wall")
+    arguments = [str(study.folder), "--out", str(tmp_path), "--filter", "cell = 'lstm' and gap > 10"]
+    assert common.main(module.draw, module.__doc__, arguments) == 0
+    with (tmp_path / "gap_wall.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    expected = {(run.task, run.gap) for run in study.runs if run.label == "lstm" and run.gap > 10}
+    assert {(row["panel"], int(row["gap"])) for row in rows} == expected
+    assert {row["label"] for row in rows} == {"lstm"}
+    capsys.readouterr()
+    for condition, said in (("cel = 'x'", "cannot use the condition"), ("gap < 0", "no run of ")):
+        assert common.main(module.draw, module.__doc__, [str(study.folder), "--filter", condition]) == 1
+        error = capsys.readouterr().err
+        assert error.startswith(f"{study.folder}: {said}")
+        assert error.count("\n") == 1
 
 
 def test_nothing_to_draw_is_one_line_without_traceback(tmp_path: Path) -> None:

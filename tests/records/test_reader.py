@@ -218,6 +218,20 @@ def test_no_study(tmp_path: Path) -> None:
         assert "\n" not in str(caught.value)
 
 
+def test_a_study_of_some_runs(tmp_path: Path) -> None:
+    for seed in range(3):
+        with_tables(make_run(tmp_path, f"lstm-{seed}", seed=seed))
+    study = open_study(tmp_path / "demo")
+    some = study.filtered("seed >= 1")
+    assert [run_id for (run_id,) in some.sql("select run_id from runs order by 1").fetchall()] == ["lstm-1", "lstm-2"]
+    assert set(some.columns("select run_id from metrics")["run_id"]) == {"lstm-1", "lstm-2"}
+    assert len(study.columns("select run_id from runs")["run_id"]) == 3
+    with pytest.raises(RecordError, match=r"no run of .* meets the condition 'seed > 7'"):
+        study.filtered("seed > 7")
+    with pytest.raises(RecordError, match="cannot use the condition 'sede > 7'"):
+        study.filtered("sede > 7")
+
+
 def test_a_query_finds_no_python_variables(tmp_path: Path) -> None:
     make_run(tmp_path, "a")
     metric = {"x": np.arange(3)}  # one letter short of a table

@@ -1,0 +1,39 @@
+"""Every cell on every task: trained, recorded, looked at and drawn, as small as it goes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from commands import LRD, ROOT, run
+
+from lrd.paths import CONF
+from lrd.records import open_study
+
+SMALL = ["cell.hidden_size=8", "task.gap=22", "training.max_updates=1", "training.batch_size=2"]
+FEW = ["training.eval_samples=2", "training.test_samples=2", "probe.gradient_flow.samples=2", "tracker=none"]
+
+
+def names(group: str) -> list[str]:
+    return sorted(path.stem for path in (CONF / group).glob("*.yaml") if path.stem != "custom")
+
+
+def test_every_cell_on_every_task(tmp_path: Path) -> None:
+    every = [f"{group}=glob(*,exclude=custom)" for group in ("cell", "task")]
+    run([LRD, "train", "-m", *every, *SMALL, *FEW, "study=every"], tmp_path)
+    study = open_study(tmp_path / "runs" / "every")
+    finished = study.sql("select coalesce(cell_label, cell), task from runs where state = 'finished'").fetchall()
+    assert sorted(finished) == [(cell, task) for cell in names("cell") for task in names("task")]
+    # Each has a profile of its answer's gradient, at start and end, of every variable: numbers or exact zeros.
+    query = """
+        select count(distinct (run_id, "update")) from gradient_flow
+        where part = 'total' and lag = 0 and variable = 'h' and not isnan(log10_gmean)
+    """
+    assert study.sql(query).fetchone() == (2 * len(finished),)
+    assert study.check() == []
+
+    run([LRD, "probe", "runs/every", "probe=gates", "probe.gates.samples=2", "--at", "end"], tmp_path)
+    drawn = run(["python", str(ROOT / "analysis" / "gradient_flow.py"), "runs/every", "--out", "figures"], tmp_path)
+    pages = [Path(line) for line in drawn.stdout.splitlines() if line.endswith(".csv")]
+    panels = {tuple(row.split(",")[:2]) for page in pages for row in (tmp_path / page).read_text().splitlines()[1:]}
+    assert {task for task, _ in panels} == set(names("task"))
+    assert {label for _, label in panels} == set(names("cell"))
