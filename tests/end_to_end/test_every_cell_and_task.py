@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from pathlib import Path
 
 from commands import LRD, ROOT, run
@@ -34,6 +35,5 @@ def test_every_cell_on_every_task(tmp_path: Path) -> None:
     run([LRD, "probe", "runs/every", "probe=gates", "probe.gates.samples=2", "--at", "end"], tmp_path)
     drawn = run(["python", str(ROOT / "analysis" / "gradient_flow.py"), "runs/every", "--out", "figures"], tmp_path)
     pages = [Path(line) for line in drawn.stdout.splitlines() if line.endswith(".csv")]
-    panels = {tuple(row.split(",")[:2]) for page in pages for row in (tmp_path / page).read_text().splitlines()[1:]}
-    assert {task for task, _ in panels} == set(names("task"))
-    assert {label for _, label in panels} == set(names("cell"))
+    rows = [row for page in pages for row in csv.DictReader((tmp_path / page).read_text().splitlines())]
+    assert {(row["label"], row["panel"]) for row in rows} == set(finished)
