@@ -88,16 +88,16 @@ def _check_flags(arguments: list[str]) -> None:
 
 
 def with_own_options(arguments: list[str]) -> list[str]:
-    """The same with a + before the options that a custom cell or task has of its own, which Hydra cannot know."""
+    """The same with ++ before the options that a custom cell or task may have of its own, which Hydra cannot know."""
     written = {text.partition("=")[0]: text.partition("=")[2] for text in arguments}
     own = [group for group in ("cell", "task") if "custom" in re.findall(r"\w+", written.get(group, ""))]
     files = {group: set(OmegaConf.load(CONF / group / "custom.yaml")) for group in own}
 
     def adds(text: str) -> bool:
         group, _, name = text.partition("=")[0].partition(".")
-        return group in files and bool(name) and name not in files[group]
+        return group in files and bool(name) and name not in files[group] - {"path"}
 
-    return [f"+{text}" if adds(text) else text for text in arguments]
+    return [f"++{text}" if adds(text) else text for text in arguments]
 
 
 def _name_registered() -> None:

@@ -45,6 +45,19 @@ def test_the_sweep_flag_may_stand_anywhere(flag: str) -> None:
     assert table("seed=1,2", flag, "task.gap=5") == table("-m", "seed=1,2", "task.gap=5")
 
 
+def test_a_custom_cell_has_options_of_its_own_and_the_others_keep_theirs() -> None:
+    swept = configs("-m", "cell=custom,rnn", "cell.path=my_cell.py:Mine", "cell.leak=0.5", "cell.gain=2.0", "seed=0")
+    assert [(c["cell"]["name"], c["cell"]["leak"], c["cell"]["gain"]) for c in swept] == [
+        ("custom", 0.5, 2.0),
+        ("rnn", 0.5, 2.0),
+    ]
+    (alone,) = configs("cell=custom", "cell.path=my_cell.py:Mine", "cell.leak=0.5")
+    assert alone["cell"]["leak"] == 0.5
+    others = configs("-m", "cell=glob(*,exclude=custom)", "cell.hidden_size=5", "cell.label=x")
+    assert {c["cell"]["hidden_size"] for c in others} == {5}
+    assert "custom" not in {c["cell"]["name"] for c in others}
+
+
 def test_a_composition_leaves_nothing_for_the_next() -> None:
     assert len(configs("-m", "seed=1,2")) == 2
     with pytest.raises(CompositionError):

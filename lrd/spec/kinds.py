@@ -24,9 +24,11 @@ def build_kind(group: str, config: Mapping[str, Any], sources: Mapping[str, str]
     ``sources``: the text of its class by group, where that is not to be read from the file which ``path`` names.
     """
     values = config.get(group)
-    if not isinstance(values, Mapping) or "path" not in values:
+    if not isinstance(values, Mapping) or (values.get("name") != "custom" and "code" not in values):
+        if isinstance(values, Mapping):  # which a sweep over custom and others has set for all of them
+            config = {group: {key: value for key, value in values.items() if key != "path"}}
         return build_named(kinds_of(group), group, config, errors)
-    path = values["path"]
+    path = values.get("path")
     if not isinstance(path, str) or path == "???":
         errors.append(f"{group}.path: must name your file and class, such as my_{group}.py:My{group.title()}")
         return None

@@ -117,6 +117,16 @@ def test_a_class_that_breaks_the_protocol_is_refused_before_it_trains(tmp_path: 
         run_of(tmp_path, path="???")
 
 
+def test_in_a_sweep_over_custom_and_others_the_path_is_of_the_custom_one(tmp_path: Path) -> None:
+    mine = config(tmp_path)
+    other = {"name": "rnn", "path": mine["cell"]["path"], "hidden_size": 3}
+    assert (
+        job_from_config(mine | {"cell": other}).run
+        == job_from_config(mine | {"cell": {"name": "rnn", "hidden_size": 3}}).run
+    )
+    assert type(job_from_config(mine).run.cell).__name__ == "Leaky"
+
+
 def test_a_task_keeps_its_own_gap_unless_told(tmp_path: Path) -> None:
     (tmp_path / "my_task.py").write_text(TASK)
     task: dict[str, Any] = {"name": "custom", "path": f"{tmp_path / 'my_task.py'}:First", "gap": None}
