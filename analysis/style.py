@@ -45,8 +45,8 @@ KNOWN = {  # warm: memory passes through W at every step; blue and green: gates 
     "clockwork": ("#E7298A", "X"),
     "lstm": ("#0072B2", "o"),  # blue
     "lstm1997": ("#80B1D3", "d"),
-    "lstm_coupled": ("#053061", ">"),
-    "lstm_peephole": ("#4393C3", "<"),
+    "lstm_coupled": ("#053061", "H"),
+    "lstm_peephole": ("#4393C3", "p"),
     "gru": ("#009E73", "^"),  # bluish green
     "attentive": ("#666666", "*"),
 }
