@@ -23,7 +23,7 @@ from matplotlib.ticker import FixedLocator, NullLocator, PercentFormatter
 
 from lrd.stats import solve_share
 
-DODGE = 0.035  # shift of neighbouring labels, as a share of the axis
+DODGE, SPREAD = 0.035, 0.16  # shift of neighbouring labels, and of the first from the last at most: shares of the axis
 
 
 @style.paper
@@ -61,7 +61,8 @@ def _page(suffix: str, tasks: list[str], table: list[dict[str, Any]], runs: comm
         for index, label in enumerate(labels):
             mine = [row for row in rows if row["label"] == label]
             look = looks[label]
-            place = [_place(row["gap"], gaps, index - (len(labels) - 1) / 2) for row in mine]
+            rank = (index - (len(labels) - 1) / 2) * min(1, SPREAD / DODGE / len(labels))
+            place = [_place(row["gap"], gaps, rank) for row in mine]
             shares = np.array([row["share"] for row in mine])
             bars = [shares - [row["low"] for row in mine], [row["high"] for row in mine] - shares]
             handles[label] = axes.errorbar(
