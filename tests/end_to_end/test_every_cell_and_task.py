@@ -29,7 +29,7 @@ def test_every_cell_on_every_task(tmp_path: Path) -> None:
         select count(distinct (run_id, "update")) from gradient_flow
         where part = 'total' and lag = 0 and variable = 'h' and not isnan(log10_gmean)
     """
-    assert study.sql(query).fetchone() == (2 * len(finished),)
+    assert study.sql(query).fetchall() == [(2 * len(finished),)]
     assert study.check() == []
 
     run([LRD, "probe", "runs/every", "probe=gates", "probe.gates.samples=2", "--at", "end"], tmp_path)
