@@ -141,7 +141,9 @@ def _draw(axes: Axes, curve: Survival, look: style.Look, end: float, mark: float
     updates = np.append(curve.updates, watched + LAST * end)  # so that its last step is to be seen
     solved, low, high = (1 - np.append(s, s[-1]) for s in (curve.unsolved, curve.high, curve.low))
     if band:
-        first = int(curve.solved.argmax())  # bands before it would be all alike; 0 where nothing was solved at all
+        first = int(
+            (curve.solved > 0).argmax()
+        )  # bands before it would be all alike; 0 where nothing was solved at all
         places = slice(first, None)
         axes.fill_between(
             updates[places],

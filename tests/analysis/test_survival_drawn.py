@@ -6,10 +6,12 @@ from itertools import combinations
 from pathlib import Path
 
 import common
+import facets
 import numpy as np
 import pytest
 import survival
 from drawn import grouped, number, rows_of
+from matplotlib.axes import Axes
 from scipy.stats import CensoredData, logrank
 from synthetic import Made, MadeStudy
 
@@ -124,6 +126,22 @@ def test_by_hand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert number(pair["p_holm"]) == p
     assert texts[0] == f"copy, $T$ = 5: n = 2–6, p = {p:.2g}"
     assert texts[1].endswith("between the cells of a panel. Among the runs: 1 diverged, 1 failed, 1 unfinished.")
+
+
+def test_bands_begin_with_the_first_that_solved_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    spans: list[list[float]] = []
+    kept = Axes.fill_between
+    monkeypatch.setattr(
+        Axes, "fill_between", lambda self, x, *args, **more: spans.append(list(x)) or kept(self, x, *args, **more)
+    )
+    write(tmp_path, "a", [("solved", 10, 10), ("solved", 20, 20), ("solved", 20, 20), ("failed", 5, None)])
+    write(tmp_path, "b", [("unsolved", 100, None)] * 2)
+    survival.draw(open_study(tmp_path / "small"), tmp_path)
+    assert spans == [[10, 20, 102], [0, 100, 102]]  # past the end, so that the last step has a width
+    spans.clear()
+    monkeypatch.setattr(facets, "MOST", 1)
+    survival.draw(open_study(tmp_path / "small"), tmp_path)
+    assert spans == []
 
 
 def test_a_study_in_which_none_solved_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
