@@ -113,6 +113,14 @@ def test_seeds_that_go_together_make_wide_intervals() -> None:
     assert log(whole.high / whole.low) > 1.3 * log(within.high / within.low)
 
 
+@pytest.mark.parametrize("whole", [False, True])
+def test_three_runs_a_gap_are_too_few_to_resample(whole: bool) -> None:
+    few, enough = found((3, 2, 1, 0, 0), 3, whole), found((4, 3, 1, 0, 0), 4, whole)
+    assert np.isnan([few.low, few.high]).all()
+    assert 10 < few.gap < 80
+    assert enough.low < enough.gap < enough.high
+
+
 def test_what_cannot_be_resampled_has_no_interval() -> None:
     flags = [1, 1, 0, 1, 0]
     for one in (critical_gap(GAPS, flags), critical_gap(GAPS, flags, [3] * 5)):
