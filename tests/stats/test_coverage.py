@@ -69,7 +69,7 @@ def test_critical_gap(whole: bool) -> None:
     own = rng.logistic(scale=0.4, size=(STUDIES, 20)) if whole else np.zeros((STUDIES, 20))
     noise = rng.logistic(scale=0.4, size=(STUDIES, 100))
     solved = np.log(gaps) < log(45) + own[:, seeds] + noise
-    found = [critical_gap(gaps, flags, seeds if whole else None, resamples=150 if whole else 250) for flags in solved]
+    found = [critical_gap(gaps, flags, seeds if whole else None, resamples=100 if whole else 200) for flags in solved]
     assert covered([one.low <= 45 <= one.high for one in found])
 
 
