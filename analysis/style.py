@@ -170,11 +170,18 @@ def save(figure: Figure, out: Path, name: str, table: Sequence[Mapping[str, obje
     figure.savefig(paths[0], metadata={"CreationDate": None})
     figure.savefig(paths[1])
     plt.close(figure)
-    with paths[2].open("w", newline="", encoding="utf-8") as file:
+    write_table(paths[2], table)
+    return paths
+
+
+def write_table(path: Path, table: Sequence[Mapping[str, object]]) -> Path:
+    """Write rows of equal keys as a CSV; gives its path."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(table[0])
         writer.writerows([_text(value) for value in row.values()] for row in table)
-    return paths
+    return path
 
 
 def _text(value: object) -> str:

@@ -1,37 +1,67 @@
-"""Records to numbers: shares solved, spreads over seeds, slopes of gradient flow, each with its interval.
+"""Records to numbers: shares solved, times to solve, spreads over seeds, slopes of gradient flow, with intervals.
 
 Numpy and scipy only, arrays in and small frozen dataclasses out. One policy for what is missing, in every module:
 
 * NaN (or None) is "not measured": left out, and counted beside the result.
 * -inf is a measurement (the log10 of a gradient that is exactly 0): it takes part in quantiles. +inf likewise (a
-  loss that diverged, a horizon never reached).
+  loss that diverged, a horizon never reached, a time of a run that never solved). Fits of a line leave both out.
 * Too few values for an interval give NaN bounds, never bounds of width zero.
-* Nothing picks the best of several seeds, and a run that failed or never ended stays in the denominator.
+* Nothing picks the best of several seeds, and a run that failed or never ended stays in the denominator; among times
+  to solve it is censored (``lrd.stats.censoring``).
 """
 
+from lrd.stats.censoring import Times, times_to_solve
+from lrd.stats.critical_gap import CriticalGap, critical_gap
 from lrd.stats.fits import factor_per_step, horizon
+from lrd.stats.logrank import LogRank, logrank
+from lrd.stats.multiple import benjamini_hochberg, holm
+from lrd.stats.paired import Paired, paired, worst_of
+from lrd.stats.paired_shares import PairedShares, paired_shares
 from lrd.stats.proportions import Share, SolveShare, share, solve_share
 from lrd.stats.regimes import REGIMES, regimes, slope_interval
+from lrd.stats.robust import RobustSlope, robust_slope
 from lrd.stats.spread import Band, Interval, band, median, median_bootstrap, median_interval, quantile
+from lrd.stats.survival import MedianTime, RestrictedMean, Survival, kaplan_meier, median_time, restricted_mean
 from lrd.stats.walls import Wall, wall
 
 __all__ = [
     "REGIMES",
     "Band",
+    "CriticalGap",
     "Interval",
+    "LogRank",
+    "MedianTime",
+    "Paired",
+    "PairedShares",
+    "RestrictedMean",
+    "RobustSlope",
     "Share",
     "SolveShare",
+    "Survival",
+    "Times",
     "Wall",
     "band",
+    "benjamini_hochberg",
+    "critical_gap",
     "factor_per_step",
+    "holm",
     "horizon",
+    "kaplan_meier",
+    "logrank",
     "median",
     "median_bootstrap",
     "median_interval",
+    "median_time",
+    "paired",
+    "paired_shares",
     "quantile",
     "regimes",
+    "restricted_mean",
+    "robust_slope",
     "share",
     "slope_interval",
     "solve_share",
+    "times_to_solve",
     "wall",
+    "worst_of",
 ]

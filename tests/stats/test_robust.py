@@ -1,0 +1,57 @@
+"""Theil-Sen's slope by hand, and what outliers and zeros do to it."""
+
+from __future__ import annotations
+
+from itertools import combinations
+from math import inf, isnan, nan
+
+import numpy as np
+import pytest
+
+from lrd.stats import robust_slope
+
+
+def test_by_hand_with_an_outlier() -> None:
+    """Ten pairs: 6 of slope 1 among the first four points; with the last one 24.25, 32, 47.5 and 94."""
+    found = robust_slope([0, 1, 2, 3, 4], [1, 2, 3, 4, 98])
+    slopes = sorted((y - x) / (j - i) for (i, x), (j, y) in combinations(enumerate([1, 2, 3, 4, 98]), 2))
+    assert slopes == [1] * 6 + [24.25, 32, 47.5, 94]
+    assert found.slope == np.median(slopes) == 1
+    assert found.least_squares == pytest.approx((-2 * 1 - 2 + 4 + 2 * 98) / 10)
+    # Kendall's sum has variance 5 x 4 x 15 / 18: the ranks reach (10 -+ 1.96 x 4.08) / 2 = 1 and 9 of 10.
+    assert (found.low, found.high) == (1, 94)
+
+
+def test_a_line_is_found_among_a_quarter_of_nonsense() -> None:
+    rng = np.random.default_rng(3)
+    t = np.arange(80.0)
+    y = -0.05 * t + rng.normal(scale=0.02, size=80)
+    y[40 + rng.choice(40, 20, replace=False)] -= 30
+    found = robust_slope(t, y)
+    assert found.slope == pytest.approx(-0.05, abs=0.002)
+    assert found.low <= found.slope <= found.high
+    assert abs(found.least_squares + 0.05) > 0.02
+
+
+def test_what_has_no_logarithm_is_left_out_and_counted() -> None:
+    found = robust_slope([0, 1, 2, 3, 4, 5, 6, 7], [-inf, -inf, 0, 2, 4, nan, 8, 10])
+    assert (found.slope, found.least_squares, found.count, found.missing) == (2, pytest.approx(2), 5, 3)
+    nothing = robust_slope([0, 1], [-inf, 3])
+    assert isnan(nothing.slope)
+    assert (nothing.count, nothing.missing) == (1, 1)
+
+
+def test_four_steps_have_no_interval_at_95_percent() -> None:
+    """The most extreme 2 of 4! orders have probability 1/12, of 5! 1/60."""
+    four = robust_slope(range(4), [0, 1, 3, 3])
+    assert np.isnan([four.low, four.high]).all()
+    assert np.isfinite(
+        [robust_slope(range(5), [0, 1, 3, 3, 4]).low, robust_slope(range(4), [0, 1, 3, 3], 0.9).low]
+    ).all()
+
+
+def test_nonsense_is_refused() -> None:
+    with pytest.raises(ValueError, match="one norm a step"):
+        robust_slope([1, 2], [1])
+    with pytest.raises(ValueError, match="strictly between"):
+        robust_slope([1, 2], [1, 2], level=95)
