@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from commands import LRD, MINIATURE, SWEEP, once, run
 
+LARGE = ("variants",)  # studies of so many runs that one seed will do
+
 
 @pytest.fixture(scope="session")
 def sweep(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -20,7 +22,8 @@ def miniature(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]
     """Gives the folder in which a study of experiments/ was trained in miniature."""
 
     def of(name: str) -> Path:
-        return once(tmp_path_factory, name, lambda folder: _train(folder, f"experiment={name}", *MINIATURE))
+        options = [*MINIATURE, *(["seed=0"] if name in LARGE else [])]
+        return once(tmp_path_factory, name, lambda folder: _train(folder, f"experiment={name}", *options))
 
     return of
 
