@@ -20,8 +20,8 @@ MINIATURE_RUN = [option for option in MINIATURE if not option.startswith("seed")
 SLURM = ["hydra.launcher.array=2", "hydra.launcher.poll_seconds=0.2", "hydra.launcher.memory=0.5"]
 FEW = [f"probe.lyapunov.{option}" for option in ("samples=2", "steps=5", "transient=0")]
 FEW += [f"probe.retention.{option}" for option in ("samples=20", "test_samples=20")]
+OWN = re.compile(r"\bmy_|/mine\b")  # lines about the researcher's own cell and task
 #: Lines that only say where the next ones run.
-OWN = re.compile(r"\bmy_|/mine\b")  # of the researcher's own cell and task
 PLACES = ("git clone ", "cd ", "export PATH=")
 
 
