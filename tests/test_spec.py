@@ -20,7 +20,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lrd.cells import CELLS
+from lrd.cells import CELLS, Attentive
 from lrd.probes import PROBES, Closing
 from lrd.spec import OPTIMIZERS, RunSpec, SpecError, Training, job_from_config
 from lrd.tasks import TASKS
@@ -267,6 +267,16 @@ def test_a_switch_that_is_off_is_in_no_hash_and_what_it_is_when_on_may_differ_in
         assert off.run_id.endswith("-" + name_by_hand(off, set(switches)))
         assert all(run.run_id.endswith("-" + name_by_hand(run, switches.keys() - {name})) for run in on)
         assert on[0].pack_key == on[1].pack_key != off.pack_key
+
+
+@pytest.mark.parametrize(("probe", "option"), [("lyapunov", "exponents"), ("jacobian", "values")])
+def test_a_state_too_large_for_matrices_of_it_is_refused(probe: str, option: str) -> None:
+    cell: dict[str, Any] = {"name": "attentive", "hidden_size": 64}
+    config = BASE | {"task": {"name": "adding", "gap": 100}, "cell": cell, "probe": {probe: {}}}
+    said = rf"probe\.{probe}\.{option}: are of matrices of the whole state, \d+ numbers .* a smaller cell\.memory"
+    with pytest.raises(SpecError, match=said):
+        job_from_config(config)
+    assert job_from_config(config | {"cell": cell | {"memory": 5}}).run.cell == Attentive(hidden_size=64, memory=5)
 
 
 def test_a_further_probe_is_another_run_whatever_their_order() -> None:

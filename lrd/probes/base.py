@@ -88,3 +88,6 @@ class Probe(ABC):
 
     def check(self, task: Task) -> None:  # noqa: B027 -- most options fit any task
         """Raise ``OptionError`` for an option that does not fit a task."""
+
+    def check_cell(self, cell: Cell) -> None:  # noqa: B027 -- most fit any cell
+        """Raise ``OptionError`` for an option that does not fit a cell."""

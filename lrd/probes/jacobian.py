@@ -16,6 +16,7 @@ from lrd.probes.jacobian_products import WHOLE, Products, jacobian_products, log
 from lrd.probes.pascanu import log10_bounds
 from lrd.probes.profile import QUANTILES
 from lrd.probes.ranks import quantiles
+from lrd.probes.step_jacobians import check_state
 from lrd.shapes import Float, Tensor
 
 _GROUP_BYTES = 64 * 2**20  # runs are taken in groups whose products stay about this small
@@ -57,6 +58,9 @@ class Jacobian(Probe):
     samples: int = option(8, "sequences of the probe batch", ge=1)
     lags: int = option(6, "how many lags, log-spaced from 1 to the task's largest", ge=1)
     values: int = option(8, "how many singular values of each block, the largest ones", ge=1)
+
+    def check_cell(self, cell: Cell) -> None:
+        check_state(cell, "values")
 
     def measure(self, subject: Subject) -> list[Columns]:
         batch, params = subject.sequences(self.samples), subject.parameters()

@@ -12,7 +12,7 @@ from lrd.cells import Cell, Parameters, State
 from lrd.kernels import loop
 from lrd.options import option
 from lrd.probes.base import Columns, Probe, Subject
-from lrd.probes.step_jacobians import linearise
+from lrd.probes.step_jacobians import check_state, linearise
 from lrd.shapes import Float, Tensor
 
 BLOCKS = 10
@@ -58,6 +58,9 @@ class Lyapunov(Probe):
     exponents: int = option(8, "how many exponents, the largest ones", ge=1)
     steps: int = option(200, "steps measured in each mode", ge=1)
     transient: int = option(100, "steps left out before them", ge=0)
+
+    def check_cell(self, cell: Cell) -> None:
+        check_state(cell, "exponents")
 
     def measure(self, subject: Subject) -> list[Columns]:
         inputs, params = stream(subject, self.samples, self.transient + self.steps), subject.parameters()

@@ -16,11 +16,22 @@ from lrd.cells import LSTM, RNN, Cell, Parameters, State, products
 from lrd.cells.rnn import ACTIVATIONS
 from lrd.kernels import loop
 from lrd.kernels.traced import unroll
+from lrd.options import OptionError
 from lrd.probes.adjoint import SLOPES
 from lrd.probes.states import input_part, sigmoid
 from lrd.shapes import Float, Int, Tensor
 
 _CHUNK_BYTES = 32 * 2**20  # of Jacobians held at once
+LARGEST_STATE = 4096  # entries: one Jacobian then takes 128 MiB
+
+
+def check_state(cell: Cell, key: str) -> None:
+    """Raise ``OptionError`` for the option ``key`` where a Jacobian of the cell's state would be too large to hold."""
+    entries = sum(cell.looked_at_sizes)
+    if entries > LARGEST_STATE:
+        smaller = "a smaller cell.memory" if hasattr(cell, "memory") else "a smaller cell.hidden_size"
+        text = f"are of matrices of the whole state, {entries} numbers in this cell; {LARGEST_STATE} are the most"
+        raise OptionError(key, f"{text}: {smaller}, or another probe")
 
 
 class Linearisation:

@@ -56,13 +56,16 @@ def job_from_config(config: Mapping[str, Any], sources: Mapping[str, str] = Mapp
             training.check(cell)
         except OptionError as error:
             errors.append(f"training.{error.key}: {error.message}")
+    if task is not None and cell is not None:
+        cell = cell.for_length(task.sequence_length)
     for probe in probes:
         try:
             if task is not None:
                 probe.check(task)
+            if task is not None and cell is not None:
+                probe.check_cell(cell)
         except OptionError as error:
             errors.append(f"probe.{probe.name}.{error.key}: {error.message}")
     if errors:
         raise SpecError("\n".join(errors))
-    cell = cell.for_length(task.sequence_length)
     return Job(RunSpec(task, cell, optimizer, training, tuple(probes), seed.seed), place, tracker)

@@ -66,6 +66,7 @@ def agenda(study: Study, run_ids: Sequence[str], probes: Sequence[Probe], moment
             spec = run_from_dict(run["spec"], run.get("sources", {}))
             for probe in probes:
                 probe.check(spec.task)
+                probe.check_cell(spec.cell)
             taken = {key: options for probe in spec.probes for key, options in _in_training(probe, record)}
             taken |= record.read_looks()
             end = _end(record) if "end" in moments else None
