@@ -91,13 +91,13 @@ def main(
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("study", type=Path, help="folder of a study, such as runs/demo")
     parser.add_argument("--out", type=Path, help="folder for the files (default: figures/ inside the study)")
-    parser.add_argument("--filter", default="true", help="of which runs, in SQL: \"cell = 'lstm' and gap >= 50\"")
+    parser.add_argument("--filter", help="of which runs, in SQL: \"cell = 'lstm' and gap >= 50\"")
     for name, option in options.items():
         parser.add_argument(f"--{name}", **option)
     given = vars(parser.parse_args(arguments))
     folder, out, condition = given.pop("study"), given.pop("out"), given.pop("filter")
     try:
-        study = open_study(folder).filtered(condition)
+        study = open_study(folder, condition)
         for path in draw(study, out or folder / "figures", **given):
             print(path)
         for problem in study.problems:

@@ -16,12 +16,12 @@ def run(arguments: list[str]) -> int:
 
     parser = study_parser("figures")
     parser.add_argument("--out", type=Path, help="folder for the files (default: figures/ inside the study)")
-    parser.add_argument("--filter", default="true", help="of which runs, in SQL: \"cell = 'lstm' and gap >= 50\"")
+    parser.add_argument("--filter", help="of which runs, in SQL: \"cell = 'lstm' and gap >= 50\"")
     given = parser.parse_args(arguments)
     sys.path.insert(0, str(ANALYSIS))
     common = importlib.import_module("common")
     try:
-        study = open_study(given.study).filtered(given.filter)
+        study = open_study(given.study, given.filter)
         drawn, missing = common.draw_all(study, given.out or given.study / "figures")
     except (RecordError, OSError) as error:
         return fail(str(error))

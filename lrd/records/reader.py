@@ -102,11 +102,13 @@ _TABLES = {
 }
 
 
-def open_study(path: str | Path) -> Study:
+def open_study(path: str | Path, condition: str | None = None) -> Study:
     """The records of a study (``runs/demo``) as tables, as they are now; open it again to see a running sweep go on.
 
+    ``condition``: only of the runs that meet it, as ``Study.filtered`` has it; default: of all.
+
     Raises:
-        RecordError: there is no such folder, or no run in it that can be read.
+        RecordError: there is no such folder, or no run in it that can be read and meets the condition.
     """
     folder = Path(path)
     try:
@@ -126,7 +128,8 @@ def open_study(path: str | Path) -> Study:
             problems.append(str(error))
     if not rows:
         raise RecordError(_no_runs(folder, names, problems))
-    return Study(folder, rows, problems)
+    study = Study(folder, rows, problems)
+    return study if condition is None else study.filtered(condition)
 
 
 def _no_runs(folder: Path, names: Sequence[str], problems: Sequence[str]) -> str:

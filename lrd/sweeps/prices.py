@@ -9,8 +9,9 @@ element-wise arithmetic and ``product`` matrix products. Torch's own kernels tak
 
 The prices are non-negative least squares of relative errors over 155 shapes (T 10 to 300, B 8 and 32, H 16 to 128, R 1
 to 16; adding task; torch 2.13, one core of an Intel Xeon with AVX-512), which they meet within a factor of 2, mostly
-within 1.2; those of ``stock_gru`` and ``traced``, over 8 and 22 shapes on a busy machine, within 2.5. Those of the
-attentive kernel, whose work grows with T^2, are of 24 shapes (T 10 to 120) and met within a factor of 5. On another
+within 1.2. Rougher: those of ``stock_gru`` and ``traced`` are fits to 8 and 22 shapes on a busy machine, scaled down by
+hand, their looks guesses; those of the attentive kernel, whose work grows with T^2, are of 24 shapes (T 10 to 120) and
+met within a factor of 5; those of ``packed_lstm`` and Omega are good to a factor of about 2. On another
 machine all are off by much the same factor, which ``lrd.sweeps.calibrate`` measures.
 """
 
