@@ -13,7 +13,7 @@ import torch
 
 from lrd.probes import Columns, Probe
 from lrd.records import RunRecord, Tracker
-from lrd.records.shown import fit_values, mean_profiles, moments, rows_of
+from lrd.records.shown import mean_profiles, moments, scalars_of
 from lrd.spec import RunSpec
 from lrd.tasks import Task
 
@@ -59,9 +59,9 @@ class Journal:
         self.scalars["start"] = scalars | self.scalars["start"]
         self.scalars["end"] |= scalars
         self.looked[probe.name] = update
+        if scalars:
+            self.tracker.log(self.record.run_id, update, scalars)
         if probe.name == "gradient_flow":
-            for row in rows_of(self.looks["gradient_fit"][-1]):
-                self.tracker.log(self.record.run_id, update, fit_values(row))
             self.tracker.gradient_flow(self.record.run_id, update, mean_profiles(self.looks["gradient_flow"][-1]))
 
     def write(self, state: str, update: int, message: str = "") -> None:
@@ -113,8 +113,8 @@ class Journal:
             setattr(self, name, kept[name])
         looks = kept["looks"]
         self.looks = {name: [{c: _array(v) for c, v in look.items()} for look in looks[name]] for name in looks}
-        fits = [row for look in self.looks.get("gradient_fit", []) for row in rows_of(look)]
-        self.tracker.resume(self.record.run_id, moments(self.metrics, fits, self.looks.get("gradient_flow", [])))
+        scalars = scalars_of(lambda name: self.looks.get(name, []))
+        self.tracker.resume(self.record.run_id, moments(self.metrics, scalars, self.looks.get("gradient_flow", [])))
 
 
 _KEPT = ("metrics", "looked", "scalars", "streak", "streak_start", "solved_at", "seconds")
