@@ -15,6 +15,7 @@ BARE = ("lrd/tasks", "lrd/cells", "lrd/kernels", "lrd/probes", "lrd/options.py",
 #: A library and the only places whose source may name it.
 PLACES = {
     "wandb": ("lrd/records/",),
+    "wandb_workspaces": ("lrd/records/",),
     "duckdb": ("lrd/records/",),
     "matplotlib": ("analysis/",),
     "hydra": ("lrd/sweeps/", "lrd/hydra_main.py", "hydra_plugins/"),

@@ -15,6 +15,8 @@ COMMANDS = {
     "plan": ("[the same]", "what that would train, in how much time and memory; trains nothing"),
     "status": ("STUDY", "what is done, running, failed, diverged; time to go"),
     "sync": ("STUDY [--dry-run]", "send the wandb server what it lacks, from the records"),
+    "dashboard": ("STUDY [--dry-run]", "save the study's wandb workspace, or print it"),
+    "watch": ("STUDY", "open wandb's terminal viewer on the study's offline mirrors"),
     "probe": ("STUDY [probe=NAME] [--at start,end] [--where SQL]", "look inside runs that are trained already"),
     "check": ("FILE.py:CLASS", "whether a cell or task of yours keeps the protocol, line by line"),
     "figures": ("STUDY [--out FOLDER] [--filter SQL]", "draw every figure of a study, or of some of its runs"),
