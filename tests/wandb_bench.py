@@ -57,7 +57,8 @@ class Bench:
             return {"project": found if self.runs else None}
         if "allViews(" in query:
             found = [view | {"id": f"id{name}"} for name, view in self.views.items() if name == variables["viewName"]]
-            return {"project": {"allViews": {"edges": [{"node": view} for view in found]}} if self.runs else None}
+            there = {"allViews": {"edges": [{"node": view} for view in found]}}
+            return {"project": None if variables["projectName"] == "gone" else there}
         if "upsertView(" in query:
             name = variables["id"].removeprefix("id") if "id" in variables else variables["name"]
             inserted, self.views[name] = name not in self.views, variables

@@ -106,7 +106,8 @@ def _save(workspace: Workspace, directory: Path) -> str:
         workspace._internal_id = View.from_name(workspace.entity, workspace.project, workspace._internal_name).id
     except ValueError as error:  # its word for a view that is not there, and for a project
         if "Project" in str(error):
-            raise ValueError(f"{error}; `lrd sync` makes it") from error
+            where = f"{workspace.entity}/{workspace.project}"
+            raise ValueError(f"there is no project {where} for this key; `lrd sync` makes it") from error
     workspace.save()  # type: ignore[no-untyped-call]
     return str(workspace.url)
 
@@ -160,7 +161,7 @@ def _runs(study: str, summary: Sequence[str]) -> Any:
     from wandb_workspaces import workspaces as ws
 
     return ws.RunsetSettings(
-        filters=[expr.Metric("Group") == study],
+        filters=expr.And(expr.Metric("Group") == study),
         groupby=[expr.Config(key) for key in ("task.name", "cell.name", "task.gap")],
         order=[expr.Ordering(expr.Metric("Name"), ascending=True)],
         pinned_columns=["run:displayName", *(f"summary:{key}" for key in COLUMNS if key in summary)],

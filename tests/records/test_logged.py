@@ -10,7 +10,6 @@ from offline_runs import inspect, of_type
 
 from lrd.records import open_study
 from lrd.records.logged import Logged, logged
-from lrd.records.shown import moments
 
 
 def test_they_are_the_keys_that_wandb_wrote(trained: Path) -> None:
@@ -56,7 +55,6 @@ def test_a_study_that_has_nothing_to_show_yet(tmp_path: Path) -> None:
     for table in record.path.glob("*.parquet"):
         table.unlink()
     assert logged(open_study(tmp_path / "s")) == Logged((), (), ())
-    assert moments([], [], []) == []
 
 
 @pytest.mark.parametrize("name", ['odd "name"', "eval_loss"])
