@@ -34,6 +34,7 @@ summary.json -- how it ended; written last: a run is finished if and only if it 
     diverged_at     update at which loss or parameters stopped being finite, or null
     seconds         wall time of training, the pack's time shared among its runs
     eval_*, test_*  metrics of the task at the end
+    *_start, *_end  what probes saw in one number at their first and last look (``scalars`` in ``lrd/probes/``)
 metrics.parquet -- one row a logged update
     update          BIGINT; every other column is DOUBLE: train_loss, eval_loss [nats or squared error], grad_norm and
                     grad_norm_clipped (2-norm of the gradient over all parameters, before and after clipping), omega
