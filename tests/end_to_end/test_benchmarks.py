@@ -17,6 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
     [
         ("update", ["rnn", "lstm"]),
         ("probes", ["rnn", "lstm"]),
+        ("pack", ["rnn", "lstm"]),
         ("plan", ["compose", "check", "plan", "estimate", "total"]),
         pytest.param(
             "sweep",
