@@ -17,7 +17,9 @@ from synthetic import ANALYSIS, MadeStudy
 from lrd.records import open_study
 
 SCRIPTS = (
+    "cell_pairs",
     "closing_distance",
+    "cost",
     "gap_wall",
     "gates_along_gap",
     "gradient_flow",
@@ -29,6 +31,7 @@ SCRIPTS = (
     "phase_diagram",
     "regimes",
     "retention_along_gap",
+    "slopes",
     "survival",
     "walls",
 )
@@ -148,7 +151,7 @@ def test_all_that_can_be_drawn_is_drawn(begun: Path, tmp_path: Path) -> None:
     """The wall counts the one run that has begun; the others have nothing yet and say so."""
     paths, missing = common.draw_all(open_study(begun), tmp_path)
     assert {path.stem for path in paths} == {"gap_wall"}
-    assert [line.split(":")[0] for line in missing] == ["gradient_flow", "learning_curves", "survival"]
+    assert [line.split(":")[0] for line in missing] == ["cost", "gradient_flow", "learning_curves", "survival"]
 
 
 def test_figures_go_beside_the_records_by_default(begun: Path, capsys: pytest.CaptureFixture[str]) -> None:
