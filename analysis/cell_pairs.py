@@ -41,7 +41,7 @@ from matplotlib.ticker import FixedLocator
 from lrd.stats import holm, paired, paired_shares, worst_of
 
 COLUMNS = {"share": "share of seeds solved", "sooner": "updates to solve, effect", "lower": "final loss, effect"}
-LINES = 32  # rows of a page, headings included
+LINES = 36  # rows of a page, headings included
 HEIGHT = 0.155  # of a row, inches
 LEVEL = 0.05
 EVEN = "x"  # mark where neither is ahead
@@ -132,9 +132,9 @@ def _page(
     figure, grid = style.grid(1, len(COLUMNS), 0.75 + HEIGHT * len(lines), sharey=True)
     for axes, (name, title) in zip(grid[0], COLUMNS.items(), strict=True):
         for height, (_, one) in enumerate(lines):
-            if one is None:
+            if one is None and height:
                 axes.axhline(height - 0.5, color="0.75", linewidth=0.6, zorder=1)
-            else:
+            elif one is not None:
                 _draw(axes, height, name, one, looks)
         axes.axvline(0, color="0.25", linewidth=0.6, zorder=1.5)
         axes.set_xlim(-1.08, 1.08)

@@ -137,7 +137,7 @@ def test_nothing_to_compare(labels: str, tmp_path: Path) -> None:
 
 
 def test_many_pairs_go_on_pages(tmp_path: Path) -> None:
-    labels = "abcdefghi"  # 36 pairs and their heading, 32 lines a page
+    labels = "abcdefghi"  # 36 pairs and their heading, 36 lines a page
     for label in labels:
         write(tmp_path, label, [(0, 10)])
     paths = cell_pairs.draw(open_study(tmp_path / "small"), tmp_path)
