@@ -51,7 +51,7 @@ def elsewhere(*command: object, cwd: Path) -> subprocess.CompletedProcess[str]:
     environment = os.environ | {"PYTHONHASHSEED": "7", "MPLCONFIGDIR": str(cwd), "OMP_NUM_THREADS": "1"}
     (cwd / "matplotlibrc").write_text("font.size: 20\npdf.fonttype: 3\n")
     line = [sys.executable, *map(str, command)]
-    return subprocess.run(line, cwd=cwd, capture_output=True, text=True, env=environment, timeout=120)
+    return subprocess.run(line, cwd=cwd, capture_output=True, text=True, env=environment, timeout=300)
 
 
 def run(script: str, *arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
