@@ -7,7 +7,7 @@ study.sql("select cell, task, gap, avg(solved) from runs group by all")
 from __future__ import annotations
 
 from lrd.records.claims import BEAT, Claim, Watch, held, holder, silence
-from lrd.records.environment import environment
+from lrd.records.environment import environment, hardware
 from lrd.records.files import RecordError, read_json, write_atomic, write_json
 from lrd.records.process import slurm_job
 from lrd.records.reader import Study, open_study
@@ -27,6 +27,7 @@ __all__ = [
     "Tracker",
     "Watch",
     "environment",
+    "hardware",
     "held",
     "holder",
     "make_tracker",

@@ -26,6 +26,10 @@ status.json -- how it stands
     state           running, interrupted, failed or finished
     update, max_updates, message (of a failure), time [s since 1970], seconds (as in the summary, so far);
                     host, machine, pid, started: the process
+    kernel, hardware    what its updates ran on, as ``lrd.kernels`` names it and in words; " + " between those of
+                    several attempts, "not recorded" among them where one was made before lrd kept this
+    pack_size       runs in its pack, mean over its updates: they share the time; null before the first
+    resumed         how often it went on from a checkpoint
     crc32           of a finished run: checksums of its tables, by file name (``lrd.records.damage``)
 summary.json -- how it ended; written last: a run is finished if and only if it is there
     outcome         solved, unsolved or diverged
@@ -67,8 +71,9 @@ claim.json, claim.*.json -- which process is at it (``lrd.records.claims``); err
 The tables
 ==========
 runs            a row a run: run_id, study, state, outcome (NULL until finished), solved (1 or 0, NULL until finished),
-                update, max_updates, solved_at, diverged_at, seconds, message; task, cell, gap, convention, seed,
-                hidden_size, sequence_length, smallest_lag, largest_lag, chance_loss, criterion, parameters; chance and
+                update, max_updates, solved_at, diverged_at, seconds, message, kernel, hardware, pack_size, resumed
+                (NULL of records from before these were kept); task, cell, gap, convention, seed, hidden_size,
+                sequence_length, smallest_lag, largest_lag, chance_loss, criterion, parameters; chance and
                 landmarks as JSON text; every option of the spec (task_gap, optimizer_lr, ...; lists as JSON text);
                 every scalar of the summary (test_loss, ...; ``summary_`` before a name that is also an option)
 metrics, gradient_flow, gradient_fit, and one for every further probe that looked at any run: the files of all runs,

@@ -17,7 +17,9 @@ from synthetic import ANALYSIS, MadeStudy
 from lrd.records import open_study
 
 SCRIPTS = (
+    "cell_pairs",
     "closing_distance",
+    "cost",
     "gap_wall",
     "gates_along_gap",
     "gradient_flow",
@@ -29,6 +31,7 @@ SCRIPTS = (
     "phase_diagram",
     "regimes",
     "retention_along_gap",
+    "slopes",
     "survival",
     "walls",
 )
@@ -48,7 +51,7 @@ def elsewhere(*command: object, cwd: Path) -> subprocess.CompletedProcess[str]:
     environment = os.environ | {"PYTHONHASHSEED": "7", "MPLCONFIGDIR": str(cwd), "OMP_NUM_THREADS": "1"}
     (cwd / "matplotlibrc").write_text("font.size: 20\npdf.fonttype: 3\n")
     line = [sys.executable, *map(str, command)]
-    return subprocess.run(line, cwd=cwd, capture_output=True, text=True, env=environment, timeout=120)
+    return subprocess.run(line, cwd=cwd, capture_output=True, text=True, env=environment, timeout=300)
 
 
 def run(script: str, *arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
@@ -148,7 +151,7 @@ def test_all_that_can_be_drawn_is_drawn(begun: Path, tmp_path: Path) -> None:
     """The wall counts the one run that has begun; the others have nothing yet and say so."""
     paths, missing = common.draw_all(open_study(begun), tmp_path)
     assert {path.stem for path in paths} == {"gap_wall"}
-    assert [line.split(":")[0] for line in missing] == ["gradient_flow", "learning_curves", "survival"]
+    assert [line.split(":")[0] for line in missing] == ["cost", "gradient_flow", "learning_curves", "survival"]
 
 
 def test_figures_go_beside_the_records_by_default(begun: Path, capsys: pytest.CaptureFixture[str]) -> None:
