@@ -57,7 +57,7 @@ def _check(claim: Claim, study: Study, level: float, claims: int) -> Finding:
     said = verdict(claim, found.low, found.high)
     reason = ""
     if said == UNDECIDED:
-        reason = found.why or f"the interval lies on both sides of what is claimed, {claim.claimed}"
+        reason = found.why or f"the interval does not lie wholly on one side: {claim.claimed} is claimed"
         reason += _shortfall(groups, claim)
     return Finding(
         name=claim.name,

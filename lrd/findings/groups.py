@@ -25,7 +25,9 @@ Floats = NDArray[np.float64]
 #: The probe that fills each table.
 TABLES = {table: name for name, probe in PROBES.items() for table in probe.tables()}
 
-_BY_SEED = ("seed",)
+KNOWN_TABLES = {"metrics", *TABLES}
+
+_KNOWN = ("run_id", "state", "outcome", "solved", "update", "solved_at", "max_updates")
 _BY_TASK = ("task", "convention", "gap", "seed")
 _LOOKS = {"start": '"update" = 0', "end": '"update" > 0 and "update" = ended', "all": "true"}
 
@@ -69,14 +71,7 @@ def group(study: Study, claim: Claim, condition: str) -> Group:
     Raises:
         NotYetError, BrokenError: what the records lack, or what is wrong with the claim.
     """
-    known = ("run_id", "state", "outcome", "solved", "update", "solved_at", "max_updates")
-    by = (*_BY_TASK, *(claim.pair or ()))
-    columns = [f'"{name}" as _{name}' for name in known] + [f'"{name}" as _by{i}' for i, name in enumerate(by)]
-    number = "0" if claim.table else claim.number or "solved"
-    columns += [
-        f"cast(({text}) as double) as {name}" for name, text in (("_value", number), ("_against", claim.against or "0"))
-    ]
-    found = _asked(study, claim, f"select {', '.join(columns)} from runs where ({condition}) order by _run_id")
+    found = _asked(study, claim, query_of_runs(claim, condition))
     run_ids = found["_run_id"].tolist()
 
     def number_of(name: str) -> Floats:
@@ -86,7 +81,7 @@ def group(study: Study, claim: Claim, condition: str) -> Group:
     if claim.table:
         looked = _looked(study, claim)
         value = np.array([looked.get(run_id, np.nan) for run_id in run_ids], dtype=np.float64)
-    places = list(zip(*(found[f"_by{i}"].tolist() for i in range(len(by))), strict=True))
+    places = list(zip(*(found[f"_by{i}"].tolist() for i in range(len(_by(claim)))), strict=True))
     return Group(
         run_id=run_ids,
         state=found["_state"].tolist(),
@@ -122,15 +117,39 @@ def pairs(claim: Claim, first: Group, second: Group) -> tuple[list[int], list[in
     return None
 
 
-def _looked(study: Study, claim: Claim) -> dict[str, float]:
-    """The number of the rows of each run that was looked at."""
-    query = f"""
+def query_of_runs(claim: Claim, condition: str) -> str:
+    """SQL for what a claim wants to know of the runs that meet a condition."""
+    columns = [f'"{name}" as _{name}' for name in _KNOWN]
+    columns += [f'"{name}" as _by{place}' for place, name in enumerate(_by(claim))]
+    number = "0" if claim.table else claim.number or "solved"
+    columns += [f"cast(({number}) as double) as _value", f"cast(({claim.against or 0}) as double) as _against"]
+    return f"select {', '.join(columns)} from runs where ({condition}) order by _run_id"
+
+
+def query_of_table(claim: Claim) -> str:
+    """SQL for the number that a claim takes from the rows of each run in a probe's table."""
+    return f"""
         select run_id as _run_id, cast(({claim.number}) as double) as _value from (
             select looked.*, ended from {claim.table} as looked
             join (select run_id, case when state = 'finished' then "update" end as ended from runs) using (run_id)
         ) where {_LOOKS[claim.at]} and ({claim.rows or "true"}) group by all order by all
     """
-    found = _asked(study, claim, query)
+
+
+def check_table(claim: Claim) -> None:
+    """Raise ``BrokenError`` where the claim's table is one that nothing fills."""
+    if claim.table and claim.table not in KNOWN_TABLES:
+        raise BrokenError(f"table: {not_a_choice(claim.table, sorted(KNOWN_TABLES))}")
+
+
+def _by(claim: Claim) -> tuple[str, ...]:
+    return (*_BY_TASK, *(claim.pair or ()))
+
+
+def _looked(study: Study, claim: Claim) -> dict[str, float]:
+    """The number of the rows of each run that was looked at."""
+    check_table(claim)
+    found = _asked(study, claim, query_of_table(claim))
     run_ids = found["_run_id"].tolist()
     if len(set(run_ids)) < len(run_ids):
         raise BrokenError(f"number: {claim.number!r} gives several numbers of one run; take one, such as avg(...)")
@@ -138,15 +157,9 @@ def _looked(study: Study, claim: Claim) -> dict[str, float]:
 
 
 def _asked(study: Study, claim: Claim, query: str) -> dict[str, Any]:
-    named = {name for name in TABLES if re.search(rf"\b{name}\b", query, re.IGNORECASE)}
-    for name in sorted(named | ({claim.table} if claim.table else set())):
-        if name not in TABLES.keys() | set(study.tables):
-            known = sorted({"metrics", *TABLES})
-            raise BrokenError(f"table: {not_a_choice(name, known)}")
-        if name in TABLES and _empty(study, name):
-            raise NotYetError(
-                f"no run was looked at by the probe {TABLES[name]}: lrd probe {study.path} probe={TABLES[name]}"
-            )
+    for name, probe in TABLES.items():
+        if re.search(rf"\b{name}\b", query, re.IGNORECASE) and _empty(study, name):
+            raise NotYetError(f"no run was looked at by the probe {probe}: lrd probe {study.path} probe={probe}")
     try:
         return ask(study, query)
     except NoColumnError as error:
@@ -158,6 +171,4 @@ def _asked(study: Study, claim: Claim, query: str) -> dict[str, Any]:
 
 
 def _empty(study: Study, table: str) -> bool:
-    if table not in study.tables:
-        return True
-    return not len(ask(study, f"select run_id from {table} limit 1")["run_id"])
+    return table not in study.tables or not len(ask(study, f"select run_id from {table} limit 1")["run_id"])
