@@ -7,7 +7,7 @@ dropped: every measure takes it for whatever would speak most against a verdict,
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -19,11 +19,20 @@ from lrd.probes import PROBES
 from lrd.records import Study
 from lrd.records.ask import NoColumnError, ask
 from lrd.records.files import RecordError
+from lrd.spec import OPTIMIZERS, kinds_of
 
 Floats = NDArray[np.float64]
 
 #: The probe that fills each table.
 TABLES = {table: name for name, probe in PROBES.items() for table in probe.tables()}
+
+#: Columns of ``runs`` that are there only where some cell, task or optimiser has the option.
+OPTIONS = frozenset(
+    f"{group}_{field.name}"
+    for group, kinds in (("cell", kinds_of("cell")), ("task", kinds_of("task")), ("optimizer", OPTIMIZERS))
+    for kind in kinds.values()
+    for field in fields(kind)
+)
 
 KNOWN_TABLES = {"metrics", *TABLES}
 
@@ -57,12 +66,17 @@ class Group:
     value: Floats
     against: Floats
     places: list[tuple[object, ...]]  # task, convention, gap, seed
-    keys: list[tuple[object, ...]]  # by which the claim pairs
+    keys: list[tuple[object, ...]]  # by which the claim pairs, or makes units
+    unit: str = "run"
 
     @property
     def size(self) -> int:
-        """How many runs there are."""
+        """How many runs, or units, there are."""
         return len(self.places)
+
+    def named(self, plural: str = "s") -> str:
+        """``1 run``, ``5 runs``, ``5 units``."""
+        return f"{self.size} {self.unit}{'' if self.size == 1 else plural}"
 
 
 def group(study: Study, claim: Claim, condition: str) -> Group:
@@ -97,6 +111,24 @@ def group(study: Study, claim: Claim, condition: str) -> Group:
     )
 
 
+def units(claim: Claim, of_runs: Group) -> Group:
+    """The runs that agree in the columns of ``per`` as one, with the mean of their numbers: one unknown, it is too."""
+    if not claim.per:
+        return of_runs
+    members: dict[tuple[object, ...], list[int]] = {}
+    for index, key in enumerate(of_runs.keys):
+        members.setdefault(key, []).append(index)
+    means = {key: float(of_runs.value[mine].mean()) for key, mine in members.items()}
+    first = [mine[0] for mine in members.values()]
+    return replace(
+        of_runs,
+        value=np.array(list(means.values())),
+        places=[of_runs.places[index] for index in first],
+        keys=list(means),
+        unit="unit",
+    )
+
+
 def pairs(claim: Claim, first: Group, second: Group) -> tuple[list[int], list[int]] | None:
     """Which run of the first group goes with which of the second, as indices; None where they are not paired.
 
@@ -106,14 +138,14 @@ def pairs(claim: Claim, first: Group, second: Group) -> tuple[list[int], list[in
     if claim.pair == ():
         return None
     ways = [([place[3:] for place in g.places], g.places) for g in (first, second)]
-    for one, other in [(first.keys, second.keys)] if claim.pair else zip(*ways, strict=True):
+    named = claim.per or claim.pair
+    for one, other in [(first.keys, second.keys)] if named else zip(*ways, strict=True):
         if len(set(one)) == len(one) == len(other) and set(one) == set(other):
             where = {key: index for index, key in enumerate(other)}
             return list(range(len(one))), [where[key] for key in one]
     if claim.pair:
-        raise BrokenError(
-            f"pair: {', '.join(claim.pair)} do not pair the runs one to one; name more columns, or none: []"
-        )
+        by = ", ".join(claim.pair)
+        raise BrokenError(f"pair: {by} do not pair the runs one to one; name more columns, or none: []")
     return None
 
 
@@ -143,7 +175,7 @@ def check_table(claim: Claim) -> None:
 
 
 def _by(claim: Claim) -> tuple[str, ...]:
-    return (*_BY_TASK, *(claim.pair or ()))
+    return (*_BY_TASK, *(claim.per or claim.pair or ()))
 
 
 def _looked(study: Study, claim: Claim) -> dict[str, float]:
@@ -163,6 +195,8 @@ def _asked(study: Study, claim: Claim, query: str) -> dict[str, Any]:
     try:
         return ask(study, query)
     except NoColumnError as error:
+        if error.column in OPTIONS:
+            raise NotYetError(f"no run here has the option {error.column}") from error
         if not len(ask(study, "select run_id from runs where state = 'finished'")["run_id"]):
             raise NotYetError(f"no run is finished, and only then is there {error.column!r}") from error
         raise BrokenError(str(error)) from error

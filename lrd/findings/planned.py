@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lrd.findings.claim import Claim, ClaimError
-from lrd.findings.groups import BrokenError, check_table, query_of_runs, query_of_table
+from lrd.findings.groups import OPTIONS, BrokenError, check_table, query_of_runs, query_of_table
 from lrd.probes import PROBES
 from lrd.records import RecordError, Study
 from lrd.records.ask import NoColumnError, ask
@@ -43,10 +43,11 @@ def _wrong(claim: Claim, study: Study) -> str:
             try:
                 ask(study, query)
             except NoColumnError as error:
-                if not _LATER.fullmatch(error.column):
+                if error.column not in OPTIONS and not _LATER.fullmatch(error.column):
                     return str(error)
     except (BrokenError, RecordError) as error:
-        return str(error)
+        # A column of which every run lacks a value, such as cell_label, has lost its type; others may have it.
+        return "" if str(error).startswith("Conversion Error") else str(error)
     return ""
 
 
