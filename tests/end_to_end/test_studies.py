@@ -27,7 +27,6 @@ def test_a_study_trains_and_draws_its_figures(name: str, miniature: Callable[[st
     assert claims == read_claims(ROOT / "experiments" / f"{name}.yaml")
     findings = check_claims(claims, open_study(study))
     assert [finding.broken for finding in findings] == [""] * len(claims)
-    assert all(finding.runs and finding.numbers for finding in findings)
 
     drawn = run([LRD, "figures", str(study), "--out", str(tmp_path / "figures")], tmp_path)
     paths = [Path(line) for line in drawn.stdout.splitlines()]
