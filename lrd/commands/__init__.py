@@ -18,6 +18,7 @@ COMMANDS = {
     "probe": ("STUDY [probe=NAME] [--at start,end] [--where SQL]", "look inside runs that are trained already"),
     "check": ("FILE.py:CLASS", "whether a cell or task of yours keeps the protocol, line by line"),
     "figures": ("STUDY [--out FOLDER] [--filter SQL]", "draw every figure of a study, or of some of its runs"),
+    "report": ("STUDY [--out FOLDER] [--filter SQL]", "the study as one page, HTML and PDF, with figures and claims"),
 }
 INTERRUPTED = "interrupted: the same command again goes on from the checkpoints"
 

@@ -19,7 +19,7 @@ STATES = ("running", "interrupted", "failed", "finished")
 OUTCOMES = ("solved", "unsolved", "diverged")
 
 #: Folders inside a study that are no runs.
-NOT_RUNS = frozenset({"wandb", "figures", "logs", "slurm"})
+NOT_RUNS = frozenset({"wandb", "figures", "report", "logs", "slurm"})
 
 BOOLEAN, INTEGER, REAL, TEXT = "BOOLEAN", "BIGINT", "DOUBLE", "VARCHAR"
 

@@ -1,0 +1,42 @@
+"""``lrd report``: a study as one HTML page and its PDF."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from lrd.commands import fail, study_parser
+from lrd.commands.drawing import figure_scripts
+
+
+def run(arguments: list[str]) -> int:
+    """Write the report of a study from its records."""
+    from lrd.records import RecordError, open_study
+
+    parser = study_parser("report")
+    parser.add_argument("--out", type=Path, help="folder for the files (default: report/ inside the study)")
+    parser.add_argument("--filter", help="of which runs, in SQL: \"cell = 'lstm' and gap >= 50\"")
+    parser.add_argument("--no-pdf", action="store_true", help="the HTML page alone")
+    given = parser.parse_args(arguments)
+    try:
+        study = open_study(given.study, given.filter)
+        out = given.out or given.study / "report"
+        out.mkdir(parents=True, exist_ok=True)  # before the figures, which take the time
+
+        from lrd.records.files import write_bytes
+        from lrd.report import Drawn, PdfError, page, write_pdf
+
+        common = figure_scripts()
+        paths, missing = common.draw_all(study, out / "figures")
+        html = page(study, Drawn(paths, missing, common.figure_scripts()), condition=given.filter)
+        write_bytes(out / "report.html", html.encode())
+        print(out / "report.html")
+        if not given.no_pdf:
+            write_pdf(html, out / "report.pdf")
+            print(out / "report.pdf")
+    except PdfError as error:
+        print(f"lrd: {error}", file=sys.stderr)
+        return 1
+    except (RecordError, OSError) as error:
+        return fail(str(error))
+    return 0
