@@ -23,6 +23,7 @@ PLACES = {
     "rich": ("lrd/sweeps/",),
     "submitit": ("lrd/sweeps/slurm_submit.py",),
     "scipy": ("lrd/stats/", "analysis/"),
+    "yaml": ("lrd/findings/",),
     "sklearn": ("lrd/tasks/digits.py",),  # when its images are first asked for
 }
 
