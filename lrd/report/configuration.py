@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from lrd.records import Study
+from lrd.report.option_names import option_names
 from lrd.report.runs import rows
-from lrd.report.tables import Table, spelled, table, whole
+from lrd.report.table import Table, spelled, table, whole
 
-GROUPS = ("task", "cell", "optimizer", "training", "probe")
-_NAMES = {"task_name", "cell_name", "cell_label"}  # by these the tables are grouped
 MOST_VALUES = 12  # of one option, each on a row of its own; of more, the range
 
 
@@ -36,16 +35,15 @@ class _Use:
 
 def configuration(study: Study) -> Configuration:
     """The options of every run of a study, each in one of three tables."""
-    known = [name for name in study.sql("select * from runs limit 0").columns if _is_option(name)]
     everybody = {(use.task, use.cell) for use in _uses(study, "run_id")}
     common, swept, apart = [], [], []
-    for name in known:
-        uses = _uses(study, name)
+    for column, name in option_names(study).items():
+        uses = _uses(study, column)
         values = {use.value for use in uses}
         if values == {None}:
-            common.append((_dotted(name), "none"))
+            common.append((name, "none"))
         elif len(values) == 1:
-            common.append((_dotted(name), spelled(*values)))
+            common.append((name, spelled(*values)))
         elif len({(use.task, use.cell, use.value) for use in uses}) > len(everybody):
             swept += _lines(name, uses, everybody)
         else:
@@ -56,15 +54,6 @@ def configuration(study: Study) -> Configuration:
         table("Options that were swept", header, swept, numbers),
         table("Options that go with the task or the cell", header, apart, numbers),
     )
-
-
-def _is_option(name: str) -> bool:
-    return name == "seed" or (name.partition("_")[0] in GROUPS and "_" in name and name not in _NAMES)
-
-
-def _dotted(name: str) -> str:
-    group, _, option = name.partition("_")
-    return f"{group}.{option}" if option else name
 
 
 def _uses(study: Study, column: str) -> list[_Use]:
@@ -81,8 +70,8 @@ def _lines(name: str, uses: Sequence[_Use], everybody: set[tuple[str, str]]) -> 
         return [_line(name, _range(values), uses, everybody)]
     wheres: dict[tuple[str, ...], list[Any]] = {}
     for value in values:
-        row = _line(name, "", [use for use in uses if use.value == value], everybody)
-        wheres.setdefault(row, []).append(value)
+        for mine in _boxes([use for use in uses if use.value == value], everybody):
+            wheres.setdefault(_line(name, "", mine, everybody), []).append(value)
     # Values that the same tasks and cells have equally often, such as seeds, share a row.
     return [
         (row[0], ", ".join(map(spelled, some)), row[2] + (" each" if len(some) > 1 else ""), *row[3:])
@@ -90,11 +79,19 @@ def _lines(name: str, uses: Sequence[_Use], everybody: set[tuple[str, str]]) -> 
     ]
 
 
+def _boxes(uses: Sequence[_Use], everybody: set[tuple[str, str]]) -> list[list[_Use]]:
+    """The uses of a value in parts that "these tasks, these cells" is true of: one, or one a cell."""
+    tasks, cells = {use.task for use in uses}, {use.cell for use in uses}
+    if {(use.task, use.cell) for use in uses} == {at for at in everybody if at[0] in tasks and at[1] in cells}:
+        return [list(uses)]
+    return [[use for use in uses if use.cell == cell] for cell in sorted(cells)]
+
+
 def _line(name: str, value: str, uses: Sequence[_Use], everybody: set[tuple[str, str]]) -> tuple[str, ...]:
     count = sum(use.count for use in uses)
     tasks = _those((use.task for use in uses), {task for task, _ in everybody})
     cells = _those((use.cell for use in uses), {cell for _, cell in everybody})
-    return (_dotted(name), value, whole(count), tasks, cells)
+    return (name, value, whole(count), tasks, cells)
 
 
 def _those(some: Iterable[str], every: set[str]) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from lrd.records import Study
 from lrd.report.runs import rows
-from lrd.report.tables import Table, spelled, table, whole
+from lrd.report.table import Table, spelled, table, whole
 
 _RUNS = """
 select panel, label, run_id, coalesce("update", 0), coalesce(seconds, 0.0) from named order by all

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -13,8 +13,11 @@ from PIL import Image
 from lrd.report.reading import Reading, reading
 
 #: What was learned, then what the gradient does, then what the state keeps; figures that are not named here follow.
-ORDER = ("gap_wall", "walls", "survival", "learning_curves", "outcomes", "gradient_flow", "lag_profiles")
-ORDER += ("gradient_heatmap", "regimes", "phase_diagram", "lyapunov_slope", "gates_along_gap", "retention_along_gap")
+ORDER = (
+    *("gap_wall", "walls", "survival", "learning_curves", "outcomes"),
+    *("gradient_flow", "lag_profiles", "gradient_heatmap", "regimes", "phase_diagram", "lyapunov_slope"),
+    *("gates_along_gap", "retention_along_gap", "closing_distance"),
+)
 MOST_PAGES = 12  # of one figure; the others lie beside the report
 CSS_INCH = 96  # pixels
 
@@ -58,12 +61,12 @@ def figures(drawn: Drawn) -> list[Figure]:
     return [_figure(name, mine[name]) for name in sorted(mine, key=_place)]
 
 
-def undrawn(drawn: Drawn) -> dict[str, str]:
-    """Why each script that drew nothing did not, by its name."""
-    reasons: Mapping[str, str] = dict(line.split(": ", 1) for line in drawn.missing)
+def undrawn(drawn: Drawn) -> tuple[dict[str, str], list[str]]:
+    """Why scripts had nothing to draw, by their names; and the scripts that the study was not made for."""
+    reasons = dict(line.split(": ", 1) for line in drawn.missing)
     done = {_script(path.stem, drawn.scripts) for path in drawn.paths}
-    unasked = "no probe looked at what it shows, or the study does not sweep what it is drawn against"
-    return {name: reasons.get(name, unasked) for name in sorted(drawn.scripts, key=_place) if name not in done}
+    unasked = [name for name in sorted(drawn.scripts, key=_place) if name not in done | reasons.keys()]
+    return {name: reasons[name] for name in sorted(reasons, key=_place)}, unasked
 
 
 def _script(stem: str, scripts: Sequence[str]) -> str:

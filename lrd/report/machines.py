@@ -8,7 +8,7 @@ from typing import Any
 
 from lrd.records import RecordError, Study, read_json
 from lrd.records.schema import ENVIRONMENT
-from lrd.report.tables import Table, table, whole
+from lrd.report.table import Table, table, whole
 
 _VERSIONS = ("lrd", "commit", "python", "torch", "cuda", "numpy")
 _MACHINES = ("host", "device_name", "device", "threads", "platform")

@@ -33,5 +33,5 @@ def question(study: str, folder: Path = CONF / "experiment") -> Question | None:
         if paragraph.startswith("Found"):  # of other records than these
             break
         if not paragraph.startswith(("@package", "lrd ")):
-            kept.append(" ".join(paragraph.removeprefix("Claim: ").split()))
+            kept.append(" ".join(paragraph.split()))
     return Question(f"experiments/{study}.yaml", tuple(kept)) if kept else None

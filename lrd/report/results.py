@@ -8,7 +8,7 @@ import numpy as np
 
 from lrd.records import Study
 from lrd.report.runs import rows
-from lrd.report.tables import Table, percent, plural, spelled, table, whole
+from lrd.report.table import Table, percent, plural, spelled, table, whole
 from lrd.stats import kaplan_meier, median_time, solve_share, times_to_solve
 
 _GROUPS = """

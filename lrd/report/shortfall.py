@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lrd.records import Study
 from lrd.report.runs import rows
-from lrd.report.tables import Table, spelled, table, whole
+from lrd.report.table import Table, spelled, table, whole
 
 MOST = 30  # rows of each table: the rest is counted
 LONGEST = 400  # characters of a message
@@ -25,8 +25,7 @@ from named where state in ('running', 'interrupted') group by all order by all
 def shortfall(study: Study) -> list[Table]:
     """A table for each kind of what is missing, the empty ones left away."""
     failed = [
-        (_cut(message) or "no reason was kept", whole(count), run_id)
-        for message, count, run_id in rows(study, _FAILED)
+        (_cut(message) or "no reason was kept", whole(count), run_id) for message, count, run_id in rows(study, _FAILED)
     ]
     diverged = [
         (str(panel), spelled(gap), str(label), whole(count), _between(first, last))

@@ -43,7 +43,7 @@ def spelled(value: object) -> str:
         return str(value).lower()
     if not isinstance(value, int | float):
         return str(value)
-    if isinstance(value, int) or value.is_integer() and abs(value) < 1e15:
+    if isinstance(value, int) or (value.is_integer() and abs(value) < 1e15):
         return whole(int(value))
     if isnan(value):
         return "–"
