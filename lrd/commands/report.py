@@ -12,24 +12,23 @@ from lrd.commands.drawing import figure_scripts
 
 def run(arguments: list[str]) -> int:
     """Write the report of a study from its records."""
-    from lrd.findings import ClaimError
-    from lrd.records import RecordError, open_study
-
     parser = study_parser("report")
     parser.add_argument("--out", type=Path, help="folder for the files (default: report/ inside the study)")
     parser.add_argument("--filter", help="of which runs, in SQL: \"cell = 'lstm' and gap >= 50\"")
     parser.add_argument("--claims", type=Path, help="YAML file of claims (default: those that the study keeps)")
     parser.add_argument("--no-pdf", action="store_true", help="the HTML page alone")
     given = parser.parse_args(arguments)
+
+    from lrd.findings import ClaimError
+    from lrd.records import RecordError, open_study
+    from lrd.records.files import write_bytes
+    from lrd.report import Drawn, PdfError, page, write_pdf
+
     try:
         study = open_study(given.study, given.filter)
         findings, unreadable = _findings(given.claims, study)
         out = given.out or given.study / "report"
         out.mkdir(parents=True, exist_ok=True)  # before the figures, which take the time
-
-        from lrd.records.files import write_bytes
-        from lrd.report import Drawn, PdfError, page, write_pdf
-
         scripts = figure_scripts()
         paths, missing = scripts.draw_all(study, out / "figures")
         html = page(study, Drawn(paths, missing, scripts.figure_scripts()), findings, unreadable, given.filter)

@@ -32,6 +32,6 @@ def question(study: str, folder: Path = CONF / "experiment") -> Question | None:
     for paragraph in re.split(r"\n{2,}", "\n".join(comment)):
         if paragraph.startswith("Found"):  # of other records than these
             break
-        if not paragraph.startswith(("@package", "lrd ")):
+        if paragraph.strip() and not paragraph.startswith(("@package", "lrd ")):
             kept.append(" ".join(paragraph.split()))
     return Question(f"experiments/{study}.yaml", tuple(kept)) if kept else None

@@ -35,7 +35,7 @@ def shortfall(study: Study) -> list[Table]:
         (str(panel), spelled(gap), str(label), state, whole(count), whole(int(done)), _at_most(given))
         for panel, gap, label, state, count, done, given in rows(study, _UNFINISHED)
     ]
-    left_out = [(_cut(problem.replace(f"{study.path}/", "")),) for problem in sorted(set(study.check()))]
+    left_out = [(_cut(text),) for text in sorted({each.replace(f"{study.path}/", "") for each in study.check()})]
     tables = [
         table("Runs that failed, by reason", ("reason", "runs", "for example"), failed, (1,), MOST),
         table("Runs that diverged", ("task", "gap", "cell", "runs", "at update"), diverged, (1, 3, 4), MOST),

@@ -49,6 +49,7 @@ def test_a_wheel_holds_the_project_and_nothing_of_the_workshop(built: Path) -> N
         assert files
         assert {f"{inside}/{name}" for name in files} <= names
     assert "hydra_plugins/lrd_plugin.py" in names
+    assert {f"lrd/report/{path.name}" for path in (ROOT / "lrd" / "report").iterdir() if path.is_file()} <= names
     tops = {name.split("/")[0] for name in names}
     assert {top for top in tops if not top.endswith(".dist-info")} == {"lrd", "hydra_plugins"}
     assert not [name for name in names if "__pycache__" in name]
@@ -64,6 +65,8 @@ def test_an_installed_wheel_trains_a_study_and_draws_it_elsewhere(built: Path, t
     drawn = run([*lrd, "figures", "runs/demo"], tmp_path).stdout.split()
     assert "runs/demo/figures/gradient_flow.pdf" in drawn
     assert all((tmp_path / path).stat().st_size > 0 for path in drawn)
+    run([*lrd, "report", "runs/demo", "--no-pdf"], tmp_path)
+    assert "How to read it" in (tmp_path / "runs" / "demo" / "report" / "report.html").read_text()
 
 
 def test_the_installed_command_is_the_checkouts(tmp_path: Path) -> None:
