@@ -17,6 +17,7 @@ COMMANDS = {
     "sync": ("STUDY [--dry-run]", "send the wandb server what it lacks, from the records"),
     "probe": ("STUDY [probe=NAME] [--at start,end] [--where SQL]", "look inside runs that are trained already"),
     "check": ("FILE.py:CLASS", "whether a cell or task of yours keeps the protocol, line by line"),
+    "claims": ("STUDY [--claims FILE] [--filter SQL]", "what a study claims, and what its records say of it"),
     "figures": ("STUDY [--out FOLDER] [--filter SQL]", "draw every figure of a study, or of some of its runs"),
     "report": ("STUDY [--out FOLDER] [--filter SQL]", "the study as one page, HTML and PDF, with figures and claims"),
 }

@@ -1,8 +1,9 @@
 """Claims held against the records of a study.
 
-Many are checked, so each has an interval at 1 - 0.05 / (their number): whatever depends on what, the chance that any of
-them misses what it estimates stays below 5 % (Bonferroni). Runs count as independent, or pairs of runs where a claim
-compares two groups over the same seeds.
+Many are checked, so each has an interval at 1 - 0.05 / (their number): however they depend on each other, the chance
+that any of them misses what it estimates stays below 5 % (Bonferroni), as far as each interval has its level. Runs
+count as independent of each other, pairs of runs where a claim compares two groups over the same seeds, or units where
+it says what makes one (``per``).
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from lrd.findings.claim import Claim
 from lrd.findings.estimate import Estimate, Measure, nothing, runs, short
 from lrd.findings.finding import UNDECIDED, Finding, verdict
 from lrd.findings.gaps import critical_gap_of_runs, wall_of_runs
-from lrd.findings.groups import BrokenError, Group, NotYetError, group, pairs
+from lrd.findings.groups import BrokenError, Group, NotYetError, group, pairs, units
 from lrd.findings.middles import mean_of_runs, median_of_runs, trend_of_runs
 from lrd.findings.shares import share_of_runs
 from lrd.findings.times import mean_updates, median_updates, solving_rate
@@ -57,7 +58,7 @@ def _check(claim: Claim, study: Study, level: float, claims: int) -> Finding:
     said = verdict(claim, found.low, found.high)
     reason = ""
     if said == UNDECIDED:
-        reason = found.why or f"the interval lies on both sides of what is claimed, {claim.claimed}"
+        reason = found.why or f"the interval does not lie wholly on one side: {claim.claimed} is claimed"
         reason += _shortfall(groups, claim)
     return Finding(
         name=claim.name,
@@ -79,11 +80,12 @@ def _estimate(claim: Claim, groups: Sequence[Group], level: float) -> Estimate:
     for key, each in zip(("of", "than"), groups, strict=False):
         if not each.size:
             raise NotYetError(f"no run meets {key}: {getattr(claim, key)}")
-    first, second = groups[0], groups[1] if len(groups) > 1 else None
-    if second is None:
-        return _MEASURES[claim.measure](first, None, None, level)
-    if both := set(first.run_id) & set(second.run_id):
+    if len(groups) > 1 and (both := set(groups[0].run_id) & set(groups[1].run_id)):
         raise BrokenError(f"than: {runs(len(both))} are in both groups; say of and than so that none is")
+    first, *others = (units(claim, each) for each in groups)
+    if not others:
+        return _MEASURES[claim.measure](first, None, None, level)
+    (second,) = others
     return _MEASURES[claim.measure](first, second, pairs(claim, first, second), level)
 
 

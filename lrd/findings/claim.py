@@ -19,6 +19,8 @@ number      the number of one run: SQL over the columns of ``runs``, such as ``t
 table       of what table of a probe instead, such as ``gradient_fit``; then ``number`` is one number of all rows of one
             run (``avg(slope)``) among those of ``at`` (start, end: the looks before and after training, or all) that
             meet ``rows``
+per         columns whose values make one unit of all runs that share them, with the mean of their numbers: [task, seed],
+            for runs of one seed that begin with the same weights are not independent. For median and mean
 against     for ``trend``: the number that is to grow, as ``number`` over ``runs``
 pair        columns by which the runs of the two groups are paired: [seed, cell_gain]. Default: by seed, or by task,
             convention, gap and seed, where both groups have the same of these once each; else, and for [], not
@@ -50,7 +52,7 @@ DIRECTIONS = ("above", "below", "within")
 MOMENTS = ("start", "end", "all")
 
 _TEXTS = ("says", "measure", "of", "than", "number", "table", "rows", "at", "against")
-_KEYS = (*_TEXTS, "pair", *DIRECTIONS)
+_KEYS = (*_TEXTS, "per", "pair", *DIRECTIONS)
 _NUMBERED = frozenset({"share", "median", "mean", "trend"})  # measures of a number of each run
 _ALONE = frozenset({"trend", "median_updates", "wall"})  # of one group
 
@@ -75,6 +77,7 @@ class Claim:
     rows: str = ""
     at: str = "end"
     against: str = ""
+    per: tuple[str, ...] = ()
     pair: tuple[str, ...] | None = None
 
     @property
@@ -122,13 +125,17 @@ def _claim(name: str, statement: Any) -> Claim:
     for key, example in (("says", "The LSTM solves it."), ("measure", "share"), ("of", "cell = 'lstm'")):
         if key not in texts:
             raise ClaimError(f"{key} is missing, for example {key}: {example}")
-    _check(texts, pairs="pair" in given)
+    _check(texts)
+    columns = {key: _columns(key, given[key]) for key in ("per", "pair") if key in given}
+    if "per" in columns and texts["measure"] not in ("median", "mean"):
+        raise ClaimError("per: there is a mean of the numbers of several runs for measure: median and mean alone")
+    if "pair" in columns and ("than" not in texts or "per" in columns):
+        raise ClaimError("pair: goes with a second group, than, and without per, by which units are paired already")
     direction, bounds = _side(given)
-    pair = _pair(given["pair"]) if "pair" in given else None
-    return Claim(name=name, direction=direction, bounds=bounds, pair=pair, **texts)
+    return Claim(name=name, direction=direction, bounds=bounds, **columns, **texts)  # type: ignore[arg-type]
 
 
-def _check(texts: Mapping[str, str], pairs: bool) -> None:
+def _check(texts: Mapping[str, str]) -> None:
     """Whether the keys go together."""
     measure = texts["measure"]
     if measure not in MEASURES:
@@ -152,8 +159,6 @@ def _check(texts: Mapping[str, str], pairs: bool) -> None:
         raise ClaimError(f"than: {measure} is of one group; claim something of each, or take another measure")
     if measure == "solving_rate" and "than" not in texts:
         raise ClaimError("than is missing: solving_rate is that of one group over that of another")
-    if pairs and "than" not in texts:
-        raise ClaimError("pair: there is nothing to pair without a second group, than")
 
 
 def _side(given: Mapping[str, Any]) -> tuple[str, tuple[float, float]]:
@@ -193,9 +198,9 @@ def _text(key: str, value: Any) -> str:
     return " ".join(value.split())
 
 
-def _pair(value: Any) -> tuple[str, ...]:
+def _columns(key: str, value: Any) -> tuple[str, ...]:
     if not isinstance(value, list | tuple) or not all(isinstance(each, str) and each.isidentifier() for each in value):
-        raise ClaimError(f"pair: must be a list of columns of runs, for example [seed, cell_gain], got {_short(value)}")
+        raise ClaimError(f"{key}: must be a list of columns of runs, for example [task, seed], got {_short(value)}")
     return tuple(value)
 
 

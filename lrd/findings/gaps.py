@@ -38,8 +38,8 @@ def wall_of_runs(first: Group, second: Group | None, pairs: Pairs | None, level:
     for gap in tried:
         flags = first.solved[gaps == gap]
         known = int(np.nansum(flags))
-        lows[int(gap)] = share(known, flags.size, each)
-        highs[int(gap)] = share(known + int(np.isnan(flags).sum()), flags.size, each)
+        lows[int(gap)] = share(known, flags.size, each, exact=True)
+        highs[int(gap)] = share(known + int(np.isnan(flags).sum()), flags.size, each, exact=True)
     worst, best = wall(lows), wall(highs)
     high = inf if best.high == best.tried else best.high or 0
     return Estimate(worst.gap or 0, worst.low or 0, high, f"wall of {runs(first.size)} at {tried.size} gaps")

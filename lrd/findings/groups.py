@@ -7,7 +7,7 @@ dropped: every measure takes it for whatever would speak most against a verdict,
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -19,13 +19,24 @@ from lrd.probes import PROBES
 from lrd.records import Study
 from lrd.records.ask import NoColumnError, ask
 from lrd.records.files import RecordError
+from lrd.spec import OPTIMIZERS, kinds_of
 
 Floats = NDArray[np.float64]
 
 #: The probe that fills each table.
 TABLES = {table: name for name, probe in PROBES.items() for table in probe.tables()}
 
-_BY_SEED = ("seed",)
+#: Columns of ``runs`` that are there only where some cell, task or optimiser has the option.
+OPTIONS = frozenset(
+    f"{group}_{field.name}"
+    for group, kinds in (("cell", kinds_of("cell")), ("task", kinds_of("task")), ("optimizer", OPTIMIZERS))
+    for kind in kinds.values()
+    for field in fields(kind)
+)
+
+KNOWN_TABLES = {"metrics", *TABLES}
+
+_KNOWN = ("run_id", "state", "outcome", "solved", "update", "solved_at", "max_updates")
 _BY_TASK = ("task", "convention", "gap", "seed")
 _LOOKS = {"start": '"update" = 0', "end": '"update" > 0 and "update" = ended', "all": "true"}
 
@@ -55,12 +66,17 @@ class Group:
     value: Floats
     against: Floats
     places: list[tuple[object, ...]]  # task, convention, gap, seed
-    keys: list[tuple[object, ...]]  # by which the claim pairs
+    keys: list[tuple[object, ...]]  # by which the claim pairs, or makes units
+    unit: str = "run"
 
     @property
     def size(self) -> int:
-        """How many runs there are."""
+        """How many runs, or units, there are."""
         return len(self.places)
+
+    def named(self, plural: str = "s") -> str:
+        """``1 run``, ``5 runs``, ``5 units``."""
+        return f"{self.size} {self.unit}{'' if self.size == 1 else plural}"
 
 
 def group(study: Study, claim: Claim, condition: str) -> Group:
@@ -69,14 +85,7 @@ def group(study: Study, claim: Claim, condition: str) -> Group:
     Raises:
         NotYetError, BrokenError: what the records lack, or what is wrong with the claim.
     """
-    known = ("run_id", "state", "outcome", "solved", "update", "solved_at", "max_updates")
-    by = (*_BY_TASK, *(claim.pair or ()))
-    columns = [f'"{name}" as _{name}' for name in known] + [f'"{name}" as _by{i}' for i, name in enumerate(by)]
-    number = "0" if claim.table else claim.number or "solved"
-    columns += [
-        f"cast(({text}) as double) as {name}" for name, text in (("_value", number), ("_against", claim.against or "0"))
-    ]
-    found = _asked(study, claim, f"select {', '.join(columns)} from runs where ({condition}) order by _run_id")
+    found = _asked(study, claim, query_of_runs(claim, condition))
     run_ids = found["_run_id"].tolist()
 
     def number_of(name: str) -> Floats:
@@ -86,7 +95,7 @@ def group(study: Study, claim: Claim, condition: str) -> Group:
     if claim.table:
         looked = _looked(study, claim)
         value = np.array([looked.get(run_id, np.nan) for run_id in run_ids], dtype=np.float64)
-    places = list(zip(*(found[f"_by{i}"].tolist() for i in range(len(by))), strict=True))
+    places = list(zip(*(found[f"_by{i}"].tolist() for i in range(len(_by(claim)))), strict=True))
     return Group(
         run_id=run_ids,
         state=found["_state"].tolist(),
@@ -102,6 +111,24 @@ def group(study: Study, claim: Claim, condition: str) -> Group:
     )
 
 
+def units(claim: Claim, of_runs: Group) -> Group:
+    """The runs that agree in the columns of ``per`` as one, with the mean of their numbers: one unknown, it is too."""
+    if not claim.per:
+        return of_runs
+    members: dict[tuple[object, ...], list[int]] = {}
+    for index, key in enumerate(of_runs.keys):
+        members.setdefault(key, []).append(index)
+    means = {key: float(of_runs.value[mine].mean()) for key, mine in members.items()}
+    first = [mine[0] for mine in members.values()]
+    return replace(
+        of_runs,
+        value=np.array(list(means.values())),
+        places=[of_runs.places[index] for index in first],
+        keys=list(means),
+        unit="unit",
+    )
+
+
 def pairs(claim: Claim, first: Group, second: Group) -> tuple[list[int], list[int]] | None:
     """Which run of the first group goes with which of the second, as indices; None where they are not paired.
 
@@ -111,26 +138,50 @@ def pairs(claim: Claim, first: Group, second: Group) -> tuple[list[int], list[in
     if claim.pair == ():
         return None
     ways = [([place[3:] for place in g.places], g.places) for g in (first, second)]
-    for one, other in [(first.keys, second.keys)] if claim.pair else zip(*ways, strict=True):
+    named = claim.per or claim.pair
+    for one, other in [(first.keys, second.keys)] if named else zip(*ways, strict=True):
         if len(set(one)) == len(one) == len(other) and set(one) == set(other):
             where = {key: index for index, key in enumerate(other)}
             return list(range(len(one))), [where[key] for key in one]
     if claim.pair:
-        raise BrokenError(
-            f"pair: {', '.join(claim.pair)} do not pair the runs one to one; name more columns, or none: []"
-        )
+        by = ", ".join(claim.pair)
+        raise BrokenError(f"pair: {by} do not pair the runs one to one; name more columns, or none: []")
     return None
 
 
-def _looked(study: Study, claim: Claim) -> dict[str, float]:
-    """The number of the rows of each run that was looked at."""
-    query = f"""
+def query_of_runs(claim: Claim, condition: str) -> str:
+    """SQL for what a claim wants to know of the runs that meet a condition."""
+    columns = [f'"{name}" as _{name}' for name in _KNOWN]
+    columns += [f'"{name}" as _by{place}' for place, name in enumerate(_by(claim))]
+    number = "0" if claim.table else claim.number or "solved"
+    columns += [f"cast(({number}) as double) as _value", f"cast(({claim.against or 0}) as double) as _against"]
+    return f"select {', '.join(columns)} from runs where ({condition}) order by _run_id"
+
+
+def query_of_table(claim: Claim) -> str:
+    """SQL for the number that a claim takes from the rows of each run in a probe's table."""
+    return f"""
         select run_id as _run_id, cast(({claim.number}) as double) as _value from (
             select looked.*, ended from {claim.table} as looked
             join (select run_id, case when state = 'finished' then "update" end as ended from runs) using (run_id)
         ) where {_LOOKS[claim.at]} and ({claim.rows or "true"}) group by all order by all
     """
-    found = _asked(study, claim, query)
+
+
+def check_table(claim: Claim) -> None:
+    """Raise ``BrokenError`` where the claim's table is one that nothing fills."""
+    if claim.table and claim.table not in KNOWN_TABLES:
+        raise BrokenError(f"table: {not_a_choice(claim.table, sorted(KNOWN_TABLES))}")
+
+
+def _by(claim: Claim) -> tuple[str, ...]:
+    return (*_BY_TASK, *(claim.per or claim.pair or ()))
+
+
+def _looked(study: Study, claim: Claim) -> dict[str, float]:
+    """The number of the rows of each run that was looked at."""
+    check_table(claim)
+    found = _asked(study, claim, query_of_table(claim))
     run_ids = found["_run_id"].tolist()
     if len(set(run_ids)) < len(run_ids):
         raise BrokenError(f"number: {claim.number!r} gives several numbers of one run; take one, such as avg(...)")
@@ -138,18 +189,14 @@ def _looked(study: Study, claim: Claim) -> dict[str, float]:
 
 
 def _asked(study: Study, claim: Claim, query: str) -> dict[str, Any]:
-    named = {name for name in TABLES if re.search(rf"\b{name}\b", query, re.IGNORECASE)}
-    for name in sorted(named | ({claim.table} if claim.table else set())):
-        if name not in TABLES.keys() | set(study.tables):
-            known = sorted({"metrics", *TABLES})
-            raise BrokenError(f"table: {not_a_choice(name, known)}")
-        if name in TABLES and _empty(study, name):
-            raise NotYetError(
-                f"no run was looked at by the probe {TABLES[name]}: lrd probe {study.path} probe={TABLES[name]}"
-            )
+    for name, probe in TABLES.items():
+        if re.search(rf"\b{name}\b", query, re.IGNORECASE) and _empty(study, name):
+            raise NotYetError(f"no run was looked at by the probe {probe}: lrd probe {study.path} probe={probe}")
     try:
         return ask(study, query)
     except NoColumnError as error:
+        if error.column in OPTIONS:
+            raise NotYetError(f"no run here has the option {error.column}") from error
         if not len(ask(study, "select run_id from runs where state = 'finished'")["run_id"]):
             raise NotYetError(f"no run is finished, and only then is there {error.column!r}") from error
         raise BrokenError(str(error)) from error
@@ -158,6 +205,4 @@ def _asked(study: Study, claim: Claim, query: str) -> dict[str, Any]:
 
 
 def _empty(study: Study, table: str) -> bool:
-    if table not in study.tables:
-        return True
-    return not len(ask(study, f"select run_id from {table} limit 1")["run_id"])
+    return table not in study.tables or not len(ask(study, f"select run_id from {table} limit 1")["run_id"])

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from lrd.findings.estimate import Estimate, Pairs, nothing, runs, too_few
+from lrd.findings.estimate import Estimate, Pairs, nothing, too_few
 from lrd.findings.groups import Floats, Group
 from lrd.stats import differences, mean_interval, median_interval, shift, tau, welch
 
@@ -16,7 +16,7 @@ from lrd.stats import differences, mean_interval, median_interval, shift, tau, w
 def median_of_runs(first: Group, second: Group | None, pairs: Pairs | None, level: float) -> Estimate:
     """From order statistics; of a difference that of the pairs' differences, or Hodges and Lehmann's shift."""
     if second is None:
-        return _median(first.value, first.value, f"median of {runs(first.size)}", "runs", level)
+        return _median(first.value, first.value, f"median of {first.named()}", f"{first.unit}s", level)
     one, other = first.value, second.value
     if pairs:
         one, other = one[pairs[0]], other[pairs[1]]
@@ -25,26 +25,25 @@ def median_of_runs(first: Group, second: Group | None, pairs: Pairs | None, leve
         return _median(low, high, f"median difference of {len(one)} pairs", "pairs", level, differences(one, other))
     worst = shift(_extreme(one, -np.inf), _extreme(other, np.inf), level)
     best = shift(_extreme(one, np.inf), _extreme(other, -np.inf), level)
-    of = f"shift between {runs(one.size)} and {other.size}"
+    of = f"shift between {first.named()} and {second.size}"
     found = shift(one, other, level)
     if worst.attainable < level:
-        most = f"at most at {100 * worst.attainable:.4g} %"
-        return nothing(
-            f"{one.size} and {other.size} runs give an interval {most}, not {100 * level:.4g} %", found.shift, of
-        )
+        sizes = f"{one.size} and {other.size} {first.unit}s"
+        most = f"of a shift at most at {100 * worst.attainable:.4g} %, not {100 * level:.4g} %"
+        return nothing(f"{sizes} give an interval {most}", found.shift, of)
     return Estimate(found.shift, worst.low, best.high, of)
 
 
 def mean_of_runs(first: Group, second: Group | None, pairs: Pairs | None, level: float) -> Estimate:
     """Student's interval; of a difference that of the pairs' differences, or Welch's."""
     if second is None:
-        found, of = mean_interval(first.value, level), f"mean of {runs(first.size)}"
+        found, of = mean_interval(first.value, level), f"mean of {first.named()}"
     elif pairs:
         found = mean_interval(differences(first.value[pairs[0]], second.value[pairs[1]]), level)
         of = f"mean difference of {first.size} pairs"
     else:
         found = welch(mean_interval(first.value, level), mean_interval(second.value, level))
-        of = f"difference of means of {runs(first.size)} and {second.size}"
+        of = f"difference of means of {first.named()} and {second.size}"
     if found.missing:
         return nothing(f"{found.missing} without the number", found.mean, of)
     why = "" if found.error == found.error else "no spread to tell of: too few runs, all alike, or an infinite number"

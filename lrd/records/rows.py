@@ -65,6 +65,11 @@ def read_row(folder: Path) -> dict[str, Any]:
     return _row(run, spec, task, status, summary)
 
 
+def planned_row(run: Mapping[str, Any]) -> dict[str, Any]:
+    """The row that a run will have, of which nothing is recorded yet, from what its run.json will hold."""
+    return _row(run, run["spec"], run["task"], None, None)
+
+
 def only_claimed(folder: Path) -> bool:
     """Whether a folder was claimed for a run that is not begun yet."""
     return (folder / "claim.json").exists() and not (folder / schema.RUN).exists()

@@ -1,6 +1,6 @@
 """The difference of the shares of two groups of runs that share no seeds.
 
-Method 10 of Newcombe (1998), "Interval estimation for the difference between independent proportions: comparison of
+The interval is method 10 of Newcombe (1998), "Interval estimation for the difference between independent proportions: comparison of
 eleven methods", Statistics in Medicine 17, p. 873: Wilson's bounds of both shares, squared and added. Its sister for
 pairs is ``lrd.stats.paired_shares``.
 """
@@ -8,18 +8,24 @@ pairs is ``lrd.stats.paired_shares``.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import hypot
+from math import hypot, nan
+
+from scipy.stats import fisher_exact
 
 from lrd.stats.proportions import Share
 
 
 @dataclass(frozen=True)
 class ShareDifference:
-    """First minus second share, between ``low`` and ``high``; NaN where either has no runs."""
+    """First minus second share, between ``low`` and ``high``; ``p`` of Fisher's exact test, two-sided.
+
+    NaN where either has no runs.
+    """
 
     difference: float
     low: float
     high: float
+    p: float
 
 
 def share_difference(first: Share, second: Share) -> ShareDifference:
@@ -33,4 +39,6 @@ def share_difference(first: Share, second: Share) -> ShareDifference:
     difference = first.share - second.share
     low = difference - hypot(first.share - first.low, second.high - second.share)
     high = difference + hypot(first.high - first.share, second.share - second.low)
-    return ShareDifference(difference, low, high)
+    table = [[each.successes, each.count - each.successes] for each in (first, second)]
+    p = float(fisher_exact(table).pvalue) if first.count and second.count else nan
+    return ShareDifference(difference, low, high, p)
