@@ -6,18 +6,18 @@ import sys
 from pathlib import Path
 
 from lrd.commands import fail, study_parser
-from lrd.commands.drawing import figure_scripts
 
 
 def run(arguments: list[str]) -> int:
     """Draw every figure of a study from its records."""
+    from lrd.paths import analysis_module
     from lrd.records import RecordError, open_study
 
     parser = study_parser("figures")
     parser.add_argument("--out", type=Path, help="folder for the files (default: figures/ inside the study)")
     parser.add_argument("--filter", help="of which runs, in SQL: \"cell = 'lstm' and gap >= 50\"")
     given = parser.parse_args(arguments)
-    common = figure_scripts()
+    common = analysis_module("common")
     try:
         study = open_study(given.study, given.filter)
         drawn, missing = common.draw_all(study, given.out or given.study / "figures")

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from lrd.commands import fail, study_parser
-from lrd.commands.drawing import figure_scripts
 
 
 def run(arguments: list[str]) -> int:
@@ -20,6 +19,7 @@ def run(arguments: list[str]) -> int:
     given = parser.parse_args(arguments)
 
     from lrd.findings import ClaimError
+    from lrd.paths import analysis_module
     from lrd.records import RecordError, open_study
     from lrd.records.files import write_bytes
     from lrd.report import Drawn, PdfError, page, write_pdf
@@ -29,7 +29,7 @@ def run(arguments: list[str]) -> int:
         findings, unreadable = _findings(given.claims, study)
         out = given.out or given.study / "report"
         out.mkdir(parents=True, exist_ok=True)  # before the figures, which take the time
-        scripts = figure_scripts()
+        scripts = analysis_module("common")
         paths, missing = scripts.draw_all(study, out / "figures")
         html = page(study, Drawn(paths, missing, scripts.figure_scripts()), findings, unreadable, given.filter)
         write_bytes(out / "report.html", html.encode())

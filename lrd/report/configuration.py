@@ -8,7 +8,7 @@ from typing import Any
 
 from lrd.records import Study
 from lrd.report.option_names import option_names
-from lrd.report.runs import rows
+from lrd.report.runs import natural, rows
 from lrd.report.table import Table, spelled, table, whole
 
 MOST_VALUES = 12  # of one option, each on a row of its own; of more, the range
@@ -84,7 +84,7 @@ def _boxes(uses: Sequence[_Use], everybody: set[tuple[str, str]]) -> list[list[_
     tasks, cells = {use.task for use in uses}, {use.cell for use in uses}
     if {(use.task, use.cell) for use in uses} == {at for at in everybody if at[0] in tasks and at[1] in cells}:
         return [list(uses)]
-    return [[use for use in uses if use.cell == cell] for cell in sorted(cells)]
+    return [[use for use in uses if use.cell == cell] for cell in sorted(cells, key=natural)]
 
 
 def _line(name: str, value: str, uses: Sequence[_Use], everybody: set[tuple[str, str]]) -> tuple[str, ...]:
@@ -95,7 +95,7 @@ def _line(name: str, value: str, uses: Sequence[_Use], everybody: set[tuple[str,
 
 
 def _those(some: Iterable[str], every: set[str]) -> str:
-    names = sorted(set(some))
+    names = sorted(set(some), key=natural)
     if len(names) == len(every) > 1:
         return "all"
     return ", ".join(names) if len(names) <= MOST_VALUES else f"{len(names)} of {len(every)}"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lrd.records import Study
-from lrd.report.runs import rows
+from lrd.report.runs import natural, rows
 from lrd.report.table import Table, spelled, table, whole
 
 _RUNS = """
@@ -43,7 +43,7 @@ def costs(study: Study, found: Mapping[str, Mapping[str, Any]]) -> Table:
             cost.held += seconds * width
     longest = max((cost.held for cost in tally.values()), default=0.0)
     unit, name = (_HOUR, "hours") if longest >= _HOUR else (60.0, "minutes")
-    order = sorted(tally, key=lambda key: (key[0] == "all", key))
+    order = sorted(tally, key=lambda key: (key[0] == "all", key[0], natural(key[1]), key[2]))
     lines = []
     for key in order:
         task, cell, kind = key

@@ -28,5 +28,9 @@ def write_pdf(html: str, path: Path) -> None:
     except OSError:  # its own import opens Pango
         raise PdfError(f"{path.name} was not written: {NO_PANGO}") from None
     page = weasyprint.HTML(string=html, url_fetcher=weasyprint.URLFetcher(allowed_protocols={"data"}))
-    # An identifier of its own would be drawn at random.
-    write_atomic(path, lambda temporary: page.write_pdf(temporary, pdf_variant="pdf/ua-1", pdf_identifier=b"lrd"))
+    options = {
+        "pdf_variant": "pdf/ua-1",
+        "pdf_identifier": b"lrd",  # it would be drawn at random
+        "presentational_hints": True,  # the width of pictures
+    }
+    write_atomic(path, lambda temporary: page.write_pdf(temporary, **options))

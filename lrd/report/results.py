@@ -7,14 +7,14 @@ from math import isinf, nan
 import numpy as np
 
 from lrd.records import Study
-from lrd.report.runs import rows
+from lrd.report.runs import in_order, natural, rows
 from lrd.report.table import Table, percent, plural, spelled, table, whole
 from lrd.stats import kaplan_meier, median_time, solve_share, times_to_solve
 
 _GROUPS = """
 select panel, gap, label, list(state order by run_id), list(outcome order by run_id), list("update" order by run_id),
     list(solved_at order by run_id), list(max_updates order by run_id)
-from named group by all order by all
+from named group by all
 """
 _HEADER = ("task", "gap", "cell", "runs", "solved", "share", "95 % interval", "median updates", "not solved")
 
@@ -22,7 +22,7 @@ _HEADER = ("task", "gap", "cell", "runs", "solved", "share", "95 % interval", "m
 def results(study: Study) -> Table:
     """Share solved with Wilson's interval, and the Kaplan-Meier median of the updates to solve."""
     lines = []
-    for panel, gap, label, states, outcomes, *columns in rows(study, _GROUPS):
+    for panel, gap, label, states, outcomes, *columns in in_order(rows(study, _GROUPS)):
         share = solve_share(states, outcomes)
         done, solved_at, given = (np.array([nan if v is None else v for v in column], float) for column in columns)
         median = median_time(kaplan_meier(*vars(times_to_solve(states, outcomes, done, solved_at, given)).values()))
@@ -48,7 +48,7 @@ def headline(study: Study) -> str:
     ((count, tasks, cells, seeds, states, outcomes),) = rows(
         study,
         """
-        select count(*), list_sort(list(distinct panel)), list_sort(list(distinct label)), count(distinct seed),
+        select count(*), list(distinct panel), list(distinct label), count(distinct seed),
             list(state), list(outcome) from named
         """,
     )
@@ -63,5 +63,5 @@ def headline(study: Study) -> str:
 
 def _some(names: list[str], kind: str) -> str:
     """``2 cells (lstm, rnn)``; of many the number alone."""
-    shown = [str(name) for name in names if name is not None]
+    shown = sorted((str(name) for name in names if name is not None), key=natural)
     return plural(len(shown), kind) + (f" ({', '.join(shown)})" if len(shown) <= 12 else "")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lrd.records import Study
-from lrd.report.runs import rows
+from lrd.report.runs import in_order, rows
 from lrd.report.table import Table, spelled, table, whole
 
 MOST = 30  # rows of each table: the rest is counted
@@ -29,11 +29,11 @@ def shortfall(study: Study) -> list[Table]:
     ]
     diverged = [
         (str(panel), spelled(gap), str(label), whole(count), _between(first, last))
-        for panel, gap, label, count, first, last in rows(study, _DIVERGED)
+        for panel, gap, label, count, first, last in in_order(rows(study, _DIVERGED))
     ]
     unfinished = [
         (str(panel), spelled(gap), str(label), state, whole(count), whole(int(done)), _at_most(given))
-        for panel, gap, label, state, count, done, given in rows(study, _UNFINISHED)
+        for panel, gap, label, state, count, done, given in in_order(rows(study, _UNFINISHED))
     ]
     left_out = [(_cut(text),) for text in sorted({each.replace(f"{study.path}/", "") for each in study.check()})]
     tables = [

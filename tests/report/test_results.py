@@ -55,6 +55,13 @@ def test_labels_and_conventions_tell_rows_apart() -> None:
     ]
 
 
+def test_labels_stand_in_the_order_of_the_figures() -> None:
+    rows = [{"cell_label": f"bias {n}", "gap": gap} for n in (2, 10, -1, -2) for gap in (100, 20)]
+    assert [row[1:3] for row in results(study_of(*rows)).rows] == [
+        (gap, f"bias {n}") for gap in ("20", "100") for n in (-2, -1, 2, 10)
+    ]
+
+
 @pytest.mark.parametrize(
     ("rows", "said"),
     [
