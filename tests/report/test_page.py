@@ -155,14 +155,14 @@ def test_a_study_that_has_just_begun(tmp_path: Path, drawn: Drawn) -> None:
 
 
 def test_no_table_has_a_row_a_run(drawn: Drawn) -> None:
-    """Of 400 runs that differ in everything, as rows of the table ``runs``: no folder is there to be read."""
+    """Of 200 runs that differ in everything, as rows of the table ``runs``: no folder is there to be read."""
     rows = [
         {"run_id": f"r{n}", "task": "copy", "gap": n, "cell": f"c{n}", "cell_label": f"c{n}", "seed": n}
         | {"state": ("failed", "finished")[n % 2], "outcome": (None, "diverged")[n % 2], "message": f"reason {n}"}
         | {"update": 5, "max_updates": 9, "diverged_at": n, "seconds": 1.0, "optimizer_lr": 0.1 * n}
-        for n in range(400)
+        for n in range(200)
     ]
     seen = Seen(page(Study(Path("/nowhere/big"), rows, [f"problem {n}" for n in range(400)]), drawn))
     assert max(len(table) for table in seen.tables.values()) <= 151
     assert seen.text.count("370 more rows not shown here.") == 1  # of 400 problems 30 are shown
-    assert seen.text.count("170 more rows not shown here.") == 2  # of 200 failures and of 200 divergences
+    assert seen.text.count(" 70 more rows not shown here.") == 2  # of 100 failures and of 100 divergences
