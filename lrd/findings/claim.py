@@ -19,8 +19,8 @@ number      the number of one run: SQL over the columns of ``runs``, such as ``t
 table       of what table of a probe instead, such as ``gradient_fit``; then ``number`` is one number of all rows of one
             run (``avg(slope)``) among those of ``at`` (start, end: the looks before and after training, or all) that
             meet ``rows``
-per         columns whose values make one unit of all runs that share them, with the mean of their numbers: [task, seed],
-            for runs of one seed that begin with the same weights are not independent. For median and mean
+per         columns whose values make one unit of all runs that share them, with the mean of their numbers: [task, seed]
+            where runs of one seed begin with the same weights and so depend on each other. For median and mean
 against     for ``trend``: the number that is to grow, as ``number`` over ``runs``
 pair        columns by which the runs of the two groups are paired: [seed, cell_gain]. Default: by seed, or by task,
             convention, gap and seed, where both groups have the same of these once each; else, and for [], not

@@ -38,6 +38,8 @@ def runs(count: int) -> str:
 
 def short(value: float) -> str:
     """Three digits, without an exponent where that reads well."""
+    if abs(value) < 1e-9:  # beside 0, as a bound is that an exact test keeps there
+        return "0"
     return f"{value:.0f}" if 1000 <= abs(value) < 1e6 else f"{value:.3g}"
 
 

@@ -17,6 +17,8 @@ from lrd.findings.estimate import Estimate, Pairs, runs
 from lrd.findings.groups import Floats, Group
 from lrd.stats import PairedShares, Share, ShareDifference, paired_shares, share, share_difference
 
+_BEYOND = 1e-12
+
 
 def share_of_runs(first: Group, second: Group | None, pairs: Pairs | None, level: float) -> Estimate:
     """The share of one group, or the difference of two."""
@@ -42,10 +44,10 @@ def share_of_runs(first: Group, second: Group | None, pairs: Pairs | None, level
 
 
 def _reaching(found: PairedShares | ShareDifference, level: float) -> tuple[float, float]:
-    """Bounds of a difference, as far as 0 where the exact test does not exclude it."""
+    """Bounds of a difference, just beyond 0 where the exact test does not exclude it."""
     if found.p < 1 - level:
         return found.low, found.high
-    return min(found.low, 0.0), max(found.high, 0.0)
+    return min(found.low, -_BEYOND), max(found.high, _BEYOND)
 
 
 def _filled(flags: Floats, unknown: float) -> Floats:

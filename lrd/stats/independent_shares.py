@@ -1,8 +1,8 @@
 """The difference of the shares of two groups of runs that share no seeds.
 
-The interval is method 10 of Newcombe (1998), "Interval estimation for the difference between independent proportions: comparison of
-eleven methods", Statistics in Medicine 17, p. 873: Wilson's bounds of both shares, squared and added. Its sister for
-pairs is ``lrd.stats.paired_shares``.
+The interval is method 10 of Newcombe (1998), "Interval estimation for the difference between independent proportions:
+comparison of eleven methods", Statistics in Medicine 17, p. 873: Wilson's bounds of both shares, squared and added. Its
+sister for pairs is ``lrd.stats.paired_shares``.
 """
 
 from __future__ import annotations

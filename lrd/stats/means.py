@@ -14,6 +14,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.stats import t
 
+_ROUNDING = 1e-12  # the spread that it may leave among equal values, relative to them
+
 
 @dataclass(frozen=True)
 class Mean:
@@ -45,8 +47,8 @@ def mean_interval(values: ArrayLike, level: float = 0.95) -> Mean:
     if n < 2 or not np.isfinite(known).all():
         with np.errstate(invalid="ignore"):  # of both infinities
             return student(float(known.mean()) if n else nan, nan, nan, n, missing, level)
-    # Of equal values, rounding may leave a spread.
-    error = float(known.std(ddof=1)) / sqrt(n) if np.ptp(known) else nan
+    spread = float(known.std(ddof=1))
+    error = spread / sqrt(n) if spread > _ROUNDING * float(np.abs(known).max()) else nan
     return student(float(known.mean()), error, n - 1, n, missing, level)
 
 
