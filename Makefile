@@ -7,7 +7,7 @@ JOBS ?= auto
 RUNS ?= runs
 ARGS ?=
 
-.PHONY: help demo test lint types bench bench-sweep bench-plan bench-pack clean
+.PHONY: help demo paper test lint types bench bench-sweep bench-plan bench-pack clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -24,6 +24,10 @@ help: ## this list
 demo: .venv ## a small real sweep and its figures, about two minutes on two cores
 	$(BIN)/lrd train experiment=demo runs_dir=$(RUNS) $(ARGS)
 	$(BIN)/lrd figures $(RUNS)/demo
+
+paper: .venv ## the same study as a report, one page in HTML and PDF
+	$(BIN)/lrd train experiment=demo runs_dir=$(RUNS) $(ARGS)
+	$(BIN)/lrd report $(RUNS)/demo
 
 test: .venv ## the tests
 	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal

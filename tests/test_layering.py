@@ -25,6 +25,8 @@ PLACES = {
     "submitit": ("lrd/sweeps/slurm_submit.py",),
     "scipy": ("lrd/stats/", "analysis/"),
     "yaml": ("lrd/findings/",),
+    "jinja2": ("lrd/report/",),
+    "weasyprint": ("lrd/report/pdf.py",),
     "sklearn": ("lrd/tasks/digits.py",),  # when its images are first asked for
 }
 

@@ -22,7 +22,7 @@ OUTCOMES = ("solved", "unsolved", "diverged")
 HOW = ("kernel", "hardware", "pack_size", "resumed")
 
 #: Folders inside a study that are no runs.
-NOT_RUNS = frozenset({"wandb", "figures", "logs", "slurm"})
+NOT_RUNS = frozenset({"wandb", "figures", "report", "logs", "slurm"})
 
 BOOLEAN, INTEGER, REAL, TEXT = "BOOLEAN", "BIGINT", "DOUBLE", "VARCHAR"
 

@@ -49,6 +49,8 @@ def in_miniature(line: str, folder: Path) -> list[list[str]]:
         recipe = run([*words, "--dry-run"], folder).stdout.splitlines()
         commands = [shlex.split(command) for command in recipe if command.startswith(".venv/bin/lrd ")]
         return [[str(BIN / "lrd"), *command[1:]] for command in commands]
+    if words[:2] == ["lrd", "report"]:
+        return [[*words, "--no-pdf", "--filter", "gap <= 10 and task = 'adding'"]]
     if words[:2] == ["lrd", "probe"]:
         return [[*words, *(option for option in FEW if option.split(".")[1] in line)]]
     return [words]
