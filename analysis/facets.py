@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from common import COLUMNS, ROWS, in_files, pages
+import style
 from labels import in_order
+from pages import COLUMNS, ROWS, in_files, pages
 
 MOST = 3  # labels in one panel
 
@@ -55,9 +56,10 @@ def facets(keys: Iterable[tuple[str, int, str]]) -> list[tuple[str, list[list[Fa
             )
             for page in pages([panel for panel, _ in known], [gap for _, gap in known])
         ]
+    columns = style.across(COLUMNS)
     rows = [
-        [Facet(place, (label,), f"{label}: {place[0]}, $T$ = {place[1]}") for label in labels[start : start + COLUMNS]]
+        [Facet(place, (label,), f"{label}: {place[0]}, $T$ = {place[1]}") for label in labels[start : start + columns]]
         for place, labels in known.items()
-        for start in range(0, len(labels), COLUMNS)
+        for start in range(0, len(labels), columns)
     ]
     return in_files(rows, ROWS)

@@ -17,7 +17,7 @@ COMMANDS = {
     "sync": ("STUDY [--dry-run]", "send the wandb server what it lacks, from the records"),
     "probe": ("STUDY [probe=NAME] [--at start,end] [--where SQL]", "look inside runs that are trained already"),
     "check": ("FILE.py:CLASS", "whether a cell or task of yours keeps the protocol, line by line"),
-    "figures": ("STUDY [--out FOLDER] [--filter SQL]", "draw every figure of a study, or of some of its runs"),
+    "figures": ("STUDY [--out FOLDER] [--filter SQL] ...", "draw every figure of a study, of some runs, of several"),
 }
 INTERRUPTED = "interrupted: the same command again goes on from the checkpoints"
 

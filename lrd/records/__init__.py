@@ -7,7 +7,7 @@ study.sql("select cell, task, gap, avg(solved) from runs group by all")
 from __future__ import annotations
 
 from lrd.records.claims import BEAT, Claim, Watch, held, holder, silence
-from lrd.records.environment import environment
+from lrd.records.environment import environment, git_commit
 from lrd.records.files import RecordError, read_json, write_atomic, write_json
 from lrd.records.origins import origins
 from lrd.records.process import slurm_job
@@ -29,6 +29,7 @@ __all__ = [
     "Tracker",
     "Watch",
     "environment",
+    "git_commit",
     "held",
     "holder",
     "make_tracker",

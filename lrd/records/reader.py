@@ -219,6 +219,11 @@ class Study:
         found.condition = condition
         return found
 
+    @property
+    def folders(self) -> dict[str, Path]:
+        """The folder of the study, or of each of several in one, by its name."""
+        return {self.names[0]: self.path}
+
     def folder(self, run_id: str) -> Path:
         """The folder of a run."""
         return self.path / run_id

@@ -69,6 +69,11 @@ class Together(Study):
                 kept[-1].condition = condition
         return together(kept)
 
+    @property
+    def folders(self) -> dict[str, Path]:
+        """The folder of each study by its name."""
+        return {name: study.path for name, study in self._studies.items()}
+
     def folder(self, run_id: str) -> Path:
         """The folder of a run, whose id has the name of its study in front."""
         name, _, rest = run_id.rpartition("/")
