@@ -172,7 +172,7 @@ def _ranks(column: Array) -> Array:
     values, codes = np.unique(column, return_inverse=True)
     if not all(isinstance(value, str) for value in values):
         return np.asarray(codes)
-    order = sorted(range(len(values)), key=lambda place: natural(str(values[place])))
+    order = sorted(range(len(values)), key=lambda place: natural(values[place]))
     return np.argsort(order)[codes] if order else np.asarray(codes)
 
 

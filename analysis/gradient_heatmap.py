@@ -100,8 +100,10 @@ def _sheet(
             _landmarks(axes, picture[1], ends[place], shown.get(place))
             updates, count, of = solved[*place, track[0]]
             _mark_solved(axes, picture[0].updates, updates)
-            axes.set_title(f"{track[0]}, ${symbol(track[1])}$", loc="left", pad=6)  # over the landmarks
-            axes.set_title(f"{count}/{of}", loc="right", pad=6, fontsize=style.small(), color=style.GREY)
+            axes.set_title(f"{track[0]}, ${symbol(track[1])}$", loc="left", pad=6 * style.scale())  # over the landmarks
+            axes.set_title(
+                f"{count}/{of}", loc="right", pad=6 * style.scale(), fontsize=style.small(), color=style.GREY
+            )
             table += _rows(place, track, picture, updates)
         line[0].set_ylabel(f"{place[0]}, $T$ = {place[1]}\nupdate")
         bar = figure.colorbar(image, ax=line, extend=extend, fraction=0.05, pad=0.01, aspect=12)

@@ -33,9 +33,19 @@ Parts = tuple[tuple[str | float, ...], str]
 
 
 def natural(label: str) -> Parts:
-    """What to sort labels by: texts as texts, numbers as numbers; labels equal in these, by their spelling."""
+    """What to sort labels by: texts as texts, numbers as numbers; labels equal in these, by their spelling.
+
+    Labels told apart by study stand together, in the order in which the studies are given.
+    """
+    if isinstance(label, Label):
+        return natural(label.base)[0], f"{label.base} {label.rank:06}"
     parts = NUMBER.split(str(label))
     return tuple(float(part.replace("−", "-")) if at % 2 else part for at, part in enumerate(parts)), str(label)
+
+
+def base_of(label: str) -> str:
+    """The label without the study that it is told apart by."""
+    return label.base if isinstance(label, Label) else label
 
 
 def by_study(labels: Sequence[str], studies: Sequence[str], names: Sequence[str]) -> list[str]:

@@ -20,7 +20,7 @@ from typing import Any, Literal
 import matplotlib
 import numpy as np
 from drawing import current
-from labels import Label, family, in_order
+from labels import Label, base_of, family, in_order
 from matplotlib.colors import to_hex
 from matplotlib.markers import MarkerStyle
 from matplotlib.path import Path
@@ -127,11 +127,6 @@ def looks(labels: Iterable[str]) -> dict[str, Look]:
     bases = _plain(in_order(base_of(name) for name in names))
     return {name: _of_study(bases[base_of(name)], name.rank) if isinstance(name, Label) else bases[name]
             for name in names}  # fmt: skip
-
-
-def base_of(label: str) -> str:
-    """The label without the study that it is told apart by."""
-    return label.base if isinstance(label, Label) else label
 
 
 def _plain(names: list[str]) -> dict[str, Look]:

@@ -35,15 +35,15 @@ def in_files(lines: Sequence[T], most: int) -> list[tuple[str, list[T]]]:
     return [(f"_{file + 1}" if file else "", list(lines[start : start + most])) for file, start in enumerate(starts)]
 
 
-def pages(panels: Iterable[str], gaps: Iterable[int]) -> list[Page]:
-    """Panels of task x gap, in as many figures as they need to stay legible; nothing is left out.
+def pages(panels: Iterable[str], gaps: Iterable[int], narrowest: float = style.NARROWEST) -> list[Page]:
+    """Panels of task x gap, ``narrowest`` inches wide, in as many figures as they need; nothing is left out.
 
     Each task has its own gaps: the first column is the smallest gap of each, and so on.
     """
     swept: dict[str, set[int]] = {}
     for panel, gap in zip(panels, gaps, strict=True):
         swept.setdefault(panel, set()).add(int(gap))
-    columns = style.across(COLUMNS)
+    columns = style.across(COLUMNS, narrowest)
     lines = [
         (task, sorted(swept[task])[start : start + columns])
         for start in range(0, max(map(len, swept.values()), default=0), columns)

@@ -64,7 +64,7 @@ def draw(study: Any, out: Path) -> list[Path]:
     ]
     solved = solved_at(study, runs)
     paths: list[Path] = []
-    for suffix, shown in common.in_files(lines, max(1, LINES * style.across(PANELS) // PANELS)):
+    for suffix, shown in common.in_files(lines, max(1, LINES // -(-PANELS // style.across(PANELS)))):
         paths += _page(suffix, shown, solved, runs, out)
     return paths
 

@@ -29,6 +29,7 @@ from typing import Any
 import common
 import numpy as np
 import style
+from facets import RATES
 from gradient_panel import DASHES, OTHERS, draw_panel, legend, norm_of, steps_to_answer, symbol
 from labels import in_order
 from matplotlib.axes import Axes
@@ -118,7 +119,7 @@ def _blocks(keys: Iterable[Key]) -> list[Block]:
     cells: dict[Place, set[str]] = {}
     for panel, gap, label, *_ in keys:
         cells.setdefault((panel, gap), set()).add(label)
-    columns = style.across(common.COLUMNS)
+    columns = style.across(common.COLUMNS, RATES)
     return [
         (place, in_order(cells[place])[start : start + columns])
         for place in sorted(cells)

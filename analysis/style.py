@@ -34,6 +34,7 @@ __all__ = ["DOUBLE", "FREE", "KNOWN", "SETTINGS", "SINGLE", "Look", "looks"]
 NARROWEST = 1.7  # width of a panel with its axis, inches
 SMALL = 6.5  # points: numbers written into panels
 GREY = "0.45"
+POINTS_A_LETTER = 1.75  # a letter of DejaVu Sans is 4/7 as wide as its font is high, about
 
 
 def paper(draw: Callable[..., list[Path]]) -> Callable[..., list[Path]]:
@@ -69,10 +70,10 @@ def sequence() -> str:
     return "gray" if drawing.current().asked.style.grey else SEQUENCE
 
 
-def across(most: int) -> int:
-    """Panels side by side: ``most``, or as many as are legible in the width asked for."""
+def across(most: int, narrowest: float = NARROWEST) -> int:
+    """Panels side by side: ``most``, or as many as are legible in the width asked for, ``narrowest`` inches each."""
     width = drawing.current().asked.width or DOUBLE
-    return max(1, min(most, int(width / (NARROWEST * scale()) + 1e-9)))
+    return max(1, min(most, int(width / (narrowest * scale()) + 1e-9)))
 
 
 def grid(rows: int, columns: int, panel_height: float, **options: Any) -> tuple[Figure, list[list[Axes]]]:
@@ -96,10 +97,20 @@ def folded(lines: int, panels: int, panel_height: float) -> tuple[Figure, list[l
 
 
 def head(axes: Axes, title: str, note: str = "") -> None:
-    """Name a panel at its upper left, with a small grey note at its upper right, or over the title if they collide."""
-    axes.set_title(title, loc="left", pad=3)
+    """Name a panel at its upper left, with a small grey note at its upper right: under the title if it is narrow."""
+    letters = FONT * len(title.splitlines()[-1].replace("$", "")) + SMALL * len(note)
+    under = "\n" if note and letters > POINTS_A_LETTER * _points_across(axes) else ""
+    axes.set_title(title + under, loc="left", pad=3)
     if note:
         axes.set_title(note, loc="right", pad=3, fontsize=small(), color=GREY)
+
+
+def _points_across(axes: Axes) -> float:
+    """Width of a panel without the labels of its axis, in points of the paper, about: the layout is not made yet."""
+    place, figure = axes.get_subplotspec(), axes.figure
+    assert isinstance(figure, Figure)
+    columns = 1 if place is None else place.get_gridspec().ncols
+    return 72 * (float(figure.get_figwidth()) / scale() / columns - 0.4)
 
 
 def legend(figure: Figure, handles: Sequence[Any], labels: Sequence[str]) -> None:
@@ -124,6 +135,7 @@ def save(figure: Figure, out: Path, name: str, table: Sequence[Mapping[str, obje
     """
     out.mkdir(parents=True, exist_ok=True)
     paths = [out / f"{name}.{suffix}" for suffix in ("pdf", "png", "csv")]
+    _wrap(figure)
     figure.align_ylabels()
     _thicken(figure, drawing.current().asked.style.strokes)
     figure.savefig(paths[0], metadata={"CreationDate": None})
@@ -132,6 +144,15 @@ def save(figure: Figure, out: Path, name: str, table: Sequence[Mapping[str, obje
     plt.close(figure)
     write_table(paths[2], table)
     return paths + manifest.write(out / f"{name}.json", paths[2], table, width)
+
+
+def _wrap(figure: Figure) -> None:
+    """Break the labels of axes that are longer than their panel is wide."""
+    for axes in figure.axes:
+        label = axes.get_xlabel()
+        letters = int(POINTS_A_LETTER * (_points_across(axes) + 18) / FONT)
+        if len(label.replace("$", "")) > letters:
+            axes.set_xlabel(textwrap.fill(label, letters))
 
 
 def _thicken(figure: Figure, strokes: float) -> None:
