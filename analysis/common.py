@@ -172,7 +172,8 @@ def _ranks(column: Array) -> Array:
     values, codes = np.unique(column, return_inverse=True)
     if not all(isinstance(value, str) for value in values):
         return np.asarray(codes)
-    order = sorted(range(len(values)), key=lambda place: natural(values[place]))
+    names = values.tolist()  # not texts of numpy, which know no study
+    order = sorted(range(len(names)), key=lambda place: natural(names[place]))
     return np.argsort(order)[codes] if order else np.asarray(codes)
 
 

@@ -45,7 +45,8 @@ def together(labels: list[str]) -> list[tuple[str, list[str]]]:
     alike: dict[str, list[str]] = {}
     for label in labels:
         alike.setdefault(base_of(label), []).append(label)
-    blocks = [(base, group[at : at + MOST]) for base, group in alike.items() for at in range(0, len(group), MOST)]
+    most = max(1, MOST)
+    blocks = [(base, group[at : at + most]) for base, group in alike.items() for at in range(0, len(group), most)]
     return [(group[0] if len(group) == 1 else base, group) for base, group in blocks]
 
 

@@ -17,6 +17,7 @@ SINGLE, DOUBLE = 3.4, 7.0  # width of one and of two columns, inches
 WIDTHS = {"single": SINGLE, "double": DOUBLE}
 NARROWEST, WIDEST = 2.5, 14.0  # inches: below, no axis is legible; a slide is 13.3 wide
 FONT = 8.0  # points
+FONTS = 4, 40  # of a style file: nothing else is legible, or fits
 
 SETTINGS: dict[str, Any] = {
     "font.family": "DejaVu Sans",  # comes with matplotlib: the same everywhere
@@ -127,6 +128,8 @@ def _in_file(path: Path) -> dict[str, Any]:
         raise ValueError(complaints[0])
     if "backend" in found:
         raise ValueError("it chooses a backend; figures are files")
+    if not FONTS[0] <= found.get("font.size", FONT) <= FONTS[1]:
+        raise ValueError(f"font.size must be {FONTS[0]} to {FONTS[1]} points, got {found['font.size']:g}")
     return found
 
 

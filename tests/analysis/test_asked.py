@@ -17,7 +17,7 @@ import pytest
 import style
 from drawn import rows_of
 from looks import Look, looks
-from synthetic import MadeStudy, make_study
+from synthetic import make_study
 
 from lrd.cli import main
 from lrd.records import open_study, read_json, write_json
@@ -46,7 +46,7 @@ def test_a_width_arrives_in_the_file(width: str, pixels: int, pair: tuple[Path, 
     assert json.loads((tmp_path / "gap_wall.json").read_text())["width"] == pixels / 200
 
 
-def test_panels_fold_where_they_would_not_fit(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_panels_fold_where_they_would_not_fit() -> None:
     found = []
     drawn = style.paper(lambda study: found.append((style.across(4), style.across(3, 2.3), style.scale())) or [])
     for name, width in (("paper", None), ("paper", 3.4), ("paper", 2.5), ("talk", None), ("talk", 3.4)):
@@ -54,15 +54,15 @@ def test_panels_fold_where_they_would_not_fit(monkeypatch: pytest.MonkeyPatch) -
     assert found == [(4, 3, 1), (2, 1, 1), (1, 1, 1), (2, 2, 1.5), (1, 1, 1.5)]
 
 
-def test_grey_is_grey_and_fonts_are_embedded(study: MadeStudy, tmp_path: Path) -> None:
+def test_grey_is_grey_and_fonts_are_embedded(pair: tuple[Path, Path], tmp_path: Path) -> None:
     mine = tmp_path / "mine.mplstyle"
     mine.write_text("pdf.fonttype: 3\nfont.size: 10\n")
     for script in ("gap_wall", "gradient_heatmap"):
-        assert draw(script, study.folder, "--out", tmp_path / "grey", "--style", "grey") == 0
+        assert draw(script, pair[0], "--out", tmp_path / "grey", "--style", "grey") == 0
         picture = plt.imread(tmp_path / "grey" / f"{script}.png")
         assert (picture[..., 0] == picture[..., 1]).all()
         assert (picture[..., 1] == picture[..., 2]).all()
-    assert draw("gap_wall", study.folder, "--out", tmp_path / "mine", "--style", mine) == 0
+    assert draw("gap_wall", pair[0], "--out", tmp_path / "mine", "--style", mine) == 0
     content = (tmp_path / "mine" / "gap_wall.pdf").read_bytes()
     assert b"/CIDFontType2" in content
     assert not re.search(rb"/Subtype\s*/Type3", content)
@@ -171,9 +171,13 @@ def test_compared_numbers_are_those_drawn_alone(script: str, pair: tuple[Path, P
 
 
 @pytest.mark.usefixtures("numbers_alone")
-def test_a_condition_holds_for_both(pair: tuple[Path, Path], tmp_path: Path) -> None:
+def test_a_condition_holds_for_both(
+    pair: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(common, "figure_scripts", lambda: ["gap_wall"])
     arguments = [str(pair[0]), "--compare", str(pair[1]), "--filter", "cell = 'lstm'", "--out", str(tmp_path)]
     assert main(["figures", *arguments]) == 0
+    assert capsys.readouterr().err == ""
     with (tmp_path / "gap_wall.csv").open() as file:
         assert {row["label"] for row in csv.DictReader(file)} == {"lstm (one)", "lstm (two)"}
     known = json.loads((tmp_path / "gap_wall.json").read_text())
