@@ -39,7 +39,7 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return root / "one", root / "two"
 
 
-@pytest.mark.parametrize(("width", "pixels"), [("single", 680), ("5", 1000), ("double", 1400)])
+@pytest.mark.parametrize(("width", "pixels"), [("single", 680), ("5", 1000)])
 def test_a_width_arrives_in_the_file(width: str, pixels: int, pair: tuple[Path, Path], tmp_path: Path) -> None:
     assert draw("gap_wall", pair[0], "--out", tmp_path, "--width", width) == 0
     assert plt.imread(tmp_path / "gap_wall.png").shape[1] == pixels  # 200 a inch
@@ -58,7 +58,8 @@ def test_grey_is_grey_and_fonts_are_embedded(pair: tuple[Path, Path], tmp_path: 
     mine = tmp_path / "mine.mplstyle"
     mine.write_text("pdf.fonttype: 3\nfont.size: 10\n")
     for script in ("gap_wall", "gradient_heatmap"):
-        assert draw(script, pair[0], "--out", tmp_path / "grey", "--style", "grey") == 0
+        few = ("--filter", "gap = 10 and seed < 2")
+        assert draw(script, pair[0], "--out", tmp_path / "grey", "--style", "grey", *few) == 0
         picture = plt.imread(tmp_path / "grey" / f"{script}.png")
         assert (picture[..., 0] == picture[..., 1]).all()
         assert (picture[..., 1] == picture[..., 2]).all()
