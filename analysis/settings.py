@@ -48,7 +48,7 @@ SIZES = ("axes.titlesize", "axes.labelsize", "xtick.labelsize", "ytick.labelsize
 #: TeX is not on every machine.
 KEPT: dict[str, Any] = {
     "pdf.fonttype": 42,  # TrueType
-    "ps.fonttype": 42,
+    "ps.fonttype": 42,  # matplotlib asks this, too, how to encode the text of a PDF
     "pdf.use14corefonts": False,
     "text.usetex": False,
     "savefig.bbox": None,
