@@ -47,6 +47,7 @@ def draw(study: Any, out: Path, when: str = "both") -> list[Path]:
         raise common.NothingToDrawError("no finished run has a gradient flow (was it trained with probe=none?)")
     runs = panels_by_answer(rows, runs)
     rows = common.join_runs(rows, runs)
+    common.drawn_from(runs, rows)
     fits = common.join_runs(_probes(study, "gradient_fit", "variable, slope", "", moments), runs)
     keys = ("panel", "gap", "label", "variable", "moment")
     profiles = {key: along_t(group, "log10_gmean") for key, group in common.groups(rows, *keys)}

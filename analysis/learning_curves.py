@@ -51,6 +51,7 @@ def draw(study: Any, out: Path, metric: str = "loss") -> list[Path]:
     if not len(rows["run_id"]):
         raise common.NothingToDrawError("no run was evaluated yet")
     rows = common.join_runs(rows, runs)
+    common.drawn_from(runs, rows)
     levels = _levels(study, runs, metric)
     curves = {key: _curve(group) for key, group in common.groups(rows, "panel", "gap", "label")}
     paths: list[Path] = []
@@ -114,7 +115,7 @@ def _page(
             mine = {key[2]: curve for key, curve in curves.items() if key[:2] == (task, gap)}
             for index, (label, (updates, spread)) in enumerate(mine.items()):
                 look = looks[label]
-                (line,) = axes.plot(updates, spread.median, color=look.colour, marker=look.marker)
+                (line,) = axes.plot(updates, spread.median, **look.points, linestyle=look.dashes)
                 line.set_markevery((0.1 + 0.04 * index, 0.2))
                 high = np.minimum(spread.high, FAR)  # matplotlib draws no band up to infinity
                 axes.fill_between(updates, spread.low, high, color=look.colour, alpha=0.18, linewidth=0)
@@ -197,7 +198,7 @@ def _name_levels(axes: Axes, levels: dict[str, float]) -> None:
             textcoords="offset points",
             ha="right" if chance else "left",
             va="bottom" if chance else "top",
-            fontsize=style.SMALL,
+            fontsize=style.small(),
             color="0.25",
             path_effects=[withStroke(linewidth=1.5, foreground="white")],  # legible where a curve passes behind
         )

@@ -102,6 +102,8 @@ if TYPE_CHECKING:
     import duckdb
     import numpy as np
 
+#: A query that names no table of ours must fail, not find a Python variable of that name.
+CONFIG: dict[str, Any] = {"python_enable_replacements": False}
 _TABLES = {
     "metrics": (schema.METRICS, schema.METRICS_COLUMNS),
     "gradient_flow": (schema.GRADIENT_FLOW, schema.GRADIENT_FLOW_COLUMNS),
@@ -150,10 +152,20 @@ def _no_runs(folder: Path, names: Sequence[str], problems: Sequence[str]) -> str
 class Study:
     """The tables of one study in a duckdb connection of their own; parquet files are read when a query asks."""
 
-    def __init__(self, path: Path, rows: Sequence[dict[str, Any]], problems: list[str]) -> None:
+    def __init__(
+        self,
+        path: Path,
+        rows: Sequence[dict[str, Any]],
+        problems: list[str],
+        connection: duckdb.DuckDBPyConnection | None = None,
+    ) -> None:
         import duckdb
 
         self.path = path
+        #: The name of its folder; of several studies in one (``lrd.records.together``), of each.
+        self.names: tuple[str, ...] = (Path(os.path.abspath(path)).name,)
+        #: The SQL condition that its runs meet; None where all of them are here.
+        self.condition: str | None = None
         #: One line for each folder or file that is left out, and why.
         self.problems = problems
         self._rows = rows
@@ -161,8 +173,7 @@ class Study:
         self._ready: set[str] = set()
         self._files = _TABLES | _further_tables(path, self._run_ids)
         self._paths: dict[str, list[Path]] = {}
-        # A query that names no table of ours must fail, not find a Python variable of that name.
-        self._connection = duckdb.connect(":memory:", config={"python_enable_replacements": False})
+        self._connection = connection or duckdb.connect(":memory:", config=CONFIG)
         self._connection.execute("set parquet_metadata_cache=true")
         columns, types = columns_of(rows)
         select = register_columns(self._connection, "rows", columns, types)
@@ -211,7 +222,22 @@ class Study:
         chosen = set(self.where(condition))
         if not chosen:
             raise RecordError(f"no run of {self.path} meets the condition {condition!r}")
-        return Study(self.path, [row for row in self._rows if row["run_id"] in chosen], self.problems)
+        found = Study(self.path, [row for row in self._rows if row["run_id"] in chosen], self.problems)
+        found.condition = condition
+        return found
+
+    @property
+    def folders(self) -> dict[str, Path]:
+        """The folder of the study, or of each of several in one, by its name."""
+        return {self.names[0]: self.path}
+
+    def folder(self, run_id: str) -> Path:
+        """The folder of a run."""
+        return self.path / run_id
+
+    def within(self, connection: duckdb.DuckDBPyConnection, problems: list[str]) -> Study:
+        """The same study with its tables in another duckdb connection, and its problems added to others."""
+        return Study(self.path, self._rows, problems, connection)
 
     def columns(self, query: str) -> dict[str, np.ndarray]:
         """The columns of a query as arrays: NULL is nan among numbers (which makes integers floats), None in text."""
