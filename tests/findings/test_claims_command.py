@@ -74,15 +74,14 @@ def test_claims_are_kept_and_printed_and_change_no_run(tmp_path: Path, capfd: py
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "words"),
+    ("command", "old", "new", "words"),
     [
-        ("measure: share", "measure: shares", "lrd: claims.more: measure: must be one of share, "),
-        ("above: 0.5", "abov: 0.5", "lrd: claims.more: there is no key 'abov'; did you mean 'above'?"),
-        ("of: gap = 5", "of: gapp = 5", "lrd: claims.more: there is no column 'gapp'; did you mean 'gap'?"),
-        ("number: test_loss", "number: tset_loss", "lrd: claims.later: there is no column 'tset_loss'"),
+        ("train", "measure: share", "measure: shares", "lrd: claims.more: measure: must be one of share, "),
+        ("plan", "above: 0.5", "abov: 0.5", "lrd: claims.more: there is no key 'abov'; did you mean 'above'?"),
+        ("train", "of: gap = 5", "of: gapp = 5", "lrd: claims.more: there is no column 'gapp'; did you mean 'gap'?"),
+        ("plan", "number: test_loss", "number: tset_loss", "lrd: claims.later: there is no column 'tset_loss'"),
     ],
 )
-@pytest.mark.parametrize("command", ["train", "plan"])
 def test_a_malformed_claim_is_refused_before_any_work(
     command: str, old: str, new: str, words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -9,6 +9,7 @@ there can be is looked at instead, with its probability.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from math import log
 
 import numpy as np
@@ -17,7 +18,7 @@ from made_runs import claim, found, group, row, study
 from scipy.stats import binom, multinomial
 
 from lrd.findings import FAILS, HOLDS, UNDECIDED, check_claims
-from lrd.findings.estimate import Measure
+from lrd.findings.estimate import Estimate, Measure
 from lrd.findings.finding import verdict
 from lrd.findings.groups import Group
 from lrd.findings.middles import mean_of_runs, median_of_runs
@@ -102,11 +103,15 @@ def in_all(chances: dict[tuple[float, ...], float], paired: bool, truth: float, 
     """The probability that ``above`` the truth holds or fails, over (both, first, second) or (first, second) solved."""
     wrong = 0.0
     for counts, chance in chances.items():
-        first, second = shares_of(counts, paired, n)
-        pairs = (list(range(n)),) * 2 if paired else None
-        found = share_of_runs(first, second, pairs, level)
+        found = estimate_of(counts, paired, level, n)
         wrong += chance * (verdict(claim(above=truth), found.low, found.high) != UNDECIDED)
     return wrong
+
+
+@cache  # it does not depend on the probability
+def estimate_of(counts: tuple[float, ...], paired: bool, level: float, n: int) -> Estimate:
+    first, second = shares_of(counts, paired, n)
+    return share_of_runs(first, second, (list(range(n)),) * 2 if paired else None, level)
 
 
 def shares_of(counts: tuple[float, ...], paired: bool, n: int) -> tuple[Group, Group | None]:
