@@ -15,12 +15,13 @@ from functools import lru_cache
 import torch
 
 from lrd.cells import LSTM, RNN, Attentive, prepared
-from lrd.kernels import choose_kernel, loop, run_by_run, runs_at_once
+from lrd.kernels import loop, run_by_run, runs_at_once
 from lrd.probes import Probe
 from lrd.spec import SGD, Adam, RMSprop, RMSpropURNN, RunSpec
 from lrd.sweeps.prices import EVAL_CHUNK, gates
-from lrd.training.pack import drawn_steps, evaluated_at_once, initial_parameters
-from lrd.training.tricks import update_kernel
+from lrd.training.batches import drawn_steps, evaluated_at_once
+from lrd.training.parameters import initial_parameters
+from lrd.training.tricks import evaluation_kernel, update_kernel
 
 _NUMBER = 4  # bytes of a float32
 _SLOTS = {SGD: 1, RMSprop: 1, RMSpropURNN: 1, Adam: 2}
@@ -93,7 +94,7 @@ def _update(run: RunSpec, runs: int, device: torch.device) -> float:
 
 
 def _evaluation(run: RunSpec, runs: int, samples: int) -> float:
-    kernel, task, hidden = choose_kernel(run.cell), run.task, run.cell.hidden_size
+    kernel, task, hidden = evaluation_kernel(run), run.task, run.cell.hidden_size
     runs = min(runs, evaluated_at_once(task, run.cell, samples, _NUMBER))
     symbols = task.sequence_length * samples
     own = task.input_size + _targets(run)

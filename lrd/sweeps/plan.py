@@ -76,7 +76,7 @@ def jobs_from_configs(configs: Sequence[Mapping[str, Any]], here: bool = True) -
         try:
             job = job_from_config(config)
             if here:
-                job.place.torch_device()
+                job.torch_device()
             jobs.setdefault((str(job.place.folder), job.run.run_id), job)
         except SpecError as error:
             errors |= dict.fromkeys(str(error).splitlines())

@@ -38,7 +38,6 @@ def train_pack(pack: PlannedPack, emit: Callable[[Event], None], should_stop: Ca
     # pass through denormal numbers, which are slow and, at 1e-38, nothing to a parameter.
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
-    torch.backends.cudnn.allow_tf32 = False  # float32 means float32 on a GPU too
     settings = vars(job.tracker)
     tracker = make_tracker(
         settings["name"],
@@ -65,7 +64,7 @@ def train_pack(pack: PlannedPack, emit: Callable[[Event], None], should_stop: Ca
                     [j.run for j in got],
                     job.place,
                     tracker,
-                    job.place.torch_device(),
+                    job.torch_device(),
                     go_on,
                     lambda update, active, finished: emit(Event("progress", pack, update, active, finished)),
                 )

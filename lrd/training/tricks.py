@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -17,8 +17,14 @@ from lrd.training.omega import omega
 
 
 def update_kernel(run: RunSpec) -> str:
-    """The kernel, by name, that updates of a run and those like it use; evaluations use ``choose_kernel``'s."""
-    return "packed_lstm" if run.training.h_detach else choose_kernel(run.cell)
+    """The kernel, by name, that updates of a run and those like it use; evaluations use ``evaluation_kernel``."""
+    return "packed_lstm" if run.training.h_detach else evaluation_kernel(run)
+
+
+def evaluation_kernel(run: RunSpec) -> str:
+    """The kernel, by name, that evaluations of a run and those like it use."""
+    # The others write products into float32 in place, or are not lrd's.
+    return "loop" if run.training.precision == "bfloat16" else choose_kernel(run.cell)
 
 
 @dataclass(frozen=True)
@@ -38,16 +44,18 @@ class Tricks:
 
         return cls(**{field.name: column(field.name) for field in dataclasses.fields(cls)})
 
-    def of_runs(self, runs: slice | Int[Tensor, "some"]) -> Tricks:
-        """Those of some of the runs."""
-        return Tricks(**{name: None if column is None else column[runs] for name, column in vars(self).items()})
+    def each(self, change: Callable[[Tensor], Tensor]) -> Tricks:
+        """Those of other runs, from each tensor whose rows are runs."""
+        return Tricks(**{name: None if column is None else change(column) for name, column in vars(self).items()})
 
     @property
     def measures(self) -> tuple[str, ...]:
         """What is measured at every update, by name."""
         return () if self.omega is None else ("omega",)
 
-    def cut(self, seeds: Int[Tensor, "runs"], update: int, time: int) -> dict[str, Float[Tensor, "runs time"]]:
+    def cut(
+        self, seeds: Int[Tensor, "runs"], update: int | Int[Tensor, "runs"], time: int
+    ) -> dict[str, Float[Tensor, "runs time"]]:
         """``keep`` of the kernel: 0 at the steps at which h-detach cuts the way back through h, else 1; or nothing.
 
         One draw a step for all samples of a batch, as in the paper's code.
