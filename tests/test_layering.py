@@ -82,7 +82,7 @@ def test_lower_layers_name_no_library_but_torch_and_numpy() -> None:
     assert foreign <= {("shapes.py", "jaxtyping"), ("digits.py", "sklearn")}
 
 
-def test_lower_layers_measure_gradient_flow_where_only_torch_and_numpy_are_installed() -> None:
+def test_gradient_flow_is_measured_and_packs_train_where_only_torch_and_numpy_are_installed() -> None:
     code = """
 import importlib.abc, sys, sysconfig
 # What torch itself is made of, besides the standard library.
@@ -117,8 +117,16 @@ for task in (kind() for kind in TASKS.values()):
         print(task.name, cell.name, choose_kernel(cell), abs(line.slope) < 10)
 print(sorted(asked & {"hydra", "omegaconf", "wandb", "pydantic", "duckdb", "scipy", "rich", "matplotlib"}))
 print(sorted(name for name in sys.modules if name.startswith("lrd.") and name.count(".") == 1))
+from lrd.spec import Adam, RunSpec, Training
+from lrd.training import Pack
+run = RunSpec(TASKS["adding"](gap=5), CELLS["lstm"](hidden_size=3), Adam(), Training(), (), seed=0)
+pack = Pack([run], torch.device("cpu"))
+pack.step()
+print(pack.averages()["grad_norm"].tolist(), sorted(asked & {"wandb", "pydantic", "duckdb", "rich"}))
 """
-    no_digits, *lines, asked, modules = run_python(code).splitlines()
+    no_digits, *lines, asked, modules, trained = run_python(code).splitlines()
+    assert trained.endswith("] []")
+    assert "nan" not in trained
     assert "needs scikit-learn" in no_digits
     assert len(lines) >= 6
     assert all(line.endswith(" True") for line in lines), lines
