@@ -44,8 +44,11 @@ def pack_bytes(run: RunSpec, runs: int, device: torch.device) -> int:
     drawing = drawn + steps * runs * task.sequence_length * training.batch_size * _WORDS
     samples = min(EVAL_CHUNK, max(training.eval_samples, training.test_samples))
     looking = max((_look(run, probe, runs) for probe in run.probes), default=0.0)
-    most = max(drawing, _update(run, runs, device), _evaluation(run, runs, samples), looking)
-    return math.ceil(_NUMBER * (kept + drawn + most))
+    number = 2 * _NUMBER if training.precision == "float64" else _NUMBER
+    update, evaluation = _update(run, runs, device), _evaluation(run, runs, samples)
+    if device.type == "cuda":  # a recorded update keeps its memory, and draws for itself alone
+        return math.ceil(number * (kept + drawing / steps + update + max(evaluation, looking)))
+    return math.ceil(number * (kept + drawn + max(drawing, update, evaluation, looking)))
 
 
 @lru_cache(maxsize=256)

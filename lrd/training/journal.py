@@ -16,6 +16,7 @@ from lrd.records import RunRecord, Tracker
 from lrd.records.shown import fit_values, mean_profiles, moments, rows_of
 from lrd.spec import RunSpec
 from lrd.tasks import Task
+from lrd.training.fetch import fetched
 
 Rows = list[dict[str, Any]]
 
@@ -39,9 +40,8 @@ class Journal:
         record.create({**what, "tracker": dict(tracker.settings)}, device)
         tracker.start(record.run_id, record.study, spec.to_dict(), record.run_id)
 
-    def add_metrics(self, update: int, train: dict[str, float], evaluated: dict[str, float], solved: bool) -> None:
+    def add_metrics(self, update: int, row: dict[str, float], solved: bool) -> None:
         """One row; ``solved``: whether this evaluation meets the task's criterion."""
-        row = train | {f"eval_{name}": value for name, value in evaluated.items()}
         self.metrics.append({"update": update} | row)
         self.tracker.log(self.record.run_id, update, row)
         self.streak = self.streak + 1 if solved else 0
@@ -134,7 +134,7 @@ def task_facts(task: Task) -> dict[str, Any]:
 
 def numbers(values: dict[str, torch.Tensor]) -> list[dict[str, float]]:
     """Tensors [runs] by name as one dict of numbers a run."""
-    columns = {name: value.tolist() for name, value in values.items()}
+    columns = fetched(values)
     size = max((len(column) for column in columns.values()), default=0)
     return [{name: column[run] for name, column in columns.items()} for run in range(size)]
 
