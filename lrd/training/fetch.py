@@ -18,8 +18,6 @@ def fetched(values: Mapping[str, Num[Tensor, "runs"]]) -> dict[str, list[float]]
         # Into memory that the GPU can write to by itself; the host then waits for this copy, and for nothing after it.
         here = torch.empty(table.shape, dtype=table.dtype, pin_memory=True)
         here.copy_(table, non_blocking=True)
-        done = torch.cuda.Event()  # type: ignore[no-untyped-call]
-        done.record()
-        done.synchronize()
+        torch.cuda.current_stream(table.device).record_event().synchronize()
         table = here
     return dict(zip(values, table.tolist(), strict=True))

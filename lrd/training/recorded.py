@@ -21,7 +21,7 @@ from lrd.shapes import Tensor
 Update = Callable[[], None]
 #: Makes of an update one that does the same at every call, on the tensors that the first calls found.
 Record = Callable[[Update, torch.device], Update]
-#: Updates before the one that is recorded: they compile, load and cache all that it uses.
+#: Updates before the one that is recorded: they compile, load and cache all that it uses, the last one under watch.
 WARM_UP = 2
 
 
@@ -39,36 +39,62 @@ class CudaGraph:
         self._recordable = True
 
     def __call__(self) -> None:
-        with torch.cuda.device(self._device):
-            if self._graph is None and self._recordable and self._calls >= WARM_UP:
-                self._record()
-            if self._graph is None:
-                self._on_a_side_stream()
-            else:
-                self._graph.replay()
         self._calls += 1
+        with torch.cuda.device(self._device):
+            if self._recordable and self._graph is None and self._calls > WARM_UP:
+                self._record()
+            if self._graph is not None:
+                self._graph.replay()
+            elif self._recordable and self._calls == WARM_UP:
+                self._watched()
+            else:
+                self._on_a_side_stream()
 
     def _on_a_side_stream(self) -> None:
         # Not on the default stream, on which nothing can be recorded: what is set up for a stream is then set up.
         here, aside = torch.cuda.current_stream(), torch.cuda.Stream()  # type: ignore[no-untyped-call]
         aside.wait_stream(here)
-        with torch.cuda.stream(aside):
-            self._update()
-        here.wait_stream(aside)
+        try:
+            with torch.cuda.stream(aside):
+                self._update()
+        finally:
+            here.wait_stream(aside)
+
+    def _watched(self) -> None:
+        """As it is, but so that an update which waits for the device is found out here, and not while it is recorded.
+
+        Such a wait is a cell's or a task's: it comes before the update has changed anything, and so it is begun again.
+        """
+        before = torch.cuda.get_sync_debug_mode()
+        torch.cuda.set_sync_debug_mode("error")
+        try:
+            self._on_a_side_stream()
+        except RuntimeError as error:
+            if "synchronizing CUDA operation" not in str(error):
+                raise
+            self._go_without(error)
+        finally:
+            torch.cuda.set_sync_debug_mode(before)
+        if not self._recordable:
+            self._on_a_side_stream()
 
     def _record(self) -> None:
         graph, seen = torch.cuda.CUDAGraph(), _Outside()
         try:
-            with torch.cuda.graph(graph), seen:
+            # The first of these: a recording that fails would leave its own stream the current one.
+            with torch.cuda.stream(torch.cuda.current_stream()), torch.cuda.graph(graph), seen:
                 self._update()
         except torch.cuda.OutOfMemoryError:
             raise  # the pack is too large: it is split, not slowed
         except RuntimeError as error:
-            self._recordable = False
-            reason = str(error).splitlines()[0]
-            logging.getLogger(__name__).warning("an update cannot be a CUDA graph and runs without: %s", reason)
+            self._go_without(error)
         else:
             self._graph, self._outside = graph, seen.tensors
+
+    def _go_without(self, error: RuntimeError) -> None:
+        self._recordable = False
+        reason = str(error).splitlines()[0]
+        logging.getLogger(__name__).warning("an update cannot be a CUDA graph and runs without: %s", reason)
 
 
 class _Outside(TorchDispatchMode):  # type: ignore[no-untyped-call]

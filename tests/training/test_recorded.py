@@ -118,13 +118,18 @@ class FakeCuda:
 
     def __init__(self, error: Exception | None = None) -> None:
         self.error, self.replays = error, 0
+        self.mode: int | str = 0
         self.OutOfMemoryError = torch.OutOfMemoryError
         self.device = self.stream = lambda _: contextlib.nullcontext()
         self.Stream = self.current_stream = lambda: self
+        self.get_sync_debug_mode = lambda: self.mode
         self.CUDAGraph = lambda: self
 
     def wait_stream(self, other: Any) -> None:
         pass
+
+    def set_sync_debug_mode(self, mode: int | str) -> None:
+        self.mode = mode
 
     def replay(self) -> None:
         self.replays += 1
@@ -163,6 +168,38 @@ def test_what_cannot_be_recorded_goes_on_without_and_says_so_once(
         "an update cannot be a CUDA graph and runs without: "
         "CUDA error: operation not permitted when stream is capturing"
     ]
+
+
+def test_an_update_that_waits_is_found_out_before_it_is_recorded(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    cuda, done = FakeCuda(AssertionError("recorded")), []
+
+    def update() -> None:
+        if cuda.mode == "error":
+            raise RuntimeError("called a synchronizing CUDA operation")
+        done.append(1)
+
+    monkeypatch.setattr("torch.cuda", cuda)
+    recorded = CudaGraph(update, CPU)
+    with caplog.at_level(logging.WARNING):
+        for _ in range(6):
+            recorded()
+    assert len(done) == 6
+    assert (cuda.mode, cuda.replays, len(caplog.records)) == (0, 0, 1)
+
+
+def test_an_update_that_fails_fails_under_watch_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    def update() -> None:
+        raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
+
+    cuda = FakeCuda()
+    monkeypatch.setattr("torch.cuda", cuda)
+    recorded = CudaGraph(update, CPU)
+    for _ in range(WARM_UP):
+        with pytest.raises(RuntimeError, match="shapes"):
+            recorded()
+    assert cuda.mode == 0
 
 
 def test_want_of_memory_is_the_packs_affair(monkeypatch: pytest.MonkeyPatch) -> None:
