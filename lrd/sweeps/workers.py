@@ -78,7 +78,7 @@ def train_pack(pack: PlannedPack, emit: Callable[[Event], None], should_stop: Ca
         emit(Event("failed", pack, reason=reason, trace=traceback.format_exc(), memory=wants_memory(error)))
     finally:
         tracker.close()
-        if torch.cuda.is_initialized():
+        if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
             torch.cuda.empty_cache()  # the next pack may be of other sizes, or half of one that did not fit
 
 
