@@ -1,4 +1,4 @@
-"""Whole packs in one Triton program a (run, tile of samples), with the loop over time inside: the vanilla RNN.
+"""Whole packs in one Triton program a (run, tile of samples), with the loop over time inside: RNN and LSTM.
 
 Dimension letters, the same in every file of this folder: T steps of ``time``, R ``runs``, B samples of a ``batch``, N
 ``hidden`` units, G gates (1, 4, 3). Tiles are padded with zeros to what a GPU multiplies: a program takes ROWS samples,
@@ -22,12 +22,12 @@ from functools import cache
 from typing import Any
 
 from lrd.cells import Cell, Parameters, State
-from lrd.kernels import packed_rnn
+from lrd.kernels import packed_lstm, packed_rnn
 from lrd.kernels.fused.launch import usable
 from lrd.kernels.fused.norms import GradientNorms
 from lrd.shapes import Float, Tensor
 
-__all__ = ["GradientNorms", "importable", "scan_rnn"]
+__all__ = ["GradientNorms", "importable", "scan_lstm", "scan_rnn"]
 
 
 @cache
@@ -57,6 +57,25 @@ def scan_rnn(
     from lrd.kernels.fused import rnn
 
     return rnn.scan(cell, params, inputs, state, first, norms, precision)
+
+
+def scan_lstm(
+    cell: Cell,
+    params: Parameters,
+    inputs: Float[Tensor, "time runs batch inputs"],
+    state: State | None,
+    first: int = 0,
+    keep: Float[Tensor, "runs time"] | None = None,
+    *,
+    norms: GradientNorms | None = None,
+    precision: str | None = None,
+) -> tuple[Float[Tensor, "steps runs batch hidden"], State]:
+    """The kernel protocol for ``LSTM``; ``keep`` as in ``lrd.kernels.packed_lstm``, the others as in ``scan_rnn``."""
+    if not _usable(inputs, norms):
+        return packed_lstm.scan(cell, params, inputs, state, first, keep)
+    from lrd.kernels.fused import lstm
+
+    return lstm.scan(cell, params, inputs, state, first, keep, norms, precision)
 
 
 def _usable(inputs: Tensor, norms: Any) -> bool:
