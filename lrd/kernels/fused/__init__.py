@@ -1,4 +1,4 @@
-"""Whole packs in one Triton program a (run, tile of samples), with the loop over time inside: RNN and LSTM.
+"""Whole packs in one Triton program a (run, tile of samples), with the loop over time inside: RNN, LSTM and GRU.
 
 Dimension letters, the same in every file of this folder: T steps of ``time``, R ``runs``, B samples of a ``batch``, N
 ``hidden`` units, G gates (1, 4, 3). Tiles are padded with zeros to what a GPU multiplies: a program takes ROWS samples,
@@ -22,12 +22,12 @@ from functools import cache
 from typing import Any
 
 from lrd.cells import Cell, Parameters, State
-from lrd.kernels import packed_lstm, packed_rnn
+from lrd.kernels import packed_lstm, packed_rnn, traced
 from lrd.kernels.fused.launch import usable
 from lrd.kernels.fused.norms import GradientNorms
 from lrd.shapes import Float, Tensor
 
-__all__ = ["GradientNorms", "importable", "scan_lstm", "scan_rnn"]
+__all__ = ["GradientNorms", "importable", "scan_gru", "scan_lstm", "scan_rnn"]
 
 
 @cache
@@ -76,6 +76,24 @@ def scan_lstm(
     from lrd.kernels.fused import lstm
 
     return lstm.scan(cell, params, inputs, state, first, keep, norms, precision)
+
+
+def scan_gru(
+    cell: Cell,
+    params: Parameters,
+    inputs: Float[Tensor, "time runs batch inputs"],
+    state: State | None,
+    first: int = 0,
+    *,
+    norms: GradientNorms | None = None,
+    precision: str | None = None,
+) -> tuple[Float[Tensor, "steps runs batch hidden"], State]:
+    """The kernel protocol for ``GRU``; options as in ``scan_rnn``."""
+    if not _usable(inputs, norms):
+        return traced.scan(cell, params, inputs, state, first)
+    from lrd.kernels.fused import gru
+
+    return gru.scan(cell, params, inputs, state, first, norms, precision)
 
 
 def _usable(inputs: Tensor, norms: Any) -> bool:
