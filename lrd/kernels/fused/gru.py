@@ -45,7 +45,7 @@ class _Fused(torch.autograd.Function):
         delta, into_h0 = empty(gates, runs, time, batch, 4 * hidden), copied(grad_last)
         scaled = room(gates, runs, batch, 3 * hidden, wanted=asked and not cut.RESIDENT)
         size = room(gates, runs, time, batch, wanted=asked)
-        power = torch.empty_like(size, dtype=torch.int32)
+        power = room(states, runs, time, batch, wanted=asked, dtype=torch.int32)
         launch(
             gru_programs.backward, runs, batch, cut, grad.contiguous(), w, gates, from_h, states, delta, into_h0,
             scaled, size, power, time, time - ctx.first, batch, hidden, NORMS=asked,

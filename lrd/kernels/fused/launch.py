@@ -90,9 +90,9 @@ def empty(like: Tensor, *shape: int, dtype: torch.dtype | None = None) -> Tensor
     return torch.empty(shape, dtype=dtype or like.dtype, device=like.device)
 
 
-def room(like: Tensor, *shape: int, wanted: bool) -> Tensor:
+def room(like: Tensor, *shape: int, wanted: bool, dtype: torch.dtype | None = None) -> Tensor:
     """A buffer where one is wanted; else one that no program reads or writes."""
-    return empty(like, *(shape if wanted else (1,)))
+    return empty(like, *(shape if wanted else (1,)), dtype=dtype)
 
 
 def copied(x: Tensor) -> Tensor:

@@ -43,7 +43,7 @@ class _Fused(torch.autograd.Function):
         delta, into_h0, into_c0 = empty(gates, *gates.shape), copied(grad_h), copied(grad_c)
         scaled = room(gates, runs, batch, 4 * hidden, wanted=asked and not cut.RESIDENT)
         sizes = [room(gates, runs, time, batch, wanted=asked) for _ in "hc"]
-        powers = [torch.empty_like(size, dtype=torch.int32) for size in sizes]
+        powers = [room(gates, runs, time, batch, wanted=asked, dtype=torch.int32) for _ in "hc"]
         launch(
             lstm_programs.backward, runs, batch, cut, grad.contiguous(), w, gates, cells,
             grad if keep is None else keep.to(grad.dtype).contiguous(), delta, into_h0, into_c0, scaled,

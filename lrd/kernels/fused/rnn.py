@@ -43,7 +43,7 @@ class _Fused(torch.autograd.Function):
         asked = norms is not None
         scaled = room(states, runs, batch, hidden, wanted=asked and not cut.RESIDENT)
         size = room(states, runs, time, batch, wanted=asked)
-        power = torch.empty_like(size, dtype=torch.int32)
+        power = room(states, runs, time, batch, wanted=asked, dtype=torch.int32)
         launch(
             rnn_programs.backward, runs, batch, cut, grad.contiguous(), w, states, delta, into_h0, scaled, size, power,
             time, time - ctx.first, batch, hidden, NORMS=asked, ACTIVATION=ctx.activation,
