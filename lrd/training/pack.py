@@ -35,7 +35,7 @@ class Pack:
     def __init__(self, specs: Sequence[RunSpec], device: torch.device) -> None:
         self.specs = list(specs)
         self.task, self.cell, self.training = specs[0].task, specs[0].cell, specs[0].training
-        self.scan = KERNELS[choose_kernel(self.cell)][0]
+        self.scan = KERNELS[choose_kernel(self.cell, device, len(self.specs))][0]
         self.device = device
         fresh = [initial_parameters(spec) for spec in specs]
         self._shapes = {name: tuple(value.shape) for name, value in fresh[0].items()}
@@ -62,7 +62,7 @@ class Pack:
         ``cut``: what the kernel of updates takes besides [runs, time] (``Tricks.cut``); default: that of any use.
         """
         every, parts, state = self.training.truncate or len(inputs), [], None
-        scan = KERNELS[update_kernel(self.specs[0])][0] if cut else self.scan
+        scan = KERNELS[update_kernel(self.specs[0], self.device, len(self.specs))][0] if cut else self.scan
         for start in range(0, len(inputs), every):
             steps = slice(start, start + every)
             mine = {name: value[:, steps] for name, value in cut.items()}
@@ -106,7 +106,7 @@ class Pack:
         By as many runs at once as the kernel likes.
         """
         numbers = self.task.sequence_length * self.training.batch_size * self.cell.hidden_size
-        kernel = update_kernel(self.specs[0])
+        kernel = update_kernel(self.specs[0], self.device, len(self.specs))
         size = runs_at_once(kernel, numbers * self.theta.element_size(), self.device) or len(self.specs)
         found = [self._of_runs(slice(start, start + size), batch) for start in range(0, len(self.specs), size)]
         losses, grads, measured = zip(*found, strict=True)

@@ -16,9 +16,9 @@ from lrd.tasks.streams import Stream
 from lrd.training.omega import omega
 
 
-def update_kernel(run: RunSpec) -> str:
+def update_kernel(run: RunSpec, device: torch.device | None = None, runs: int = 1) -> str:
     """The kernel, by name, that updates of a run and those like it use; evaluations use ``choose_kernel``'s."""
-    return "packed_lstm" if run.training.h_detach else choose_kernel(run.cell)
+    return choose_kernel(run.cell, device, runs, cut=bool(run.training.h_detach))
 
 
 @dataclass(frozen=True)
