@@ -24,6 +24,7 @@ PLACES = {
     "submitit": ("lrd/sweeps/slurm_submit.py",),
     "scipy": ("lrd/stats/", "analysis/"),
     "sklearn": ("lrd/tasks/digits.py",),  # when its images are first asked for
+    "triton": ("lrd/kernels/fused/",),  # when its kernels are first called
 }
 
 
@@ -78,8 +79,9 @@ def test_a_library_is_imported_in_its_place_alone(library: str) -> None:
 def test_lower_layers_name_no_library_but_torch_and_numpy() -> None:
     allowed = {"torch", "numpy", "lrd", *sys.stdlib_module_names}
     foreign = {(p.name, name) for p in sources(*BARE) for name in imported(p) if name not in allowed}
-    # Where it is installed, plain tensors elsewhere; and images, where they are asked for.
-    assert foreign <= {("shapes.py", "jaxtyping"), ("digits.py", "sklearn")}
+    # Where it is installed, plain tensors elsewhere; and images and GPU programs, where they are asked for.
+    programs = {(f"{name}.py", "triton") for name in ("arithmetic", "rnn_programs", "lstm_programs", "gru_programs")}
+    assert foreign <= {("shapes.py", "jaxtyping"), ("digits.py", "sklearn"), *programs}
 
 
 def test_gradient_flow_is_measured_and_packs_train_where_only_torch_and_numpy_are_installed() -> None:

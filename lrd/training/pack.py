@@ -22,7 +22,7 @@ from lrd.training.optimizers import clip, pack_optimizer
 from lrd.training.parameters import initial_parameters, split_theta
 from lrd.training.precision import computing, converted, dtype_of, use
 from lrd.training.recorded import CudaGraph, Record, Update
-from lrd.training.tricks import Tricks, evaluation_kernel, update_kernel
+from lrd.training.tricks import Tricks, evaluation_kernel, scan_named, update_kernel
 
 # Sums over the updates since the last row of metrics, kept on the device: no update waits for the host.
 _SUMS = ("train_loss", "grad_norm", "grad_norm_clipped")
@@ -35,7 +35,7 @@ class Pack:
         """``record``: how updates are recorded; default: as CUDA graphs on a GPU, not at all on a CPU."""
         self.specs = list(specs)
         self.task, self.cell, self.training = specs[0].task, specs[0].cell, specs[0].training
-        self.scan = KERNELS[evaluation_kernel(specs[0])][0]
+        self.scan = scan_named(evaluation_kernel(specs[0], device, len(specs)), self.training.precision)
         self.device, self.dtype = device, dtype_of(self.training.precision)
         use(self.training.precision)
         fresh = [initial_parameters(spec) for spec in specs]
@@ -67,7 +67,7 @@ class Pack:
         ``cut``: what the kernel of updates takes besides [runs, time] (``Tricks.cut``); default: that of any use.
         """
         every, parts, state = self.training.truncate or len(inputs), [], None
-        scan = KERNELS[update_kernel(self.specs[0])][0] if cut else self.scan
+        scan = KERNELS[update_kernel(self.specs[0], self.device, len(self.specs))][0] if cut else self.scan
         for start in range(0, len(inputs), every):
             steps = slice(start, start + every)
             mine = {name: value[:, steps] for name, value in cut.items()}
@@ -134,7 +134,7 @@ class Pack:
         By as many runs at once as the kernel likes.
         """
         numbers = self.task.sequence_length * self.training.batch_size * self.cell.hidden_size
-        kernel = update_kernel(self.specs[0])
+        kernel = update_kernel(self.specs[0], self.device, len(self.specs))
         size = runs_at_once(kernel, numbers * self.theta.element_size(), self.device) or len(self.specs)
         found = [self._of_runs(slice(start, start + size), batch) for start in range(0, len(self.specs), size)]
         losses, grads, measured = zip(*found, strict=True)

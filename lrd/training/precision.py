@@ -5,12 +5,13 @@ name       state, parameters   matrix products                                  
 =========  ==================  ================================================  =====================
 float32    float32             of float32, no bit less                           everywhere
 tf32       float32             of operands rounded to 10 bits, sums in float32   NVIDIA GPUs from 8.0
-bfloat16   float32             of operands and results rounded to 7 bits         NVIDIA GPUs from 8.0
+bfloat16   float32             of operands rounded to 7 bits, results mostly     NVIDIA GPUs from 8.0
 float64    float64             of float64                                        everywhere, for checks
 =========  ==================  ================================================  =====================
 
-Data are drawn in float32 and then converted; norms and sums for metrics are in float64 whatever the precision. The
-mantissas of the formats: IEEE 754, and NVIDIA, "A100 Tensor Core GPU Architecture" (2020).
+In bfloat16 results are rounded too, but within Triton's kernels. Data are drawn in float32 and then converted; norms
+and sums for metrics are in float64 whatever the precision. The mantissas of the formats: IEEE 754, and NVIDIA, "A100
+Tensor Core GPU Architecture" (2020).
 """
 
 from __future__ import annotations
