@@ -135,7 +135,10 @@ def test_a_wrong_option_is_one_line_before_any_work(
 def test_a_gpu_that_is_not_there_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     count = torch.cuda.device_count()
     assert cli.main(["train", f"device=cuda:{count}"]) == 2
-    assert capsys.readouterr().err == f"lrd: device: this machine has {count} CUDA GPUs, got 'cuda:{count}'; use cpu\n"
+    error = capsys.readouterr().err
+    assert error.startswith("lrd: device: ")
+    assert f", got 'cuda:{count}'" in error
+    assert error.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
 
 

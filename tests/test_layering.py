@@ -28,6 +28,7 @@ PLACES = {
     "jinja2": ("lrd/report/",),
     "weasyprint": ("lrd/report/pdf.py",),
     "sklearn": ("lrd/tasks/digits.py",),  # when its images are first asked for
+    "triton": ("lrd/kernels/fused/",),  # when its kernels are first called
 }
 
 
@@ -82,11 +83,12 @@ def test_a_library_is_imported_in_its_place_alone(library: str) -> None:
 def test_lower_layers_name_no_library_but_torch_and_numpy() -> None:
     allowed = {"torch", "numpy", "lrd", *sys.stdlib_module_names}
     foreign = {(p.name, name) for p in sources(*BARE) for name in imported(p) if name not in allowed}
-    # Where it is installed, plain tensors elsewhere; and images, where they are asked for.
-    assert foreign <= {("shapes.py", "jaxtyping"), ("digits.py", "sklearn")}
+    # Where it is installed, plain tensors elsewhere; and images and GPU programs, where they are asked for.
+    programs = {(f"{name}.py", "triton") for name in ("arithmetic", "rnn_programs", "lstm_programs", "gru_programs")}
+    assert foreign <= {("shapes.py", "jaxtyping"), ("digits.py", "sklearn"), *programs}
 
 
-def test_lower_layers_measure_gradient_flow_where_only_torch_and_numpy_are_installed() -> None:
+def test_gradient_flow_is_measured_and_packs_train_where_only_torch_and_numpy_are_installed() -> None:
     code = """
 import importlib.abc, sys, sysconfig
 # What torch itself is made of, besides the standard library.
@@ -121,8 +123,16 @@ for task in (kind() for kind in TASKS.values()):
         print(task.name, cell.name, choose_kernel(cell), abs(line.slope) < 10)
 print(sorted(asked & {"hydra", "omegaconf", "wandb", "pydantic", "duckdb", "scipy", "rich", "matplotlib"}))
 print(sorted(name for name in sys.modules if name.startswith("lrd.") and name.count(".") == 1))
+from lrd.spec import Adam, RunSpec, Training
+from lrd.training import Pack
+run = RunSpec(TASKS["adding"](gap=5), CELLS["lstm"](hidden_size=3), Adam(), Training(), (), seed=0)
+pack = Pack([run], torch.device("cpu"))
+pack.step()
+print(pack.averages()["grad_norm"].tolist(), sorted(asked & {"wandb", "pydantic", "duckdb", "rich"}))
 """
-    no_digits, *lines, asked, modules = run_python(code).splitlines()
+    no_digits, *lines, asked, modules, trained = run_python(code).splitlines()
+    assert trained.endswith("] []")
+    assert "nan" not in trained
     assert "needs scikit-learn" in no_digits
     assert len(lines) >= 6
     assert all(line.endswith(" True") for line in lines), lines

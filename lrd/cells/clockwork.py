@@ -46,7 +46,7 @@ class Clockwork(Cell):
     def prepare(self, p: Parameters) -> Parameters:
         """W [hidden, hidden] in place of R."""
         n, r = self.hidden_size, p["R"]
-        there = _heard(_periods(n, self.modules, r.device)).nonzero(as_tuple=True)
+        there = _places(n, self.modules, r.device)
         return {"W": r.new_zeros(n, n).index_put(there, r)} | {name: v for name, v in p.items() if name != "R"}
 
     def step(self, p: Parameters, x: Float[Tensor, "inputs"], state: State) -> State:
@@ -65,8 +65,15 @@ class Clockwork(Cell):
 def _periods(units: int, modules: int, device: torch.device) -> Tensor:
     """The period of each unit [units]; the first modules have the units that are left over."""
     size, more = divmod(units, modules)
-    sizes = torch.tensor([size + (module < more) for module in range(modules)], device=device)
-    return (2 ** torch.arange(modules, device=device)).repeat_interleave(sizes)
+    sizes = torch.tensor([size + (module < more) for module in range(modules)])
+    return (2 ** torch.arange(modules)).repeat_interleave(sizes).to(device)
+
+
+@lru_cache(maxsize=16)
+def _places(units: int, modules: int, device: torch.device) -> tuple[Tensor, ...]:
+    """Rows and columns of the entries of W that are there; counting them at every update would wait for a GPU."""
+    there = _heard(_periods(units, modules, torch.device("cpu"))).nonzero(as_tuple=True)
+    return tuple(places.to(device) for places in there)
 
 
 def _heard(periods: Tensor) -> Tensor:

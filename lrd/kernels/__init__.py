@@ -8,7 +8,8 @@ The kernel protocol: ``scan(cell, params, inputs, state, first) -> (outputs, sta
 * ``first``: h is wanted from this step on; outputs are [time - first, runs, batch, hidden];
 * the state returned is the one after the last step; both results carry gradients to parameters and state.
 
-What a run computes does not depend on its companions in the pack. ``choose_kernel`` is the table of which one runs.
+What a run computes does not depend on its companions in the pack; on a GPU, whether it has any decides its kernel.
+``choose_kernel`` is the table of which one runs.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from collections.abc import Callable
 import torch
 
 from lrd.cells import GRU, LSTM, RNN, Attentive, Cell, Parameters, State
-from lrd.kernels import attentive, loop, packed_lstm, packed_rnn, stock, traced
+from lrd.kernels import attentive, fused, loop, packed_lstm, packed_rnn, stock, traced
 from lrd.shapes import Tensor
 
 Scan = Callable[[Cell, Parameters, Tensor, State | None, int], tuple[Tensor, State]]
@@ -29,20 +30,47 @@ KERNELS: dict[str, tuple[Scan, type[Cell] | None]] = {
     "stock": (stock.scan_lstm, LSTM),
     "packed_lstm": (packed_lstm.scan, LSTM),  # where the way back is cut (training.h_detach)
     "stock_gru": (stock.scan_gru, GRU),
+    "stock_rnn": (stock.scan_rnn, RNN),
+    "triton_rnn": (fused.scan_rnn, RNN),
+    "triton_lstm": (fused.scan_lstm, LSTM),
+    "triton_gru": (fused.scan_gru, GRU),
     "attentive": (attentive.scan, Attentive),
     "traced": (traced.scan, None),
     "loop": (loop.scan, None),
 }
 
 
-def choose_kernel(cell: Cell) -> str:
-    """The fastest kernel for a cell, by name: the first of ``KERNELS`` for exactly the kind that does its steps."""
+# On a GPU, by cell: cuDNN for a run alone; for packs the Triton kernel, where triton is installed.
+_ON_GPU: dict[type[Cell], tuple[str, str]] = {
+    RNN: ("stock_rnn", "triton_rnn"),
+    LSTM: ("stock", "triton_lstm"),
+    GRU: ("stock_gru", "triton_gru"),
+}
+#: What is never chosen on a CPU.
+GPU_KERNELS = frozenset({"stock_rnn", "triton_rnn", "triton_lstm", "triton_gru"})
+
+
+def choose_kernel(cell: Cell, device: torch.device | None = None, runs: int = 1, cut: bool = False) -> str:
+    """The kernel, by name, that a pack of so many runs is best run by; ``device``: where, None: on a CPU.
+
+    On a CPU the first of ``KERNELS`` for exactly the kind that does a cell's steps, on a GPU see ``_ON_GPU``. ``cut``:
+    it must be able to cut the way back (``keep`` of ``packed_lstm``), which kernels of the LSTM alone can.
+    """
+    kind = type(cell.stepped)
+    if device is not None and device.type == "cuda" and kind in _ON_GPU:
+        alone, together = _ON_GPU[kind]
+        if runs == 1 and not cut and (alone != "stock_rnn" or stock.has_rnn(cell.stepped)):
+            return alone
+        if fused.importable():
+            return together
+    if cut:
+        return "packed_lstm"
     return next(name for name, (_, kind) in KERNELS.items() if kind in (None, type(cell.stepped)))
 
 
 def run_by_run(kernel: str) -> bool:
     """Whether a kernel takes one run of a pack after another, as torch's own and the attentive one do."""
-    return kernel in ("stock", "stock_gru", "attentive")
+    return kernel in ("stock", "stock_gru", "stock_rnn", "attentive")
 
 
 def runs_at_once(kernel: str, state_bytes: int, device: torch.device) -> int | None:
@@ -54,4 +82,4 @@ def runs_at_once(kernel: str, state_bytes: int, device: torch.device) -> int | N
     return max(1, 800_000 // state_bytes) if run_by_run(kernel) and device.type == "cpu" else None
 
 
-__all__ = ["KERNELS", "Scan", "choose_kernel", "run_by_run", "runs_at_once"]
+__all__ = ["GPU_KERNELS", "KERNELS", "Scan", "choose_kernel", "run_by_run", "runs_at_once"]

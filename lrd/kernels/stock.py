@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from lrd.cells import GRU, LSTM, Cell, Parameters, State
+from lrd.cells import GRU, LSTM, RNN, Cell, Parameters, State
 from lrd.kernels.loop import zero_state
 from lrd.shapes import Float, Tensor
 
@@ -23,6 +23,32 @@ _OPTIONS: tuple[Any, ...] = (
     False,
     False,
 )  # biases, 1 layer, dropout, train, 1 direction, time-major
+
+
+# What torch has of a vanilla RNN, by activation.
+_RNNS = {"tanh": torch.rnn_tanh, "relu": torch.rnn_relu}
+
+
+def has_rnn(cell: Cell) -> bool:
+    """Whether this cell is a vanilla RNN that torch has a kernel for."""
+    return type(cell) is RNN and cell.activation in _RNNS
+
+
+def scan_rnn(
+    cell: Cell,
+    params: Parameters,
+    inputs: Float[Tensor, "time runs batch inputs"],
+    state: State | None,
+    first: int = 0,
+) -> tuple[Float[Tensor, "steps runs batch hidden"], State]:
+    """Vanilla RNN by ``torch.rnn_tanh`` or ``rnn_relu``: the kernel protocol (see ``lrd.kernels``)."""
+    assert isinstance(cell, RNN)
+    no_bias, kernel = inputs.new_zeros(cell.hidden_size), _RNNS[cell.activation]  # torch has two biases
+
+    def of_run(x: Tensor, state: State, p: Parameters) -> tuple[Tensor, ...]:
+        return kernel(x, state[0][None], (p["U"], p["W"], p["b"], no_bias), *_OPTIONS)
+
+    return _run_by_run(of_run, cell, params, "UWb", inputs, state, first)
 
 
 def scan_lstm(

@@ -7,8 +7,6 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any, get_type_hints
 
-import pydantic
-
 from lrd.options import OptionError, nearest, not_a_choice, wrong_options
 from lrd.probes import PROBES, Probe
 from lrd.spec.error import SpecError
@@ -61,7 +59,9 @@ def build_probes(chosen: Any, errors: list[str]) -> list[Probe]:
 
 
 @cache
-def _model(kind: Callable[..., Any]) -> type[pydantic.BaseModel]:
+def _model(kind: Callable[..., Any]) -> Any:
+    import pydantic
+
     # Types and unknown names are pydantic's affair, bounds the dataclass's own (lrd.options).
     hints = get_type_hints(kind)
     fields: dict[str, Any] = {f.name: (hints[f.name], f.default) for f in dataclasses.fields(kind)}  # type: ignore[arg-type]
@@ -70,6 +70,8 @@ def _model(kind: Callable[..., Any]) -> type[pydantic.BaseModel]:
 
 def build(kind: type[Any], group: str, options: Any, errors: list[str]) -> Any:
     """An options object from plain values, or None with what is wrong appended to ``errors``."""
+    import pydantic  # here, so that packs train where there is none
+
     prefix = f"{group}." if group else ""
     if not isinstance(options, Mapping):
         errors.append(f"{group}: must hold options, got {options!r}")

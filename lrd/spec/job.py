@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
+import torch
+
 from lrd.options import OptionError, nearest
 from lrd.spec.build import build, build_named, build_probes
 from lrd.spec.error import SpecError
@@ -25,6 +27,15 @@ class Job:
     run: RunSpec
     place: Place
     tracker: Tracker
+
+    def torch_device(self) -> torch.device:
+        """Where it is trained. Raises ``SpecError`` where this machine has no such device, or that cannot train it."""
+        device = self.place.torch_device()
+        try:
+            self.run.training.check_device(device)
+        except OptionError as error:
+            raise SpecError(f"training.{error.key}: {error.message}") from error
+        return device
 
 
 def run_from_dict(spec: Mapping[str, Any], sources: Mapping[str, str]) -> RunSpec:

@@ -32,12 +32,16 @@ class Place:
     study: str = option("scratch", "folder of the study below runs_dir, and wandb's group")
     runs_dir: str = option("runs", "folder of all studies")
     device: str = option("auto", "auto, cpu, cuda or cuda:0, cuda:1, ...")
+    pack_size: int | str = option("auto", "runs that train together at most; auto: what memory and cores are for")
+    deterministic: bool = option(True, "whether a GPU gives the same bits again, at some price; a CPU always does")
     checkpoint_seconds: float = option(60.0, "seconds between checkpoints", gt=0)
 
     def __post_init__(self) -> None:
         check_options(self)
         if not self.study or self.study.startswith(".") or "/" in self.study:
             raise OptionError("study", f"must be a plain folder name, got {self.study!r}")
+        if self.pack_size != "auto" and (isinstance(self.pack_size, str) or self.pack_size < 1):
+            raise OptionError("pack_size", f"must be auto or a number >= 1, got {self.pack_size!r}")
 
     def torch_device(self) -> torch.device:
         """The device that ``device`` means here. Raises ``SpecError`` where this machine has none such."""
@@ -46,10 +50,18 @@ class Place:
             name = "cuda" if torch.cuda.is_available() else "cpu"
         if not re.fullmatch(r"cpu|cuda(:\d+)?", name):
             raise SpecError(f"device: must be auto, cpu, cuda or cuda:N, got {name!r}")
-        device = torch.device(name)
-        if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-            raise SpecError(f"device: this machine has {torch.cuda.device_count()} CUDA GPUs, got {name!r}; use cpu")
-        return device
+        if name == "cpu":
+            return torch.device(name)
+        if torch.version.cuda is None:
+            raise SpecError(f"device: the torch installed here is one without CUDA, got {name!r}; use device=cpu")
+        there = torch.cuda.device_count()
+        if not there:
+            raise SpecError(f"device: torch finds no CUDA GPU on this machine, got {name!r}; use device=cpu")
+        index = int(name.partition(":")[2] or 0)
+        if index >= there:
+            names = ", ".join(f"cuda:{number}" for number in range(there))
+            raise SpecError(f"device: must be one that is there, {names} or cpu, got {name!r}")
+        return torch.device(name)
 
     @property
     def folder(self) -> Path:

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
+
 from lrd.cells import LSTM, RNN, Cell
 from lrd.options import OptionError, check_options, option
 from lrd.tasks.streams import MAX_STEP
+
+PRECISIONS = ("float32", "tf32", "bfloat16", "float64")
+#: Those that a GPU's own units are for.
+ON_GPU = ("tf32", "bfloat16")
 
 
 @dataclass(frozen=True)
@@ -37,6 +43,13 @@ class Training:
     solved_evals: int = option(3, "evaluations in a row that must meet the criterion for a run to be solved", ge=1)
     stop_when_solved: bool = option(True, "end a run as soon as it is solved")
 
+    precision: str = option(
+        "float32",
+        "of arithmetic; tf32 and bfloat16 round matrix products, on GPUs alone; float64 is for checks",
+        choices=PRECISIONS,
+        switch=True,
+    )
+
     def __post_init__(self) -> None:
         check_options(self)
 
@@ -45,3 +58,16 @@ class Training:
         for key, kind in (("omega", RNN), ("h_detach", LSTM)):
             if getattr(self, key) and type(cell) is not kind:
                 raise OptionError(key, f"is for cell={kind.name} alone, got cell={cell.name}; set it to 0")
+        if self.h_detach and self.precision == "bfloat16":
+            raise OptionError("precision", "must not be bfloat16 with h_detach, whose kernel has none; use tf32")
+
+    def check_device(self, device: torch.device) -> None:
+        """Raise ``OptionError`` for what cannot be done on a device that is there."""
+        if self.precision not in ON_GPU:
+            return
+        rest = f"; use float32, got {self.precision!r}"
+        if device.type != "cuda":
+            raise OptionError("precision", f"must be float32 or float64 with device={device.type}{rest}")
+        if torch.cuda.get_device_capability(device) < (8, 0):
+            name = torch.cuda.get_device_name(device)
+            raise OptionError("precision", f"must be float32 or float64 on a {name}, which cannot do less{rest}")

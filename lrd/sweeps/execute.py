@@ -17,7 +17,7 @@ from lrd.sweeps.plan import Plan, record_of
 from lrd.sweeps.progress import Progress
 from lrd.sweeps.queue import Queue, unfinished
 from lrd.sweeps.slurm import Cluster
-from lrd.sweeps.workers import Pool, train_pack
+from lrd.sweeps.workers import Pool, shared_gpus, train_pack
 
 
 def execute(plan: Plan, workers: int, retries: int = 0, slurm: Slurm | None = None) -> Progress:
@@ -47,7 +47,8 @@ def execute(plan: Plan, workers: int, retries: int = 0, slurm: Slurm | None = No
         elif count <= 1:
             _in_process(queue, progress, show)
         else:
-            _in_workers(queue, Pool(count), progress, show)
+            gpus = shared_gpus([pack.jobs[0].place.torch_device() for pack in plan.packs])
+            _in_workers(queue, Pool(count, gpus), progress, show)
     return progress
 
 

@@ -15,12 +15,13 @@ from functools import lru_cache
 import torch
 
 from lrd.cells import LSTM, RNN, Attentive, prepared
-from lrd.kernels import choose_kernel, loop, run_by_run, runs_at_once
+from lrd.kernels import loop, run_by_run, runs_at_once
 from lrd.probes import Probe
 from lrd.spec import SGD, Adam, RMSprop, RMSpropURNN, RunSpec
 from lrd.sweeps.prices import EVAL_CHUNK, gates
-from lrd.training.pack import drawn_steps, evaluated_at_once, initial_parameters
-from lrd.training.tricks import update_kernel
+from lrd.training.batches import drawn_steps, evaluated_at_once
+from lrd.training.parameters import initial_parameters
+from lrd.training.tricks import evaluation_kernel, update_kernel
 
 _NUMBER = 4  # bytes of a float32
 _SLOTS = {SGD: 1, RMSprop: 1, RMSpropURNN: 1, Adam: 2}
@@ -43,8 +44,11 @@ def pack_bytes(run: RunSpec, runs: int, device: torch.device) -> int:
     drawing = drawn + steps * runs * task.sequence_length * training.batch_size * _WORDS
     samples = min(EVAL_CHUNK, max(training.eval_samples, training.test_samples))
     looking = max((_look(run, probe, runs) for probe in run.probes), default=0.0)
-    most = max(drawing, _update(run, runs, device), _evaluation(run, runs, samples), looking)
-    return math.ceil(_NUMBER * (kept + drawn + most))
+    number = 2 * _NUMBER if training.precision == "float64" else _NUMBER
+    update, evaluation = _update(run, runs, device), _evaluation(run, runs, samples)
+    if device.type == "cuda":  # a recorded update keeps its memory, and draws for itself alone
+        return math.ceil(number * (kept + drawing / steps + update + max(evaluation, looking)))
+    return math.ceil(number * (kept + drawn + max(drawing, update, evaluation, looking)))
 
 
 @lru_cache(maxsize=256)
@@ -93,7 +97,7 @@ def _update(run: RunSpec, runs: int, device: torch.device) -> float:
 
 
 def _evaluation(run: RunSpec, runs: int, samples: int) -> float:
-    kernel, task, hidden = choose_kernel(run.cell), run.task, run.cell.hidden_size
+    kernel, task, hidden = evaluation_kernel(run), run.task, run.cell.hidden_size
     runs = min(runs, evaluated_at_once(task, run.cell, samples, _NUMBER))
     symbols = task.sequence_length * samples
     own = task.input_size + _targets(run)

@@ -12,16 +12,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from lrd.kernels import run_by_run
 from lrd.records import RecordError, RunRecord
 from lrd.spec import Job, SpecError, job_from_config
 from lrd.sweeps.prices import pack_seconds
-from lrd.training.tricks import update_kernel
-
-MAX_RUNS = 16  # a pack: what a step of a pack costs beside its arithmetic is then shared by enough
-# Torch's own kernels take one run after another: there company saves only looks and optimiser steps, so that packs are
-# kept small enough for every worker to have several and none to wait long for the last.
-PACKS_A_WORKER, FEW_RUNS = 4, 3
+from lrd.sweeps.sizes import most_runs
 
 
 @dataclass(frozen=True)
@@ -76,7 +70,7 @@ def jobs_from_configs(configs: Sequence[Mapping[str, Any]], here: bool = True) -
         try:
             job = job_from_config(config)
             if here:
-                job.place.torch_device()
+                job.torch_device()
             jobs.setdefault((str(job.place.folder), job.run.run_id), job)
         except SpecError as error:
             errors |= dict.fromkeys(str(error).splitlines())
@@ -99,9 +93,7 @@ def plan(jobs: Sequence[Job], workers: int) -> Plan:
     left = len(jobs) - len(finished)
     parts: list[tuple[Sequence[Job], int]] = []
     for (_, _, _, start), group in groups.items():
-        most = min(MAX_RUNS, math.ceil(left / workers))
-        if run_by_run(update_kernel(group[0].run)) and workers > 1:
-            most = min(most, max(FEW_RUNS, math.ceil(left / (workers * PACKS_A_WORKER))))
+        most = most_runs(group[0], left, workers)
         parts += [(part, start) for part in _even_parts(group, math.ceil(len(group) / most))]
     packs = [PlannedPack(number, tuple(part), start) for number, (part, start) in enumerate(parts)]
     packs.sort(key=lambda pack: pack.cost, reverse=True)

@@ -23,10 +23,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from lrd.cells import GRU, Cell, CoupledLSTM
-from lrd.kernels import choose_kernel, run_by_run
+from lrd.kernels import run_by_run
 from lrd.probes import log_spaced
 from lrd.spec import RunSpec
-from lrd.training.tricks import update_kernel
+from lrd.training.tricks import evaluation_kernel, update_kernel
 
 EVAL_CHUNK = 256  # sequences of one evaluation that are taken at once (Pack.evaluate)
 #: Seconds beside the arithmetic: a pack's start and end, a run's record from beginning to end, and each look at a run
@@ -89,7 +89,7 @@ def action_seconds(action: str, run: RunSpec, runs: int, samples: int) -> float:
 
     A look is one of the probe ``gradient_flow``, which is what other probes' ``price`` is counted in.
     """
-    kernel = update_kernel(run) if action == "update" else choose_kernel(run.cell)
+    kernel = update_kernel(run) if action == "update" else evaluation_kernel(run)
     price = PRICES[kernel if kernel in PRICES else "loop"][action]
     calls = runs if run_by_run(kernel) and action != "look" else 1
     steps, hidden, chunks = run.task.sequence_length, run.cell.hidden_size, 1

@@ -38,7 +38,6 @@ def train_pack(pack: PlannedPack, emit: Callable[[Event], None], should_stop: Ca
     # pass through denormal numbers, which are slow and, at 1e-38, nothing to a parameter.
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
-    torch.backends.cudnn.allow_tf32 = False  # float32 means float32 on a GPU too
     settings = vars(job.tracker)
     tracker = make_tracker(
         settings["name"],
@@ -65,7 +64,7 @@ def train_pack(pack: PlannedPack, emit: Callable[[Event], None], should_stop: Ca
                     [j.run for j in got],
                     job.place,
                     tracker,
-                    job.place.torch_device(),
+                    job.torch_device(),
                     go_on,
                     lambda update, active, finished: emit(Event("progress", pack, update, active, finished)),
                 )
@@ -79,6 +78,8 @@ def train_pack(pack: PlannedPack, emit: Callable[[Event], None], should_stop: Ca
         emit(Event("failed", pack, reason=reason, trace=traceback.format_exc(), memory=wants_memory(error)))
     finally:
         tracker.close()
+        if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+            torch.cuda.empty_cache()  # the next pack may be of other sizes, or half of one that did not fit
 
 
 class ClaimLostError(Exception):
@@ -125,8 +126,10 @@ class Pool:
 
     STOPPING = "writing checkpoints"
 
-    def __init__(self, count: int) -> None:
-        self.count = count
+    def __init__(self, count: int, gpus: Sequence[str] = ()) -> None:
+        """``gpus``: by the names that CUDA_VISIBLE_DEVICES has for them; each worker sees one of them alone."""
+        self.count, self._gpus = count, gpus
+        self._places: dict[Connection, int] = {}  # of workers, from 0, so that a worker's successor gets its GPU
         self._processes: dict[Connection, Any] = {}
         self._at_work: dict[Connection, PlannedPack] = {}
         self.stopping = False
@@ -181,9 +184,13 @@ class Pool:
 
     def _start(self) -> Connection:
         ours, theirs = multiprocessing.Pipe()
-        process = nursery.prepare().Process(target=_worker, args=(theirs, dict(os.environ)), daemon=True)
+        place = min(set(range(len(self._processes) + 1)) - {self._places[c] for c in self._processes})
+        environment = dict(os.environ)
+        if self._gpus:
+            environment["CUDA_VISIBLE_DEVICES"] = self._gpus[place % len(self._gpus)]
+        process = nursery.prepare().Process(target=_worker, args=(theirs, environment), daemon=True)
         process.start()
-        self._processes[ours] = process
+        self._processes[ours], self._places[ours] = process, place
         theirs.close()
         return ours
 
@@ -214,6 +221,14 @@ class Pool:
             process.join()
         code: int | None = process.exitcode
         return code
+
+
+def shared_gpus(devices: Sequence[torch.device]) -> list[str]:
+    """The GPUs that workers share out, for packs on these devices: all, where every pack takes any; else none."""
+    if any(device != torch.device("cuda") for device in devices) or (count := torch.cuda.device_count()) < 2:
+        return []
+    visible = [name for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name.strip()]
+    return visible[:count] or [str(number) for number in range(count)]
 
 
 def default_workers(device: torch.device) -> int:

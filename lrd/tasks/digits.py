@@ -81,10 +81,7 @@ class Digits(Task):
     @property
     def order(self) -> tuple[int, ...]:
         """Which pixel, counted row by row, each step shows."""
-        if self.convention == "sequential":
-            return tuple(range(PIXELS))
-        keys = Stream(torch.tensor([self.permutation_seed]), "train", 0).uniform(PIXELS, dtype=torch.float64)
-        return tuple(keys[0].argsort(stable=True).tolist())
+        return tuple(range(PIXELS)) if self.convention == "sequential" else _permuted(self.permutation_seed)
 
     @property
     def part_sizes(self) -> tuple[int, ...]:
@@ -136,6 +133,13 @@ def _installed() -> bool:
         return importlib.util.find_spec("sklearn") is not None
     except ImportError:
         return False
+
+
+@functools.lru_cache(maxsize=64)
+def _permuted(seed: int) -> tuple[int, ...]:
+    """The order of pixels that a seed means; kept, for every batch asks for it."""
+    keys = Stream(torch.tensor([seed]), "train", 0).uniform(PIXELS, dtype=torch.float64)
+    return tuple(keys[0].argsort(stable=True).tolist())
 
 
 @functools.cache

@@ -17,7 +17,7 @@ from lrd.records.shown import mean_profiles, moments, scalars_of
 from lrd.spec import RunSpec
 from lrd.tasks import Task
 from lrd.training.cost import Cost
-from lrd.training.tricks import update_kernel
+from lrd.training.fetch import fetched
 
 Rows = list[dict[str, Any]]
 
@@ -25,7 +25,10 @@ Rows = list[dict[str, Any]]
 class Journal:
     """The history of one run and its way to disk and to the mirror."""
 
-    def __init__(self, spec: RunSpec, record: RunRecord, tracker: Tracker, parameters: int, device: str) -> None:
+    def __init__(
+        self, spec: RunSpec, record: RunRecord, tracker: Tracker, parameters: int, device: str, kernel: str
+    ) -> None:
+        """``kernel``: the one of its updates, by name."""
         self.spec, self.record, self.tracker = spec, record, tracker
         self.metrics: Rows = []
         self.looks: dict[str, list[Columns]] = {}  # by table, one entry a look
@@ -34,16 +37,15 @@ class Journal:
         self.streak_start: int | None = None  # update of the first evaluation of the present solved streak
         self.streak = 0
         self.solved_at: int | None = None
-        self.cost = Cost(update_kernel(spec), hardware(device))
+        self.cost = Cost(kernel, hardware(device))
         what = {"spec": spec.to_dict(), "task": task_facts(spec.task), "parameters": parameters}
         if spec.sources:
             what["sources"] = spec.sources
         record.create({**what, "tracker": dict(tracker.settings)}, device)
         tracker.start(record.run_id, record.study, spec.to_dict(), record.run_id)
 
-    def add_metrics(self, update: int, train: dict[str, float], evaluated: dict[str, float], solved: bool) -> None:
+    def add_metrics(self, update: int, row: dict[str, float], solved: bool) -> None:
         """One row; ``solved``: whether this evaluation meets the task's criterion."""
-        row = train | {f"eval_{name}": value for name, value in evaluated.items()}
         self.metrics.append({"update": update} | row)
         self.tracker.log(self.record.run_id, update, row)
         self.streak = self.streak + 1 if solved else 0
@@ -137,7 +139,7 @@ def task_facts(task: Task) -> dict[str, Any]:
 
 def numbers(values: dict[str, torch.Tensor]) -> list[dict[str, float]]:
     """Tensors [runs] by name as one dict of numbers a run."""
-    columns = {name: value.tolist() for name, value in values.items()}
+    columns = fetched(values)
     size = max((len(column) for column in columns.values()), default=0)
     return [{name: column[run] for name, column in columns.items()} for run in range(size)]
 

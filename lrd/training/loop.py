@@ -13,8 +13,10 @@ import torch
 from lrd.probes import Probe, Subject, log_spaced
 from lrd.records import RecordError, RunRecord, Tracker
 from lrd.spec import Place, RunSpec
+from lrd.training.determinism import repeat_bits
 from lrd.training.journal import Journal, numbers
 from lrd.training.pack import Pack
+from lrd.training.tricks import update_kernel
 
 _STATUS_SECONDS = 5.0
 Progress = Callable[[int, int, list[dict[str, Any]]], None]
@@ -42,9 +44,11 @@ def train(
     ``progress(update, active runs, summaries of runs that just finished)`` is called at every evaluation.
     """
     lap = time.perf_counter()
+    repeat_bits(device, place.deterministic)
     pack = Pack(specs, device)
+    kernel, parameters = update_kernel(specs[0], device, len(specs)), pack.theta.shape[1]
     journals = [
-        Journal(spec, RunRecord(place.runs_dir, place.study, spec.run_id), tracker, pack.theta.shape[1], str(device))
+        Journal(spec, RunRecord(place.runs_dir, place.study, spec.run_id), tracker, parameters, str(device), kernel)
         for spec in specs
     ]
     probes = specs[0].probes
@@ -102,11 +106,12 @@ def _evaluates(pack: Pack) -> bool:
 
 def _evaluate(pack: Pack, journals: Sequence[Journal]) -> None:
     """A row of metrics for every run: averages over the updates since the last row, and the evaluation set."""
-    trained = numbers(pack.averages()) or [{}] * len(journals)
     evaluated = pack.evaluate("eval", pack.training.eval_samples)
-    solved = pack.task.solved(evaluated).tolist()
-    for journal, train_row, eval_row, met in zip(journals, trained, numbers(evaluated), solved, strict=True):
-        journal.add_metrics(pack.update, train_row, eval_row, met)
+    row = pack.averages() | {f"eval_{name}": value for name, value in evaluated.items()}
+    solved = pack.task.solved(evaluated)
+    for journal, mine in zip(journals, numbers(row | {"solved": solved}), strict=True):  # one copy from the device
+        met = bool(mine.pop("solved"))
+        journal.add_metrics(pack.update, mine, met)
 
 
 def _retire(pack: Pack, journals: list[Journal]) -> list[dict[str, Any]]:

@@ -7,12 +7,12 @@ update rules are torch's (tested against ``torch.optim``), and the uRNN paper's 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 
 from lrd import spec
-from lrd.shapes import Float, Tensor
+from lrd.shapes import Float, Int, Tensor
 
 Constants = dict[str, Float[Tensor, "runs 1"]]
 
@@ -30,20 +30,21 @@ class PackOptimizer:
         }
         self.clip = options[0].clip
         self.slots = {name: torch.full_like(theta, start) for name, start in self.slot_start.items()}
-        self.updates = 0
 
-    def step(self, theta: Tensor, grad: Tensor) -> Float[Tensor, "runs parameters"]:
-        """The parameters after one update, as a new tensor; ``grad`` may be overwritten."""
-        self.updates += 1
-        return self._step(theta, grad, self.constants, self.slots)
+    def step(self, theta: Tensor, grad: Tensor, update: Int[Tensor, ""]) -> Float[Tensor, "runs parameters"]:
+        """The parameters after one update, as a new tensor; ``grad`` may be overwritten, ``slots`` are, in place.
 
-    def _step(self, theta: Tensor, grad: Tensor, k: Constants, slots: dict[str, Tensor]) -> Tensor:
+        ``update``: the number of this update, from 1; a tensor, so that the same calls can be replayed.
+        """
+        return self._step(theta, grad, self.constants, self.slots, update)
+
+    def _step(self, theta: Tensor, grad: Tensor, k: Constants, slots: dict[str, Tensor], update: Tensor) -> Tensor:
         raise NotImplementedError
 
-    def select(self, runs: Tensor) -> None:
-        """Go on with these rows only."""
-        self.constants = {name: column[runs] for name, column in self.constants.items()}
-        self.slots = {name: slot[runs] for name, slot in self.slots.items()}
+    def each(self, change: Callable[[Tensor], Tensor]) -> None:
+        """Change every tensor whose rows are runs."""
+        self.constants = {name: change(column) for name, column in self.constants.items()}
+        self.slots = {name: change(slot) for name, slot in self.slots.items()}
 
 
 class Momentum(PackOptimizer):
@@ -51,7 +52,7 @@ class Momentum(PackOptimizer):
 
     slot_start = {"velocity": 0.0}
 
-    def _step(self, theta: Tensor, grad: Tensor, k: Constants, slots: dict[str, Tensor]) -> Tensor:
+    def _step(self, theta: Tensor, grad: Tensor, k: Constants, slots: dict[str, Tensor], update: Tensor) -> Tensor:
         v = slots["velocity"].mul_(k["momentum"]).add_(grad)
         return torch.addcmul(theta, k["lr"], v, value=-1)
 
@@ -61,7 +62,7 @@ class Nesterov(PackOptimizer):
 
     slot_start = {"velocity": 0.0}
 
-    def _step(self, theta: Tensor, grad: Tensor, k: Constants, slots: dict[str, Tensor]) -> Tensor:
+    def _step(self, theta: Tensor, grad: Tensor, k: Constants, slots: dict[str, Tensor], update: Tensor) -> Tensor:
         v = slots["velocity"].mul_(k["momentum"]).add_(grad)
         return torch.addcmul(theta, k["lr"], grad.addcmul_(k["momentum"], v), value=-1)
 
@@ -71,7 +72,7 @@ class RMSprop(PackOptimizer):
 
     slot_start = {"square": 0.0}
 
-    def _step(self, theta: Tensor, grad: Tensor, k: Constants, slots: dict[str, Tensor]) -> Tensor:
+    def _step(self, theta: Tensor, grad: Tensor, k: Constants, slots: dict[str, Tensor], update: Tensor) -> Tensor:
         s = slots["square"].mul_(k["decay"]).addcmul_((1 - k["decay"]) * grad, grad)
         return theta - k["lr"] * grad / s.sqrt().add_(k["eps"])
 
@@ -81,7 +82,7 @@ class RMSpropURNN(PackOptimizer):
 
     slot_start = {"square": 1e-3}
 
-    def _step(self, theta: Tensor, grad: Tensor, k: Constants, slots: dict[str, Tensor]) -> Tensor:
+    def _step(self, theta: Tensor, grad: Tensor, k: Constants, slots: dict[str, Tensor], update: Tensor) -> Tensor:
         s = slots["square"].mul_(k["decay"]).addcmul_((1 - k["decay"]) * grad, grad)
         return theta - k["lr"] * grad / s.sqrt()
 
@@ -91,12 +92,12 @@ class Adam(PackOptimizer):
 
     slot_start = {"mean": 0.0, "square": 0.0}
 
-    def _step(self, theta: Tensor, grad: Tensor, k: Constants, slots: dict[str, Tensor]) -> Tensor:
+    def _step(self, theta: Tensor, grad: Tensor, k: Constants, slots: dict[str, Tensor], update: Tensor) -> Tensor:
         m = slots["mean"].lerp_(grad, 1 - k["beta1"])
         s = slots["square"].mul_(k["beta2"]).addcmul_((1 - k["beta2"]) * grad, grad)
         # In float64, like the Python numbers of torch.optim: 1 - 0.999^t loses digits in float32.
-        correction1 = 1 - k["beta1"].double() ** self.updates
-        correction2 = 1 - k["beta2"].double() ** self.updates
+        correction1 = 1 - k["beta1"].double() ** update
+        correction2 = 1 - k["beta2"].double() ** update
         denominator = s.sqrt().mul_((1 / correction2.sqrt()).to(s.dtype)).add_(k["eps"])
         return torch.addcdiv(theta, m * (k["lr"] / correction1).to(m.dtype), denominator, value=-1)
 

@@ -7,24 +7,23 @@ optimiser are a few operations for the whole pack. What a run computes does not 
 from __future__ import annotations
 
 import copy
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 
-from lrd.cells import Cell, Parameters, prepared, read, readout_parameters
-from lrd.kernels import KERNELS, choose_kernel, runs_at_once
+from lrd.cells import Parameters, prepared, read
+from lrd.kernels import KERNELS, runs_at_once
 from lrd.shapes import Float, Tensor
 from lrd.spec import RunSpec
-from lrd.tasks import Batch, Task
+from lrd.tasks import Batch
+from lrd.training.batches import Draws, evaluated_at_once
 from lrd.training.optimizers import clip, pack_optimizer
-from lrd.training.tricks import Tricks, update_kernel
+from lrd.training.parameters import initial_parameters, split_theta
+from lrd.training.precision import computing, converted, dtype_of, use
+from lrd.training.recorded import CudaGraph, Record, Update
+from lrd.training.tricks import Tricks, evaluation_kernel, scan_named, update_kernel
 
-# Drawing takes some 40 tensor operations whatever their size: small batches are drawn for several updates at once.
-_DRAW_STEPS, _DRAW_NUMBERS = 16, 2**16
-# Runs are evaluated so many at once that their states fill about this.
-_EVAL_BYTES = 64 * 2**20
 # Sums over the updates since the last row of metrics, kept on the device: no update waits for the host.
 _SUMS = ("train_loss", "grad_norm", "grad_norm_clipped")
 
@@ -32,23 +31,29 @@ _SUMS = ("train_loss", "grad_norm", "grad_norm_clipped")
 class Pack:
     """``specs`` share ``RunSpec.pack_key``; row r of every tensor belongs to ``specs[r]``."""
 
-    def __init__(self, specs: Sequence[RunSpec], device: torch.device) -> None:
+    def __init__(self, specs: Sequence[RunSpec], device: torch.device, record: Record | None = None) -> None:
+        """``record``: how updates are recorded; default: as CUDA graphs on a GPU, not at all on a CPU."""
         self.specs = list(specs)
         self.task, self.cell, self.training = specs[0].task, specs[0].cell, specs[0].training
-        self.scan = KERNELS[choose_kernel(self.cell)][0]
-        self.device = device
+        self.scan = scan_named(evaluation_kernel(specs[0], device, len(specs)), self.training.precision)
+        self.device, self.dtype = device, dtype_of(self.training.precision)
+        use(self.training.precision)
         fresh = [initial_parameters(spec) for spec in specs]
         self._shapes = {name: tuple(value.shape) for name, value in fresh[0].items()}
-        self.theta = torch.stack([torch.cat([v.flatten() for v in p.values()]) for p in fresh]).to(device)
+        self.theta = torch.stack([torch.cat([v.flatten() for v in p.values()]) for p in fresh]).to(device, self.dtype)
         self.optimizer = pack_optimizer([spec.optimizer for spec in specs], self.theta)
         self.seeds = torch.tensor([spec.seed for spec in specs], device=device)
         self.update = 0
+        self.clock = torch.zeros((), dtype=torch.int64, device=device)  # ``update``, for what runs on the device
         self.diverged_at = torch.full((len(specs),), -1, device=device)
         self.tricks = Tricks.of(self.specs, device)
         summed = (*_SUMS, *self.tricks.measures)
         self.sums = {name: torch.zeros(len(specs), dtype=torch.float64, device=device) for name in summed}
         self.summed = 0
-        self._drawn_from = self._drawn_steps = 0
+        self._record = CudaGraph if record is None and device.type == "cuda" else record
+        self._draws: Draws | None = None
+        self._recorded: Update | None = None
+        self._recorded_rows = 0
 
     def parameters(self, theta: Float[Tensor, "runs parameters"] | None = None) -> Parameters:
         """Each parameter by name, [runs, ...]: views of ``theta`` (default: the pack's own)."""
@@ -62,7 +67,7 @@ class Pack:
         ``cut``: what the kernel of updates takes besides [runs, time] (``Tricks.cut``); default: that of any use.
         """
         every, parts, state = self.training.truncate or len(inputs), [], None
-        scan = KERNELS[update_kernel(self.specs[0])][0] if cut else self.scan
+        scan = KERNELS[update_kernel(self.specs[0], self.device, len(self.specs))][0] if cut else self.scan
         for start in range(0, len(inputs), every):
             steps = slice(start, start + every)
             mine = {name: value[:, steps] for name, value in cut.items()}
@@ -74,7 +79,8 @@ class Pack:
     def outputs(self, params: Parameters, batch: Batch) -> Float[Tensor, "steps runs batch outputs"]:
         """Readout at the task's loss steps."""
         params = prepared(self.cell, params)
-        return self._read(params, self.states(params, batch.inputs, self.task.loss_steps.start), batch)
+        with computing(self.training.precision):
+            return self._read(params, self.states(params, batch.inputs, self.task.loss_steps.start), batch)
 
     def _read(self, params: Parameters, parts: list[Tensor], batch: Batch) -> Tensor:
         """Readout at the task's loss steps, of ``states`` from their first one on or from an earlier step on."""
@@ -84,19 +90,41 @@ class Pack:
 
     def step(self) -> None:
         """One update of every run. A run whose loss or parameters stop being finite stays as it was before."""
-        loss, grad, measured = self.loss_and_gradient(self._next_batch())
+        if self._record is None:
+            self._advance(self._next_batch())
+        else:
+            if self._recorded is None:
+                self._recorded = self._record(self._drawn_and_advanced(), self.device)
+                self._recorded_rows = len(self.specs)
+            self._recorded()
+        self.update += 1
+        self.summed += 1
+
+    def _drawn_and_advanced(self) -> Callable[[], None]:
+        """A whole update of these runs on the tensors that they are in now, which may outlast the runs."""
+        whole = copy.copy(self)
+        whole.optimizer = copy.copy(self.optimizer)
+
+        def update() -> None:
+            step = whole.clock.expand(len(whole.seeds))
+            whole._advance(whole.task.batch(whole.seeds, "train", step, whole.training.batch_size))
+
+        return update
+
+    def _advance(self, batch: Batch) -> None:
+        """An update by one batch, from tensors to the same tensors: it asks the host nothing and tells it nothing."""
+        loss, grad, measured = self.loss_and_gradient(converted(batch, self.dtype))
         with torch.no_grad():
-            theta, optimizer = self.theta, self.optimizer
+            optimizer = self.optimizer
+            self.clock += 1
             grad, before, after = clip(optimizer.clip, grad, optimizer.constants["clip_threshold"])
-            moved = optimizer.step(theta, grad)
-            self.update += 1
+            moved = optimizer.step(self.theta, grad, self.clock)
             fine = loss.isfinite() & moved.isfinite().all(1)
-            self.diverged_at = torch.where((self.diverged_at < 0) & ~fine, self.update, self.diverged_at)
-            self.theta = torch.where((self.diverged_at < 0)[:, None], moved, theta)
+            self.diverged_at.copy_(torch.where((self.diverged_at < 0) & ~fine, self.clock, self.diverged_at))
+            self.theta.copy_(torch.where((self.diverged_at < 0)[:, None], moved, self.theta))
             measured |= {"train_loss": loss, "grad_norm": before, "grad_norm_clipped": after}
             for name, value in measured.items():
                 self.sums[name] += value
-            self.summed += 1
 
     def loss_and_gradient(
         self, batch: Batch
@@ -106,7 +134,7 @@ class Pack:
         By as many runs at once as the kernel likes.
         """
         numbers = self.task.sequence_length * self.training.batch_size * self.cell.hidden_size
-        kernel = update_kernel(self.specs[0])
+        kernel = update_kernel(self.specs[0], self.device, len(self.specs))
         size = runs_at_once(kernel, numbers * self.theta.element_size(), self.device) or len(self.specs)
         found = [self._of_runs(slice(start, start + size), batch) for start in range(0, len(self.specs), size)]
         losses, grads, measured = zip(*found, strict=True)
@@ -114,35 +142,31 @@ class Pack:
         return torch.cat(losses), torch.cat(grads), joined
 
     def _of_runs(self, runs: slice, batch: Batch) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
-        theta, batch, tricks = self.theta[runs].detach(), batch.of_runs(runs), self.tricks.of_runs(runs)
+        theta, batch, tricks = self.theta[runs].detach(), batch.of_runs(runs), self.tricks.each(lambda x: x[runs])
         theta.requires_grad_()
         own, first = self.parameters(theta), self.task.loss_steps.start
         params = prepared(self.cell, own)
-        cut = tricks.cut(self.seeds[runs], self.update, len(batch.inputs))
-        states = self.states(params, batch.inputs, first if tricks.omega is None else 0, **cut)
-        loss = self.task.loss(self._read(params, states, batch), batch)
+        cut = tricks.cut(self.seeds[runs], self.clock.expand(len(theta)), len(batch.inputs))
+        with computing(self.training.precision):
+            states = self.states(params, batch.inputs, first if tricks.omega is None else 0, **cut)
+            outputs = self._read(params, states, batch)
+        loss = self.task.loss(outputs, batch)
         if tricks.omega is None:
             return loss.detach(), torch.autograd.grad(loss.sum(), theta)[0], {}
         grad, *direct = torch.autograd.grad(loss.sum(), (theta, *states))
         return loss.detach(), grad, tricks.add_omega(self.cell, own, self.parameters(grad), states, direct)
 
     def _next_batch(self) -> Batch:
-        """The training batch of this update, drawn together with those of the updates after it where they are small."""
-        runs = len(self.specs)
-        if not self._drawn_from <= self.update < self._drawn_from + self._drawn_steps:
-            steps = drawn_steps(self.task, self.training.batch_size, runs)
-            step = torch.arange(self.update, self.update + steps, device=self.device).repeat_interleave(runs)
-            self._drawn = self.task.batch(self.seeds.repeat(steps), "train", step, self.training.batch_size)
-            self._drawn_from, self._drawn_steps = self.update, steps
-        place = (self.update - self._drawn_from) * runs
-        return self._drawn.of_runs(slice(place, place + runs))
+        self._draws = self._draws or Draws(self.task, self.seeds, self.training.batch_size)
+        return self._draws.batch(self.update)
 
     def averages(self) -> dict[str, Float[Tensor, "runs"]]:
         """Means of training loss and gradient norms over the updates since the last call; {} if there were none."""
         if self.summed == 0:
             return {}
         means = {name: value / self.summed for name, value in self.sums.items()}
-        self.sums = {name: torch.zeros_like(value) for name, value in self.sums.items()}
+        for value in self.sums.values():
+            value.zero_()
         self.summed = 0
         return means
 
@@ -155,7 +179,7 @@ class Pack:
             totals: dict[str, Tensor] = {}
             for number, start in enumerate(range(0, samples, chunk)):
                 size = min(chunk, samples - start)
-                batch = self.task.batch(seeds, split, number, size)
+                batch = converted(self.task.batch(seeds, split, number, size), self.dtype)
                 for name, value in self.task.metrics(self.outputs(self.parameters(theta), batch), batch).items():
                     totals[name] = totals.get(name, 0) + value.double() * (size / samples)
             groups.append(totals)
@@ -165,26 +189,44 @@ class Pack:
         """These runs as a pack of their own, at the same update."""
         taken = copy.copy(self)
         taken.optimizer = copy.copy(self.optimizer)
+        taken._forget()
         taken.select(runs)
         return taken
 
     def select(self, runs: Sequence[int]) -> None:
         """Go on with these runs only."""
-        rows = torch.tensor(runs, dtype=torch.int64, device=self.device)
+        rows, left = torch.tensor(runs, dtype=torch.int64, device=self.device), len(runs)
         self.specs = [self.specs[r] for r in runs]
-        self.theta = self.theta.detach()[rows]
-        self._drawn_steps = 0
-        self.tricks = self.tricks.of_runs(rows)
-        self.seeds, self.diverged_at = self.seeds[rows], self.diverged_at[rows]
-        self.sums = {name: value[rows] for name, value in self.sums.items()}
-        self.optimizer.select(rows)
+
+        def to_the_front(old: Tensor) -> Tensor:
+            old[:left] = old[rows]
+            return old[:left]
+
+        if self._recorded is not None and 2 * left > self._recorded_rows:
+            self._each(to_the_front)
+            self._draws = None
+        else:
+            self._each(lambda old: old[rows])
+            self.clock = self.clock.clone()
+            self._forget()
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> None:
+        """Change every tensor whose rows are runs."""
+        self.theta, self.seeds, self.diverged_at = map(change, (self.theta.detach(), self.seeds, self.diverged_at))
+        self.sums = {name: change(value) for name, value in self.sums.items()}
+        self.tricks = self.tricks.each(change)
+        self.optimizer.each(change)
+
+    def _forget(self) -> None:
+        """Drop what belongs to the tensors as they were."""
+        self._draws, self._recorded = None, None
 
     def state(self, run: int) -> dict[str, Any]:
         """All that one run needs to go on, bit for bit, in whatever pack."""
         return {
             "update": self.update,
-            "theta": self.theta[run].detach(),
-            "slots": {name: slot[run].clone() for name, slot in self.optimizer.slots.items()},
+            "theta": self.theta[run].detach().to("cpu", copy=True),
+            "slots": {name: slot[run].to("cpu", copy=True) for name, slot in self.optimizer.slots.items()},
             "diverged_at": int(self.diverged_at[run]),
             "sums": {name: float(value[run]) for name, value in self.sums.items()},
             "summed": self.summed,
@@ -196,8 +238,8 @@ class Pack:
         if len(updates) != 1:
             raise ValueError(f"runs of a pack must stand at one update, got {sorted(updates)}")
         self.update, self.summed = updates.pop()
-        self.optimizer.updates = self.update
-        self._drawn_steps = 0
+        self.clock = torch.full_like(self.clock, self.update)
+        self._forget()
         self.theta = torch.stack([state["theta"] for state in states]).to(self.device)
         for name in self.optimizer.slots:
             self.optimizer.slots[name] = torch.stack([state["slots"][name] for state in states]).to(self.device)
@@ -205,26 +247,3 @@ class Pack:
         for name in self.sums:
             sums = [state["sums"][name] for state in states]
             self.sums[name] = torch.tensor(sums, dtype=torch.float64, device=self.device)
-
-
-def split_theta(theta: Float[Tensor, "runs parameters"], shapes: Mapping[str, tuple[int, ...]]) -> Parameters:
-    """Each parameter by name, [runs, *shape]: views of ``theta``."""
-    parts = torch.split(theta, [math.prod(shape) for shape in shapes.values()], dim=1)
-    return {name: part.view(len(theta), *shape) for (name, shape), part in zip(shapes.items(), parts, strict=True)}
-
-
-def drawn_steps(task: Task, batch_size: int, runs: int) -> int:
-    """Of how many updates the batches are drawn at once."""
-    return max(1, min(_DRAW_STEPS, _DRAW_NUMBERS // (task.sequence_length * batch_size * runs)))
-
-
-def evaluated_at_once(task: Task, cell: Cell, samples: int, number: int) -> int:
-    """Runs that are evaluated at once, of so many samples and of numbers of so many bytes."""
-    return max(1, _EVAL_BYTES // (task.sequence_length * samples * cell.hidden_size * number))
-
-
-def initial_parameters(spec: RunSpec) -> Parameters:
-    """Cell and readout of one run, drawn on the CPU so that they are the same on every device."""
-    generator = torch.Generator().manual_seed(spec.seed)
-    cell = spec.cell.parameters(spec.task.input_size, generator)
-    return cell | readout_parameters(spec.cell, spec.task.output_size, generator, spec.task.input_size)

@@ -3,22 +3,46 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
 from lrd.cells import RNN, Cell, Parameters
-from lrd.kernels import choose_kernel
+from lrd.kernels import KERNELS, choose_kernel
 from lrd.shapes import Float, Int, Tensor
 from lrd.spec import RunSpec
 from lrd.tasks.streams import Stream
 from lrd.training.omega import omega
 
+# Kernels that take their products' ``precision``, by its name.
+_ROUNDING = ("triton_rnn", "triton_lstm", "triton_gru")
 
-def update_kernel(run: RunSpec) -> str:
-    """The kernel, by name, that updates of a run and those like it use; evaluations use ``choose_kernel``'s."""
-    return "packed_lstm" if run.training.h_detach else choose_kernel(run.cell)
+
+def update_kernel(run: RunSpec, device: torch.device | None = None, runs: int = 1) -> str:
+    """The kernel, by name, that updates of a pack of such runs use; evaluations use ``evaluation_kernel``'s."""
+    return _kernel(run, device, runs, cut=bool(run.training.h_detach))
+
+
+def evaluation_kernel(run: RunSpec, device: torch.device | None = None, runs: int = 1) -> str:
+    """The kernel, by name, that evaluations of a pack of such runs use."""
+    return _kernel(run, device, runs, cut=False)
+
+
+def scan_named(kernel: str, precision: str) -> Callable[..., Any]:
+    """A kernel, for runs of that ``training.precision``."""
+    scan: Callable[..., Any] = KERNELS[kernel][0]
+    rounds = precision == "bfloat16" and kernel in _ROUNDING
+    return functools.partial(scan, precision=precision) if rounds else scan
+
+
+def _kernel(run: RunSpec, device: torch.device | None, runs: int, cut: bool) -> str:
+    if run.training.precision == "bfloat16":  # which only some take: others write products into float32 in place
+        packed = choose_kernel(run.cell, device, max(2, runs), cut=cut)
+        return packed if packed in _ROUNDING else "loop"
+    return choose_kernel(run.cell, device, runs, cut=cut)
 
 
 @dataclass(frozen=True)
@@ -38,16 +62,18 @@ class Tricks:
 
         return cls(**{field.name: column(field.name) for field in dataclasses.fields(cls)})
 
-    def of_runs(self, runs: slice | Int[Tensor, "some"]) -> Tricks:
-        """Those of some of the runs."""
-        return Tricks(**{name: None if column is None else column[runs] for name, column in vars(self).items()})
+    def each(self, change: Callable[[Tensor], Tensor]) -> Tricks:
+        """Those of other runs, from each tensor whose rows are runs."""
+        return Tricks(**{name: None if column is None else change(column) for name, column in vars(self).items()})
 
     @property
     def measures(self) -> tuple[str, ...]:
         """What is measured at every update, by name."""
         return () if self.omega is None else ("omega",)
 
-    def cut(self, seeds: Int[Tensor, "runs"], update: int, time: int) -> dict[str, Float[Tensor, "runs time"]]:
+    def cut(
+        self, seeds: Int[Tensor, "runs"], update: int | Int[Tensor, "runs"], time: int
+    ) -> dict[str, Float[Tensor, "runs time"]]:
         """``keep`` of the kernel: 0 at the steps at which h-detach cuts the way back through h, else 1; or nothing.
 
         One draw a step for all samples of a batch, as in the paper's code.

@@ -10,8 +10,8 @@ from helpers import ACTIVATIONS, CELLS, EPS32, EPS64, loop_of_cells, one, random
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from lrd.cells import LSTM, RNN, Cell, Parameters, State
-from lrd.kernels import KERNELS, choose_kernel, packed_rnn, run_major
+from lrd.cells import GRU, LSTM, RNN, Attentive, Cell, Parameters, State
+from lrd.kernels import GPU_KERNELS, KERNELS, choose_kernel, fused, packed_rnn, run_major
 from lrd.shapes import Tensor
 
 FAST = {name: choose_kernel(cell) for name, cell in CELLS.items()} | {"packed-lstm": "packed_lstm"}
@@ -29,6 +29,28 @@ def test_table() -> None:
     assert choose_kernel(LSTM()) == "stock"
     assert choose_kernel(GRULike()) == "traced"
     assert list(KERNELS)[-1] == "loop"
+
+
+def test_table_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    gpu = torch.device("cuda")
+    alone = {kind: choose_kernel(kind(), gpu) for kind in (RNN, LSTM, GRU)}
+    assert alone == {RNN: "stock_rnn", LSTM: "stock", GRU: "stock_gru"}
+    assert choose_kernel(LSTM(), gpu, cut=True) == "triton_lstm"
+    assert choose_kernel(RNN(activation="identity"), gpu) == "triton_rnn"  # cuDNN has none
+    packs = {kind: choose_kernel(kind(), gpu, 2) for kind in (RNN, LSTM, GRU)}
+    assert packs == {RNN: "triton_rnn", LSTM: "triton_lstm", GRU: "triton_gru"}
+    assert choose_kernel(LSTM(), gpu, 2, cut=True) == "triton_lstm"
+    assert choose_kernel(Attentive(), gpu, 2) == "attentive"
+    assert choose_kernel(GRULike(), gpu, 2) == "traced"
+    monkeypatch.setattr(fused, "importable", lambda: False)
+    assert {choose_kernel(kind(), gpu, 2) for kind in (RNN, LSTM, GRU)} == {"packed", "stock", "stock_gru"}
+    assert choose_kernel(LSTM(), gpu, 2, cut=True) == "packed_lstm"
+
+
+def test_no_kernel_of_a_gpu_is_chosen_on_a_cpu() -> None:
+    for cell in (RNN(), RNN(activation="relu"), LSTM(), GRU()):
+        for runs, cut in ((1, False), (5, False), (5, True)):
+            assert choose_kernel(cell, torch.device("cpu"), runs, cut) not in GPU_KERNELS
 
 
 @dataclass

@@ -16,7 +16,8 @@ from jobs import config, job
 from lrd.records import RecordError
 from lrd.spec import Job, SpecError
 from lrd.sweeps import plan as plans
-from lrd.sweeps.plan import MAX_RUNS, jobs_from_configs, plan, record_of, writable
+from lrd.sweeps.plan import jobs_from_configs, plan, record_of, writable
+from lrd.sweeps.sizes import MAX_RUNS
 
 
 class Known:

@@ -19,7 +19,7 @@ from lrd.records import RunRecord
 from lrd.spec import Job
 from lrd.sweeps.execute import execute, failures
 from lrd.sweeps.plan import PlannedPack, plan, record_of
-from lrd.sweeps.workers import Event, Pool, default_workers, train_pack
+from lrd.sweeps.workers import Event, Pool, default_workers, shared_gpus, train_pack
 
 ENDLESS = 10**7  # updates
 
@@ -173,3 +173,48 @@ def test_a_stop_in_process_writes_a_checkpoint_at_once(tmp_path: Path, cell: str
 def test_there_is_a_worker_for_every_core_this_process_may_use() -> None:
     assert default_workers(torch.device("cpu")) == len(os.sched_getaffinity(0))
     assert default_workers(torch.device("cuda:1")) == 1
+
+
+class NoProcess:
+    """Stands for the context of worker processes, and for each of them; keeps what GPUs they may see."""
+
+    seen: list[str | None] = []
+    exitcode = 0
+
+    def Process(self, target: Any, args: Any, daemon: bool) -> NoProcess:  # noqa: N802
+        self.seen.append(args[1].get("CUDA_VISIBLE_DEVICES"))
+        return self
+
+    def start(self) -> None:
+        pass
+
+    def join(self, timeout: float | None = None) -> None:
+        pass
+
+    def is_alive(self) -> bool:
+        return False
+
+
+def test_each_worker_sees_one_gpu_and_its_successor_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setattr("lrd.sweeps.nursery.prepare", NoProcess)
+    for gpus, expected in ((["5", "GPU-7"], ["5", "GPU-7", "5", "GPU-7"]), ([], [None] * 4)):
+        NoProcess.seen.clear()
+        pool = Pool(3, gpus)
+        _, second, _ = [pool._start() for _ in range(3)]
+        pool._discard(second)
+        pool._start()
+        assert NoProcess.seen == expected
+        pool.close()
+
+
+def test_gpus_are_shared_out_where_a_pack_takes_any(monkeypatch: pytest.MonkeyPatch) -> None:
+    any_gpu, third, cpu = (torch.device(name) for name in ("cuda", "cuda:2", "cpu"))
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    assert shared_gpus([any_gpu, any_gpu]) == ["0", "1"]
+    assert shared_gpus([any_gpu, third]) == shared_gpus([cpu]) == []
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,GPU-7")
+    assert shared_gpus([any_gpu]) == ["3", "GPU-7"]
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 1)
+    assert shared_gpus([any_gpu]) == []

@@ -56,8 +56,8 @@ def test_packed_optimiser_is_torchs_run_by_run(name: str) -> None:
     options, constants = PAIRS[name]
     theta = start = torch.randn(3, 7, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
     packed = pack_optimizer(options, theta)
-    for gradient in gradients():
-        theta = packed.step(theta, gradient.clone())
+    for number, gradient in enumerate(gradients(), 1):
+        theta = packed.step(theta, gradient.clone(), torch.tensor(number))
     for run, option in enumerate(options):
         mine = start[run].clone().requires_grad_()
         optimizer = THEIRS.get(name, torch.optim.SGD)([mine], **constants(option))
@@ -74,8 +74,8 @@ def test_rmsprop_of_the_urnn_paper_by_hand() -> None:
     packed = pack_optimizer(options, theta)
     expected = [[1.0] * 7 for _ in range(3)]
     squares = [[1e-3] * 7 for _ in range(3)]
-    for gradient in gradients()[:, :, :] + 1e-3:  # decay 0 and a gradient of 0 would be 0 / 0
-        theta = packed.step(theta, gradient.clone())
+    for number, gradient in enumerate(gradients() + 1e-3, 1):  # decay 0 and a gradient of 0 would be 0 / 0
+        theta = packed.step(theta, gradient.clone(), torch.tensor(number))
         for r, option in enumerate(options):
             for j in range(7):
                 g = float(gradient[r, j])
@@ -86,7 +86,7 @@ def test_rmsprop_of_the_urnn_paper_by_hand() -> None:
 
 def test_whole_numbers_are_constants_like_others() -> None:
     packed = pack_optimizer([spec.SGD(lr=1), spec.SGD(lr=0.5, momentum=0)], torch.zeros(2, 1))
-    assert packed.step(torch.zeros(2, 1), torch.ones(2, 1)).tolist() == [[-1.0], [-0.5]]
+    assert packed.step(torch.zeros(2, 1), torch.ones(2, 1), torch.tensor(1)).tolist() == [[-1.0], [-0.5]]
 
 
 def test_selected_rows_go_on_as_they_would_have() -> None:
@@ -95,11 +95,12 @@ def test_selected_rows_go_on_as_they_would_have() -> None:
     whole, part = pack_optimizer(options, theta), pack_optimizer(options, theta)
     rows, a, b = torch.tensor([2, 0]), theta, theta
     for update, gradient in enumerate(gradients(8)):
-        a = whole.step(a, gradient.clone())
+        number = torch.tensor(update + 1)
+        a = whole.step(a, gradient.clone(), number)
         if update == 4:
-            part.select(rows)
+            part.each(lambda tensor: tensor[rows])
             b = b[rows]
-        b = part.step(b, (gradient[rows] if update >= 4 else gradient).clone())
+        b = part.step(b, (gradient[rows] if update >= 4 else gradient).clone(), number)
     assert torch.equal(a[rows], b)
 
 

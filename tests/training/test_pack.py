@@ -221,7 +221,7 @@ def test_batches_drawn_ahead_are_those_of_each_update(task: str) -> None:
 def test_runs_are_evaluated_a_few_at_a_time_to_the_same_numbers(cell: Cell, monkeypatch: pytest.MonkeyPatch) -> None:
     pack = make_pack(*(run_spec(Adding(gap=9), cell, seed) for seed in range(5)))
     whole = pack.evaluate("eval", 300)
-    monkeypatch.setattr("lrd.training.pack._EVAL_BYTES", 2 * 9 * 256 * cell.hidden_size * 4)  # of two runs
+    monkeypatch.setattr("lrd.training.batches._EVAL_BYTES", 2 * 9 * 256 * cell.hidden_size * 4)  # of two runs
     few = pack.evaluate("eval", 300)
     assert few.keys() == whole.keys()
     assert all(torch.equal(few[name], whole[name]) for name in whole)

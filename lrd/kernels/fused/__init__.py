@@ -1,0 +1,103 @@
+"""Whole packs in one Triton program a (run, tile of samples), with the loop over time inside: RNN, LSTM and GRU.
+
+Dimension letters, the same in every file of this folder: T steps of ``time``, R ``runs``, B samples of a ``batch``, N
+``hidden`` units, G gates (1, 4, 3). Tiles are padded with zeros to what a GPU multiplies: a program takes ROWS samples,
+and N units padded to PADDED, a power of two. Recurrent weights that fit into a program's registers stay there
+(RESIDENT); larger ones are read again at every step, from L2, in blocks of INNER x UNITS, and then the state goes
+through memory too, with a barrier a step.
+
+What does not wait for the step before is done outside, for all steps by one matrix multiply a run: U x_t + b before,
+the gradients of U, W and b after. So inputs may be of any width, and the LSTM's and GRU's gates take the place of their
+pre-activations. A way back writes pre-activation gradients and, when asked (``GradientNorms``), the norm of the
+gradient at every state, which it has at hand.
+
+Nothing here imports triton before a kernel is called: it is an optional dependency. Where these programs cannot run
+(no GPU, another precision than float32) the protocol's functions hand over to the general kernels.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from functools import cache
+from typing import Any
+
+from lrd.cells import Cell, Parameters, State
+from lrd.kernels import packed_lstm, packed_rnn, traced
+from lrd.kernels.fused.launch import usable
+from lrd.kernels.fused.norms import GradientNorms
+from lrd.shapes import Float, Tensor
+
+__all__ = ["GradientNorms", "importable", "scan_gru", "scan_lstm", "scan_rnn"]
+
+
+@cache
+def importable() -> bool:
+    """Whether triton is installed."""
+    return importlib.util.find_spec("triton") is not None
+
+
+def scan_rnn(
+    cell: Cell,
+    params: Parameters,
+    inputs: Float[Tensor, "time runs batch inputs"],
+    state: State | None,
+    first: int = 0,
+    *,
+    norms: GradientNorms | None = None,
+    precision: str | None = None,
+) -> tuple[Float[Tensor, "steps runs batch hidden"], State]:
+    """The kernel protocol (see ``lrd.kernels``) for ``RNN``.
+
+    ``norms``: is filled when gradients are taken; ``precision``: of products with W (see ``launch.PRECISIONS``); None:
+    TF32 where torch's own float32 products may be that, else float32. Raises ``ValueError`` for another name, and
+    where gradient norms are asked for that the kernel at hand does not give.
+    """
+    if not _usable(inputs, norms):
+        return packed_rnn.scan(cell, params, inputs, state, first)
+    from lrd.kernels.fused import rnn
+
+    return rnn.scan(cell, params, inputs, state, first, norms, precision)
+
+
+def scan_lstm(
+    cell: Cell,
+    params: Parameters,
+    inputs: Float[Tensor, "time runs batch inputs"],
+    state: State | None,
+    first: int = 0,
+    keep: Float[Tensor, "runs time"] | None = None,
+    *,
+    norms: GradientNorms | None = None,
+    precision: str | None = None,
+) -> tuple[Float[Tensor, "steps runs batch hidden"], State]:
+    """The kernel protocol for ``LSTM``; ``keep`` as in ``lrd.kernels.packed_lstm``, the others as in ``scan_rnn``."""
+    if not _usable(inputs, norms):
+        return packed_lstm.scan(cell, params, inputs, state, first, keep)
+    from lrd.kernels.fused import lstm
+
+    return lstm.scan(cell, params, inputs, state, first, keep, norms, precision)
+
+
+def scan_gru(
+    cell: Cell,
+    params: Parameters,
+    inputs: Float[Tensor, "time runs batch inputs"],
+    state: State | None,
+    first: int = 0,
+    *,
+    norms: GradientNorms | None = None,
+    precision: str | None = None,
+) -> tuple[Float[Tensor, "steps runs batch hidden"], State]:
+    """The kernel protocol for ``GRU``; options as in ``scan_rnn``."""
+    if not _usable(inputs, norms):
+        return traced.scan(cell, params, inputs, state, first)
+    from lrd.kernels.fused import gru
+
+    return gru.scan(cell, params, inputs, state, first, norms, precision)
+
+
+def _usable(inputs: Tensor, norms: Any) -> bool:
+    possible = importable() and usable(inputs)
+    if norms is not None and not possible:
+        raise ValueError("gradient norms as a by-product need triton and float32 on a CUDA device")
+    return possible

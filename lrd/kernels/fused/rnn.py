@@ -1,0 +1,74 @@
+"""The vanilla RNN of a pack, in one Triton program a (run, tile of samples).
+
+Reference: ``lrd.kernels.loop``; for any precision and device, ``lrd.kernels.packed_rnn``.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from lrd.cells import RNN, Cell, Parameters, State
+from lrd.kernels.fused import rnn_programs
+from lrd.kernels.fused.launch import Tiles, copied, empty, into_parameters, launch, room, started, tiles
+from lrd.kernels.fused.norms import GradientNorms
+from lrd.kernels.run_major import input_products
+from lrd.shapes import Float, Tensor
+
+
+class _Fused(torch.autograd.Function):
+    """(U, W, b, x, h_0) -> states [runs, time, batch, hidden] from ``first`` on, the last one."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, u: Tensor, w: Tensor, b: Tensor, x: Tensor, h0: Tensor, activation: str, first: int, cut: Tiles,
+        norms: GradientNorms | None,
+    ) -> tuple[Tensor, Tensor]:  # fmt: skip
+        a, w = input_products(x, u, b), w.contiguous()
+        runs, time, batch, hidden = a.shape
+        states = started(h0, time)
+        launch(rnn_programs.forward, runs, batch, cut, a, w, states, time, batch, hidden, ACTIVATION=activation)
+        ctx.save_for_backward(w, x, states)
+        ctx.activation, ctx.first, ctx.cut, ctx.norms = activation, first, cut, norms
+        return states[:, first + 1 :], states[:, -1].clone()
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, grad: Tensor, grad_last: Tensor) -> tuple[Tensor | None, ...]:
+        w, x, states = ctx.saved_tensors
+        runs, later, batch, hidden = states.shape
+        time, norms, cut = later - 1, ctx.norms, ctx.cut
+        delta, into_h0 = empty(states, runs, time, batch, hidden), copied(grad_last)
+        asked = norms is not None
+        scaled = room(states, runs, batch, hidden, wanted=asked and not cut.RESIDENT)
+        size = room(states, runs, time, batch, wanted=asked)
+        power = room(states, runs, time, batch, wanted=asked, dtype=torch.int32)
+        launch(
+            rnn_programs.backward, runs, batch, cut, grad.contiguous(), w, states, delta, into_h0, scaled, size, power,
+            time, time - ctx.first, batch, hidden, NORMS=asked, ACTIVATION=ctx.activation,
+        )  # fmt: skip
+        if norms is not None:
+            norms.put("h", size, power)
+        into_w = into_parameters(delta, states[:, :-1])
+        return into_parameters(delta, x), into_w, delta.sum((1, 2)), None, into_h0, *(None,) * 4
+
+
+def scan(
+    cell: Cell,
+    params: Parameters,
+    inputs: Float[Tensor, "time runs batch inputs"],
+    state: State | None,
+    first: int,
+    norms: GradientNorms | None,
+    precision: str | None,
+) -> tuple[Float[Tensor, "steps runs batch hidden"], State]:
+    """See ``lrd.kernels.fused.scan_rnn``."""
+    assert isinstance(cell, RNN)
+    _, runs, batch, _ = inputs.shape
+    h0 = inputs.new_zeros(runs, batch, cell.hidden_size) if state is None else state[0]
+    x, cut = inputs.transpose(0, 1).contiguous(), tiles(1, batch, cell.hidden_size, precision)
+    kept, last = _Fused.apply(  # type: ignore[no-untyped-call]
+        params["U"], params["W"], params["b"], x, h0, cell.activation, first, cut, norms
+    )
+    return kept.transpose(0, 1), (last,)

@@ -1,0 +1,47 @@
+"""How much of a pack's data is there at once: batches are drawn ahead where small, evaluations cut where large.
+
+Drawing takes some 40 tensor operations whatever their size. A batch is a function of (seed, split, update), so that
+drawing ahead changes no number (``lrd.tasks.streams``).
+"""
+
+from __future__ import annotations
+
+import torch
+
+from lrd.cells import Cell
+from lrd.shapes import Int, Tensor
+from lrd.tasks import Batch, Task
+
+_STEPS, _NUMBERS = 16, 2**16  # updates at most, and numbers about
+# Runs are evaluated so many at once that their states fill about this.
+_EVAL_BYTES = 64 * 2**20
+
+
+def drawn_steps(task: Task, batch_size: int, runs: int) -> int:
+    """Of how many updates the batches are drawn at once."""
+    return max(1, min(_STEPS, _NUMBERS // (task.sequence_length * batch_size * runs)))
+
+
+def evaluated_at_once(task: Task, cell: Cell, samples: int, number: int) -> int:
+    """Runs that are evaluated at once, of so many samples and of numbers of so many bytes."""
+    return max(1, _EVAL_BYTES // (task.sequence_length * samples * cell.hidden_size * number))
+
+
+class Draws:
+    """The batches of one task for the updates of a pack; to be made anew when its runs change."""
+
+    def __init__(self, task: Task, seeds: Int[Tensor, "runs"], batch_size: int) -> None:
+        self._task, self._seeds, self._size = task, seeds, batch_size
+        self._from = self._steps = 0
+        self._ahead: Batch | None = None
+
+    def batch(self, update: int) -> Batch:
+        """The batch of one update (from 0)."""
+        runs = len(self._seeds)
+        if self._ahead is None or not self._from <= update < self._from + self._steps:
+            self._from, self._steps = update, drawn_steps(self._task, self._size, runs)
+            updates = torch.arange(update, update + self._steps, device=self._seeds.device)
+            each = updates[:, None].expand(-1, runs).flatten()
+            self._ahead = self._task.batch(self._seeds.repeat(self._steps), "train", each, self._size)
+        start = (update - self._from) * runs
+        return self._ahead.of_runs(slice(start, start + runs))

@@ -1,0 +1,133 @@
+"""An update of a pack, recorded once and replayed: as a CUDA graph its launches cost the host next to nothing.
+
+A recording is of fixed shapes and fixed memory. So runs that leave do not end it: those that stay move to the front
+rows, and the rows behind them go on idly, until no more than half of the rows are in use; only then is the update
+recorded anew, for the runs that are left. Idle rows thus never cost more than the runs that use theirs, and a pack of R
+runs is recorded at most 1 + log2 R times.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_iter
+
+from lrd.shapes import Tensor
+
+Update = Callable[[], None]
+#: Makes of an update one that does the same at every call, on the tensors that the first calls found.
+Record = Callable[[Update, torch.device], Update]
+#: Updates before the one that is recorded: they compile, load and cache all that it uses, the last one under watch.
+WARM_UP = 2
+
+
+class CudaGraph:
+    """An update that is run as it is ``WARM_UP`` times, then recorded, and replayed from then on.
+
+    Where it cannot be recorded it goes on being run as it is, which one line of the log says.
+    """
+
+    def __init__(self, update: Update, device: torch.device) -> None:
+        self._update, self._device = update, device
+        self._calls = 0
+        self._graph: torch.cuda.CUDAGraph | None = None
+        self._outside: list[Tensor] = []
+        self._recordable = True
+
+    def __call__(self) -> None:
+        self._calls += 1
+        with torch.cuda.device(self._device):
+            if self._recordable and self._graph is None and self._calls > WARM_UP:
+                self._record()
+            if self._graph is not None:
+                self._graph.replay()
+            elif self._recordable and self._calls == WARM_UP:
+                self._watched()
+            else:
+                self._on_a_side_stream()
+
+    def _on_a_side_stream(self) -> None:
+        # Not on the default stream, on which nothing can be recorded: what is set up for a stream is then set up.
+        here, aside = torch.cuda.current_stream(), torch.cuda.Stream()  # type: ignore[no-untyped-call]
+        aside.wait_stream(here)
+        try:
+            with torch.cuda.stream(aside):
+                self._update()
+        finally:
+            here.wait_stream(aside)
+
+    def _watched(self) -> None:
+        """As it is, but so that an update which waits for the device is found out here, and not while it is recorded.
+
+        Such a wait is a cell's or a task's: it comes before the update has changed anything, and so it is begun again.
+        """
+        before = torch.cuda.get_sync_debug_mode()
+        torch.cuda.set_sync_debug_mode("error")
+        try:
+            self._on_a_side_stream()
+        except RuntimeError as error:
+            if "synchronizing CUDA operation" not in str(error):
+                raise
+            self._go_without(error)
+        finally:
+            torch.cuda.set_sync_debug_mode(before)
+        if not self._recordable:
+            self._on_a_side_stream()
+
+    def _record(self) -> None:
+        graph, seen = torch.cuda.CUDAGraph(), _Outside()
+        try:
+            # The first of these: a recording that fails would leave its own stream the current one.
+            with torch.cuda.stream(torch.cuda.current_stream()), torch.cuda.graph(graph), seen:
+                self._update()
+        except torch.cuda.OutOfMemoryError:
+            raise  # the pack is too large: it is split, not slowed
+        except RuntimeError as error:
+            self._go_without(error)
+        else:
+            self._graph, self._outside = graph, seen.tensors
+
+    def _go_without(self, error: RuntimeError) -> None:
+        self._recordable = False
+        reason = str(error).splitlines()[0]
+        logging.getLogger(__name__).warning("an update cannot be a CUDA graph and runs without: %s", reason)
+
+
+class _Outside(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """The tensors that operations read and that none of them made: a graph knows their memory and nothing else.
+
+    Most live with the pack, but tables of tasks and cells live in caches, which may drop them.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.tensors: list[Tensor] = []
+        self._known: set[int] = set()
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        return False  # or torch would import its compiler, for seconds, only to keep it out of here
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        for tensor in _tensors((args, kwargs)):
+            if self._is_new(tensor):
+                self.tensors.append(tensor)
+        found = func(*args, **kwargs)
+        for tensor in _tensors(found):
+            self._is_new(tensor)
+        return found
+
+    def _is_new(self, tensor: Tensor) -> bool:
+        place = tensor.untyped_storage().data_ptr()
+        is_new = place not in self._known
+        self._known.add(place)
+        return is_new
+
+
+def _tensors(values: Any) -> list[Tensor]:
+    return [value for value in tree_iter(values) if isinstance(value, Tensor)]

@@ -1,0 +1,80 @@
+"""What the Triton kernels' doors do where the programs cannot run, and what they import."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from packs import case
+
+from lrd.cells import GRU, LSTM, RNN, Cell
+from lrd.kernels import KERNELS, fused
+from lrd.kernels.fused import GradientNorms, launch
+
+ROOT = Path(__file__).resolve().parents[2]
+CELLS = [(RNN(), "triton_rnn", "packed"), (LSTM(), "triton_lstm", "packed_lstm"), (GRU(), "triton_gru", "traced")]
+
+
+@pytest.mark.parametrize(("cell", "kernel", "general"), CELLS, ids=[kernel for _, kernel, _ in CELLS])
+def test_other_precisions_go_to_the_general_kernels(cell: Cell, kernel: str, general: str) -> None:
+    made = case(cell, (3, 2, 3, 2, 4), torch.float64)
+    expected = made.results(general)
+    for what, value in made.results(kernel).items():
+        assert torch.equal(value, expected[what]), what
+
+
+@pytest.mark.parametrize(("cell", "kernel", "general"), CELLS, ids=[kernel for _, kernel, _ in CELLS])
+def test_norms_are_refused_where_no_program_writes_them(cell: Cell, kernel: str, general: str) -> None:
+    made = case(cell, (3, 2, 3, 2, 4), torch.float64)
+    with pytest.raises(ValueError, match="need triton and float32 on a CUDA device"):
+        KERNELS[kernel][0](made.cell, made.params, made.inputs, None, 0, norms=GradientNorms())
+
+
+def test_without_triton_the_general_kernels_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fused, "importable", lambda: False)
+    made = case(RNN(), (3, 2, 3, 2, 4), torch.float32)
+    expected = made.results("packed")
+    for what, value in made.results("triton_rnn").items():
+        assert torch.equal(value, expected[what]), what
+
+
+def test_triton_is_not_imported_before_a_program_runs() -> None:
+    code = "import sys, lrd.kernels, lrd.kernels.fused; print('triton' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=100)
+    assert done.stdout.split() == ["False"], done.stderr
+
+
+@pytest.mark.parametrize(
+    ("gates", "hidden", "precision", "padded", "resident"),
+    [
+        (1, 1, "float32", 16, True),
+        (1, 17, "float32", 32, True),
+        (1, 128, "float32", 128, True),
+        (4, 64, "float32", 64, True),
+        (4, 65, "float32", 128, False),
+        (1, 256, "tf32", 256, False),
+        (3, 100, "bfloat16", 128, False),
+    ],
+)
+def test_tiles_hold_all_units_and_w_where_it_fits(
+    gates: int, hidden: int, precision: str, padded: int, resident: bool
+) -> None:
+    for batch in (1, 32):
+        cut = launch.tiles(gates, batch, hidden, precision)
+        assert (padded, resident) == (cut.PADDED, cut.RESIDENT)
+        assert cut.PADDED % cut.UNITS == cut.PADDED % cut.INNER == 0
+        assert min(cut.ROWS, cut.PADDED, cut.UNITS, cut.INNER) >= 16  # the least that tensor cores multiply
+        assert cut.UNITS == cut.PADDED or not cut.RESIDENT
+
+
+def test_precision_is_torchs_own_where_none_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    was = torch.backends.cuda.matmul.fp32_precision
+    try:
+        for switch, expected in (("ieee", "ieee"), ("tf32", "tf32")):
+            torch.backends.cuda.matmul.fp32_precision = switch
+            assert expected == launch.tiles(1, 1, 16, None).PRECISION
+    finally:
+        torch.backends.cuda.matmul.fp32_precision = was

@@ -1,0 +1,83 @@
+"""Sizes of packs: as asked for, or what a GPU's processors and memory are good for."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+from helpers import run_spec
+from jobs import job
+
+from lrd.cells import LSTM, RNN
+from lrd.sweeps import sizes
+from lrd.sweeps.memory import pack_bytes
+from lrd.sweeps.plan import plan
+from lrd.sweeps.sizes import fitting, gpu, most_runs
+from lrd.tasks import Adding
+
+GPU = torch.device("cuda")
+PLENTY = 10**15
+
+
+@pytest.mark.parametrize(("size", "sizes_of_packs"), [(1, [1] * 5), (3, [3, 2]), (400, [5])])
+def test_a_size_that_is_asked_for_bounds_packs(size: int, sizes_of_packs: list[int]) -> None:
+    made = plan([job("/nowhere", seed=seed, pack_size=size) for seed in range(5)], workers=2)
+    assert sorted((len(pack.jobs) for pack in made.packs), reverse=True) == sizes_of_packs
+
+
+@pytest.mark.parametrize(("batch", "runs"), [(1, 264), (16, 264), (32, 132), (33, 88), (10**6, 1)])
+def test_a_pack_fills_a_gpus_processors(batch: int, runs: int) -> None:
+    """Two blocks of up to 16 samples a processor: of one run in 16 samples, two in 32, three in 33."""
+    assert fitting(run_spec(Adding(gap=3), RNN(hidden_size=2), batch_size=batch), GPU, 132, PLENTY) == runs
+
+
+@pytest.mark.parametrize("free", [10**9, 10**10, 10**11])
+def test_it_is_the_largest_that_half_of_the_memory_holds(free: int) -> None:
+    run = run_spec(Adding(gap=400), LSTM(hidden_size=64))
+    runs = fitting(run, GPU, 10**4, free)
+    assert pack_bytes(run, runs, GPU) <= free / 2 < pack_bytes(run, runs + 1, GPU)
+
+
+def test_one_run_is_tried_however_little_memory_there_is() -> None:
+    assert fitting(run_spec(Adding(gap=4), RNN(hidden_size=2)), GPU, 132, 0) == 1
+
+
+def test_float64_takes_twice_the_memory_and_a_recorded_update_its_own() -> None:
+    run = run_spec(Adding(gap=30), LSTM(hidden_size=16))
+    double = replace(run, training=replace(run.training, precision="float64"))
+    for device in (GPU, torch.device("cpu")):
+        assert pack_bytes(double, 4, device) == pytest.approx(2 * pack_bytes(run, 4, device), abs=2)
+    assert pack_bytes(run, 4, GPU) > pack_bytes(run, 4, torch.device("cpu"))
+
+
+def test_auto_on_a_gpu_is_what_fits_shared_by_the_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.version.cuda", "13.0")
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
+    monkeypatch.setattr(sizes, "gpu", lambda device: (132, PLENTY))
+    one = job("/nowhere", device="cuda", training_batch_size=16)
+    assert [most_runs(one, left, workers) for left, workers in ((1000, 1), (100, 1), (100, 2))] == [264, 100, 50]
+    monkeypatch.setattr(sizes, "gpu", lambda device: (132, 0))
+    assert most_runs(one, 1000, 1) == 1
+
+
+def test_a_gpu_elsewhere_is_taken_to_hold_some(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 0)
+    assert most_runs(job("/nowhere", device="cuda"), 1000, 1) == 64
+
+
+def test_free_memory_is_asked_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    free = iter([10**9, 10**6])
+
+    class Properties:
+        multi_processor_count = 132
+
+    monkeypatch.setattr("torch.cuda.mem_get_info", lambda device: (next(free), 10**10))
+    monkeypatch.setattr("torch.cuda.get_device_properties", lambda device: Properties())
+    gpu.cache_clear()
+    try:
+        assert gpu(GPU) == gpu(GPU) == (132, 10**9)
+        assert math.isclose(next(free), 10**6)
+    finally:
+        gpu.cache_clear()
