@@ -14,8 +14,8 @@ from lrd.shapes import Float, Tensor
 #: Precision of h_{t-1} and W in their product, and of gradients in theirs; sums and states are float32 in all of them.
 #: float32: strict; tf32x3: each number as a sum of TF32 numbers, on tensor cores, near float32; then tf32; bfloat16.
 PRECISIONS = {"float32": "ieee", "tf32x3": "tf32x3", "tf32": "tf32", "bfloat16": "bfloat16"}
-#: Bytes of W up to which a program holds it, and blocks in which larger ones are read at every step: so that ptxas spills
-#: at most a dozen numbers a thread to memory, for the H100 (sm_90). Compiled with that in mind, not timed.
+#: Bytes of W up to which a program holds it, and blocks in which larger ones are read at every step: so that ptxas
+#: spills at most a dozen numbers a thread to memory, for the H100 (sm_90). Compiled with that in mind, not timed.
 RESIDENT_BYTES = 64 * 2**10
 #: Strict float32 products give a thread whole columns of W, of which longer ones spill.
 RESIDENT_COLUMN = 64
