@@ -52,7 +52,9 @@ def test_triton_is_not_imported_before_a_program_runs() -> None:
     [
         (1, 1, "float32", 16, True),
         (1, 17, "float32", 32, True),
-        (1, 128, "float32", 128, True),
+        (1, 64, "float32", 64, True),
+        (1, 128, "float32", 128, False),
+        (1, 128, "tf32", 128, True),
         (4, 64, "float32", 64, True),
         (4, 65, "float32", 128, False),
         (1, 256, "tf32", 256, False),

@@ -14,9 +14,11 @@ from lrd.shapes import Float, Tensor
 #: Precision of h_{t-1} and W in their product, and of gradients in theirs; sums and states are float32 in all of them.
 #: float32: strict; tf32x3: each number as a sum of TF32 numbers, on tensor cores, near float32; then tf32; bfloat16.
 PRECISIONS = {"float32": "ieee", "tf32x3": "tf32x3", "tf32": "tf32", "bfloat16": "bfloat16"}
-#: Bytes of W up to which a program holds it, and blocks in which larger ones are read at every step: what ptxas for the
-#: H100 (sm_90) puts into registers without spilling any to memory. Reckoned so, not timed.
+#: Bytes of W up to which a program holds it, and blocks in which larger ones are read at every step: so that ptxas
+#: spills at most a dozen numbers a thread to memory, for the H100 (sm_90). Compiled with that in mind, not timed.
 RESIDENT_BYTES = 64 * 2**10
+#: Strict float32 products give a thread whole columns of W, of which longer ones spill.
+RESIDENT_COLUMN = 64
 INNER, UNITS = 16, 32
 _LEAST = 16  # the smallest tile that tensor cores multiply
 
@@ -62,6 +64,7 @@ def tiles(gates: int, batch: int, hidden: int, precision: str | None) -> Tiles:
     name = PRECISIONS[precision]
     padded = max(_LEAST, 1 << (hidden - 1).bit_length())
     resident = gates * padded**2 * (2 if name == "bfloat16" else 4) <= RESIDENT_BYTES
+    resident = resident and (name != "ieee" or padded <= RESIDENT_COLUMN)
     rows = 2 * _LEAST if batch > _LEAST and not resident else _LEAST  # more samples for each reading of W
     if name == "bfloat16" and interpreted():
         name = "rounded"
