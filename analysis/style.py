@@ -16,7 +16,7 @@ import math
 import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import wraps
+from functools import partial, wraps
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
@@ -25,6 +25,7 @@ import matplotlib
 matplotlib.use("Agg")  # figures are files; no window system is asked for
 
 import matplotlib.pyplot as plt
+import saving
 from labels import family, in_order
 from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
@@ -123,11 +124,14 @@ def _marker(place: int) -> str:
 
 
 def paper(draw: Callable[P, T]) -> Callable[P, T]:
-    """Give every figure that ``draw`` makes the settings of the paper, and leave the caller's settings alone."""
+    """Give every figure that ``draw`` makes the settings of the paper, and leave the caller's settings alone.
+
+    Its pages are saved at the same time; their files are there when it returns.
+    """
 
     @wraps(draw)
     def drawn(*args: P.args, **kwargs: P.kwargs) -> T:
-        with plt.rc_context(SETTINGS):  # type: ignore[arg-type]  # its stub wants the keys as literals
+        with plt.rc_context(SETTINGS), saving.together():  # type: ignore[arg-type]  # its stub wants literal keys
             return draw(*args, **kwargs)
 
     return drawn
@@ -166,12 +170,25 @@ def save(figure: Figure, out: Path, name: str, table: Sequence[Mapping[str, obje
     """Write name.pdf, name.png and name.csv (the numbers drawn, one mapping a row) to ``out``; close the figure."""
     out.mkdir(parents=True, exist_ok=True)
     paths = [out / f"{name}.{suffix}" for suffix in ("pdf", "png", "csv")]
-    figure.align_ylabels()
-    figure.savefig(paths[0], metadata={"CreationDate": None})
-    figure.savefig(paths[1])
+    saving.save(partial(_save, figure, paths, table))
     plt.close(figure)
-    write_table(paths[2], table)
     return paths
+
+
+def _save(figure: Figure, paths: Sequence[Path], table: Sequence[Mapping[str, object]]) -> None:
+    labelled = {_column(axes) for axes in figure.axes if axes.get_ylabel()} - {None}
+    # The other columns have nothing to align, and would be slow to find that out.
+    figure.align_ylabels([axes for axes in figure.axes if _column(axes) in labelled])
+    figure.savefig(paths[0], metadata={"CreationDate": None})
+    figure.set_layout_engine("none")  # the PNG shows what the PDF does: no second layout, as long as drawing itself
+    figure.savefig(paths[1])
+    write_table(paths[2], table)
+
+
+def _column(axes: Axes) -> int | None:
+    """The column of panels that an axes begins in; None for a colour bar."""
+    place = axes.get_subplotspec()
+    return None if place is None else place.colspan.start
 
 
 def write_table(path: Path, table: Sequence[Mapping[str, object]]) -> Path:
