@@ -7,7 +7,7 @@ JOBS ?= auto
 RUNS ?= runs
 ARGS ?=
 
-.PHONY: help demo test lint types bench bench-sweep bench-plan clean
+.PHONY: help demo test lint types bench bench-sweep bench-plan bench-analysis clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -46,6 +46,9 @@ bench-sweep: .venv ## wall time of a sweep beside Hydra's basic and joblib launc
 
 bench-plan: .venv ## seconds that a sweep of 10,000 runs takes to compose, check and plan
 	$(BIN)/python benchmarks/plan.py
+
+bench-analysis: .venv ## time and memory of figures and report from 100, 1,000 and 10,000 records, about ten minutes
+	$(BIN)/python benchmarks/analysis.py
 
 clean: ## remove the environment and caches; records stay
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache dist build

@@ -18,6 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
         ("update", ["rnn", "lstm"]),
         ("probes", ["rnn", "lstm"]),
         ("plan", ["compose", "check", "plan", "estimate", "total"]),
+        ("analysis", ["open", "gap_wall", "gradient_flow", "regimes", "figures", "total"]),
         pytest.param(
             "sweep",
             ["lrd", "basic", "joblib"],
