@@ -28,6 +28,7 @@ import matplotlib.pyplot as plt
 import saving
 from labels import family, in_order
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_pdf import FigureCanvasPdf
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
@@ -179,10 +180,21 @@ def _save(figure: Figure, paths: Sequence[Path], table: Sequence[Mapping[str, ob
     labelled = {_column(axes) for axes in figure.axes if axes.get_ylabel()} - {None}
     # The other columns have nothing to align, and would be slow to find that out.
     figure.align_ylabels([axes for axes in figure.axes if _column(axes) in labelled])
+    _lay_out(figure)
     figure.savefig(paths[0], metadata={"CreationDate": None})
-    figure.set_layout_engine("none")  # the PNG shows what the PDF does: no second layout, as long as drawing itself
     figure.savefig(paths[1])
     write_table(paths[2], table)
+
+
+def _lay_out(figure: Figure) -> None:
+    """Place the panels as for the PDF, once for it and the PNG: ``savefig`` would draw each twice and lay it out anew."""
+    screen, dots = figure.canvas, figure.dpi
+    FigureCanvasPdf(figure)  # takes the place of the canvas, and measures text by its own fonts
+    figure.dpi = 72
+    figure.get_layout_engine().execute(figure)
+    figure.dpi = dots
+    figure.set_canvas(screen)
+    figure.set_layout_engine("none")
 
 
 def _column(axes: Axes) -> int | None:
