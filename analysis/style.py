@@ -187,14 +187,15 @@ def _save(figure: Figure, paths: Sequence[Path], table: Sequence[Mapping[str, ob
 
 
 def _lay_out(figure: Figure) -> None:
-    """Place the panels as for the PDF, once for it and the PNG: ``savefig`` would draw each twice and lay it out anew."""
-    screen, dots = figure.canvas, figure.dpi
-    FigureCanvasPdf(figure)  # takes the place of the canvas, and measures text by its own fonts
-    figure.dpi = 72
-    figure.get_layout_engine().execute(figure)
-    figure.dpi = dots
-    figure.set_canvas(screen)
-    figure.set_layout_engine("none")
+    """Place the panels as the PDF needs them, once, for the PNG too: ``savefig`` would draw each once more for it."""
+    screen, dots, engine = figure.canvas, figure.dpi, figure.get_layout_engine()
+    if engine is not None:
+        FigureCanvasPdf(figure)  # in the place of the canvas: text is measured with the PDF's metrics
+        figure.dpi = 72
+        engine.execute(figure)
+        figure.dpi = dots
+        figure.set_canvas(screen)
+        figure.set_layout_engine("none")
 
 
 def _column(axes: Axes) -> int | None:
