@@ -7,7 +7,7 @@ JOBS ?= auto
 RUNS ?= runs
 ARGS ?=
 
-.PHONY: help demo test lint types bench bench-sweep bench-plan bench-analysis clean
+.PHONY: help demo paper test lint types bench bench-sweep bench-plan bench-analysis bench-pack clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -24,6 +24,10 @@ help: ## this list
 demo: .venv ## a small real sweep and its figures, about two minutes on two cores
 	$(BIN)/lrd train experiment=demo runs_dir=$(RUNS) $(ARGS)
 	$(BIN)/lrd figures $(RUNS)/demo
+
+paper: .venv ## the same study as a report, one page in HTML and PDF
+	$(BIN)/lrd train experiment=demo runs_dir=$(RUNS) $(ARGS)
+	$(BIN)/lrd report $(RUNS)/demo
 
 test: .venv ## the tests
 	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal
@@ -49,6 +53,10 @@ bench-plan: .venv ## seconds that a sweep of 10,000 runs takes to compose, check
 
 bench-analysis: .venv ## time and memory of figures and report from 100, 1,000 and 10,000 records, about ten minutes
 	$(BIN)/python benchmarks/analysis.py
+
+bench-pack: .venv ## a pack beside torch's modules and JAX on all cores, about two minutes
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[bench]'
+	$(BIN)/python benchmarks/pack.py
 
 clean: ## remove the environment and caches; records stay
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache dist build

@@ -58,6 +58,7 @@ def draw(study: Any, out: Path) -> list[Path]:
     if not len(rows["run_id"]):
         raise common.NothingToDrawError("no finished run was looked at by the probe `closing`, or saw nothing close")
     rows = common.join_runs(rows, runs)
+    common.drawn_from(runs, rows)
     curves = {key: _curve(group) for key, group in common.groups(rows, "panel", "gap", "label", "moment")}
     places = sorted({key[:2] for key in curves})
     paths: list[Path] = []
@@ -85,7 +86,7 @@ def _page(
     out: Path,
 ) -> list[Path]:
     looks = style.looks(runs["label"])
-    figure, grid = style.grid(len(places), len(QUANTITIES), 1.7)
+    figure, grid = style.folded(len(places), len(QUANTITIES), 1.7)
     table: list[dict[str, object]] = []
     for row, place in zip(grid, places, strict=True):
         here = {key: curve for key, curve in curves.items() if key[:2] == place}
@@ -106,7 +107,7 @@ def _panel(axes: Axes, curves: dict[Key, Curve], quantity: str, looks: dict[str,
     for key in sorted(curves, key=lambda key: key[3] == "end"):
         curve, look = curves[key], looks[key[2]]
         spread = curve.bands[quantity]
-        (line,) = axes.plot(curve.distance, spread.median, color=look.colour)
+        (line,) = axes.plot(curve.distance, spread.median, **look.line, linestyle=look.dashes)
         if key[3] == "init":
             line.set(**THIN)
             continue
@@ -145,7 +146,7 @@ def _legend(drawn: set[tuple[str, str]], looks: dict[str, style.Look]) -> tuple[
     handles: list[Any] = []
     names: list[str] = []
     for label in sorted({label for label, _ in drawn}):
-        handles.append(Line2D([], [], color=looks[label].colour, marker=looks[label].marker))
+        handles.append(Line2D([], [], **looks[label].points, linestyle=looks[label].dashes))
         names.append(label)
     if any(moment == "init" for _, moment in drawn):
         handles.append(Line2D([], [], color="0.25", **THIN))

@@ -12,22 +12,25 @@ import importlib
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from inspect import unwrap
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
+import asked
 import numpy as np
-from labels import in_order, natural
+from drawing import Asked
+from labels import by_study, in_order, natural
+from manifest import drawn_from
 from numpy.typing import NDArray
+from pages import COLUMNS, ROWS, Page, in_files, pages
 from swept import pooled
 
-from lrd.records import RecordError, open_study
+from lrd.records import RecordError
 from lrd.stats import Band
 
-HERE = Path(__file__).resolve().parent
-ROWS, COLUMNS = 5, 3  # most panels of a page: more would not be legible at the width of a paper
+__all__ = ["COLUMNS", "ROWS", "Page", "drawn_from", "in_files", "pages"]  # from here, for the scripts
 
-T = TypeVar("T")
+HERE = Path(__file__).resolve().parent
 Array = NDArray[Any]
 Table = dict[str, Array]
 
@@ -40,24 +43,10 @@ class NotLookedAtError(NothingToDrawError):
     """Nobody asked for what this figure shows: no probe looked, or nothing was swept. A study may well be without."""
 
 
-@dataclass(frozen=True)
-class Page:
-    """The panels of one figure file: a row a task, its gaps across."""
-
-    suffix: str
-    rows: list[tuple[str, list[int]]]
-
-    @property
-    def columns(self) -> int:
-        """Panels of the longest row."""
-        return max(len(gaps) for _, gaps in self.rows)
-
-    def __contains__(self, panel: tuple[str, int]) -> bool:
-        return any(panel[0] == task and panel[1] in gaps for task, gaps in self.rows)
-
-
-def draw_all(study: Any, out: Path) -> tuple[list[Path], list[str]]:
+def draw_all(study: Any, out: Path, asked: Asked | None = None) -> tuple[list[Path], list[str]]:
     """Draw every figure of this folder; gives the files written and a line for each figure that had nothing to draw.
+
+    ``asked`` is the style and width they have (``asked.read``); those of a paper by default.
 
     Figures that the study was not made for (``NotLookedAtError``) are passed over in silence.
     """
@@ -65,7 +54,7 @@ def draw_all(study: Any, out: Path) -> tuple[list[Path], list[str]]:
     missing: list[str] = []
     for name in figure_scripts():
         try:
-            paths += importlib.import_module(name).draw(study, out)
+            paths += importlib.import_module(name).draw(study, out, asked=asked)
         except NotLookedAtError:
             continue
         except NothingToDrawError as error:
@@ -84,26 +73,30 @@ def main(
     arguments: Sequence[str] | None = None,
     **options: dict[str, Any],
 ) -> int:
-    """The command line of a figure script: ``STUDY [--out FOLDER] [--filter SQL]`` and its own options.
+    """The command line of a figure script: ``STUDY``, the options of all (``asked``) and its own.
 
     The latter are handed to ``draw`` by name.
     """
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("study", type=Path, help="folder of a study, such as runs/demo")
-    parser.add_argument("--out", type=Path, help="folder for the files (default: figures/ inside the study)")
-    parser.add_argument("--filter", help="of which runs, in SQL: \"cell = 'lstm' and gap >= 50\"")
+    asked.add_options(parser)
     for name, option in options.items():
         parser.add_argument(f"--{name}", **option)
-    given = vars(parser.parse_args(arguments))
-    folder, out, condition = given.pop("study"), given.pop("out"), given.pop("filter")
+    given = parser.parse_args(arguments)
+    own = {name: getattr(given, name) for name in options}
+    program = ("python", f"analysis/{Path(unwrap(draw).__code__.co_filename).name}")
     try:
-        study = open_study(folder, condition)
-        for path in draw(study, out or folder / "figures", **given):
+        changed = {name: value for name, value in own.items() if value != options[name].get("default")}
+        study, how = asked.read(given, program, **changed)
+        for path in draw(study, given.out or given.study / "figures", asked=how, **own):
             print(path)
         for problem in study.problems:
             print(f"left out: {problem}", file=sys.stderr)
+    except asked.AskedError as error:
+        print(error, file=sys.stderr)
+        return 2
     except (NothingToDrawError, RecordError, OSError) as error:
-        print(f"{folder}: {error}", file=sys.stderr)
+        print(f"{given.study}: {error}", file=sys.stderr)
         return 1
     return 0
 
@@ -113,7 +106,7 @@ def runs_of(study: Any) -> Table:
 
     These are run_id, panel, label, gap, seed, state, outcome (None while unfinished) and ``pooled``: in which options
     runs differ that agree in panel, gap and label, in words. ``panel`` is the task, with its convention where the study
-    has the task in more than one.
+    has the task in more than one. Where several studies are drawn, a label of more than one has its study's name.
     """
     known = study.columns("select * from runs limit 0")
     label = "coalesce(cast(cell_label as varchar), cell)" if "cell_label" in known else "cell"
@@ -128,8 +121,12 @@ def runs_of(study: Any) -> Table:
     if not len(rows["run_id"]):
         raise NothingToDrawError("the study holds no runs")
     runs = {name: rows[name] for name in ("run_id", "panel", "label", "gap", "seed", "state")}
+    if len(study.names) > 1:
+        runs["label"] = np.array(by_study(list(runs["label"]), list(rows["study"]), study.names), dtype=object)
     runs["outcome"] = np.array([value if isinstance(value, str) else None for value in rows["outcome"]], dtype=object)
-    return runs | {"pooled": pooled(rows, list(zip(runs["panel"], runs["gap"], runs["label"], strict=True)))}
+    runs["pooled"] = pooled(rows, list(zip(runs["panel"], runs["gap"], runs["label"], strict=True)))
+    drawn_from(runs)
+    return runs
 
 
 def pooling(runs: Table) -> str:
@@ -149,11 +146,14 @@ def lines_are(runs: Table, counts: Sequence[int], bands: Iterable[Band]) -> str:
 
 
 def join_runs(rows: Table, runs: Table, *further: str) -> Table:
-    """Rows of another table with panel, label, gap, seed, state and outcome of their run added, and ``further``."""
+    """Rows of another table with panel, label, gap, seed, state and outcome of their run added, and ``further``.
+
+    And ``run``, the place of their run in ``runs``.
+    """
     order = np.argsort(runs["run_id"].astype(str))
     found = order[np.searchsorted(runs["run_id"].astype(str)[order], rows["run_id"].astype(str))]
     names = ("panel", "label", "gap", "seed", "state", "outcome", *further)
-    return rows | {name: runs[name][found] for name in names}
+    return rows | {name: runs[name][found] for name in names} | {"run": found}
 
 
 def groups(table: Table, *keys: str) -> Iterator[tuple[tuple[Any, ...], Table]]:
@@ -172,31 +172,9 @@ def _ranks(column: Array) -> Array:
     values, codes = np.unique(column, return_inverse=True)
     if not all(isinstance(value, str) for value in values):
         return np.asarray(codes)
-    order = sorted(range(len(values)), key=lambda place: natural(str(values[place])))
+    names = values.tolist()  # not texts of numpy, which know no study
+    order = sorted(range(len(names)), key=lambda place: natural(names[place]))
     return np.argsort(order)[codes] if order else np.asarray(codes)
-
-
-def in_files(lines: Sequence[T], most: int) -> list[tuple[str, list[T]]]:
-    """Lines of panels in as many files as they need at ``most`` lines a file: the suffix of its name, and its lines."""
-    starts = range(0, len(lines), most)
-    return [(f"_{file + 1}" if file else "", list(lines[start : start + most])) for file, start in enumerate(starts)]
-
-
-def pages(panels: Iterable[str], gaps: Iterable[int]) -> list[Page]:
-    """Panels of task x gap, in as many figures as they need to stay legible; nothing is left out.
-
-    Each task has its own gaps: the first column is the smallest gap of each, and so on.
-    """
-    swept: dict[str, set[int]] = {}
-    for panel, gap in zip(panels, gaps, strict=True):
-        swept.setdefault(panel, set()).add(int(gap))
-    lines = [
-        (task, sorted(swept[task])[start : start + COLUMNS])
-        for start in range(0, max(map(len, swept.values()), default=0), COLUMNS)
-        for task in sorted(swept)
-        if start < len(swept[task])
-    ]
-    return [Page(suffix, block) for suffix, block in in_files(lines, ROWS)]
 
 
 def plain(column: Array) -> NDArray[np.float64]:

@@ -8,10 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from common import COLUMNS, ROWS, in_files, pages
-from labels import in_order
+import style
+from labels import base_of, in_order
+from pages import COLUMNS, ROWS, in_files, pages
 
 MOST = 3  # labels in one panel
+RATES = 2.3  # width of a panel with the rates of its lines over it, inches
 
 Place = tuple[str, int]  # panel (the task), gap
 
@@ -34,8 +36,18 @@ def labels_at(keys: Iterable[tuple[str, int, str]]) -> dict[Place, list[str]]:
 
 
 def together(labels: list[str]) -> list[tuple[str, list[str]]]:
-    """Labels that share a row of panels, and the row's name: all, without a name, or each alone where they are many."""
-    return [("", labels)] if len(labels) <= MOST else [(label, [label]) for label in labels]
+    """Labels that share a row of panels, and the row's name: all, without a name, or each alone where they are many.
+
+    Labels that differ by their study alone stay together: to compare them is what they are there for.
+    """
+    if len(labels) <= MOST:
+        return [("", labels)]
+    alike: dict[str, list[str]] = {}
+    for label in labels:
+        alike.setdefault(base_of(label), []).append(label)
+    most = max(1, MOST)
+    blocks = [(base, group[at : at + most]) for base, group in alike.items() for at in range(0, len(group), most)]
+    return [(group[0] if len(group) == 1 else base, group) for base, group in blocks]
 
 
 def facets(keys: Iterable[tuple[str, int, str]]) -> list[tuple[str, list[list[Facet]]]]:
@@ -53,11 +65,15 @@ def facets(keys: Iterable[tuple[str, int, str]]) -> list[tuple[str, list[list[Fa
                     for task, gaps in page.rows
                 ],
             )
-            for page in pages([panel for panel, _ in known], [gap for _, gap in known])
+            for page in pages([panel for panel, _ in known], [gap for _, gap in known], RATES)
         ]
+    columns = style.across(COLUMNS, RATES)
     rows = [
-        [Facet(place, (label,), f"{label}: {place[0]}, $T$ = {place[1]}") for label in labels[start : start + COLUMNS]]
-        for place, labels in known.items()
-        for start in range(0, len(labels), COLUMNS)
+        [
+            Facet(place, tuple(group), f"{name}: " * bool(name) + f"{place[0]}, $T$ = {place[1]}")
+            for name, group in blocks[start : start + columns]
+        ]
+        for place, blocks in ((place, together(labels)) for place, labels in known.items())
+        for start in range(0, len(blocks), columns)
     ]
     return in_files(rows, ROWS)

@@ -67,9 +67,12 @@ _kept: WeakKeyDictionary[Any, Flow] = WeakKeyDictionary()
 
 def flow_of_every_look(study: Any) -> Flow:
     """The profiles of all looks at all runs, in the order of run, update, variable and t."""
-    if study not in _kept:
-        _kept[study] = _flow(study.columns(_LOOKS))
-    return _kept[study]
+    records = getattr(study, "study", study)  # under a figure's own list of what it asks (``drawing.Watched``)
+    if records not in _kept:
+        _kept[records] = _flow(study.columns(_LOOKS))
+    elif study is not records:
+        study.queries.append(_LOOKS)  # this figure shows it, too
+    return _kept[records]
 
 
 def _flow(found: common.Table) -> Flow:

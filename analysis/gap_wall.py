@@ -48,7 +48,7 @@ def draw(study: Any, out: Path) -> list[Path]:
 
 def _page(suffix: str, tasks: list[str], table: list[dict[str, Any]], runs: common.Table, out: Path) -> list[Path]:
     looks = style.looks(runs["label"])
-    columns = min(len(tasks), common.COLUMNS)
+    columns = style.across(min(len(tasks), common.COLUMNS))
     figure, grid = style.grid(-(-len(tasks) // columns), columns, 1.8, sharey=True)
     handles: dict[str, Any] = {}
     panels = [axes for row in grid for axes in row]
@@ -69,8 +69,8 @@ def _page(suffix: str, tasks: list[str], table: list[dict[str, Any]], runs: comm
                 place,
                 shares,
                 bars,
-                color=look.colour,
-                marker=look.marker,
+                **look.points,
+                linestyle=look.dashes,
                 label=label,
                 elinewidth=0.8,
                 capsize=1.5,

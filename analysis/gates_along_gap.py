@@ -61,12 +61,14 @@ def draw(study: Any, out: Path) -> list[Path]:
         for key, group in common.groups(rows, "panel", "gap", "quantity", "what", "label", "moment")
     }
     ends = {key: int(np.max(group["t"] + group["lag"])) for key, group in common.groups(rows, "panel", "gap")}
+    common.drawn_from(runs, rows)
+    columns = style.across(COLUMNS)
     lines = [
-        (place, name, alike, names[start : start + COLUMNS])
+        (place, name, alike, names[start : start + columns])
         for place, labels in labels_at((*key[:2], key[4]) for key in profiles).items()
         for names in [_panels(key for key in profiles if key[:2] == place)]
         for name, alike in together(labels)
-        for start in range(0, len(names), COLUMNS)
+        for start in range(0, len(names), columns)
     ]
     paths: list[Path] = []
     for suffix, block in common.in_files(lines, ROWS):
@@ -162,7 +164,7 @@ def _draw_gates(axes: Axes, mine: dict[Line, Statistics], looks: dict[str, style
     axes.set_yticks([0, 0.5, 1])
     for (_, _, label, moment), ((steps, spread), (_, low), (_, high)) in sorted(mine.items(), reverse=True):
         colour = looks[label].colour
-        (line,) = axes.plot(steps, spread.median, color=colour)
+        (line,) = axes.plot(steps, spread.median, **looks[label].line)
         if moment == "init":
             line.set(**THIN)
             continue
@@ -179,7 +181,7 @@ def _draw_kept(
     for (quantity, _, label, moment), ((steps, spread), *_) in sorted(mine.items(), reverse=True):
         colour = looks[label].colour
         middle = finite(spread.median)
-        (line,) = axes.plot(steps, middle, color=colour, linestyle=DASHES[quantity])
+        (line,) = axes.plot(steps, middle, **looks[label].line, linestyle=DASHES[quantity])
         if moment == "init":
             line.set(**THIN)
             continue
@@ -203,7 +205,7 @@ def _rows(place: dict[str, object], key: Line, statistics: Statistics) -> list[d
 def _legend(keys: set[Key], looks: dict[str, style.Look]) -> tuple[list[Any], list[str]]:
     entries: list[tuple[Any, str]] = []
     for label in in_order(key[4] for key in keys):
-        entries.append((Line2D([], [], color=looks[label].colour, marker=looks[label].marker), label))
+        entries.append((Line2D([], [], **looks[label].points), label))
     names = {"gradient": "measured gradient", "product": "product of forget gates", "product q95": "its 95 % quantile"}
     for quantity in [name for name in DASHES if any(key[2] == name for key in keys)]:
         entries.append((Line2D([], [], color="0.25", linestyle=DASHES[quantity], linewidth=1.0), names[quantity]))

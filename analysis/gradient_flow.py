@@ -49,6 +49,7 @@ def draw(study: Any, out: Path, when: str = "both") -> list[Path]:
         raise common.NothingToDrawError("no finished run has a gradient flow (was it trained with probe=none?)")
     runs = panels_by_answer(looks, runs)
     looks = common.join_runs(looks, runs)
+    common.drawn_from(runs, looks)
     fits = common.join_runs(_at(every_look(study, "gradient_fit", "variable, slope"), edges, moments), runs)
     keys = ("panel", "gap", "label", "variable", "moment")
     profiles = {key: along_t(group, "log10_gmean") for key, group in flow.groups(looks, *keys)}

@@ -35,7 +35,6 @@ from tracks import Place, Sheet, Track, sheets
 
 from lrd.stats import median
 
-COLOURS = "viridis"  # van der Walt & Smith 2015: even steps also in grey and for colour-blind eyes
 MOST_NAMED = 6  # rows of a panel whose update is written beside them
 Key = tuple[Any, ...]
 Picture = tuple[Moments, np.ndarray, np.ndarray, np.ndarray]  # steps, median, runs
@@ -49,6 +48,7 @@ def draw(study: Any, out: Path) -> list[Path]:
     need_looks_between(flow.looks)
     runs = panels_by_answer(flow.looks, runs)
     looks = common.join_runs(flow.looks, runs)
+    common.drawn_from(runs, looks)
     keys = ("panel", "gap", "label", "variable")
     pictures = {key: _picture(group) for key, group in flow.groups(looks, *keys)}
     ends = flow.ends(looks)
@@ -100,8 +100,10 @@ def _sheet(
             _landmarks(axes, picture[1], ends[place], shown.get(place))
             updates, count, of = solved[*place, track[0]]
             _mark_solved(axes, picture[0].updates, updates)
-            axes.set_title(f"{track[0]}, ${symbol(track[1])}$", loc="left", pad=6)  # over the landmarks
-            axes.set_title(f"{count}/{of}", loc="right", pad=6, fontsize=style.SMALL, color=style.GREY)
+            axes.set_title(f"{track[0]}, ${symbol(track[1])}$", loc="left", pad=6 * style.scale())  # over the landmarks
+            axes.set_title(
+                f"{count}/{of}", loc="right", pad=6 * style.scale(), fontsize=style.small(), color=style.GREY
+            )
             table += _rows(place, track, picture, updates)
         line[0].set_ylabel(f"{place[0]}, $T$ = {place[1]}\nupdate")
         bar = figure.colorbar(image, ax=line, extend=extend, fraction=0.05, pad=0.01, aspect=12)
@@ -135,7 +137,7 @@ def _panel(axes: Axes, picture: Picture, colours: Normalize) -> Any:
     nothing = np.ma.masked_where(~np.isneginf(values), np.zeros_like(values))
     axes.imshow(nothing, cmap="gray", vmin=-2, vmax=1, **options)  # two thirds of white
     finite = np.clip(np.nan_to_num(values, nan=np.nan, neginf=np.nan, posinf=1e300), -1e300, 1e300)
-    image = axes.imshow(np.ma.masked_invalid(finite), cmap=COLOURS, norm=colours, **options)
+    image = axes.imshow(np.ma.masked_invalid(finite), cmap=style.sequence(), norm=colours, **options)
     axes.grid(visible=False)
     axes.xaxis.set_major_locator(MaxNLocator(4, integer=True, steps=[1, 2, 5, 10]))
     named = np.arange(0, len(values), -(-len(values) // MOST_NAMED))

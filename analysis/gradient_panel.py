@@ -41,7 +41,7 @@ def draw_panel(
         label, variable, moment = key
         look = looks[label]
         middle = np.where(np.isfinite(spread.median), spread.median, np.nan)
-        (line,) = axes.plot(steps, middle, color=look.colour, linestyle=DASHES.get(variable, OTHERS))
+        (line,) = axes.plot(steps, middle, **look.line, linestyle=DASHES.get(variable, OTHERS))
         if moment != thick:
             line.set(linewidth=0.8, alpha=0.5)
             continue
@@ -63,9 +63,9 @@ def draw_panel(
         handlelength=2.4,
         handletextpad=0.4,
         labelspacing=0.2,
-        fontsize=style.SMALL,
+        fontsize=style.small(),
         title=title,
-        title_fontsize=8,
+        title_fontsize="medium",
         alignment="left",
     )
 
@@ -102,7 +102,7 @@ def say_where_it_goes(
                 textcoords="offset points",
                 ha="right" if left else "left",
                 va=side,
-                fontsize=style.SMALL,
+                fontsize=style.small(),
                 color=colour,
             )
 
@@ -150,7 +150,7 @@ def legend(keys: set[tuple[Any, ...]], looks: dict[str, style.Look]) -> tuple[li
     """Keys of the whole figure: cells by colour and marker, variables by dashes, moments by width."""
     entries: list[tuple[Any, str]] = []
     for label in in_order(label for label, *_ in keys):
-        entries.append((Line2D([], [], color=looks[label].colour, marker=looks[label].marker), label))
+        entries.append((Line2D([], [], **looks[label].points), label))
     for variable in sorted({variable for _, variable, _ in keys}, reverse=True):
         line = Line2D([], [], color="0.25", linestyle=DASHES.get(variable, OTHERS), linewidth=1.0)
         entries.append((line, norm_of(variable)))

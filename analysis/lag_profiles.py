@@ -67,6 +67,7 @@ def draw(study: Any, out: Path) -> list[Path]:
         raise not_looked_at(study, "gradient_flow")
     runs = panels_by_answer(looks, runs)
     looks = common.join_runs(looks, runs)
+    common.drawn_from(runs, looks)
     keys = ("panel", "gap", "label", "variable")
     # The tables of theory are of the last answer; that of one answer alone starts at one step.
     known = theory(study, runs) if set(looks["answer"]) == {"last"} else {}
@@ -145,9 +146,9 @@ def _panel(axes: Axes, lines: Lines, look: style.Look) -> None:
                 **(BLACK | THEORY[curve][1]),
             )
         elif curve == "init":
-            axes.plot(lags, middle, color=look.colour, **THIN)
+            axes.plot(lags, middle, **look.line, **THIN)
         else:
-            axes.plot(lags, middle, color=look.colour, linewidth=1.6)
+            axes.plot(lags, middle, **look.line, linewidth=1.6)
             bounds = np.clip(spread.low, low, high), np.clip(spread.high, low, high)
             axes.fill_between(lags, *bounds, color=look.colour, alpha=0.18, linewidth=0)
     if "bound" in lines and lines["bound"][1].median[-1] > high:
@@ -159,7 +160,7 @@ def _panel(axes: Axes, lines: Lines, look: style.Look) -> None:
             xytext=(3, -1),
             textcoords="offset points",
             va="top",
-            fontsize=style.SMALL,
+            fontsize=style.small(),
         )
 
 

@@ -26,12 +26,13 @@ import style
 from labels import in_order
 from matplotlib.axes import Axes
 from matplotlib.patheffects import withStroke
-from matplotlib.ticker import EngFormatter, MaxNLocator
+from matplotlib.ticker import EngFormatter, FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 from through import note
 
 from lrd.stats import Band, band
 
 FAR = 1e30
+LABELLED = 2.5  # decades that have room for a number at 1, 2 and 5 of each
 SHALLOWEST, DEEPEST = 10.0, 1e-4  # most of the axis, above and below chance
 
 
@@ -50,6 +51,7 @@ def draw(study: Any, out: Path, metric: str = "loss") -> list[Path]:
     if not len(rows["run_id"]):
         raise common.NothingToDrawError("no run was evaluated yet")
     rows = common.join_runs(rows, runs)
+    common.drawn_from(runs, rows)
     levels = _levels(study, runs, metric)
     curves = {key: _curve(group) for key, group in common.groups(rows, "panel", "gap", "label")}
     paths: list[Path] = []
@@ -113,7 +115,7 @@ def _page(
             mine = {key[2]: curve for key, curve in curves.items() if key[:2] == (task, gap)}
             for index, (label, (updates, spread)) in enumerate(mine.items()):
                 look = looks[label]
-                (line,) = axes.plot(updates, spread.median, color=look.colour, marker=look.marker)
+                (line,) = axes.plot(updates, spread.median, **look.points, linestyle=look.dashes)
                 line.set_markevery((0.1 + 0.04 * index, 0.2))
                 high = np.minimum(spread.high, FAR)  # matplotlib draws no band up to infinity
                 axes.fill_between(updates, spread.low, high, color=look.colour, alpha=0.18, linewidth=0)
@@ -127,6 +129,7 @@ def _page(
                         "label": label,
                         **dict(zip(names, point, strict=True)),
                         "band": spread.kind,
+                        **_in_columns(levels.get((task, gap), {})),
                     }
                     for point in zip(*columns, strict=True)
                 ]
@@ -145,7 +148,11 @@ def _page(
     order = in_order(handles)
     style.legend(figure, [handles[label] for label in order], order)
     bands = common.in_words(spread.kind for _, spread in curves.values())
-    style.foot(figure, [f"Line: median over {common.drawn_over(runs)}; {bands}." + note(runs)])
+    lines = f"Line: median over {common.drawn_over(runs)}; {bands}."
+    style.foot(
+        figure,
+        [lines + _meaning([levels.get((task, gap), {}) for task, gaps in page.rows for gap in gaps]) + note(runs)],
+    )
     return style.save(figure, out, f"learning_curves{'' if metric == 'loss' else '_' + metric}{page.suffix}", table)
 
 
@@ -157,7 +164,25 @@ def _scale(row: list[Axes], curves: list[Band], levels: list[dict[str, float]]) 
         return
     chances = [known["chance"] for known in levels if "chance" in known] or [float(drawn.max())]
     row[0].set_yscale("log")
-    row[0].set_ylim(max(drawn.min(), min(chances) * DEEPEST) / 2.5, min(drawn.max(), max(chances) * SHALLOWEST) * 4)
+    low, high = max(drawn.min(), min(chances) * DEEPEST) / 2.5, min(drawn.max(), max(chances) * SHALLOWEST) * 4
+    row[0].set_ylim(low, high)
+    if np.log10(high / low) < LABELLED:
+        row[0].yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        row[0].yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    row[0].yaxis.set_minor_formatter(NullFormatter())
+
+
+def _in_columns(levels: dict[str, float]) -> dict[str, object]:
+    """The levels of a panel for the CSV: landmarks as ``one number known: 0.0833333``."""
+    landmarks = [f"{name}: {level:.6g}" for name, level in levels.items() if name != "chance"]
+    return {"chance": levels.get("chance"), "landmarks": "; ".join(landmarks)}
+
+
+def _meaning(levels: list[dict[str, float]]) -> str:
+    """What the dotted and dashed lines of the panels are, as sentences with a space before them."""
+    names = {name for known in levels for name in known}
+    dotted = " Dotted: chance, the best that remembering nothing can do." * ("chance" in names)
+    return dotted + " Dashed: the loss of what stands at the line." * bool(names - {"chance"})
 
 
 def _name_levels(axes: Axes, levels: dict[str, float]) -> None:
@@ -173,7 +198,7 @@ def _name_levels(axes: Axes, levels: dict[str, float]) -> None:
             textcoords="offset points",
             ha="right" if chance else "left",
             va="bottom" if chance else "top",
-            fontsize=style.SMALL,
+            fontsize=style.small(),
             color="0.25",
             path_effects=[withStroke(linewidth=1.5, foreground="white")],  # legible where a curve passes behind
         )

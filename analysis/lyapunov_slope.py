@@ -58,6 +58,8 @@ def draw(study: Any, out: Path) -> list[Path]:
     rows = common.join_runs(_points(study), runs)
     if not len(rows["run_id"]):
         raise common.NothingToDrawError("no finished run has a gradient flow and Lyapunov exponents of one update")
+    there = np.isfinite(rows["rate"]) & np.isfinite(rows["exponent"])
+    common.drawn_from(runs, {"run": rows["run"][there]})
     paths: list[Path] = []
     for page in common.pages(rows["panel"], rows["gap"]):
         paths += _page(page, rows, runs, out)
@@ -123,8 +125,7 @@ def _draw_points(axes: Axes, points: common.Table, look: style.Look, moment: str
         xerr=points["rate_error"],
         yerr=points["exponent_error"],
         linestyle="none",
-        marker=look.marker,
-        color=look.colour,
+        **look.points,
         markerfacecolor=look.colour if moment == "end" else "white",
         elinewidth=0.6,
         zorder=3,
@@ -147,8 +148,7 @@ def _draw_lines(axes: Axes, points: common.Table) -> None:
 
 def _legend(rows: common.Table, looks: dict[str, style.Look]) -> tuple[list[Any], list[str]]:
     entries: list[tuple[Any, str]] = [
-        (Line2D([], [], color=looks[label].colour, marker=looks[label].marker, linestyle="none"), label)
-        for label in in_order(rows["label"])
+        (Line2D([], [], **looks[label].points, linestyle="none"), label) for label in in_order(rows["label"])
     ]
     for moment, name in (("init", "before training"), ("end", "after training")):
         if moment in rows["moment"]:

@@ -37,12 +37,13 @@ Column = tuple[str, int, str]  # panel, gap, what else was swept and its values
 def draw(study: Any, out: Path) -> list[Path]:
     """Draw what became of the runs of a study in which a number was swept; gives the files written."""
     runs, option = _against(study, common.runs_of(study))
+    common.drawn_from(runs)
     columns = sorted(
         set(zip(runs["panel"], runs["gap"].tolist(), runs["setting"], strict=True)),
         key=lambda column: (column[0], column[1], natural(column[2])),
     )
     paths: list[Path] = []
-    for suffix, block in common.in_files(columns, common.COLUMNS):
+    for suffix, block in common.in_files(columns, style.across(common.COLUMNS)):
         paths += _page(suffix, block, runs, option, out)
     return paths
 
@@ -125,8 +126,8 @@ def _draw(axes: Axes, points: list[dict[str, Any]], looks: dict[str, style.Look]
             at * np.exp(shift) if log else at + shift,
             shares,
             [shares - low, high - shares],
-            color=looks[label].colour,
-            marker=looks[label].marker,
+            **looks[label].points,
+            linestyle=looks[label].dashes,
             elinewidth=0.8,
             capsize=1.5,
             zorder=3,

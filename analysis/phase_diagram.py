@@ -62,6 +62,7 @@ def draw(study: Any, out: Path) -> list[Path]:
     if not len(rates["run_id"]):
         raise common.NothingToDrawError(f"no run was looked at before its first update: lrd probe {study.path}")
     rows = common.join_runs(rates, runs, "kind", "gain", "place", "sigma", "activation")
+    common.drawn_from(runs | {"panel": runs["place"]}, rows)
     paths: list[Path] = []
     kinds = sorted(set(rows["kind"]))
     for page in common.pages(rows["place"], [kinds.index(kind) for kind in rows["kind"]]):
@@ -172,7 +173,7 @@ def _point(
 
 
 def _draw_line(axes: Axes, gains: np.ndarray, spread: Band, look: style.Look, quantity: str) -> None:
-    axes.plot(gains, finite(spread.median), color=look.colour, marker=look.marker, linewidth=1.0, **DRAWN[quantity])
+    axes.plot(gains, finite(spread.median), **look.points, linewidth=1.0, **DRAWN[quantity])
     axes.fill_between(gains, finite(spread.low), finite(spread.high), color=look.colour, alpha=0.15, linewidth=0)
 
 
@@ -205,7 +206,7 @@ def _mark_zero(axes: Axes) -> None:
             textcoords="offset points",
             ha=align,
             va=side,
-            fontsize=style.SMALL,
+            fontsize=style.small(),
             color="0.25",
             path_effects=[withStroke(linewidth=1.5, foreground="white")],
         )
@@ -213,8 +214,7 @@ def _mark_zero(axes: Axes) -> None:
 
 def _legend(rows: common.Table, looks: dict[str, style.Look]) -> tuple[list[Any], list[str]]:
     entries: list[tuple[Any, str]] = [
-        (Line2D([], [], color=looks[label].colour, marker=looks[label].marker), label)
-        for label in in_order(rows["label"])
+        (Line2D([], [], **looks[label].points), label) for label in in_order(rows["label"])
     ]
     for quantity in [name for name in DRAWN if name in rows["quantity"]]:
         entries.append((Line2D([], [], color="0.25", marker="o", **DRAWN[quantity]), NAMES[quantity]))

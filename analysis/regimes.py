@@ -39,6 +39,7 @@ from regime_curve import COLUMNS, HORIZONS, Curve
 from through import need_looks_between, note, solved_at
 from tracks import LINES, Place, Track, in_order
 
+PANELS = 1 + len(HORIZONS)
 FACTORS = (0.0, 3.0)  # what the left panels show at most; everything within is drawn
 Curves = dict[Track, Curve]
 Line = tuple[Place, str, Curves]  # where, the cell if it is alone, what is drawn
@@ -52,6 +53,7 @@ def draw(study: Any, out: Path) -> list[Path]:
     fits = every_look(study, "gradient_fit", ", ".join(("variable", *COLUMNS)))
     need_looks_between(fits)
     rows = common.join_runs(fits, runs)
+    common.drawn_from(runs, rows)
     curves: dict[Place, Curves] = {}
     for (panel, gap, label, variable), group in common.groups(rows, "panel", "gap", "label", "variable"):
         curves.setdefault((panel, int(gap)), {})[label, variable] = Curve(group)
@@ -62,14 +64,14 @@ def draw(study: Any, out: Path) -> list[Path]:
     ]
     solved = solved_at(study, runs)
     paths: list[Path] = []
-    for suffix, shown in common.in_files(lines, LINES):
+    for suffix, shown in common.in_files(lines, max(1, LINES // -(-PANELS // style.across(PANELS)))):
         paths += _page(suffix, shown, solved, runs, out)
     return paths
 
 
 def _page(suffix: str, curves: list[Line], solved: dict[Any, Any], runs: common.Table, out: Path) -> list[Path]:
     looks = style.looks(runs["label"])
-    figure, panels = style.grid(len(curves), 3, 1.4)
+    figure, panels = style.folded(len(curves), PANELS, 1.4)
     table: list[dict[str, object]] = []
     for line, (place, alone, mine) in zip(panels, curves, strict=True):
         mine = {track: mine[track] for track in in_order(mine)}
@@ -116,12 +118,12 @@ def _factors(axes: Axes, curves: Curves, looks: dict[str, style.Look]) -> None:
     for (label, variable), curve in curves.items():
         look, spread = looks[label], curve.bands["factor"]
         values = np.where((spread.median >= FACTORS[0]) & (spread.median <= FACTORS[1]), spread.median, np.nan)
-        axes.plot(curve.updates, values, color=look.colour, linestyle=DASHES.get(variable, OTHERS))
+        axes.plot(curve.updates, values, **look.line, linestyle=DASHES.get(variable, OTHERS))
         bounds = np.clip(spread.low, *FACTORS), np.clip(spread.high, *FACTORS)
         axes.fill_between(curve.updates, *bounds, color=look.colour, alpha=0.18, linewidth=0)
         for chosen, face in ((curve.decided, look.colour), (~curve.decided, "white")):
             axes.plot(
-                curve.updates[chosen], values[chosen], look.marker, color=look.colour, markerfacecolor=face,
+                curve.updates[chosen], values[chosen], **look.points, linestyle="none", markerfacecolor=face,
                 markeredgewidth=0.8, zorder=3,
             )  # fmt: skip
     axes.yaxis.set_major_locator(MaxNLocator(4))
@@ -139,7 +141,7 @@ def _horizons(axes: Axes, name: str, curves: Curves, looks: dict[str, style.Look
     top = 10.0 ** np.ceil(np.log10(max(gap, 2)) + 0.5)
     for (label, variable), curve in curves.items():
         look, spread, fitted = looks[label], curve.bands[name], curve.bands[f"{name}_of_slope"]
-        options: dict[str, Any] = {"color": look.colour, "linestyle": DASHES.get(variable, OTHERS), "clip_on": False}
+        options: dict[str, Any] = look.line | {"linestyle": DASHES.get(variable, OTHERS), "clip_on": False}
         axes.plot(curve.updates, _within(spread.median, top), marker=look.marker, markersize=2.5, **options)
         axes.plot(curve.updates, _within(fitted.median, top), **THIN, **options)
         bounds = _within(spread.low, top), _within(spread.high, top)
@@ -162,7 +164,7 @@ def _legend(figure: Any, tracks: set[Track], looks: dict[str, style.Look]) -> No
     entries = []
     for label, variable in in_order(tracks):
         look = looks[label]
-        handle = Line2D([], [], color=look.colour, marker=look.marker, linestyle=DASHES.get(variable, OTHERS))
+        handle = Line2D([], [], **look.points, linestyle=DASHES.get(variable, OTHERS))
         entries.append((handle, f"{label}, ${symbol(variable)}$"))
     entries.append((Line2D([], [], color="0.25", **THIN), "of the slope"))
     entries.append((Line2D([], [], color="0.25", linewidth=0.9, linestyle=":"), "gap"))

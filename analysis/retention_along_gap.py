@@ -29,6 +29,7 @@ from typing import Any
 import common
 import numpy as np
 import style
+from facets import RATES
 from gradient_panel import DASHES, OTHERS, draw_panel, legend, norm_of, steps_to_answer, symbol
 from labels import in_order
 from matplotlib.axes import Axes
@@ -74,6 +75,7 @@ def _find(study: Any, runs: common.Table, item: str) -> Found:
     if not len(scores["run_id"]):
         raise common.NothingToDrawError("no finished run was looked at by the probe `retention` at its start or end")
     scores = common.join_runs(scores, runs)
+    common.drawn_from(runs, scores)
     flows = rows_at(study, "gradient_flow", "variable, t, log10_gmean", "part = 'total'", LAST_ANSWER)
     fits = rows_at(study, "gradient_fit", "variable, slope")
     flows, fits = (_of_runs(rows, scores["run_id"], runs) for rows in (flows, fits))
@@ -117,10 +119,11 @@ def _blocks(keys: Iterable[Key]) -> list[Block]:
     cells: dict[Place, set[str]] = {}
     for panel, gap, label, *_ in keys:
         cells.setdefault((panel, gap), set()).add(label)
+    columns = style.across(common.COLUMNS, RATES)
     return [
-        (place, in_order(cells[place])[start : start + common.COLUMNS])
+        (place, in_order(cells[place])[start : start + columns])
         for place in sorted(cells)
-        for start in range(0, len(cells[place]), common.COLUMNS)
+        for start in range(0, len(cells[place]), columns)
     ]
 
 
@@ -159,7 +162,7 @@ def _draw_scores(
     least = 0.0
     for key in sorted((key for key in found.scores if key[:3] == here), key=lambda key: key[4] == "end"):
         (steps, spread), (_, chance) = found.scores[key]
-        (line,) = axes.plot(steps, spread.median, color=look.colour, linestyle=DASHES.get(key[3], OTHERS))
+        (line,) = axes.plot(steps, spread.median, **look.line, linestyle=DASHES.get(key[3], OTHERS))
         least = min(least, float(np.fmin.reduce(spread.median, initial=0.0)))
         if key[4] == "init":
             line.set(**THIN)
@@ -183,7 +186,7 @@ def _name_chance(axes: Axes, level: float) -> None:
         xycoords=("axes fraction", "data"),
         xytext=(0, 2),
         textcoords="offset points",
-        fontsize=style.SMALL,
+        fontsize=style.small(),
         color="0.25",
     )
 

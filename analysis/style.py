@@ -1,12 +1,7 @@
-"""One look for all figures of a two-column paper, and one way to save them.
+"""One way to lay figures of a two-column paper out, and one way to save them, in the style and width asked for.
 
-Columns are 3.4 in and 7.0 in wide, text is 8 pt (7 pt for ticks and legends), colours are those of Okabe & Ito (2008),
-told apart with normal and colour-blind sight, and further ones after Tol (2021); in grey the marker tells them apart. A
-cell label has the same colour and marker in every figure of every study, as long as it is named in ``KNOWN``. Labels
-that differ by a number alone (``bias -1``, ``bias 0``, ...) run from dark to light along one sequence, in grey too;
-the others take what is left. All of this in natural order over the whole study.
-
-Nothing of the clock or the machine goes into a file: the same records give the same bytes.
+Sizes, lengths and widths are those of the paper (``settings``) times what the style's text is larger. Nothing of the
+clock or the machine goes into a file: the same records give the same bytes.
 """
 
 from __future__ import annotations
@@ -14,194 +9,164 @@ from __future__ import annotations
 import csv
 import math
 import textwrap
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial, wraps
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import Any
 
 import matplotlib
 
 matplotlib.use("Agg")  # figures are files; no window system is asked for
 
+import drawing
+import manifest
 import matplotlib.pyplot as plt
+import numpy as np
+import pictures
 import saving
-from labels import family, in_order
+from looks import FREE, KNOWN, SEQUENCE, Look, looks
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_pdf import FigureCanvasPdf
-from matplotlib.colors import to_hex
+from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from settings import DOUBLE, FONT, SETTINGS, SINGLE
 
-P = ParamSpec("P")
-T = TypeVar("T")
+__all__ = ["DOUBLE", "FREE", "KNOWN", "SETTINGS", "SINGLE", "Look", "looks"]
 
-SINGLE, DOUBLE = 3.4, 7.0  # width of one and of two columns, inches
+NARROWEST = 1.7  # width of a panel with its axis, inches
 SMALL = 6.5  # points: numbers written into panels
 GREY = "0.45"
-
-KNOWN = {  # warm: memory passes through W at every step; blue and green: gates keep it
-    "rnn": ("#D55E00", "s"),  # vermilion
-    "irnn": ("#F4A582", "D"),
-    "nprnn": ("#B2182B", "v"),
-    "orthogonal": ("#7F3B08", "P"),
-    "clockwork": ("#E7298A", "X"),
-    "lstm": ("#0072B2", "o"),  # blue
-    "lstm1997": ("#80B1D3", "d"),
-    "lstm_coupled": ("#053061", "H"),
-    "lstm_peephole": ("#4393C3", "p"),
-    "gru": ("#009E73", "^"),  # bluish green
-    "attentive": ("#666666", "*"),
-}
-FREE = (
-    ("#CC79A7", "D"),  # reddish purple
-    ("#E69F00", "v"),  # orange
-    ("#56B4E9", "P"),  # sky blue
-    ("#000000", "X"),
-    ("#882255", "<"),  # wine
-    ("#999933", "*"),  # olive
-    ("#332288", ">"),  # indigo
-    ("#8C510A", "p"),  # brown
-    ("#44AA99", "d"),  # teal
-    ("#888888", "h"),
-)
-SEQUENCE, LIGHTEST = "viridis", 0.9  # beyond it is yellow, faint on white
-
-SETTINGS: dict[str, Any] = {
-    "font.family": "DejaVu Sans",  # comes with matplotlib: the same everywhere
-    "font.size": 8,
-    "axes.titlesize": 8,
-    "axes.labelsize": 8,
-    "xtick.labelsize": 7,
-    "ytick.labelsize": 7,
-    "legend.fontsize": 7,
-    "legend.frameon": False,
-    "axes.linewidth": 0.6,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "grid.color": "0.9",
-    "grid.linewidth": 0.5,
-    "axes.axisbelow": True,
-    "xtick.major.width": 0.6,
-    "ytick.major.width": 0.6,
-    "xtick.major.size": 2.5,
-    "ytick.major.size": 2.5,
-    "lines.linewidth": 1.3,
-    "lines.markersize": 3.5,
-    "figure.constrained_layout.use": True,
-    "pdf.fonttype": 42,  # TrueType: journals refuse Type 3
-    "savefig.dpi": 200,
-}
+POINTS_A_LETTER = 1.75  # a letter of DejaVu Sans is 4/7 as wide as its font is high, about
 
 
-@dataclass(frozen=True)
-class Look:
-    """How one cell label is drawn everywhere."""
+def paper(draw: Callable[..., list[Path]]) -> Callable[..., list[Path]]:
+    """Give every figure that ``draw(study, out, ...)`` makes the style and width of ``asked``, a further argument.
 
-    colour: str
-    marker: str
-
-
-def looks(labels: Iterable[str]) -> dict[str, Look]:
-    """The look of every label of a study; give all labels of the study, not only those of one figure.
-
-    Every two labels differ in colour or marker, for up to ``len(FREE)`` squared of them.
-    """
-    names = in_order(labels)
-    others = [name for name in names if name not in KNOWN]
-    numbered = family(others)
-    others = [name for name in others if name not in numbered]
-    found = {name: Look(*KNOWN[name]) for name in names if name in KNOWN}
-    for place, name in enumerate(numbered):
-        colour = matplotlib.colormaps[SEQUENCE](LIGHTEST * place / (len(numbered) - 1))
-        found[name] = Look(to_hex(colour), _marker(place))
-    for place, name in enumerate(others):  # in the second round of colours, markers are shifted by one
-        found[name] = Look(FREE[place % len(FREE)][0], _marker(len(numbered) + place + place // len(FREE)))
-    return {name: found[name] for name in names}
-
-
-def _marker(place: int) -> str:
-    return FREE[place % len(FREE)][1]
-
-
-def paper(draw: Callable[P, T]) -> Callable[P, T]:
-    """Give every figure that ``draw`` makes the settings of the paper, and leave the caller's settings alone.
-
-    Its pages are saved at the same time; their files are there when it returns.
+    Its pages are saved at the same time; their files are there when it returns. The caller's settings of matplotlib are
+    left alone.
     """
 
     @wraps(draw)
-    def drawn(*args: P.args, **kwargs: P.kwargs) -> T:
-        with plt.rc_context(SETTINGS), saving.together():  # type: ignore[arg-type]  # its stub wants literal keys
-            return draw(*args, **kwargs)
+    def drawn(study: Any, *args: Any, asked: drawing.Asked | None = None, **kwargs: Any) -> list[Path]:
+        with drawing.drawing(asked, study) as watched, plt.rc_context(_settings()), saving.together():
+            return draw(watched, *args, **kwargs)
 
     return drawn
 
 
+def _settings() -> Any:  # matplotlib's stub wants the keys as literals
+    return drawing.current().asked.style.settings
+
+
+def scale() -> float:
+    """How much larger the text is than that of the paper."""
+    return float(matplotlib.rcParams["font.size"]) / FONT
+
+
+def small() -> float:
+    """Size of numbers written into panels, points."""
+    return SMALL * scale()
+
+
+def sequence() -> str:
+    """The colours of pictures: even steps also in grey and for colour-blind eyes (van der Walt & Smith 2015)."""
+    return "gray" if drawing.current().asked.style.grey else SEQUENCE
+
+
+def across(most: int, narrowest: float = NARROWEST) -> int:
+    """Panels side by side: ``most``, or as many as are legible in the width asked for, ``narrowest`` inches each."""
+    width = drawing.current().asked.width or DOUBLE
+    return max(1, min(most, int(width / (narrowest * scale()) + 1e-9)))
+
+
 def grid(rows: int, columns: int, panel_height: float, **options: Any) -> tuple[Figure, list[list[Axes]]]:
-    """A figure of rows x columns panels in the paper's style: one column wide for one panel a row, else two."""
-    width = SINGLE if columns == 1 else DOUBLE
-    figure, axes = plt.subplots(rows, columns, figsize=(width, panel_height * rows), squeeze=False, **options)
+    """A figure of rows x columns panels: as wide as asked for; else one column for one panel a row, two for more."""
+    width = drawing.current().asked.width or (SINGLE if columns == 1 else DOUBLE)
+    height = panel_height * scale() * rows
+    figure, axes = plt.subplots(rows, columns, figsize=(width, height), squeeze=False, **options)
     return figure, [list(row) for row in axes]
 
 
+def folded(lines: int, panels: int, panel_height: float) -> tuple[Figure, list[list[Axes]]]:
+    """A figure of lines of so many panels, each in as many rows as the width asked for makes of them."""
+    columns = across(panels)
+    rows = -(-panels // columns)
+    figure, axes = grid(lines * rows, columns, panel_height)
+    flat = [[one for row in axes[line * rows : (line + 1) * rows] for one in row] for line in range(lines)]
+    for line in flat:
+        for left_over in line[panels:]:
+            left_over.axis("off")
+    return figure, [line[:panels] for line in flat]
+
+
 def head(axes: Axes, title: str, note: str = "") -> None:
-    """Name a panel at its upper left, with a small grey note at its upper right."""
-    axes.set_title(title, loc="left", pad=3)
+    """Name a panel at its upper left, with a small grey note at its upper right: under the title if it is narrow."""
+    letters = FONT * len(title.splitlines()[-1].replace("$", "")) + SMALL * len(note)
+    under = "\n" if note and letters > POINTS_A_LETTER * _points_across(axes) else ""
+    axes.set_title(title + under, loc="left", pad=3)
     if note:
-        axes.set_title(note, loc="right", pad=3, fontsize=SMALL, color=GREY)
+        axes.set_title(note, loc="right", pad=3, fontsize=small(), color=GREY)
+
+
+def _points_across(axes: Axes) -> float:
+    """Width of a panel without the labels of its axis, in points of the paper, about: the layout is not made yet."""
+    place, figure = axes.get_subplotspec(), axes.figure
+    assert isinstance(figure, Figure)
+    columns = 1 if place is None else place.get_gridspec().ncols
+    return 72 * (float(figure.get_figwidth()) / scale() / columns - 0.4)
 
 
 def legend(figure: Figure, handles: Sequence[Any], labels: Sequence[str]) -> None:
     """One legend over all panels, in as many columns as fit; the figure grows by its height."""
     entry = 0.5 + 0.055 * max(len(label.replace("\\partial", "")) for label in labels)  # inches, roughly
-    columns = max(1, min(len(labels), int(figure.get_figwidth() / entry)))
-    figure.set_figheight(figure.get_figheight() + 0.17 * -(-len(labels) // columns) + 0.08)
+    columns = max(1, min(len(labels), int(figure.get_figwidth() / (entry * scale()))))
+    figure.set_figheight(figure.get_figheight() + scale() * (0.17 * -(-len(labels) // columns) + 0.08))
     figure.legend(handles, labels, loc="outside upper center", ncols=columns)
 
 
 def foot(figure: Figure, lines: Sequence[str]) -> None:
     """Small grey lines under a figure, what was counted and what a band is; the figure grows by their height."""
-    wrapped = [part for line in lines for part in textwrap.wrap(line, int(figure.get_figwidth() * 20))]
-    figure.set_figheight(figure.get_figheight() + 0.13 * len(wrapped) + 0.05)
-    figure.supxlabel("\n".join(wrapped), fontsize=SMALL, color=GREY, x=0.01, ha="left")
+    wrapped = [part for line in lines for part in textwrap.wrap(line, int(figure.get_figwidth() * 20 / scale()))]
+    figure.set_figheight(figure.get_figheight() + scale() * (0.13 * len(wrapped) + 0.05))
+    figure.supxlabel("\n".join(wrapped), fontsize=small(), color=GREY, x=0.01, ha="left")
 
 
 def save(figure: Figure, out: Path, name: str, table: Sequence[Mapping[str, object]]) -> list[Path]:
-    """Write name.pdf, name.png and name.csv (the numbers drawn, one mapping a row) to ``out``; close the figure."""
+    """Write name.pdf, name.png, name.csv (the numbers drawn, one mapping a row) and name.json to ``out``.
+
+    The last is the manifest (``manifest``), of a figure that a script draws of a study. Closes the figure.
+    """
     out.mkdir(parents=True, exist_ok=True)
     paths = [out / f"{name}.{suffix}" for suffix in ("pdf", "png", "csv")]
-    saving.save(partial(_save, figure, paths, table))
+    _wrap(figure)
+    _thicken(figure, drawing.current().asked.style.strokes)
+    saving.save(partial(pictures.write, figure, *paths[:2]))
+    width = float(figure.get_figwidth())
     plt.close(figure)
-    return paths
-
-
-def _save(figure: Figure, paths: Sequence[Path], table: Sequence[Mapping[str, object]]) -> None:
-    labelled = {_column(axes) for axes in figure.axes if axes.get_ylabel()} - {None}
-    # The other columns have nothing to align, and would be slow to find that out.
-    figure.align_ylabels([axes for axes in figure.axes if _column(axes) in labelled])
-    _lay_out(figure)
-    figure.savefig(paths[0], metadata={"CreationDate": None})
-    figure.savefig(paths[1])
     write_table(paths[2], table)
+    return paths + manifest.write(out / f"{name}.json", paths[2], table, width)
 
 
-def _lay_out(figure: Figure) -> None:
-    """Place the panels as the PDF needs them, once, for the PNG too: ``savefig`` would draw each once more for it."""
-    screen, dots, engine = figure.canvas, figure.dpi, figure.get_layout_engine()
-    if engine is not None:
-        FigureCanvasPdf(figure)  # in the place of the canvas: text is measured with the PDF's metrics
-        figure.dpi = 72
-        engine.execute(figure)
-        figure.dpi = dots
-        figure.set_canvas(screen)
-        figure.set_layout_engine("none")
+def _wrap(figure: Figure) -> None:
+    """Break the labels of axes that are longer than their panel is wide."""
+    for axes in figure.axes:
+        label = axes.get_xlabel()
+        letters = int(POINTS_A_LETTER * (_points_across(axes) + 18) / FONT)
+        if len(label.replace("$", "")) > letters:
+            axes.set_xlabel(textwrap.fill(label, letters))
 
 
-def _column(axes: Axes) -> int | None:
-    """The column of panels that an axes begins in; None for a colour bar."""
-    place = axes.get_subplotspec()
-    return None if place is None else place.colspan.start
+def _thicken(figure: Figure, strokes: float) -> None:
+    """Lines and marks of the paper as they are in a style with thicker ones, ticks and the grid among them."""
+    if strokes == 1:
+        return
+    for line in figure.findobj(Line2D):
+        assert isinstance(line, Line2D)
+        line.set(linewidth=strokes * line.get_linewidth(), markersize=strokes * line.get_markersize())
+        line.set_markeredgewidth(strokes * line.get_markeredgewidth())
+    for lines in figure.findobj(LineCollection):
+        assert isinstance(lines, LineCollection)
+        lines.set_linewidth((strokes * np.asarray(lines.get_linewidth())).tolist())
 
 
 def write_table(path: Path, table: Sequence[Mapping[str, object]]) -> Path:

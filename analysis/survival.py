@@ -155,7 +155,7 @@ def _draw(axes: Axes, curve: Survival, look: style.Look, end: float, mark: float
             linewidth=0,
             zorder=1,
         )
-    axes.plot(updates, solved, drawstyle="steps-post", color=look.colour, zorder=3)
+    axes.plot(updates, solved, drawstyle="steps-post", **look.line, linestyle=look.dashes, zorder=3)
     given_up = (curve.censored > 0) & (curve.updates < end)
     axes.plot(
         curve.updates[given_up],
@@ -169,8 +169,8 @@ def _draw(axes: Axes, curve: Survival, look: style.Look, end: float, mark: float
     )
     mark = min(mark, float(watched))
     height = float(solved[np.searchsorted(updates, mark, side="right") - 1])
-    axes.plot([mark], [height], color=look.colour, marker=look.marker, zorder=4)
-    return Line2D([], [], color=look.colour, marker=look.marker)
+    axes.plot([mark], [height], **look.points, zorder=4)
+    return Line2D([], [], **look.points, linestyle=look.dashes)
 
 
 def _rows(names: dict[str, Any], curve: Survival) -> list[dict[str, Any]]:

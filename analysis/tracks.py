@@ -6,8 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from common import in_files
+import style
 from labels import natural
+from pages import in_files
 
 Track = tuple[str, str]  # label, variable
 Place = tuple[str, int]  # panel (the task), gap
@@ -33,10 +34,11 @@ def sheets(keys: Iterable[tuple[Any, ...]]) -> list[Sheet]:
     found: dict[Place, set[Track]] = {}
     for panel, gap, label, variable, *_ in keys:
         found.setdefault((panel, int(gap)), set()).add((label, variable))
+    across = style.across(ACROSS)
     lines = [
-        (place, tracks[start : start + ACROSS])
+        (place, tracks[start : start + across])
         for place, tracks in ((place, in_order(found[place])) for place in sorted(found))
-        for start in range(0, len(tracks), ACROSS)
+        for start in range(0, len(tracks), across)
     ]
     return [Sheet(suffix, block) for suffix, block in in_files(lines, LINES)]
 

@@ -43,6 +43,7 @@ def draw(study: Any, out: Path) -> list[Path]:
     if not several:
         raise common.NotLookedAtError("no task of the study has more than one gap")
     runs = {name: column[np.isin(runs["panel"], several)] for name, column in runs.items()}
+    common.drawn_from(runs, keys=("panel", "label"))  # the gap of its CSV is the wall
     shares: dict[tuple[str, str], dict[int, Any]] = {}
     for (panel, label, gap), rows in common.groups(runs, "panel", "label", "gap"):
         shares.setdefault((panel, label), {})[int(gap)] = solve_share(list(rows["state"]), list(rows["outcome"]))
@@ -75,7 +76,7 @@ def _page(
 ) -> list[Path]:
     looks = style.looks(runs["label"])
     names = [name for name in looks if any(row["label"] == name for row in table)]
-    columns = min(len(tasks), common.COLUMNS)
+    columns = style.across(min(len(tasks), common.COLUMNS))
     height = 0.5 + 0.22 * len(names)
     figure, grid = style.grid(-(-len(tasks) // columns), columns, height, sharey=True)
     panels = [axes for row in grid for axes in row]
@@ -111,14 +112,16 @@ def _page(
 def _draw_wall(axes: Axes, height: float, row: dict[str, Any], look: style.Look) -> None:
     """The bar and the mark of one cell."""
     if row["high"] is None:
-        axes.text(row["least_tried"], height, "none", fontsize=style.SMALL, color=style.GREY, ha="center", va="center")
+        axes.text(
+            row["least_tried"], height, "none", fontsize=style.small(), color=style.GREY, ha="center", va="center"
+        )
         return
     left = row["least_tried"] / BEYOND if row["low"] is None else row["low"]
     axes.plot([left, row["high"]], [height, height], color=look.colour, linewidth=2.2, alpha=0.35, zorder=2)
     if row["high"] == row["tried"]:
         axes.plot([row["tried"] * BEYOND**0.6], [height], marker=">", color=look.colour, alpha=0.5, markersize=3)
     if row["gap"] is not None:
-        axes.plot([row["gap"]], [height], marker=look.marker, color=look.colour, linestyle="none", zorder=3)
+        axes.plot([row["gap"]], [height], **look.points, linestyle="none", zorder=3)
 
 
 def _critical(runs: common.Table, panel: str, label: str) -> dict[str, Any]:
@@ -138,7 +141,7 @@ def _draw_critical(axes: Axes, height: float, row: dict[str, Any], look: style.L
     edges = [gaps[0] / BEYOND**0.6, gaps[-1] * BEYOND**0.6]
     if not np.isnan(low):
         ends = np.clip([low, high], *edges)
-        axes.plot(ends, [height, height], color=look.colour, linewidth=0.8, zorder=2)
+        axes.plot(ends, [height, height], **look.line, linewidth=0.8, zorder=2)
         for end, at, beyond in zip(ends, (low, high), "<>", strict=True):
             marker = beyond if at in (0, np.inf) else "|"
             axes.plot([end], [height], color=look.colour, marker=marker, markersize=3, zorder=2)
@@ -146,8 +149,7 @@ def _draw_critical(axes: Axes, height: float, row: dict[str, Any], look: style.L
         axes.plot(
             [row["critical_gap"]],
             [height],
-            color=look.colour,
-            marker=look.marker,
+            **look.points,
             markerfacecolor="white",
             linestyle="none",
             zorder=3,

@@ -2,12 +2,12 @@
 
     python benchmarks/analysis.py [--runs 100 1000 10000] [--folder FOLDER] [--quick]
 
-Each size is drawn once, in a process of its own on the cores that it is given: ``open`` reads the study, then every
-figure is drawn in turn (those of probes and sweeps that the records do not have are left out), and ``report`` is the
-command of that name, if there is one. Seconds are wall time: on a machine that does other work they say little, so the
-load before and the seconds of processor time stand below. Memory is the greatest sum of the process and its children,
-pages that they share counted once (PSS, every half second; Linux only). Making the records takes longer than drawing
-them; ``--folder`` keeps them.
+Each size is drawn once, on the cores that there are: ``open`` reads the study, then every figure is drawn in turn
+(those of probes and sweeps that the records do not have are left out), ``figures`` is their sum; ``report`` is
+``lrd report`` in another process, its own figures included. Seconds are wall time: on a machine that does other work
+they say little, so the load before and the seconds of processor time stand beside them. Memory is the greatest sum of
+the process and its children, pages that they share counted once (PSS, every half second; Linux only). Making the
+records takes longer than drawing them; ``--folder`` keeps them.
 """
 
 from __future__ import annotations
@@ -33,7 +33,6 @@ SIZES = (100, 1000, 10_000)
 def draw(folder: Path, out: Path) -> dict[str, float]:
     """Seconds of every step over one study, in this process."""
     began = time.perf_counter()
-    from lrd.commands import COMMANDS
     from lrd.paths import ANALYSIS
     from lrd.records import open_study
 
@@ -50,15 +49,17 @@ def draw(folder: Path, out: Path) -> dict[str, float]:
             continue
         seconds[name] = time.perf_counter() - before
     seconds["figures"] = time.perf_counter() - began
-    if "report" in COMMANDS:
-        before = time.perf_counter()
-        with redirect_stdout(sys.stderr):
-            status = importlib.import_module("lrd.commands.report").run([str(folder)])
-        if status:
-            raise SystemExit(status)
-        seconds["report"] = time.perf_counter() - before
-    times = os.times()
-    return seconds | {"total": time.perf_counter() - began, "processor": sum(times[:4])}
+    return seconds | {"processor": sum(os.times()[:4])}
+
+
+def report(folder: Path, out: Path) -> dict[str, float]:
+    """Seconds of the report of a study, its figures included, in this process."""
+    began = time.perf_counter()
+    with redirect_stdout(sys.stderr):
+        status = importlib.import_module("lrd.commands.report").run([str(folder), "--out", str(out)])
+    if status:
+        raise SystemExit(status)
+    return {"report": time.perf_counter() - began, "report, processor": sum(os.times()[:4])}
 
 
 def watched(command: list[str]) -> tuple[dict[str, float], float]:
@@ -99,10 +100,11 @@ def main() -> None:
     parser.add_argument("--runs", type=int, nargs="+", default=SIZES, help="sizes of the studies")
     parser.add_argument("--folder", type=Path, help="keep the studies here, and take those that are there already")
     parser.add_argument("--quick", action="store_true", help="6 runs: does it run at all")
-    parser.add_argument("--one", type=Path, nargs=2, help=argparse.SUPPRESS)
+    parser.add_argument("--draw", type=Path, nargs=2, help=argparse.SUPPRESS)
+    parser.add_argument("--report", type=Path, nargs=2, help=argparse.SUPPRESS)
     given = parser.parse_args()
-    if given.one:
-        print(json.dumps(draw(*given.one)))
+    if given.draw or given.report:
+        print(json.dumps(draw(*given.draw) if given.draw else report(*given.report)))
         return
     sizes = [6] if given.quick else given.runs
     found: dict[int, dict[str, Any]] = {}
@@ -112,9 +114,11 @@ def main() -> None:
             folder = (given.folder or Path(temporary)) / f"made_up_{runs}"
             if not folder.exists():
                 make_study(folder, runs)
-            command = [sys.executable, __file__, "--one", str(folder), str(Path(temporary) / f"figures_{runs}")]
-            found[runs], memory = watched(command)
-            found[runs]["memory (GiB)"] = memory
+            found[runs] = {}
+            for what in ("draw", "report"):
+                out = Path(temporary) / f"{what}_{runs}"
+                seconds, memory = watched([sys.executable, __file__, f"--{what}", str(folder), str(out)])
+                found[runs] |= seconds | {f"{what}, GiB": memory}
     print(f"{len(os.sched_getaffinity(0))} cores, load before: {load:.1f}; seconds, each once")
     print(f"{'':20}" + "".join(f"{runs:>10,}" for runs in sizes))
     for step in dict.fromkeys(step for of in found.values() for step in of):

@@ -38,7 +38,7 @@ def compose_from_command_line(arguments: list[str]) -> Inbox:
     Raises ``CompositionError`` for what fits no group or option.
     """
     INBOX.configs.clear()
-    INBOX.error = None
+    INBOX.error = INBOX.claims = None
     arguments = sorted(arguments, key=lambda argument: argument not in ("-m", "--multirun"))  # wherever it was put
     os.environ["HYDRA_FULL_ERROR"] = "1"  # raise, so that we can say it in one line
     before, sys.argv = sys.argv, [sys.argv[0], *arguments]
@@ -59,6 +59,8 @@ def compose_from_command_line(arguments: list[str]) -> Inbox:
         raise CompositionError(_not_a_name(arguments) or explain(error)) from error
     finally:
         sys.argv = before
+    for config in INBOX.configs:
+        INBOX.claims = config.pop("claims", INBOX.claims)
     return INBOX
 
 

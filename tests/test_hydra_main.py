@@ -74,6 +74,16 @@ def test_a_study_sweeps_by_itself_and_the_command_line_beats_it() -> None:
     assert {(c["seed"], c["training"]["max_updates"], c["cell"]["hidden_size"]) for c in fewer} == {(0, 7, 4)}
 
 
+def test_what_a_study_claims_is_no_part_of_its_runs() -> None:
+    inbox = compose_from_command_line(["experiment=clipping", "seed=0"])
+    assert set(inbox.claims) >= {"clipping_lets_learn"}
+    assert not any("claims" in config for config in inbox.configs)
+    asked = compose_from_command_line(["experiment=clipping", "seed=0", "claims.clipping_lets_learn.says=No."])
+    run_ids = [[spec.job_from_config(config).run.run_id for config in each.configs] for each in (inbox, asked)]
+    assert run_ids[0] == run_ids[1]
+    assert compose_from_command_line(["seed=0"]).claims is None
+
+
 def test_launcher_options_arrive() -> None:
     for arguments in (["hydra.launcher.workers=3"], ["-m", "seed=1,2", "hydra.launcher.workers=3"]):
         assert compose_from_command_line(arguments).launcher == {"name": "local", "workers": 3, "retries": 1}

@@ -15,6 +15,7 @@ BARE = ("lrd/tasks", "lrd/cells", "lrd/kernels", "lrd/probes", "lrd/options.py",
 #: A library and the only places whose source may name it.
 PLACES = {
     "wandb": ("lrd/records/",),
+    "wandb_workspaces": ("lrd/records/",),
     "duckdb": ("lrd/records/",),
     "matplotlib": ("analysis/",),
     "hydra": ("lrd/sweeps/", "lrd/hydra_main.py", "hydra_plugins/"),
@@ -23,6 +24,9 @@ PLACES = {
     "rich": ("lrd/sweeps/",),
     "submitit": ("lrd/sweeps/slurm_submit.py",),
     "scipy": ("lrd/stats/", "analysis/"),
+    "yaml": ("lrd/findings/",),
+    "jinja2": ("lrd/report/",),
+    "weasyprint": ("lrd/report/pdf.py",),
     "sklearn": ("lrd/tasks/digits.py",),  # when its images are first asked for
 }
 

@@ -1,4 +1,4 @@
-"""A wandb server on this machine, as much of one as the wandb library asks for: who am I, runs, their files."""
+"""A wandb server on this machine, as much of one as the wandb library asks for: who am I, runs, their files, views."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ class Bench:
         self.url = url
         self.runs: dict[str, dict[str, Any]] = {}
         self.pictures: dict[str, bytes] = {}  # by name
+        self.views: dict[str, dict[str, Any]] = {}  # by name, as they were saved
         self.asked: list[str] = []  # the runs that were opened, in order
         self.answers: Callable[[str], bool] = lambda what: True  # whether it still does: to a query, or a run's rows
         self.refuses = "nothing"  # queries that hold this are refused
@@ -54,6 +55,14 @@ class Bench:
             page = {"endCursor": None, "hasNextPage": False}
             found = {"internalId": "p", "runCount": len(edges), "runs": {"edges": edges, "pageInfo": page}}
             return {"project": found if self.runs else None}
+        if "allViews(" in query:
+            found = [view | {"id": f"id{name}"} for name, view in self.views.items() if name == variables["viewName"]]
+            there = {"allViews": {"edges": [{"node": view} for view in found]}}
+            return {"project": None if variables["projectName"] == "gone" else there}
+        if "upsertView(" in query:
+            name = variables["id"].removeprefix("id") if "id" in variables else variables["name"]
+            inserted, self.views[name] = name not in self.views, variables
+            return {"upsertView": {"view": {"id": f"id{name}", "name": name}, "inserted": inserted}}
         if "createRunFiles" in query:
             files = [{"name": name, "uploadUrl": f"{self.url}/up/{name}"} for name in variables["files"]]
             return {"createRunFiles": {"runID": "x", "uploadHeaders": [], "files": files}}

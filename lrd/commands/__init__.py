@@ -15,9 +15,13 @@ COMMANDS = {
     "plan": ("[the same]", "what that would train, in how much time and memory; trains nothing"),
     "status": ("STUDY", "what is done, running, failed, diverged; time to go"),
     "sync": ("STUDY [--dry-run]", "send the wandb server what it lacks, from the records"),
+    "dashboard": ("STUDY [--dry-run]", "save the study's wandb workspace, or print it"),
+    "watch": ("STUDY", "open wandb's terminal viewer on the study's offline mirrors"),
     "probe": ("STUDY [probe=NAME] [--at start,end] [--where SQL]", "look inside runs that are trained already"),
     "check": ("FILE.py:CLASS", "whether a cell or task of yours keeps the protocol, line by line"),
-    "figures": ("STUDY [--out FOLDER] [--filter SQL]", "draw every figure of a study, or of some of its runs"),
+    "claims": ("STUDY [--claims FILE] [--filter SQL]", "what a study claims, and what its records say of it"),
+    "figures": ("STUDY [--out FOLDER] [--filter SQL] ...", "draw every figure of a study, of some runs, of several"),
+    "report": ("STUDY [--out FOLDER] [--filter SQL]", "the study as one page, HTML and PDF, with figures and claims"),
 }
 INTERRUPTED = "interrupted: the same command again goes on from the checkpoints"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lrd.commands import fail
 from lrd.sweeps import nursery
@@ -21,6 +21,7 @@ class Composed:
     launcher: Launcher
     workers: int
     duplicates: int
+    claims: Any = None  # of the study, as they stand in its file
 
     @property
     def headline(self) -> str:
@@ -50,6 +51,8 @@ def composed(arguments: list[str], trains: bool) -> Composed | int:
     if trains and len(inbox.configs) > 1 and inbox.launcher.get("name") == "local":
         nursery.prepare()  # it imports torch while we do
 
+    from lrd.findings import ClaimError, claims_from
+    from lrd.findings.planned import check_statements
     from lrd.records import RecordError
     from lrd.spec import SpecError
     from lrd.sweeps.launchers import launcher_from_options
@@ -62,7 +65,9 @@ def composed(arguments: list[str], trains: bool) -> Composed | int:
         workers = launcher.workers_at(jobs[0].place)
         for folder in {job.place.folder: None for job in jobs}:
             writable(folder, keep=trains)
+        if inbox.claims is not None:
+            check_statements(claims_from(inbox.claims), [job.run for job in jobs])
         work = plan(jobs, workers)
-    except (SpecError, RecordError) as error:
+    except (ClaimError, SpecError, RecordError) as error:
         return fail(str(error))
-    return Composed(work, launcher, workers, len(inbox.configs) - len(jobs))
+    return Composed(work, launcher, workers, len(inbox.configs) - len(jobs), inbox.claims)

@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-import importlib
 import sys
-from pathlib import Path
 
 from lrd.commands import fail, study_parser
 
 
 def run(arguments: list[str]) -> int:
     """Draw every figure of a study from its records."""
-    from lrd.paths import ANALYSIS
-    from lrd.records import RecordError, open_study
+    from lrd.paths import analysis_module
+    from lrd.records import RecordError
 
+    asked, common = analysis_module("asked"), analysis_module("common")
     parser = study_parser("figures")
-    parser.add_argument("--out", type=Path, help="folder for the files (default: figures/ inside the study)")
-    parser.add_argument("--filter", help="of which runs, in SQL: \"cell = 'lstm' and gap >= 50\"")
+    asked.add_options(parser)
     given = parser.parse_args(arguments)
-    sys.path.insert(0, str(ANALYSIS))
-    common = importlib.import_module("common")
     try:
-        study = open_study(given.study, given.filter)
-        drawn, missing = common.draw_all(study, given.out or given.study / "figures")
-    except (RecordError, OSError) as error:
+        study, how = asked.read(given, ("lrd", "figures"))
+        drawn, missing = common.draw_all(study, given.out or given.study / "figures", how)
+    except (asked.AskedError, RecordError, OSError) as error:
         return fail(str(error))
     for path in drawn:
         print(path)

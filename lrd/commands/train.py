@@ -15,12 +15,18 @@ def run(arguments: list[str]) -> int:
     if isinstance(work, int):
         return work
 
+    from lrd.findings import write_claims
     from lrd.records import RecordError, open_study
     from lrd.spec import SpecError
     from lrd.sweeps import tables
     from lrd.sweeps.execute import execute, failures
     from lrd.sweeps.launchers import Slurm
 
+    try:
+        for folder in work.plan.folders if work.claims else ():
+            write_claims(folder, work.claims)
+    except RecordError as error:
+        return fail(str(error))
     print(work.headline, flush=True)
     cluster = work.launcher if isinstance(work.launcher, Slurm) else None
     try:

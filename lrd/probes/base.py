@@ -91,3 +91,9 @@ class Probe(ABC):
 
     def check_cell(self, cell: Cell) -> None:  # noqa: B027 -- most fit any cell
         """Raise ``OptionError`` for an option that does not fit a cell."""
+
+
+def mean_of(table: Columns, column: str, rows: np.ndarray) -> float:
+    """Mean of a column over some rows of a look; nan where there is none, or one was not measured (nan or masked)."""
+    values = np.ma.filled(table[column][rows].astype(np.float64), np.nan)
+    return float(values.mean()) if len(values) else float("nan")

@@ -7,13 +7,15 @@ study.sql("select cell, task, gap, avg(solved) from runs group by all")
 from __future__ import annotations
 
 from lrd.records.claims import BEAT, Claim, Watch, held, holder, silence
-from lrd.records.environment import environment
+from lrd.records.environment import environment, git_commit, hardware
 from lrd.records.files import RecordError, read_json, write_atomic, write_json
+from lrd.records.origins import origins
 from lrd.records.process import slurm_job
 from lrd.records.reader import Study, open_study
 from lrd.records.record import RunRecord, state_of
 from lrd.records.schema import SCHEMA_VERSION
 from lrd.records.tables import read_table, write_table
+from lrd.records.together import together
 from lrd.records.tracker import NullTracker, Tracker, make_tracker
 
 __all__ = [
@@ -27,15 +29,19 @@ __all__ = [
     "Tracker",
     "Watch",
     "environment",
+    "git_commit",
+    "hardware",
     "held",
     "holder",
     "make_tracker",
     "open_study",
+    "origins",
     "read_json",
     "read_table",
     "silence",
     "slurm_job",
     "state_of",
+    "together",
     "write_atomic",
     "write_json",
     "write_table",

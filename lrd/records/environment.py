@@ -23,6 +23,15 @@ def environment(device: str) -> dict[str, Any]:
     return {**_fixed(device), "threads": torch.get_num_threads()}
 
 
+def hardware(device: str) -> str:
+    """What it runs on, in words, as far as its speed depends on it: ``Intel Xeon, 1 thread``."""
+    now = environment(device)
+    name = str(now["device_name"] or device)
+    if not device.startswith("cpu"):
+        return name
+    return f"{name}, {now['threads']} thread{'s' * (now['threads'] != 1)}"
+
+
 @functools.cache
 def _fixed(device: str) -> dict[str, Any]:
     import numpy as np

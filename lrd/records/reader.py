@@ -6,7 +6,8 @@
 The record of a run, schema version 1
 =====================================
 A study is a folder, a run a folder in it: ``runs/<study>/<run id>/``. Each file is replaced as a whole, so that a
-reader never sees half of one. ``wandb``, ``slurm``, ``figures``, ``logs`` and what begins with a dot are no runs.
+reader never sees half of one. ``claims.yaml`` beside them is what the study claims (``lrd.findings``). ``wandb``,
+``slurm``, ``figures``, ``report``, ``logs`` and what begins with a dot are no runs.
 
 JSON has no nan and no infinity: they stand as the texts "nan", "inf", "-inf" (``lrd.records.files``).
 
@@ -26,6 +27,10 @@ status.json -- how it stands
     state           running, interrupted, failed or finished
     update, max_updates, message (of a failure), time [s since 1970], seconds (as in the summary, so far);
                     host, machine, pid, started: the process
+    kernel, hardware    what its updates ran on, as ``lrd.kernels`` names it and in words; " + " between those of
+                    several attempts, "not recorded" among them where one was made before lrd kept this
+    pack_size       runs in its pack, mean over its updates: they share the time; null before the first
+    resumed         how often it went on from a checkpoint
     crc32           of a finished run: checksums of its tables, by file name (``lrd.records.damage``)
 summary.json -- how it ended; written last: a run is finished if and only if it is there
     outcome         solved, unsolved or diverged
@@ -34,6 +39,7 @@ summary.json -- how it ended; written last: a run is finished if and only if it 
     diverged_at     update at which loss or parameters stopped being finite, or null
     seconds         wall time of training, the pack's time shared among its runs
     eval_*, test_*  metrics of the task at the end
+    *_start, *_end  what probes saw in one number at their first and last look (``scalars`` in ``lrd/probes/``)
 metrics.parquet -- one row a logged update
     update          BIGINT; every other column is DOUBLE: train_loss, eval_loss [nats or squared error], grad_norm and
                     grad_norm_clipped (2-norm of the gradient over all parameters, before and after clipping), omega
@@ -66,8 +72,9 @@ claim.json, claim.*.json -- which process is at it (``lrd.records.claims``); err
 The tables
 ==========
 runs            a row a run: run_id, study, state, outcome (NULL until finished), solved (1 or 0, NULL until finished),
-                update, max_updates, solved_at, diverged_at, seconds, message; task, cell, gap, convention, seed,
-                hidden_size, sequence_length, smallest_lag, largest_lag, chance_loss, criterion, parameters; chance and
+                update, max_updates, solved_at, diverged_at, seconds, message, kernel, hardware, pack_size, resumed
+                (NULL of records from before these were kept); task, cell, gap, convention, seed, hidden_size,
+                sequence_length, smallest_lag, largest_lag, chance_loss, criterion, parameters; chance and
                 landmarks as JSON text; every option of the spec (task_gap, optimizer_lr, ...; lists as JSON text);
                 every scalar of the summary (test_loss, ...; ``summary_`` before a name that is also an option)
 metrics, gradient_flow, gradient_fit, and one for every further probe that looked at any run: the files of all runs,
@@ -95,6 +102,8 @@ if TYPE_CHECKING:
     import duckdb
     import numpy as np
 
+#: A query that names no table of ours must fail, not find a Python variable of that name.
+CONFIG: dict[str, Any] = {"python_enable_replacements": False}
 _TABLES = {
     "metrics": (schema.METRICS, schema.METRICS_COLUMNS),
     "gradient_flow": (schema.GRADIENT_FLOW, schema.GRADIENT_FLOW_COLUMNS),
@@ -143,10 +152,20 @@ def _no_runs(folder: Path, names: Sequence[str], problems: Sequence[str]) -> str
 class Study:
     """The tables of one study in a duckdb connection of their own; parquet files are read when a query asks."""
 
-    def __init__(self, path: Path, rows: Sequence[dict[str, Any]], problems: list[str]) -> None:
+    def __init__(
+        self,
+        path: Path,
+        rows: Sequence[dict[str, Any]],
+        problems: list[str],
+        connection: duckdb.DuckDBPyConnection | None = None,
+    ) -> None:
         import duckdb
 
         self.path = path
+        #: The name of its folder; of several studies in one (``lrd.records.together``), of each.
+        self.names: tuple[str, ...] = (Path(os.path.abspath(path)).name,)
+        #: The SQL condition that its runs meet; None where all of them are here.
+        self.condition: str | None = None
         #: One line for each folder or file that is left out, and why.
         self.problems = problems
         self._rows = rows
@@ -154,8 +173,7 @@ class Study:
         self._ready: set[str] = set()
         self._files = _TABLES | _further_tables(path, self._run_ids)
         self._paths: dict[str, list[Path]] = {}
-        # A query that names no table of ours must fail, not find a Python variable of that name.
-        self._connection = duckdb.connect(":memory:", config={"python_enable_replacements": False})
+        self._connection = connection or duckdb.connect(":memory:", config=CONFIG)
         self._connection.execute("set parquet_metadata_cache=true")
         columns, types = columns_of(rows)
         select = register_columns(self._connection, "rows", columns, types)
@@ -204,7 +222,22 @@ class Study:
         chosen = set(self.where(condition))
         if not chosen:
             raise RecordError(f"no run of {self.path} meets the condition {condition!r}")
-        return Study(self.path, [row for row in self._rows if row["run_id"] in chosen], self.problems)
+        found = Study(self.path, [row for row in self._rows if row["run_id"] in chosen], self.problems)
+        found.condition = condition
+        return found
+
+    @property
+    def folders(self) -> dict[str, Path]:
+        """The folder of the study, or of each of several in one, by its name."""
+        return {self.names[0]: self.path}
+
+    def folder(self, run_id: str) -> Path:
+        """The folder of a run."""
+        return self.path / run_id
+
+    def within(self, connection: duckdb.DuckDBPyConnection, problems: list[str]) -> Study:
+        """The same study with its tables in another duckdb connection, and its problems added to others."""
+        return Study(self.path, self._rows, problems, connection)
 
     def columns(self, query: str) -> dict[str, np.ndarray]:
         """The columns of a query as arrays: NULL is nan among numbers (which makes integers floats), None in text."""

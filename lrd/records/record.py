@@ -68,7 +68,7 @@ class RunRecord:
     def status(self, state: str, *, update: int, max_updates: int, message: str = "", **more: Any) -> None:
         """Write status.json: where the run is, and who is at it (this process on this host).
 
-        ``more``: ``seconds`` taken so far, and ``crc32`` of a finished run.
+        ``more``: ``seconds`` taken so far, how it is trained (``schema.HOW``), and ``crc32`` of a finished run.
         """
         if state not in schema.STATES:
             raise ValueError(f"state must be one of {', '.join(schema.STATES)}, got {state!r}")
@@ -180,7 +180,8 @@ class RunRecord:
             last = {}
         update = int(summary["update"])
         maximum = int(last.get("max_updates", update))
-        self.status("finished", update=update, max_updates=maximum, crc32=sums_of(self.path))
+        how = {name: last[name] for name in schema.HOW if name in last}
+        self.status("finished", update=update, max_updates=maximum, crc32=sums_of(self.path), **how)
         write_json(self.path / schema.SUMMARY, dict(summary))
 
     def read_run(self) -> dict[str, Any]:

@@ -22,6 +22,10 @@ COLUMNS = {
     "solved_at": schema.INTEGER,
     "diverged_at": schema.INTEGER,
     "seconds": schema.REAL,
+    "kernel": schema.TEXT,
+    "hardware": schema.TEXT,
+    "pack_size": schema.REAL,
+    "resumed": schema.INTEGER,
     "message": schema.TEXT,
     "task": schema.TEXT,
     "cell": schema.TEXT,
@@ -65,6 +69,11 @@ def read_row(folder: Path) -> dict[str, Any]:
     return _row(run, spec, task, status, summary)
 
 
+def planned_row(run: Mapping[str, Any]) -> dict[str, Any]:
+    """The row that a run will have, of which nothing is recorded yet, from what its run.json will hold."""
+    return _row(run, run["spec"], run["task"], None, None)
+
+
 def only_claimed(folder: Path) -> bool:
     """Whether a folder was claimed for a run that is not begun yet."""
     return (folder / "claim.json").exists() and not (folder / schema.RUN).exists()
@@ -94,7 +103,7 @@ def _row(
         "update": known.get("update"),
         "max_updates": known.get("max_updates"),
         "message": known.get("message"),
-        "seconds": known.get("seconds"),
+        **{name: known.get(name) for name in ("seconds", *schema.HOW)},
         "task": flat.get("task_name", flat.get("task")),
         "cell": flat.get("cell_name", flat.get("cell")),
         "gap": flat.get("task_gap"),

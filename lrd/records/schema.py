@@ -18,8 +18,11 @@ GRADIENT_FIT = "gradient_fit.parquet"
 STATES = ("running", "interrupted", "failed", "finished")
 OUTCOMES = ("solved", "unsolved", "diverged")
 
+#: What status.json says of how a run was trained; kept when the run is finished.
+HOW = ("kernel", "hardware", "pack_size", "resumed")
+
 #: Folders inside a study that are no runs.
-NOT_RUNS = frozenset({"wandb", "figures", "logs", "slurm"})
+NOT_RUNS = frozenset({"wandb", "figures", "report", "logs", "slurm"})
 
 BOOLEAN, INTEGER, REAL, TEXT = "BOOLEAN", "BIGINT", "DOUBLE", "VARCHAR"
 

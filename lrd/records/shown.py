@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -21,9 +21,29 @@ class Moment:
     profiles: dict[str, np.ndarray] = field(default_factory=dict)
 
 
-def fit_values(fit: Mapping[str, Any]) -> dict[str, float]:
-    """The scalars of one row of gradient_fit: ``slope_h`` and ``horizon_h``, or those of ``c``."""
-    return {f"{name}_{fit['variable']}": float(fit[name]) for name in ("slope", "horizon")}
+def scalars_of(looks: Callable[[str], Iterable[Columns]]) -> list[tuple[int, dict[str, float]]]:
+    """The update and ``Probe.scalars`` of every look; ``looks`` gives the looks of a table by its name."""
+    from lrd.probes import PROBES, Probe  # torch, which most readers of records can do without
+
+    found = []
+    for kind in PROBES.values():
+        if kind.scalars is Probe.scalars:
+            continue
+        by_update: dict[int, dict[str, Any]] = {}
+        for name in kind.tables():
+            for look in looks(name):
+                if len(look["update"]):  # a cell without gates
+                    by_update.setdefault(int(look["update"][0]), {})[name] = look
+        for update, tables in by_update.items():
+            if len(tables) == len(kind.tables()):
+                found.append((update, kind().scalars(tables)))
+    return found
+
+
+def summary_values(summary: Mapping[str, Any]) -> dict[str, Any]:
+    """What a mirror shows of a summary: all of it, and what an update cost."""
+    seconds, update = summary.get("seconds"), summary.get("update")
+    return {**summary, **({"seconds_per_update": seconds / update} if seconds is not None and update else {})}
 
 
 def mean_profiles(look: Columns) -> dict[str, np.ndarray]:
@@ -34,12 +54,14 @@ def mean_profiles(look: Columns) -> dict[str, np.ndarray]:
 
 
 def moments(
-    metrics: Iterable[Mapping[str, Any]], fits: Iterable[Mapping[str, Any]], looks: Iterable[Columns]
+    metrics: Iterable[Mapping[str, Any]],
+    scalars: Iterable[tuple[int, Mapping[str, float]]],
+    looks: Iterable[Columns],
 ) -> list[Moment]:
     """All that a run has shown, a moment an update, in order.
 
-    ``metrics`` and ``fits`` are rows; None in them is what was not measured then. ``looks`` are columns of
-    gradient_flow, one entry a look.
+    ``metrics`` are rows; None in them is what was not measured then. ``scalars`` are as from ``scalars_of``, ``looks``
+    columns of gradient_flow, one entry a look.
     """
     found: dict[int, Moment] = {}
 
@@ -49,8 +71,8 @@ def moments(
     for row in metrics:
         values = {name: float(v) for name, v in row.items() if name != "update" and v is not None}
         at(row["update"]).values.update(values)
-    for fit in fits:
-        at(fit["update"]).values.update(fit_values(fit))
+    for update, numbers in scalars:
+        at(update).values.update(numbers)
     for look in looks:
         at(look["update"][0]).profiles.update(mean_profiles(look))
     return [found[update] for update in sorted(found)]
@@ -63,7 +85,7 @@ def rows_of(columns: Columns) -> list[dict[str, Any]]:
 
 
 def looks_of(columns: Columns) -> list[dict[str, np.ndarray]]:
-    """The columns of gradient_flow.parquet, cut into looks."""
+    """The columns of a probe's table, cut into looks."""
     import numpy as np
 
     if not columns:

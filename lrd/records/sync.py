@@ -18,7 +18,7 @@ from lrd.records.damage import damaged_tables
 from lrd.records.files import RecordError
 from lrd.records.record import RunRecord, read_object
 from lrd.records.rows import read_row
-from lrd.records.shown import Moment, fits_missing, looks_of, moments, rows_of
+from lrd.records.shown import Moment, fits_missing, looks_of, moments, rows_of, scalars_of
 
 PATIENCE = 15.0  # seconds for a server to show what it was sent
 FAILURES = 2  # runs in a row that could not be sent, after which a server is taken to be gone
@@ -97,7 +97,8 @@ def read_shown(folder: Path) -> Shown:
     try:
         metrics = rows_of(record.read_metrics())  # before the others, which are written before it
         looks, fits = looks_of(record.read_gradient_flow()), rows_of(record.read_gradient_fit())
-        shown, lost = moments(metrics, fits, looks), fits_missing(fits, looks)
+        scalars = scalars_of(lambda name: looks_of(record.read_look(name)))
+        shown, lost = moments(metrics, scalars, looks), fits_missing(fits, looks)
     except KeyError as error:
         raise RecordError(f"cannot read the tables of {folder}: they are damaged (no column {error})") from error
     if summary is None:  # it may be in training: what is later than its last row of metrics may not be whole yet
@@ -128,9 +129,13 @@ def places(folder: Path, project: str | None, entity: str | None) -> tuple[dict[
         if claim is not None and claim.alive is not False and settings.get("mode") == "online":
             report.busy[run.name] = claim.who
             continue
-        place = (project or settings.get("project") or "lrd", entity or settings.get("entity"))
-        found.setdefault(place, []).append(run)
+        found.setdefault(place_of(settings, project, entity), []).append(run)
     return found, report
+
+
+def place_of(tracker: Mapping[str, Any], project: str | None, entity: str | None) -> Place:
+    """Where a run is mirrored to, by what its record keeps of its tracker; ``project`` and ``entity`` go over that."""
+    return project or tracker.get("project") or "lrd", entity or tracker.get("entity")
 
 
 def sync(

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lrd.records.heatmap import heatmap
+from lrd.records.shown import summary_values
 
 if TYPE_CHECKING:
     import numpy as np
@@ -173,8 +174,8 @@ class WandbRuns:
         for variable in variables:
             rows = self._flow[run_id][variable]
             pixels, low, high = heatmap([row for _, row in rows])
-            caption = (
-                f"log10 norm of dL/d{variable}_t from {low:.1f} (dark) to {high:.1f} (bright), grey: zero; "
+            caption = (  # a terminal shows its first words
+                f"log10 |dL/d{variable}_t|: {low:.1f} (dark) to {high:.1f} (bright), grey: zero; "
                 f"down: updates {', '.join(str(logged) for logged, _ in rows)}; across: t = 0 to {len(rows[-1][1]) - 1}"
             )
             images[f"gradient_flow/{variable}"] = wandb.Image(pixels, caption=caption)
@@ -185,7 +186,7 @@ class WandbRuns:
         run = self._runs.pop(run_id)
         self._flow.pop(run_id, None)
         if summary:
-            run.summary.update(dict(summary))
+            run.summary.update(summary_values(summary))
         run.finish(exit_code=exit_code)
 
     def forget(self) -> None:

@@ -35,6 +35,28 @@ def replay(runs: WandbRuns, shown: Shown, after: int, mode: str) -> None:
     runs.finish(shown.run_id, shown.summary or {}, exit_code=0 if shown.summary is not None else 1)
 
 
+def within(seconds: float, call: Callable[[], T]) -> T:
+    """The call's result, or ``ServerError``: in a thread, for wandb has retries that no timeout of ours reaches."""
+    results: list[T] = []
+    errors: list[BaseException] = []
+
+    def body() -> None:
+        try:
+            results.append(call())
+        except BaseException as error:  # told in the caller's thread
+            errors.append(error)
+
+    thread = threading.Thread(target=body, daemon=True)
+    thread.start()
+    thread.join(seconds)
+    if results:
+        return results[0]
+    if errors and not isinstance(errors[0], Exception):
+        raise errors[0]
+    detail = without_keys(str(errors[0]) or type(errors[0]).__name__) if errors else f"no answer in {seconds:.0f} s"
+    raise ServerError(f"wandb: {detail.rstrip('.')}{'' if 'no API key' in detail else f' ({_WAYS_OUT})'}") from None
+
+
 class WandbServer:
     """One project of the server that wandb is set up for; ``directory`` is for what wandb writes on its way."""
 
@@ -47,12 +69,12 @@ class WandbServer:
 
     def known(self, run_ids: Collection[str]) -> dict[str, Known]:
         """What it has of these runs; a project that is not there yet has none."""
-        return self._within(ASK_TIMEOUT, lambda: self._known(list(run_ids)))
+        return within(ASK_TIMEOUT, lambda: self._known(list(run_ids)))
 
     def send(self, shown: Shown, after: int) -> None:
         """Send what is later than update ``after``, and the summary; returns when the server has taken it."""
         try:
-            self._within(2 * ASK_TIMEOUT, lambda: replay(self._runs, shown, after, "online"))
+            within(2 * ASK_TIMEOUT, lambda: replay(self._runs, shown, after, "online"))
         except ServerError:
             self._runs.forget()
             raise
@@ -77,27 +99,6 @@ class WandbServer:
                 return {}
             found |= {run.id: _of(run) for run in runs}
         return found
-
-    def _within(self, seconds: float, call: Callable[[], T]) -> T:
-        """The call's result, or ``ServerError``: in a thread, for wandb has retries that no timeout of ours reaches."""
-        results: list[T] = []
-        errors: list[BaseException] = []
-
-        def body() -> None:
-            try:
-                results.append(call())
-            except BaseException as error:  # told in the caller's thread
-                errors.append(error)
-
-        thread = threading.Thread(target=body, daemon=True)
-        thread.start()
-        thread.join(seconds)
-        if results:
-            return results[0]
-        if errors and not isinstance(errors[0], Exception):
-            raise errors[0]
-        detail = without_keys(str(errors[0]) or type(errors[0]).__name__) if errors else f"no answer in {seconds:.0f} s"
-        raise ServerError(f"wandb: {detail.rstrip('.')}{'' if 'no API key' in detail else f' ({_WAYS_OUT})'}") from None
 
     def close(self) -> None:
         """End wandb's service, within some seconds."""

@@ -13,15 +13,20 @@ Numpy and scipy only, arrays in and small frozen dataclasses out. One policy for
 from lrd.stats.censoring import Times, times_to_solve
 from lrd.stats.critical_gap import CriticalGap, critical_gap
 from lrd.stats.fits import factor_per_step, horizon
+from lrd.stats.independent_shares import ShareDifference, share_difference
 from lrd.stats.logrank import LogRank, logrank
+from lrd.stats.means import Mean, mean_interval, student, welch
 from lrd.stats.multiple import benjamini_hochberg, holm
 from lrd.stats.paired import Paired, paired, worst_of
 from lrd.stats.paired_shares import PairedShares, paired_shares
 from lrd.stats.proportions import Share, SolveShare, share, solve_share
+from lrd.stats.rates import RateRatio, rate_ratio
 from lrd.stats.regimes import REGIMES, regimes, slope_interval
 from lrd.stats.robust import RobustSlope, robust_slope
+from lrd.stats.shifts import Shift, differences, shift
 from lrd.stats.spread import Band, Interval, band, median, median_bootstrap, median_interval, quantile
 from lrd.stats.survival import MedianTime, RestrictedMean, Survival, kaplan_meier, median_time, restricted_mean
+from lrd.stats.trends import tau
 from lrd.stats.walls import Wall, wall
 
 __all__ = [
@@ -30,12 +35,16 @@ __all__ = [
     "CriticalGap",
     "Interval",
     "LogRank",
+    "Mean",
     "MedianTime",
     "Paired",
     "PairedShares",
+    "RateRatio",
     "RestrictedMean",
     "RobustSlope",
     "Share",
+    "ShareDifference",
+    "Shift",
     "SolveShare",
     "Survival",
     "Times",
@@ -43,11 +52,13 @@ __all__ = [
     "band",
     "benjamini_hochberg",
     "critical_gap",
+    "differences",
     "factor_per_step",
     "holm",
     "horizon",
     "kaplan_meier",
     "logrank",
+    "mean_interval",
     "median",
     "median_bootstrap",
     "median_interval",
@@ -55,13 +66,19 @@ __all__ = [
     "paired",
     "paired_shares",
     "quantile",
+    "rate_ratio",
     "regimes",
     "restricted_mean",
     "robust_slope",
     "share",
+    "share_difference",
+    "shift",
     "slope_interval",
     "solve_share",
+    "student",
+    "tau",
     "times_to_solve",
     "wall",
+    "welch",
     "worst_of",
 ]

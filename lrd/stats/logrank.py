@@ -20,7 +20,8 @@ from scipy.stats import chi2
 class LogRank:
     """Chi-square ``statistic`` of so many degrees of ``freedom`` and its ``p``; NaN where nothing could differ.
 
-    ``observed`` and ``expected`` [groups] runs solved, in the order of ``groups``; they have equal sums.
+    ``observed`` and ``expected`` [groups] runs solved, in the order of ``groups``; they have equal sums. ``variance``:
+    of their difference [groups, groups].
     """
 
     statistic: float
@@ -29,6 +30,7 @@ class LogRank:
     groups: tuple[str, ...]
     observed: NDArray[np.float64]
     expected: NDArray[np.float64]
+    variance: NDArray[np.float64]
 
 
 def logrank(updates: ArrayLike, solved: ArrayLike, groups: Sequence[str]) -> LogRank:
@@ -59,4 +61,4 @@ def logrank(updates: ArrayLike, solved: ArrayLike, groups: Sequence[str]) -> Log
         excess = observed - expected
         statistic = float(excess @ np.linalg.pinv(variance, rcond=1e-9, hermitian=True) @ excess)
     p = float(chi2.sf(statistic, freedom)) if freedom else nan
-    return LogRank(statistic, freedom, p, tuple(str(name) for name in names), observed, expected)
+    return LogRank(statistic, freedom, p, tuple(str(name) for name in names), observed, expected, variance)

@@ -8,7 +8,7 @@ no line.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import factorial, nan
+from math import factorial, nan, prod
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -38,7 +38,8 @@ def robust_slope(t: ArrayLike, log10_norm: ArrayLike, level: float = 0.95) -> Ro
     the steps to scatter about the line independently of each other. Norms along one sequence do not: their log is a
     random walk, of which this interval covers little. For a claim about a cell, take the slopes of its seeds and
     ``median_interval``; this one tells how well a line describes one profile. Its bounds are NaN where no interval of
-    so few steps has the level: 2 of the n! orders are the most extreme, so at 95 % from 5 steps on.
+    so few steps has the level: 2 of the n! orders are the most extreme, so at 95 % from 5 steps on; where several
+    share a t (seeds at a gap), their order among themselves tells nothing, and more of them are needed.
 
     Raises:
         ValueError: unequal lengths, or a level outside of (0, 1).
@@ -56,6 +57,7 @@ def robust_slope(t: ArrayLike, log10_norm: ArrayLike, level: float = 0.95) -> Ro
     found = theilslopes(y, x, alpha=level)
     centred = x - x.mean()
     line = float(centred @ y / (centred @ centred))
-    enough = 1 - 2 / factorial(min(x.size, 20)) >= level
+    alike = prod(factorial(int(count)) for count in np.unique(x, return_counts=True)[1])
+    enough = 1 - 2 * alike / factorial(x.size) >= level
     low, high = (float(found.low_slope), float(found.high_slope)) if enough else (nan, nan)
     return RobustSlope(float(found.slope), low, high, line, x.size, missing, level)

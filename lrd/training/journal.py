@@ -12,10 +12,12 @@ import numpy as np
 import torch
 
 from lrd.probes import Columns, Probe
-from lrd.records import RunRecord, Tracker
-from lrd.records.shown import fit_values, mean_profiles, moments, rows_of
+from lrd.records import RunRecord, Tracker, hardware
+from lrd.records.shown import mean_profiles, moments, scalars_of
 from lrd.spec import RunSpec
 from lrd.tasks import Task
+from lrd.training.cost import Cost
+from lrd.training.tricks import update_kernel
 
 Rows = list[dict[str, Any]]
 
@@ -32,7 +34,7 @@ class Journal:
         self.streak_start: int | None = None  # update of the first evaluation of the present solved streak
         self.streak = 0
         self.solved_at: int | None = None
-        self.seconds = 0.0  # of wall time, the pack's shared among its runs, over all attempts
+        self.cost = Cost(update_kernel(spec), hardware(device))
         what = {"spec": spec.to_dict(), "task": task_facts(spec.task), "parameters": parameters}
         if spec.sources:
             what["sources"] = spec.sources
@@ -59,9 +61,9 @@ class Journal:
         self.scalars["start"] = scalars | self.scalars["start"]
         self.scalars["end"] |= scalars
         self.looked[probe.name] = update
+        if scalars:
+            self.tracker.log(self.record.run_id, update, scalars)
         if probe.name == "gradient_flow":
-            for row in rows_of(self.looks["gradient_fit"][-1]):
-                self.tracker.log(self.record.run_id, update, fit_values(row))
             self.tracker.gradient_flow(self.record.run_id, update, mean_profiles(self.looks["gradient_flow"][-1]))
 
     def write(self, state: str, update: int, message: str = "") -> None:
@@ -78,7 +80,7 @@ class Journal:
     def status(self, state: str, update: int, message: str = "") -> None:
         """Say on disk where this run is."""
         most = self.spec.training.max_updates
-        self.record.status(state, update=update, max_updates=most, message=message, seconds=self.seconds)
+        self.record.status(state, update=update, max_updates=most, message=message, **self.cost.told())
 
     def finish(self, update: int, diverged_at: int, test: dict[str, float]) -> dict[str, Any]:
         """Everything written, with the outcome; returns the summary, with the run's id."""
@@ -89,7 +91,7 @@ class Journal:
             "update": update,
             "solved_at": self.solved_at,
             "diverged_at": diverged_at if diverged_at >= 0 else None,
-            "seconds": self.seconds,
+            "seconds": self.cost.seconds,
         }
         for when, scalars in self.scalars.items():
             summary |= {f"{name}_{when}": value for name, value in scalars.items()}
@@ -104,20 +106,21 @@ class Journal:
         looks = {
             name: [{c: _plain(v) for c, v in look.items()} for look in looks] for name, looks in self.looks.items()
         }
-        own = {name: getattr(self, name) for name in _KEPT} | {"looks": looks}
+        own = {name: getattr(self, name) for name in _KEPT} | {"looks": looks, "cost": self.cost.kept()}
         self.record.save_checkpoint({"pack": pack_state, "journal": own})
 
-    def resume(self, kept: dict[str, Any]) -> None:
-        """Go on from what ``checkpoint`` kept under ``journal``."""
+    def resume(self, kept: dict[str, Any], update: int) -> None:
+        """Go on from what ``checkpoint`` kept under ``journal`` at an update."""
         for name in _KEPT:
             setattr(self, name, kept[name])
+        self.cost.resume(kept.get("cost", kept), update)  # one of before ``cost`` has its seconds beside the others
         looks = kept["looks"]
         self.looks = {name: [{c: _array(v) for c, v in look.items()} for look in looks[name]] for name in looks}
-        fits = [row for look in self.looks.get("gradient_fit", []) for row in rows_of(look)]
-        self.tracker.resume(self.record.run_id, moments(self.metrics, fits, self.looks.get("gradient_flow", [])))
+        scalars = scalars_of(lambda name: self.looks.get(name, []))
+        self.tracker.resume(self.record.run_id, moments(self.metrics, scalars, self.looks.get("gradient_flow", [])))
 
 
-_KEPT = ("metrics", "looked", "scalars", "streak", "streak_start", "solved_at", "seconds")
+_KEPT = ("metrics", "looked", "scalars", "streak", "streak_start", "solved_at")
 
 
 def task_facts(task: Task) -> dict[str, Any]:

@@ -62,11 +62,11 @@ def train(
     last_checkpoint = last_status = time.monotonic()
     while journals:
         if should_stop():
-            _share_time(journals, lap)
+            _share_time(journals, lap, pack.update)
             _write(pack, journals, "interrupted")
             return Ending(interrupted=True, update=pack.update)
         if time.monotonic() - last_checkpoint > place.checkpoint_seconds:
-            lap = _share_time(journals, lap)
+            lap = _share_time(journals, lap, pack.update)
             _write(pack, journals, "running")
             last_checkpoint = time.monotonic()
 
@@ -75,7 +75,7 @@ def train(
         _look(pack, journals, [probe for probe in probes if pack.update in moments[probe.name]])
         if _evaluates(pack):
             _evaluate(pack, journals)
-            lap = _share_time(journals, lap)
+            lap = _share_time(journals, lap, pack.update)
             finished = _retire(pack, journals)
             if time.monotonic() - last_status > _STATUS_SECONDS:
                 for journal in journals:
@@ -134,11 +134,11 @@ def _retire(pack: Pack, journals: list[Journal]) -> list[dict[str, Any]]:
     ]
 
 
-def _share_time(journals: Sequence[Journal], since: float) -> float:
-    """Charge the wall time since a moment to the runs, in equal parts; returns the present moment."""
+def _share_time(journals: Sequence[Journal], since: float, update: int) -> float:
+    """Charge the wall time from a moment up to this update to the runs, in equal parts; returns the present moment."""
     now = time.perf_counter()
     for journal in journals:
-        journal.seconds += (now - since) / len(journals)
+        journal.cost.charge((now - since) / len(journals), update, len(journals))
     return now
 
 
@@ -163,5 +163,5 @@ def _resume(pack: Pack, journals: Sequence[Journal]) -> bool:
         return False
     pack.restore([checkpoint["pack"] for checkpoint in kept])
     for journal, checkpoint in zip(journals, kept, strict=True):
-        journal.resume(checkpoint["journal"])
+        journal.resume(checkpoint["journal"], checkpoint["pack"]["update"])
     return True

@@ -19,6 +19,7 @@ ANALYSIS = Path(__file__).resolve().parents[2] / "analysis"
 sys.path.insert(0, str(ANALYSIS))  # the figure scripts import each other by plain names, as when they are run
 
 CELLS = {"rnn": ("rnn", 0.74), "lstm": ("lstm", 0.985), "rnn g=2": ("rnn", 1.12)}  # label: cell, factor per step back
+KERNELS = {"rnn": "packed", "lstm": "stock"}  # of these labels and cells
 LOOKS = (50, 200, 500)  # updates at which runs are looked at, besides their start and their end
 CHANCE = {"copy": lambda gap: 10 * log(8) / (gap + 20), "adding": lambda gap: 1 / 6, "delay": lambda gap: log(8)}
 
@@ -38,6 +39,7 @@ class Made:
     losses: np.ndarray
     profiles: dict[tuple[int, str], np.ndarray]  # (update, variable): log10 norm by t
     slopes: dict[tuple[int, str], float]
+    seconds: float  # of training
 
 
 @dataclass(frozen=True)
@@ -106,6 +108,7 @@ def _imagine(
     return Made(
         f"{cell}-{task}-T{gap}-s{seed}-{label.replace(' ', '')}",
         task, label, gap, seed, state, outcome, updates, losses, profiles, slopes,
+        round(1e-4 * float(updates[-1]) * (gap + 20) * rng.uniform(1, 1.2), 6),
     )  # fmt: skip
 
 
@@ -165,6 +168,12 @@ def _write(root: Path, study: str, run: Made, max_updates: int) -> None:
     if run.state == "finished":
         end = int(run.updates[-1])
         solved_at = end if run.outcome == "solved" else None
-        record.finish({"outcome": run.outcome, "update": end, "solved_at": solved_at, "seconds": 1.0})
+        how = {"kernel": KERNELS[cell], "hardware": "made up, 1 thread", "pack_size": 4.0, "resumed": run.seed % 2}
+        if run.label in KERNELS:  # the others are of before this was recorded
+            record.status("running", update=end, max_updates=max_updates, **how)
+        summary = {"outcome": run.outcome, "update": end, "solved_at": solved_at, "seconds": run.seconds}
+        if not np.isnan(run.losses[-1]):
+            summary["eval_loss"] = float(run.losses[-1])
+        record.finish(summary)
     else:
         record.status(run.state, update=int(run.updates[-1]), max_updates=max_updates)

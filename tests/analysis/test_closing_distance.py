@@ -72,7 +72,7 @@ def test_many_places_go_to_several_pages(tmp_path: Path) -> None:
     paths = closing_distance.draw(open_study(tmp_path / "made"), tmp_path / "out")
     assert [path.name for path in paths if path.suffix == ".csv"] == ["closing_distance.csv", "closing_distance_2.csv"]
     assert {int(row["gap"]) for row in rows_of(paths[2])} == {1, 2, 3, 4, 5}
-    assert {int(row["gap"]) for row in rows_of(paths[5])} == {6}
+    assert {int(row["gap"]) for row in rows_of(paths[6])} == {6}
 
 
 def test_a_study_without_the_probe_says_how_to_look(tmp_path: Path) -> None:

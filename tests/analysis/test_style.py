@@ -65,7 +65,7 @@ def test_labels_that_differ_by_a_number_run_from_dark_to_light() -> None:
 
 def test_settings_stay_inside() -> None:
     before = mpl.rcParams["pdf.fonttype"], mpl.rcParams["font.size"]
-    assert style.paper(lambda: mpl.rcParams["pdf.fonttype"])() == 42
+    assert style.paper(lambda study: mpl.rcParams["pdf.fonttype"])(None) == 42
     assert (mpl.rcParams["pdf.fonttype"], mpl.rcParams["font.size"]) == before
 
 

@@ -161,7 +161,7 @@ def test_a_study_in_which_none_solved_it(tmp_path: Path, monkeypatch: pytest.Mon
 def test_one_cell_alone_has_nobody_to_differ_from(tmp_path: Path) -> None:
     write(tmp_path, "a", [("solved", 30, 20), ("unsolved", 100, None)])
     paths = survival.draw(open_study(tmp_path / "small"), tmp_path)
-    assert [path.name for path in paths] == ["survival.pdf", "survival.png", "survival.csv"]
+    assert [path.name for path in paths] == [f"survival.{kind}" for kind in ("pdf", "png", "csv", "json")]
 
 
 def test_runs_that_did_nothing_are_no_curve(begun: Path, tmp_path: Path) -> None:

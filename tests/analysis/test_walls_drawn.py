@@ -22,7 +22,7 @@ NEEDED = {"low": 4, "gap": 2, "high": 1}
 
 def test_walls(study: MadeStudy, tmp_path: Path) -> None:
     paths = walls.draw(open_study(study.folder), tmp_path)
-    assert [path.name for path in paths] == ["walls.pdf", "walls.png", "walls.csv"]
+    assert [path.name for path in paths] == ["walls.pdf", "walls.png", "walls.csv", "walls.json"]
     solved: dict[tuple[str, str], dict[int, int]] = {}
     for (panel, label, gap), runs in grouped(study.runs).items():
         assert len(runs) == 4

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from commands import LRD, ROOT, run, run_folders
 
+from lrd.findings import check_claims, read_claims
 from lrd.records import RunRecord, open_study
 
 STUDIES = sorted(path.stem for path in (ROOT / "experiments").glob("*.yaml"))
@@ -21,6 +22,11 @@ def test_a_study_trains_and_draws_its_figures(name: str, miniature: Callable[[st
     assert runs
     assert all(RunRecord(study.parent, name, run_id).finished for run_id in runs)
     assert f"{len(runs)} runs: 0 finished before, {len(runs)} to train" in (folder / "stdout").read_text()
+
+    claims = read_claims(study)
+    assert claims == read_claims(ROOT / "experiments" / f"{name}.yaml")
+    findings = check_claims(claims, open_study(study))
+    assert [finding.broken for finding in findings] == [""] * len(claims)
 
     drawn = run([LRD, "figures", str(study), "--out", str(tmp_path / "figures")], tmp_path)
     paths = [Path(line) for line in drawn.stdout.splitlines()]

@@ -49,21 +49,24 @@ def test_a_wheel_holds_the_project_and_nothing_of_the_workshop(built: Path) -> N
         assert files
         assert {f"{inside}/{name}" for name in files} <= names
     assert "hydra_plugins/lrd_plugin.py" in names
+    assert {f"lrd/report/{path.name}" for path in (ROOT / "lrd" / "report").iterdir() if path.is_file()} <= names
     tops = {name.split("/")[0] for name in names}
     assert {top for top in tops if not top.endswith(".dist-info")} == {"lrd", "hydra_plugins"}
     assert not [name for name in names if "__pycache__" in name]
     assert any(name.endswith("licenses/LICENSE") for name in names)
 
 
-def test_an_installed_wheel_trains_a_study_and_draws_it_elsewhere(built: Path, tmp_path: Path) -> None:
+def test_an_installed_wheel_trains_a_study_and_reports_on_it_elsewhere(built: Path, tmp_path: Path) -> None:
     lrd = [sys.executable, "-c", INSTALLED, str(built / "site")]
     few = ["seed=0", "task=copy", "cell=rnn", "task.gap=5", "hydra.launcher.workers=1", "hydra.sweeper.union=null"]
     done = run([*lrd, "train", "experiment=demo", *few, "tracker=none", *TINY], tmp_path)
     assert done.stdout.startswith("1 runs: 0 finished before")
     assert len(run_folders(tmp_path / "runs" / "demo")) == 1
-    drawn = run([*lrd, "figures", "runs/demo"], tmp_path).stdout.split()
-    assert "runs/demo/figures/gradient_flow.pdf" in drawn
-    assert all((tmp_path / path).stat().st_size > 0 for path in drawn)
+    run([*lrd, "report", "runs/demo", "--no-pdf"], tmp_path)
+    report = tmp_path / "runs" / "demo" / "report"
+    assert "How to read it" in (report / "report.html").read_text()
+    assert (report / "figures" / "gradient_flow.pdf").stat().st_size > 0
+    assert all(path.stat().st_size > 0 for path in (report / "figures").iterdir())
 
 
 def test_the_installed_command_is_the_checkouts(tmp_path: Path) -> None:

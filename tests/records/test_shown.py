@@ -10,7 +10,7 @@ import pytest
 
 from lrd.records import RunRecord
 from lrd.records.schema import GRADIENT_FLOW_COLUMNS
-from lrd.records.shown import fits_missing, looks_of, moments, rows_of
+from lrd.records.shown import fits_missing, looks_of, moments, rows_of, scalars_of, summary_values
 
 METRICS: list[dict[str, Any]] = [
     {"update": 0, "eval_loss": 2.0},
@@ -33,6 +33,10 @@ FITS: list[dict[str, Any]] = [
 ]
 
 
+#: Of the fits at updates 0 and 3.
+SCALARS = [(update, {f"slope_{v}": 0.1 * update, f"horizon_{v}": float("inf")}) for update in (0, 3) for v in "hc"]
+
+
 def look(update: int) -> dict[str, np.ndarray]:
     """Two variables, two parts, three steps."""
     columns: dict[str, Any] = {name: np.full(12, -1.5) for name in GRADIENT_FLOW_COLUMNS}
@@ -53,7 +57,7 @@ def plain(found: Any) -> list[Any]:
 
 
 def test_a_moment_is_all_that_was_logged_at_its_update() -> None:
-    found = moments(METRICS, FITS, [look(0), look(3)])
+    found = moments(METRICS, SCALARS, [look(0), look(3)])
     slopes = {"slope_h": "0.0", "horizon_h": "inf", "slope_c": "0.0", "horizon_c": "inf"}
     assert plain(found) == [
         (0, {"eval_loss": "2.0", **slopes}, {"h": [0, 1, 2], "c": [3, 4, 5]}),
@@ -71,14 +75,27 @@ def test_a_record_gives_back_what_was_in_memory(tmp_path: Path) -> None:
     looks = [look(0), look(3)]
     record.gradient_flow({name: np.concatenate([part[name] for part in looks]) for name in looks[0]})
     record.gradient_fit({name: [fit[name] for fit in FITS] for name in FITS[0]})
-    rows, fits = rows_of(record.read_metrics()), rows_of(record.read_gradient_fit())
-    read = moments(rows, fits, looks_of(record.read_gradient_flow()))
-    assert plain(read) == plain(moments(METRICS, FITS, looks))
+    scalars = scalars_of(lambda name: looks_of(record.read_look(name)))
+    read = moments(rows_of(record.read_metrics()), scalars, looks_of(record.read_gradient_flow()))
+    assert plain(read) == plain(moments(METRICS, SCALARS, looks))
 
 
 def test_nothing_recorded_is_nothing_shown(tmp_path: Path) -> None:
     record = RunRecord(tmp_path, "s", "r")
     assert rows_of(record.read_metrics()) == looks_of(record.read_gradient_flow()) == moments([], [], []) == []
+
+
+def test_a_look_that_is_half_there_or_saw_nothing_has_no_scalars(tmp_path: Path) -> None:
+    """gradient_flow has two tables; the gates of a cell without gates are a table without rows."""
+    empty: dict[str, Any] = {name: np.empty(0) for name in ("update", "gate", "quantity", "lag", "mean")}
+    tables = {"gradient_flow": [look(0), look(3)], "gates": [empty]}
+    assert scalars_of(lambda name: tables.get(name, [])) == []
+
+
+def test_a_summary_is_shown_with_the_price_of_an_update() -> None:
+    assert summary_values({"update": 40, "seconds": 2.0}) == {"update": 40, "seconds": 2.0, "seconds_per_update": 0.05}
+    for partial in ({}, {"update": 0, "seconds": 1.0}, {"update": 3}, {"update": 3, "seconds": None}):
+        assert summary_values(partial) == partial
 
 
 @pytest.mark.parametrize("lost", [0, 1, 3])

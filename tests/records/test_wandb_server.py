@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import json
 import signal
 import socket
 import subprocess
@@ -14,26 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from commands import LRD, environment, once, run, run_folders
+from commands import LRD, environment, run, run_folders
+from offline_runs import TINY
+from offline_runs import inspect as records_of
 from wandb_bench import KEY, Bench, serving
 
 from lrd.records.wandb_server import without_keys
-
-TINY = ["task=adding", "task.gap=10", "cell.hidden_size=4", "training.max_updates=25"]
-TINY += [
-    "training.eval_every=10",
-    "training.eval_samples=8",
-    "training.test_samples=8",
-    "probe.gradient_flow.samples=4",
-]
-
-
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two runs, mirrored offline."""
-    return once(
-        tmp_path_factory, "mirrored", lambda folder: run([LRD, "train", "-m", *TINY, "cell=rnn,lstm"], folder) and None
-    )
 
 
 @pytest.fixture
@@ -50,9 +35,7 @@ def sync(folder: Path, *arguments: str, status: int = 0, **variables: str) -> su
 
 def inspect(folder: Path) -> dict[str, Any]:
     """What an offline run holds: its rows and the last word on each value of its summary and configuration."""
-    command = [str(Path(sys.executable).with_name("wandb")), "leet", "inspect", "--json", str(folder)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
-    records = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+    records = records_of(folder)
     of = {kind: [r[kind] for r in records if r["type"] == kind] for kind in ("run", "history", "summary", "exit")}
     summary: dict[str, Any] = {}
     for part in of["summary"]:

@@ -50,6 +50,14 @@ def test_four_steps_have_no_interval_at_95_percent() -> None:
     ).all()
 
 
+@pytest.mark.parametrize(("seeds", "there"), [(3, False), (4, True)])
+def test_of_two_gaps_four_seeds_are_needed(seeds: int, there: bool) -> None:
+    """The most extreme 2 of the 6! / 3! 3! ways to deal 6 values to two gaps have probability 1/10; of 8, 1/35."""
+    found = robust_slope([1] * seeds + [2] * seeds, range(2 * seeds))
+    assert found.slope == seeds
+    assert np.isfinite([found.low, found.high]).all() == there
+
+
 def test_nonsense_is_refused() -> None:
     with pytest.raises(ValueError, match="one norm a step"):
         robust_slope([1, 2], [1])

@@ -1,0 +1,206 @@
+"""Slope of the gradient flow against the gap: does what a cell loses in each step back depend on how far it must reach?
+
+    python analysis/slopes.py runs/gap_wall --out figures/
+
+How to read it. One column a task: above before training, below after it. A point is the median over seeds of the
+factor by which the norm of dL/dh_t (dL/dc_t, where the cell has a c) changes for each step back from the answer, from
+the straight line that was fitted over the quiet steps of the gap; its bar is a 95 % bootstrap interval of that median,
+which with fewer than 6 seeds covers less (``attainable`` in the CSV) and reaches from the least to the greatest seed.
+Points are moved sideways a little where they would hide each other. In the grey stripe, between 1/e and e times of the
+gradient are left over all of the gap; below, it vanishes; above, it explodes.
+
+Lines are Theil-Sen's, through all runs of a cell: log10 of the factor against log10 of the gap. The fan around a line,
+drawn where cells are few, is Sen's 95 % interval of its slope, turned about the median gap; there is none where the
+runs are too few for the level. It takes runs for independent of each other: seeds that begin with the same weights at
+every gap are not, which makes the interval wide rather than narrow (simulated, five seeds at four gaps without a
+trend: it covers 95 % of independent runs, and 99 % where the seed makes half of the variance). A cell whose fan holds
+the level loses the same in each step whatever the gap; one that learned to reach across comes closer to 1 as gaps
+grow.
+
+Of finished runs; one without a fit (no quiet step, a gradient of exactly 0) is counted under the figure and in the
+CSV.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import common
+import facets
+import numpy as np
+import style
+from labels import in_order
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from matplotlib.ticker import FixedLocator, NullFormatter, NullLocator
+from moments import KEEPING, absent, rows_at
+
+from lrd.stats import factor_per_step, median, median_bootstrap, robust_slope
+
+MOMENTS = {"init": "before training", "end": "after training"}
+DODGE, SPREAD = 0.04, 0.14  # shift of neighbouring labels, and of the first from the last at most: shares of the axis
+LOWEST = 1e-3  # factor a step at which the axis ends at most; the CSV has all
+TICKS = {  # of axes that span so many times their least factor, at most
+    3: (0.5, 0.6, 0.7, 0.8, 0.9, 1, 1.1, 1.2, 1.5, 2),
+    15: (0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.7, 1, 1.5, 2, 3, 5, 7),
+    np.inf: (0.001, 0.01, 0.1, 1, 10, 100, 1000),
+}
+
+Place = tuple[str, str]  # panel, moment
+
+
+@style.paper
+def draw(study: Any, out: Path) -> list[Path]:
+    """Draw the slopes of every task that a study has at more than one gap; gives the files written."""
+    runs = common.runs_of(study)
+    several = [task for (task,), rows in common.groups(runs, "panel") if len(set(rows["gap"].tolist())) > 1]
+    if not several:
+        raise common.NotLookedAtError("no task of the study has more than one gap")
+    fits = rows_at(study, f"(select * from gradient_fit {KEEPING})", "variable, slope")
+    rows = common.join_runs(fits, runs)
+    rows["log10_factor"] = -common.plain(rows["slope"])
+    there = np.isfinite(rows["log10_factor"])
+    chosen = np.isin(rows["panel"], several)
+    if not (there & chosen).any():
+        raise common.NothingToDrawError("no finished run has a slope of its gradient flow")
+    rows = {name: column[chosen] for name, column in rows.items()}
+    runs = {name: column[np.isin(runs["panel"], several)] for name, column in runs.items()}
+    paths: list[Path] = []
+    for suffix, tasks in common.in_files(several, common.COLUMNS):
+        looks = style.looks(runs["label"])
+        paths += _page(suffix, tasks, _of(rows, tasks), _of(runs, tasks), looks, out)
+    return paths
+
+
+def _of(table: common.Table, tasks: list[str]) -> common.Table:
+    return {name: column[np.isin(table["panel"], tasks)] for name, column in table.items()}
+
+
+def _page(
+    suffix: str, tasks: list[str], rows: common.Table, runs: common.Table, looks: dict[str, style.Look], out: Path
+) -> list[Path]:
+    figure, grid = style.grid(len(MOMENTS), len(tasks), 1.9, sharex="col", sharey=True)
+    table: list[dict[str, Any]] = []
+    labels = in_order(rows["label"])
+    for line, (moment, words) in zip(grid, MOMENTS.items(), strict=True):
+        for axes, task in zip(line, tasks, strict=True):
+            mine = {name: column[(rows["panel"] == task) & (rows["moment"] == moment)] for name, column in rows.items()}
+            points = _points((task, moment), mine, runs)
+            _draw(axes, points, looks)
+            style.head(axes, f"{task}, {words}", common.span([p["fits"] for p in points]) if points else "no fit")
+            table += points
+        line[0].set_ylabel("factor per step back")
+    for axes, task in zip(grid[-1], tasks, strict=True):
+        axes.set_xlabel("gap $T$ (steps)")
+        _gaps(axes, sorted({row["gap"] for row in table if row["panel"] == task}))
+    _factors(grid[0][0], table)
+    handles = [Line2D([], [], color=looks[label].colour, marker=looks[label].marker) for label in labels]
+    stripe = Patch(facecolor="0.9", edgecolor="none")
+    style.legend(figure, [*handles, stripe], [*labels, "preserved over the gap"])
+    style.foot(figure, [_note(rows, runs, table)])
+    return style.save(figure, out, f"slopes{suffix}", table)
+
+
+def _points(place: Place, rows: common.Table, runs: common.Table) -> list[dict[str, Any]]:
+    """A row of the CSV for every label and gap, with the line of its label."""
+    found = []
+    for (label,), of_label in common.groups(rows, "label"):
+        gap, rate = of_label["gap"].astype(float), of_label["log10_factor"]
+        line = robust_slope(np.log10(gap), rate)
+        through = float(median((rate - line.slope * np.log10(gap))[np.isfinite(rate)])) if line.count else np.nan
+        for (at,), group in common.groups(of_label, "gap"):
+            begun = (runs["panel"] == place[0]) & (runs["label"] == label) & (runs["gap"] == at)
+            values = group["log10_factor"]
+            middle = median_bootstrap(np.where(np.isfinite(values), values, np.nan))
+            ends = (middle.estimate, middle.low, middle.high)
+            factors = dict(zip(("factor", "low", "high"), map(float, factor_per_step(-np.array(ends))), strict=True))
+            found.append(
+                {"panel": place[0], "moment": place[1], "label": label, "gap": int(at)}
+                | {"variable": group["variable"][0]}
+                | factors
+                | {
+                    "fits": middle.count,
+                    "without_fit": int(begun.sum()) - middle.count,
+                    "attainable": middle.attainable,
+                }
+                | {"trend": line.slope, "trend_low": line.low, "trend_high": line.high, "trend_at_1": through}
+                | {"trend_runs": line.count, "middle_gap": float(median(gap[np.isfinite(rate)]))}
+            )
+    return found
+
+
+def _draw(axes: Axes, points: list[dict[str, Any]], looks: dict[str, style.Look]) -> None:
+    """The points, bars and lines of one panel, and the stripe in which the gradient is preserved."""
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    if not points:
+        return
+    gaps = sorted({point["gap"] for point in points})
+    across = np.geomspace(gaps[0] / 1.2, gaps[-1] * 1.2, 60)
+    axes.fill_between(across, np.exp(-1 / across), np.exp(1 / across), color="0.9", linewidth=0, zorder=0.5)
+    labels = in_order(point["label"] for point in points)
+    step = min(DODGE, SPREAD / len(labels)) * np.log(gaps[-1] / gaps[0])
+    for index, label in enumerate(labels):
+        mine, look = [point for point in points if point["label"] == label], looks[label]
+        place, factor, low, high = (
+            np.array([p[name] for p in mine], float) for name in ("gap", "factor", "low", "high")
+        )
+        place = place * np.exp((index - (len(labels) - 1) / 2) * step)
+        bars = np.nan_to_num([factor - low, high - factor])
+        axes.errorbar(
+            place, factor, bars, color=look.colour, marker=look.marker, linestyle="none", elinewidth=0.8, capsize=1.5,
+            zorder=3,
+        )  # fmt: skip
+        _draw_line(axes, mine[0], look, np.geomspace(mine[0]["gap"], mine[-1]["gap"], 20), len(labels) <= facets.MOST)
+
+
+def _draw_line(axes: Axes, of_label: dict[str, Any], look: style.Look, gaps: common.Array, fan: bool) -> None:
+    """Theil-Sen's line over the gaps of a label; ``fan``: with the interval of its slope."""
+    slope, middle = of_label["trend"], of_label["middle_gap"]
+    axes.plot(gaps, 10 ** (of_label["trend_at_1"] + slope * np.log10(gaps)), color=look.colour, linewidth=1.0, zorder=2)
+    if not fan or np.isnan(of_label["trend_low"]):
+        return
+    at_middle = of_label["trend_at_1"] + slope * np.log10(middle)
+    turned = [at_middle + of_label[name] * np.log10(gaps / middle) for name in ("trend_low", "trend_high")]
+    low, high = np.minimum(*turned), np.maximum(*turned)
+    axes.fill_between(gaps, 10**low, 10**high, color=look.colour, alpha=0.15, linewidth=0, zorder=1)
+
+
+def _gaps(axes: Axes, gaps: list[int]) -> None:
+    if gaps:
+        axes.set_xlim(gaps[0] / 1.2, gaps[-1] * 1.2)
+    axes.xaxis.set_major_locator(FixedLocator(gaps))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+
+
+def _factors(axes: Axes, table: list[dict[str, Any]]) -> None:
+    """The axis of factors, with as many ticks as its range has; 1 is always on it."""
+    ends = np.array([[row["factor"], row["low"], row["high"]] for row in table], float)
+    known = np.clip(ends[np.isfinite(ends) & (ends > 0)], LOWEST, 1 / LOWEST)
+    low, high = min(known.min(initial=1) / 1.15, 0.85), max(known.max(initial=1) * 1.15, 1.15)
+    axes.set_ylim(low, high)
+    axes.yaxis.set_major_locator(FixedLocator(next(ticks for most, ticks in TICKS.items() if high / low <= most)))
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    axes.yaxis.set_minor_formatter(NullFormatter())
+
+
+def _note(rows: common.Table, runs: common.Table, table: list[dict[str, Any]]) -> str:
+    without = sum(int((~np.isfinite(rows["log10_factor"]) & (rows["moment"] == moment)).sum()) for moment in MOMENTS)
+    least = min((row["fits"] for row in table), default=0)
+    bars = "95 % bootstrap intervals" + (" (less where seeds are fewer than 6)" if least < 6 else "")
+    return (
+        f"Points: median over {common.drawn_over(runs)}; bars: {bars}; lines: Theil-Sen over gaps, with Sen's 95 % "
+        "interval of their slope where cells are few and runs enough."
+        + absent(runs, rows["run_id"])
+        + (f" Without a fit: {without} looks." if without else "")
+        + common.pooling(runs)
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(common.main(draw, __doc__))

@@ -1,0 +1,95 @@
+"""Updates to solve, as censored data (``lrd.stats.censoring`` says which run is censored where).
+
+Means are restricted to the updates that all runs were given. Their errors are widened as those of a sample's mean are,
+and their intervals are Student's: Greenwood's are made for many runs, and there are a handful.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import sqrt
+
+import numpy as np
+
+from lrd.findings.estimate import Estimate, Pairs, nothing, runs
+from lrd.findings.groups import Floats, Group
+from lrd.stats import (
+    Mean,
+    Times,
+    kaplan_meier,
+    mean_interval,
+    median_time,
+    rate_ratio,
+    restricted_mean,
+    student,
+    times_to_solve,
+    welch,
+)
+
+
+@dataclass(frozen=True)
+class _Timed:
+    """The times of a group, and the updates that every run of it was given."""
+
+    times: Times
+    horizon: float
+
+    @property
+    def count(self) -> str:
+        return f"{int(self.times.solved.sum())} of {runs(self.times.solved.size)} solved"
+
+    def restricted(self, horizon: float) -> Floats:
+        """Updates to solve, at most the horizon; NaN where a run was not watched so far."""
+        known = self.times.solved | (self.times.updates >= horizon)
+        return np.where(known, np.minimum(self.times.updates, horizon), np.nan)
+
+    def mean(self, horizon: float, level: float) -> Mean:
+        curve = kaplan_meier(self.times.updates, self.times.solved, level)
+        found, n = restricted_mean(curve, horizon), curve.count
+        error = found.error * sqrt(n / (n - 1)) if n > 1 else np.nan
+        return student(found.mean, error, n - 1, n, 0, level)
+
+
+def mean_updates(first: Group, second: Group | None, pairs: Pairs | None, level: float) -> Estimate:
+    """The restricted mean, or the difference of two."""
+    one, other = _timed(first), None if second is None else _timed(second)
+    horizon = one.horizon if other is None else min(one.horizon, other.horizon)
+    counts = one.count if other is None else f"{one.count} and {other.count}"
+    of = f"{'mean' if other is None else 'difference of means'} within {horizon:g} updates, {counts}"
+    try:
+        if other is None:
+            found = one.mean(horizon, level)
+        else:
+            found = welch(one.mean(horizon, level), other.mean(horizon, level))
+            if pairs:
+                apart = one.restricted(horizon)[pairs[0]] - other.restricted(horizon)[pairs[1]]
+                if not np.isnan(apart).any():
+                    found = mean_interval(apart, level)
+    except ValueError:  # beyond the last update of a sweep that goes on
+        return nothing(f"no run was watched up to {horizon:g} updates yet", of=of)
+    why = "" if found.error == found.error else "no spread to tell of: too few runs, or none was solved, or all at once"
+    return Estimate(found.mean, found.low, found.high, of, why)
+
+
+def median_updates(first: Group, second: Group | None, pairs: Pairs | None, level: float) -> Estimate:
+    """After which half of the runs have solved it, from the Kaplan-Meier curve; inf where half never do."""
+    timed = _timed(first)
+    found = median_time(kaplan_meier(timed.times.updates, timed.times.solved, level))
+    return Estimate(found.median, found.low, found.high, f"median, {timed.count}")
+
+
+def solving_rate(first: Group, second: Group | None, pairs: Pairs | None, level: float) -> Estimate:
+    """The hazard ratio that the log-rank test gives (Peto's)."""
+    assert second is not None  # as claims are read
+    one, other = _timed(first), _timed(second)
+    found = rate_ratio(one.times.updates, one.times.solved, other.times.updates, other.times.solved, level)
+    of = f"ratio of rates, {one.count} and {other.count}"
+    why = "" if found.ratio == found.ratio else "nothing was solved while both groups had runs left"
+    more = "" if why else f", log-rank p = {found.p:.2g}"
+    return Estimate(found.ratio, found.low, found.high, of + more, why)
+
+
+def _timed(group: Group) -> _Timed:
+    given = group.max_updates[~np.isnan(group.max_updates)]
+    times = times_to_solve(group.state, group.outcome, group.update, group.solved_at, group.max_updates)
+    return _Timed(times, float(given.min(initial=np.inf)) if given.size else 0.0)

@@ -1,0 +1,42 @@
+"""A query that somebody else wrote, in a claim for example: what is wrong with it is one line."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from lrd.records.files import RecordError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from lrd.records.reader import Study
+
+
+class NoColumnError(RecordError):
+    """A query names a column that these records do not have: ``column``."""
+
+    def __init__(self, column: str, message: str) -> None:
+        super().__init__(message)
+        self.column = column
+
+
+def ask(study: Study, query: str) -> dict[str, np.ndarray]:
+    """The columns of a query, as of ``Study.columns``.
+
+    Raises:
+        NoColumnError: it names a column that is not there.
+        RecordError: it is no SQL, or cannot be answered.
+    """
+    import duckdb
+
+    try:
+        study.sql(query)  # what is wrong with it shows here, before files are suspected
+        return study.columns(query)
+    except duckdb.Error as error:
+        said = " ".join(str(error).split("LINE 1:")[0].split())
+        if match := re.search(r'(?:Referenced column|column named) "([^"]+)"', said):
+            candidates = re.findall(r'"([^"]+)"', said.partition("Candidate bindings:")[2])
+            hint = f"; did you mean {candidates[0]!r}?" if candidates else ""
+            raise NoColumnError(match[1], f"there is no column {match[1]!r}{hint}") from error
+        raise RecordError(said) from error

@@ -1,0 +1,75 @@
+"""Which keys the mirrors of a study's runs hold, from the records alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from lrd.records.files import RecordError
+from lrd.records.record import RunRecord
+from lrd.records.shown import looks_of, mean_profiles, scalars_of, summary_values
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from lrd.records.reader import Study
+
+
+@dataclass(frozen=True)
+class Logged:
+    """Keys in order: of ``history`` (numbers against the update), ``media`` (pictures) and ``summary``."""
+
+    history: tuple[str, ...]
+    media: tuple[str, ...]
+    summary: tuple[str, ...]
+
+
+def logged(study: Study) -> Logged:
+    """What at least one run of a study has, whether it was mirrored already or not.
+
+    Metrics are looked for in every run. What probes see is read from one run of each kind: runs whose tasks and cells
+    differ in numbers alone have the same keys.
+    """
+    history, media, summary = _metrics(study), dict[str, None](), dict[str, None]()
+    for run_ids in _kinds(study):
+        records = [RunRecord(study.path.parent, study.path.name, run_id) for run_id in run_ids]
+
+        def first_look(table: str, records: list[RunRecord] = records) -> list[dict[str, np.ndarray]]:
+            return looks_of(_first(records, f"{table}.parquet", lambda record: record.read_look(table)))[:1]
+
+        for _, values in scalars_of(first_look):
+            history |= dict.fromkeys(values)
+        for look in first_look("gradient_flow"):
+            media |= {f"gradient_flow/{variable}": None for variable in mean_profiles(look)}
+        found = summary_values(_first(records, "summary.json", RunRecord.read_summary))
+        summary |= dict.fromkeys(key for key, value in found.items() if value is not None)
+    return Logged(tuple(history), tuple(media), tuple(summary))
+
+
+def _metrics(study: Study) -> dict[str, None]:
+    """The columns of metrics that hold something."""
+    names = [name for name in study.metrics.columns if name not in ("run_id", "update")]
+    if not names:
+        return {}
+    counted = ", ".join('count("{}")'.format(name.replace('"', '""')) for name in names)
+    (counts,) = study.sql(f"select {counted} from metrics").fetchall()
+    return {name: None for name, count in zip(names, counts, strict=True) if count}
+
+
+def _kinds(study: Study) -> list[list[str]]:
+    """Ids of runs whose tasks and cells have the same options in words; finished ones first."""
+    kinds = zip(study.runs.columns, map(str, study.runs.types), strict=True)
+    words = [name for name, kind in kinds if kind == "VARCHAR" and name.startswith(("task", "cell"))]
+    query = "select list(run_id order by state <> 'finished', run_id) from runs group by {} order by all"
+    return [run_ids for (run_ids,) in study.sql(query.format(", ".join(words))).fetchall()]
+
+
+def _first(records: list[RunRecord], file: str, read: Any) -> dict[str, Any]:
+    """The content of a file in the first run that has it whole; {} where none has."""
+    for record in records:
+        if (record.path / file).exists():
+            try:
+                return read(record) or {}
+            except RecordError:  # the reader of the study names it
+                continue
+    return {}

@@ -1,0 +1,49 @@
+"""With which versions the runs of a study were trained."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from lrd.records import schema
+from lrd.records.files import from_json
+from lrd.records.reader import Study
+
+VERSIONS = ("lrd", "commit", "dirty", "python", "torch")
+
+Origin = tuple[tuple[str, Any], ...]
+
+_known: WeakKeyDictionary[Study, dict[str, tuple[Origin, ...]]] = WeakKeyDictionary()
+
+
+def origins(study: Study, run_ids: Iterable[str]) -> list[dict[str, Any]]:
+    """``VERSIONS`` with which some runs were trained, each once, with how many ``runs`` it has; None is unknown.
+
+    A run that went on under other versions counts for each. Each environment.json is read once for a study, and only
+    when a run is asked for.
+    """
+    known = _known.setdefault(study, {})
+    texts: dict[bytes, tuple[Origin, ...]] = {}  # one process writes the same for all its runs
+    counts: dict[Origin, int] = {}
+    for run_id in run_ids:
+        if run_id not in known:
+            try:
+                text = (study.folder(run_id) / schema.ENVIRONMENT).read_bytes()
+            except OSError:
+                text = b""
+            known[run_id] = texts[text] = texts.get(text) or _read(text)
+        for origin in known[run_id]:
+            counts[origin] = counts.get(origin, 0) + 1
+    return [dict(origin) | {"runs": counts[origin]} for origin in sorted(counts, key=str)]
+
+
+def _read(text: bytes) -> tuple[Origin, ...]:
+    """The versions in an environment.json, those of earlier attempts included; unknown where it is damaged."""
+    try:
+        found = from_json(text.decode())
+        attempts = [found, *found.get("earlier", [])]
+        versions = [tuple((name, attempt.get(name)) for name in VERSIONS) for attempt in attempts]
+        return tuple(dict.fromkeys(versions))
+    except (ValueError, RecursionError, AttributeError, TypeError):
+        return (tuple((name, None) for name in VERSIONS),)

@@ -1,0 +1,65 @@
+"""Where the runs were made: versions and machines, all that occur, from the environment.json of every run."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+from lrd.records import RecordError, Study, read_json
+from lrd.records.schema import ENVIRONMENT
+from lrd.report.table import Table, table, whole
+
+_VERSIONS = ("lrd", "commit", "python", "torch", "cuda", "numpy")
+_MACHINES = ("host", "device_name", "device", "threads", "platform")
+MOST = 40  # rows of a table: a cluster has many hosts
+
+
+def environments(study: Study) -> dict[str, dict[str, Any]]:
+    """What each run says of where it was made; {} for one that says nothing that can be read."""
+    found = {}
+    for (run_id,) in study.sql("select run_id from runs order by run_id").fetchall():
+        try:
+            value = read_json(study.path / run_id / ENVIRONMENT)
+        except (FileNotFoundError, RecordError):
+            value = {}
+        found[run_id] = value if isinstance(value, dict) else {}
+    return found
+
+
+def machines(found: Mapping[str, Mapping[str, Any]]) -> tuple[Table, Table]:
+    """Two tables with a row for each combination that occurs: of versions, and of machines.
+
+    A run that was continued elsewhere counts in every row that it was trained in.
+    """
+    versions, places = Counter[tuple[str, ...]](), Counter[tuple[str, ...]]()
+    for latest in found.values():
+        earlier = latest.get("earlier")
+        attempts = [latest, *(earlier if isinstance(earlier, list) else [])]
+        attempts = [each for each in attempts if isinstance(each, dict) and each]
+        versions.update({tuple(_said(each, name) for name in _VERSIONS) for each in attempts})
+        places.update({tuple(_said(each, name) for name in _MACHINES) for each in attempts})
+    silent = sum(not latest for latest in found.values())
+    unknown = [("not known", *[""] * 4, whole(silent))] if silent else []
+    return (
+        table("Versions", (*_VERSIONS, "runs"), _lines(versions), {len(_VERSIONS)}, MOST),
+        table(
+            "Machines",
+            ("host", "processor", "device", "threads", "system", "runs"),
+            _lines(places) + unknown,
+            {3, len(_MACHINES)},
+            MOST,
+        ),
+    )
+
+
+def _said(environment: Mapping[str, Any], name: str) -> str:
+    value = environment.get(name)
+    if name == "commit":
+        changed = " with changes" if environment.get("dirty") else ""
+        return f"{str(value)[:12]}{changed}" if value else "–"
+    return "–" if value is None else str(value)
+
+
+def _lines(tally: Mapping[tuple[str, ...], int]) -> list[tuple[str, ...]]:
+    return [(*row, whole(count)) for row, count in sorted(tally.items(), key=lambda item: (-item[1], item[0]))]

@@ -1,0 +1,70 @@
+"""The report as HTML: gathers its parts and hands them to the template beside this file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from lrd import __version__
+from lrd.findings import FAILS, HOLDS, UNDECIDED, Finding
+from lrd.records import Study
+from lrd.report.configuration import configuration
+from lrd.report.costs import costs
+from lrd.report.figures import Drawn, figures, undrawn
+from lrd.report.machines import environments, machines
+from lrd.report.question import question
+from lrd.report.results import headline, results
+from lrd.report.shortfall import shortfall
+from lrd.report.table import plural
+
+
+def page(
+    study: Study,
+    drawn: Drawn,
+    findings: Sequence[Finding] = (),
+    unreadable: str = "",
+    condition: str | None = None,
+) -> str:
+    """The page of a study: HTML with everything in it, of which nothing runs and nothing is fetched.
+
+    ``drawn``: its figures; ``findings``: of its claims; ``unreadable``: why there are none, where its claims cannot be
+    read; ``condition``: for which of its runs it was opened, in SQL. What is wrong with the records stands on the page.
+    """
+    name = study.path.resolve().name
+    made = environments(study)
+    reasons, unasked = undrawn(drawn)
+    templates = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return templates.get_template("page.html.jinja").render(
+        name=name,
+        question=question(name),
+        condition=condition,
+        headline=headline(study),
+        findings=findings,
+        tally=_tally(findings),
+        unreadable=unreadable,
+        results=results(study),
+        figures=figures(drawn),
+        undrawn=reasons,
+        unasked=unasked,
+        configuration=configuration(study),
+        machines=machines(made),
+        costs=costs(study, made),
+        shortfall=shortfall(study),  # last: only now is it known what could not be read
+        version=__version__,
+    )
+
+
+def _tally(findings: Sequence[Finding]) -> str:
+    """``3 claims: 2 hold, 1 undecided.``"""
+    counts = [sum(finding.verdict == verdict for finding in findings) for verdict in (HOLDS, FAILS, UNDECIDED)]
+    words = ("holds" if counts[0] == 1 else "hold", "fails" if counts[1] == 1 else "fail", "undecided")
+    said = ", ".join(f"{count} {word}" for count, word in zip(counts, words, strict=True) if count)
+    return f"{plural(len(findings), 'claim')}: {said}."

@@ -1,0 +1,62 @@
+"""What is wrong with a claim is said before training, by the runs that are to be trained alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from helpers import run_spec
+from made_runs import claim
+
+from lrd.cells import LSTM, RNN
+from lrd.findings import ClaimError, claims_from
+from lrd.findings.planned import check_statements
+from lrd.tasks import TASKS
+
+RUNS = [run_spec(TASKS["adding"](gap=gap), cell(hidden_size=3)) for gap in (5, 9) for cell in (RNN, LSTM)]
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        {"of": "cell = 'gru'"},  # a part of a study may be trained alone
+        {"of": "cell_modules = 2"},
+        {"of": "cell_label = 'rnn g=3'"},  # which no run here has
+        {"number": "test_loss < eval_loss"},
+        {"measure": "median", "number": "slope_h_start", "of": "true", "than": "false"},
+        {"measure": "mean", "table": "lyapunov", "number": "max(exponent)", "rows": "mode = 'free'"},
+        {"measure": "mean", "table": "metrics", "at": "all", "number": "min(eval_recall_accuracy)"},
+        {"measure": "mean", "table": "gradient_flow", "number": "avg(log10_mean)", "rows": "t < 5"},
+    ],
+)
+def test_what_records_will_answer_is_let_through(statement: dict[str, Any]) -> None:
+    check_statements([claim(**statement)], RUNS)
+
+
+@pytest.mark.parametrize(
+    ("statement", "words"),
+    [
+        ({"of": "sell = 'rnn'"}, "there is no column 'sell'; did you mean 'cell'?"),
+        ({"of": "cell = 'rnn"}, "Parser Error"),
+        ({"of": "true", "than": "gapp = 5"}, "there is no column 'gapp'; did you mean 'gap'?"),
+        ({"number": "loss_of_test"}, "there is no column 'loss_of_test'"),
+        ({"table": "lyapunof", "number": "max(exponent)"}, "table: must be one of closing"),
+        ({"table": "lyapunov", "number": "max(exponnent)"}, "did you mean 'exponent'?"),
+        ({"table": "gates", "number": "max(mean)", "rows": "gaet = 'forget'"}, "did you mean 'gate'?"),
+        ({"number": "(select max(score) from retentoin) > 1"}, "retentoin"),
+    ],
+)
+def test_what_they_will_not_answer_is_one_line(statement: dict[str, Any], words: str) -> None:
+    with pytest.raises(ClaimError) as caught:
+        check_statements([claim(**statement)], RUNS)
+    assert str(caught.value).startswith("claims.it: ")
+    assert words in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_each_wrong_claim_has_a_line() -> None:
+    of = {"says": "It is so.", "measure": "share", "above": 0}
+    claims = claims_from({"a": {**of, "of": "x = 1"}, "b": {**of, "of": "true"}, "c": {**of, "of": "y = 1"}})
+    with pytest.raises(ClaimError) as caught:
+        check_statements(claims, RUNS)
+    assert [line.split(":")[0] for line in str(caught.value).splitlines()] == ["claims.a", "claims.c"]

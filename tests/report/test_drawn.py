@@ -1,0 +1,43 @@
+"""Which file belongs to which figure, and what became of those that were not drawn."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PIL import Image
+
+from lrd.report.figures import MOST_PAGES, Drawn, figures, undrawn
+
+
+def test_a_figure_has_its_pages_and_numbers(drawn: Drawn) -> None:
+    wall, flow = figures(drawn)
+    assert (wall.name, [picture.name for picture in wall.pictures]) == ("gap_wall", ["gap_wall", "gap_wall_2"])
+    assert (flow.name, flow.numbers, flow.more) == ("gradient_flow", ("gradient_flow.csv",), 0)
+    assert wall.pictures[1].alt.endswith("Page 2 (of 2). Its numbers are in figures/gap_wall_2.csv.")
+
+
+def test_a_script_that_nobody_ordered_comes_last(tmp_path: Path) -> None:
+    for name in ("aardvark", "gap_wall"):
+        Image.new("RGB", (7, 7)).save(tmp_path / f"{name}.png")
+    drawn = Drawn(sorted(tmp_path.iterdir()), [], ["aardvark", "gap_wall"])
+    assert [figure.name for figure in figures(drawn)] == ["gap_wall", "aardvark"]
+
+
+def test_the_longest_name_that_fits_is_the_script(tmp_path: Path) -> None:
+    Image.new("RGB", (7, 7)).save(tmp_path / "regimes_late_2.png")
+    (figure,) = figures(Drawn([tmp_path / "regimes_late_2.png"], [], ["regimes", "regimes_late"]))
+    assert figure.name == "regimes_late"
+
+
+def test_of_many_pages_the_first_are_shown(tmp_path: Path) -> None:
+    paths = [tmp_path / f"regimes_{page}.png" for page in range(MOST_PAGES + 3)]
+    for path in paths:
+        Image.new("RGB", (7, 7)).save(path)
+    (figure,) = figures(Drawn(paths, [], ["regimes"]))
+    assert (len(figure.pictures), figure.more) == (MOST_PAGES, 3)
+
+
+def test_what_was_not_drawn_says_why() -> None:
+    drawn = Drawn([], ["walls: one gap: no wall", "survival: nothing"], ["regimes", "survival", "walls"])
+    assert undrawn(drawn) == ({"walls": "one gap: no wall", "survival": "nothing"}, ["regimes"])
+    assert list(undrawn(drawn)[0]) == ["walls", "survival"]
