@@ -7,7 +7,7 @@ JOBS ?= auto
 RUNS ?= runs
 ARGS ?=
 
-.PHONY: help demo paper test lint types bench bench-sweep bench-plan bench-pack clean
+.PHONY: help demo paper test lint types bench bench-sweep bench-plan bench-analysis bench-pack clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -50,6 +50,9 @@ bench-sweep: .venv ## wall time of a sweep beside Hydra's basic and joblib launc
 
 bench-plan: .venv ## seconds that a sweep of 10,000 runs takes to compose, check and plan
 	$(BIN)/python benchmarks/plan.py
+
+bench-analysis: .venv ## time and memory of figures and report from 100, 1,000 and 10,000 records, about ten minutes
+	$(BIN)/python benchmarks/analysis.py
 
 bench-pack: .venv ## a pack beside torch's modules and JAX on all cores, about two minutes
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[bench]'

@@ -28,13 +28,13 @@ import common
 import numpy as np
 import style
 from facets import Facet, facets
-from flow import PROFILE, TOTAL, panels_by_answer
+from flow import at_moments, every_look, flow_of_every_look, panels_by_answer
 from gradient_panel import Key, Profile, draw_panel, legend
-from moments import LAST_ANSWER, along_t
+from moments import along_t
 
 from lrd.stats import Band, factor_per_step, horizon, median
 
-MOMENTS = {"init": "first", "end": "last"}
+MOMENTS = {"init": 0, "end": 1}  # of the first and the last look
 
 
 @style.paper
@@ -42,42 +42,40 @@ def draw(study: Any, out: Path, when: str = "both") -> list[Path]:
     """Draw the gradient flow of a study at ``init``, ``end`` or ``both``; gives the files written."""
     runs = common.runs_of(study)
     moments = list(MOMENTS) if when == "both" else [when]
-    rows = _probes(study, "gradient_flow", PROFILE, f"{TOTAL} and", moments, LAST_ANSWER)
-    if not len(rows["run_id"]):
+    flow = flow_of_every_look(study)
+    edges = _first_and_last(flow.looks)
+    looks = _at(flow.looks, edges, moments)
+    if not len(looks["run_id"]):
         raise common.NothingToDrawError("no finished run has a gradient flow (was it trained with probe=none?)")
-    runs = panels_by_answer(rows, runs)
-    rows = common.join_runs(rows, runs)
-    common.drawn_from(runs, rows)
-    fits = common.join_runs(_probes(study, "gradient_fit", "variable, slope", "", moments), runs)
+    runs = panels_by_answer(looks, runs)
+    looks = common.join_runs(looks, runs)
+    common.drawn_from(runs, looks)
+    fits = common.join_runs(_at(every_look(study, "gradient_fit", "variable, slope"), edges, moments), runs)
     keys = ("panel", "gap", "label", "variable", "moment")
-    profiles = {key: along_t(group, "log10_gmean") for key, group in common.groups(rows, *keys)}
+    profiles = {key: along_t(group, "log10_gmean") for key, group in flow.groups(looks, *keys)}
     slopes = {key: float(median(common.plain(group["slope"]))) for key, group in common.groups(fits, *keys)}
-    ends = {key: int(np.max(group["t"] + group["lag"])) for key, group in common.groups(rows, "panel", "gap")}
+    ends = flow.ends(looks)
     paths: list[Path] = []
     for suffix, lines in facets(key[:3] for key in profiles):
         paths += _page(suffix, lines, profiles, slopes, ends, runs, out)
     return paths
 
 
-def _probes(
-    study: Any, table: str, columns: str, where: str, moments: Iterable[str], further: str = ""
-) -> common.Table:
-    """Rows of the first and of the last probe of every finished run; ``moment`` says which. A sole probe is both."""
-    union = " union all ".join(
-        f"select looked.run_id, {columns}, '{moment}' as moment from {table} as looked join finished using (run_id)"
-        f" where {where} update = finished.{MOMENTS[moment]} {further}"
-        for moment in moments
-    )
-    found: common.Table = study.columns(
-        f"""
-        with finished as (
-            select run_id, min(gradient_flow.update) as first, max(gradient_flow.update) as last
-            from gradient_flow join runs using (run_id) where state = 'finished' group by run_id
-        )
-        select * from ({union}) order by all
-        """
-    )
-    return found
+def _first_and_last(looks: common.Table) -> dict[str, tuple[int, int]]:
+    """The updates of the first and of the last look at every finished run."""
+    finished = ~np.isnan(looks["ended"])
+    names, run = np.unique(looks["run_id"][finished].astype(str), return_inverse=True)
+    update = looks["update"][finished]
+    first, last = np.full(len(names), np.iinfo(np.int64).max), np.zeros(len(names), dtype=np.int64)
+    np.minimum.at(first, run, update)
+    np.maximum.at(last, run, update)
+    return dict(zip(names.tolist(), zip(first.tolist(), last.tolist(), strict=True), strict=True))
+
+
+def _at(rows: common.Table, edges: dict[str, tuple[int, int]], moments: Iterable[str]) -> common.Table:
+    """Rows of the first and of the last look at every finished run; ``moment`` says which. A sole look is both."""
+    found = np.array([edges.get(run_id, (-1, -1)) for run_id in rows["run_id"]]).reshape(-1, 2)
+    return at_moments(rows, {moment: rows["update"] == found[:, MOMENTS[moment]] for moment in moments})
 
 
 def _page(

@@ -44,15 +44,15 @@ Picture = tuple[Moments, np.ndarray, np.ndarray, np.ndarray]  # steps, median, r
 def draw(study: Any, out: Path) -> list[Path]:
     """Draw the gradient flow of a study through training; gives the files written."""
     runs = common.runs_of(study)
-    rows = flow_of_every_look(study)
-    need_looks_between(rows)
-    runs = panels_by_answer(rows, runs)
-    rows = common.join_runs(rows, runs)
-    common.drawn_from(runs, rows)
+    flow = flow_of_every_look(study)
+    need_looks_between(flow.looks)
+    runs = panels_by_answer(flow.looks, runs)
+    looks = common.join_runs(flow.looks, runs)
+    common.drawn_from(runs, looks)
     keys = ("panel", "gap", "label", "variable")
-    pictures = {key: _picture(group) for key, group in common.groups(rows, *keys)}
-    ends = {key: int(np.max(group["t"] + group["lag"])) for key, group in common.groups(rows, "panel", "gap")}
-    shown = _shown(study, runs, {place for place in ends if "all" not in set(rows["answer"])})
+    pictures = {key: _picture(group) for key, group in flow.groups(looks, *keys)}
+    ends = flow.ends(looks)
+    shown = _shown(study, runs, {place for place in ends if "all" not in set(looks["answer"])})
     solved = solved_at(study, runs)
     paths: list[Path] = []
     for sheet in sheets(pictures):

@@ -31,12 +31,12 @@ from typing import Any
 import common
 import numpy as np
 import style
-from flow import PROFILE, TOTAL, panels_by_answer
+from flow import at_moments, flow_of_every_look, panels_by_answer
 from gradient_panel import DECADES, LEAST, powers_of_ten, symbol
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
-from moments import LAST_ANSWER, THIN, not_looked_at, note, pivot, rows_at
+from moments import THIN, not_looked_at, note, pivot, rows_at
 from theory import Key, Lines, slope_lines, theory
 from tracks import Place, Sheet, Track, sheets
 
@@ -59,19 +59,22 @@ THEORY: dict[str, tuple[str, dict[str, Any]]] = {
 def draw(study: Any, out: Path) -> list[Path]:
     """Draw the lag profiles of a study; gives the files written."""
     runs = common.runs_of(study)
-    rows = rows_at(study, "gradient_flow", PROFILE, TOTAL, LAST_ANSWER)
-    if not len(rows["run_id"]):
+    flow = flow_of_every_look(study)
+    update, ended = flow.looks["update"], flow.looks["ended"]
+    moments = {"init": (update == 0) & ~np.isnan(ended), "end": (update > 0) & (update == ended)}
+    looks = at_moments(flow.looks, moments)
+    if not len(looks["run_id"]):
         raise not_looked_at(study, "gradient_flow")
-    runs = panels_by_answer(rows, runs)
-    rows = common.join_runs(rows, runs)
-    common.drawn_from(runs, rows)
+    runs = panels_by_answer(looks, runs)
+    looks = common.join_runs(looks, runs)
+    common.drawn_from(runs, looks)
     keys = ("panel", "gap", "label", "variable")
     # The tables of theory are of the last answer; that of one answer alone starts at one step.
-    known = theory(study, runs) if set(rows["answer"]) == {"last"} else {}
+    known = theory(study, runs) if set(looks["answer"]) == {"last"} else {}
     fits = common.join_runs(rows_at(study, "gradient_fit", "variable, slope"), runs)
     fitted = {key: _slopes(group) for key, group in common.groups(fits, *keys, "moment")}
     lines: dict[Key, Lines] = {}
-    for (*place, moment), group in common.groups(rows, *keys, "moment"):
+    for (*place, moment), group in flow.groups(looks, *keys, "moment"):
         lags, norms = _left(group)
         lines.setdefault(tuple(place), {})[moment] = lags, band(np.stack(list(norms.values())))
         slopes = {run: slope for run, slope in fitted.get((*place, moment), {}).items() if run in norms}
@@ -81,7 +84,7 @@ def draw(study: Any, out: Path) -> list[Path]:
         lines[key] |= known.get(key, {})
     paths: list[Path] = []
     for sheet in sheets(lines):
-        paths += _sheet(sheet, lines, runs, rows["run_id"], out)
+        paths += _sheet(sheet, lines, runs, looks["run_id"], out)
     return paths
 
 

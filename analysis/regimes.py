@@ -49,7 +49,7 @@ Line = tuple[Place, str, Curves]  # where, the cell if it is alone, what is draw
 def draw(study: Any, out: Path) -> list[Path]:
     """Draw regimes and horizons of a study through training; gives the files written."""
     runs = common.runs_of(study)
-    runs = panels_by_answer(flow_of_every_look(study), runs)
+    runs = panels_by_answer(flow_of_every_look(study).looks, runs)
     fits = every_look(study, "gradient_fit", ", ".join(("variable", *COLUMNS)))
     need_looks_between(fits)
     rows = common.join_runs(fits, runs)

@@ -10,7 +10,7 @@ import csv
 import math
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
-from functools import wraps
+from functools import partial, wraps
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,8 @@ import drawing
 import manifest
 import matplotlib.pyplot as plt
 import numpy as np
+import pictures
+import saving
 from looks import FREE, KNOWN, SEQUENCE, Look, looks
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
@@ -40,12 +42,13 @@ POINTS_A_LETTER = 1.75  # a letter of DejaVu Sans is 4/7 as wide as its font is 
 def paper(draw: Callable[..., list[Path]]) -> Callable[..., list[Path]]:
     """Give every figure that ``draw(study, out, ...)`` makes the style and width of ``asked``, a further argument.
 
-    The caller's settings of matplotlib are left alone.
+    Its pages are saved at the same time; their files are there when it returns. The caller's settings of matplotlib are
+    left alone.
     """
 
     @wraps(draw)
     def drawn(study: Any, *args: Any, asked: drawing.Asked | None = None, **kwargs: Any) -> list[Path]:
-        with drawing.drawing(asked, study) as watched, plt.rc_context(_settings()):
+        with drawing.drawing(asked, study) as watched, plt.rc_context(_settings()), saving.together():
             return draw(watched, *args, **kwargs)
 
     return drawn
@@ -136,10 +139,8 @@ def save(figure: Figure, out: Path, name: str, table: Sequence[Mapping[str, obje
     out.mkdir(parents=True, exist_ok=True)
     paths = [out / f"{name}.{suffix}" for suffix in ("pdf", "png", "csv")]
     _wrap(figure)
-    figure.align_ylabels()
     _thicken(figure, drawing.current().asked.style.strokes)
-    figure.savefig(paths[0], metadata={"CreationDate": None})
-    figure.savefig(paths[1])
+    saving.save(partial(pictures.write, figure, *paths[:2]))
     width = float(figure.get_figwidth())
     plt.close(figure)
     write_table(paths[2], table)

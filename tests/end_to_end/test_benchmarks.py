@@ -19,6 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
         ("probes", ["rnn", "lstm"]),
         ("pack", ["rnn", "lstm"]),
         ("plan", ["compose", "check", "plan", "estimate", "total"]),
+        ("analysis", ["open", "gap_wall", "gradient_flow", "regimes", "figures", "report"]),
         pytest.param(
             "sweep",
             ["lrd", "basic", "joblib"],

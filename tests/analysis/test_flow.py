@@ -1,0 +1,56 @@
+"""Gradient flow as it is read for figures: every look of one answer, its steps in order."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import flow
+import numpy as np
+
+from lrd.records import RunRecord, open_study
+from lrd.records.schema import GRADIENT_FLOW_COLUMNS, REAL
+
+RUN = {"spec": {"task": {"name": "copy", "gap": 2}, "cell": {"name": "lstm"}, "seed": 0}, "task": {}, "parameters": 1}
+
+
+def write(root: Path, run_id: str, rows: list[tuple[int, str, str, str, int, float]], ended: int | None) -> None:
+    record = RunRecord(root, "made", run_id)
+    record.create(RUN)
+    update, variable, part, answer, t, norm = map(list, zip(*rows, strict=True))
+    columns = {name: [0.0] * len(rows) for name, kind in GRADIENT_FLOW_COLUMNS.items() if kind == REAL}
+    columns |= {"update": update, "variable": variable, "part": part, "answer": answer, "t": t}
+    record.gradient_flow(columns | {"lag": [5 - one for one in t], "log10_gmean": norm})
+    if ended is None:
+        record.status("failed", update=9, max_updates=9)
+    else:
+        record.finish({"outcome": "solved", "update": ended})
+
+
+def test_steps_are_in_order_and_those_of_the_last_answer(tmp_path: Path) -> None:
+    backwards = [(0, "h", "total", "last", t, -float(t)) for t in (2, 0, 1)]
+    write(tmp_path, "a", [*backwards, (0, "h", "direct", "last", 2, 7.0), (4, "c", "total", "last", 0, -9.0)], 4)
+    several = [(0, "h", "total", answer, t, norm) for answer, norm in (("0", -1.0), ("10", -2.0)) for t in (0, 1)]
+    write(tmp_path, "b", [*several, (0, "h", "total", "9", 0, -3.0)], None)
+    study = open_study(tmp_path / "made")
+    found = flow.flow_of_every_look(study)
+    assert flow.flow_of_every_look(study) is found
+    looks = {name: found.looks[name].tolist() for name in ("run_id", "update", "variable", "answer", "look")}
+    assert looks["run_id"] == ["a", "a", "b"]
+    assert looks["update"] == [0, 4, 0]
+    assert looks["variable"] == ["h", "c", "h"]
+    assert looks["answer"] == ["last", "last", "last"]  # the last one looked at, whatever it is called
+    np.testing.assert_array_equal(found.looks["ended"], [4, 4, np.nan])
+    rows = found.rows({name: column[[2, 0]] for name, column in found.looks.items()})
+    assert rows["run_id"].tolist() == ["b"] * 2 + ["a"] * 3
+    assert rows["t"].tolist() == [0, 1, 0, 1, 2]
+    assert rows["lag"].tolist() == [5, 4, 5, 4, 3]
+    assert rows["log10_gmean"].tolist() == [-2, -2, 0, -1, -2]
+
+
+def test_no_look_at_all(tmp_path: Path) -> None:
+    record = RunRecord(tmp_path, "made", "a")
+    record.create(RUN)
+    found = flow.flow_of_every_look(open_study(tmp_path / "made"))
+    assert len(found.looks["run_id"]) == len(found.rows(found.looks)["t"]) == 0
+    chosen = flow.at_moments(found.looks, {"init": found.looks["update"] == 0})
+    assert len(chosen["moment"]) == 0

@@ -1,0 +1,79 @@
+"""Pages saved beside each other: all there at the end, and what went wrong in one is said."""
+
+from __future__ import annotations
+
+import os
+import signal
+from functools import partial
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import pytest
+import saving
+import style
+
+
+def refuse(path: Path) -> None:
+    raise PermissionError(f"cannot write {path}")
+
+
+@style.paper
+def two_pages(out: Path) -> list[Path]:
+    paths = []
+    for page in range(2):
+        figure, [[left, _]] = style.grid(1, 2, 1.0)
+        left.plot([0, page + 1])
+        left.set_ylabel("loss")
+        paths += style.save(figure, out, f"page_{page}", [{"panel": page, "loss": 0.5}])
+    return paths
+
+
+@pytest.mark.parametrize("cores", [1, 2])
+def test_all_is_done_at_the_end(cores: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(saving, "_cores", lambda: cores)
+    paths = [tmp_path / str(number) for number in range(5)]
+    with saving.together():
+        for path in paths:
+            saving.save(partial(path.write_text, str(os.getpid())))  # of the process that is forked from, in any case
+    assert {path.read_text() for path in paths} == {str(os.getpid())}
+    saving.save(partial(paths[0].write_text, "outside"))
+    assert paths[0].read_text() == "outside"
+
+
+def test_files_are_the_same_from_one_core_and_from_two(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for cores in (1, 2):
+        monkeypatch.setattr(saving, "_cores", lambda cores=cores: cores)
+        assert all(path.exists() for path in two_pages(tmp_path / str(cores)))
+        assert not plt.get_fignums()
+    files = sorted(path.name for path in (tmp_path / "1").iterdir())
+    assert len(files) == 6
+    for name in files:
+        assert (tmp_path / "1" / name).read_bytes() == (tmp_path / "2" / name).read_bytes(), name
+
+
+@pytest.mark.parametrize("cores", [1, 2])
+def test_what_one_raised_is_raised(cores: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(saving, "_cores", lambda: cores)
+
+    @style.paper
+    def one_of_two() -> None:
+        saving.save(partial((tmp_path / "first").write_text, "whole"))
+        saving.save(partial(refuse, tmp_path))
+
+    with pytest.raises(PermissionError, match="cannot write"):
+        one_of_two()
+    assert (tmp_path / "first").read_text() == "whole"
+    assert saving._running is None
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="pages are saved in place where nothing is forked")
+def test_one_that_is_killed_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(saving, "_cores", lambda: 2)
+    here = os.getpid()
+
+    def die() -> None:
+        assert os.getpid() != here
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    with pytest.raises(ChildProcessError, match="was killed"), saving.together():
+        saving.save(die)
