@@ -7,7 +7,7 @@ JOBS ?= auto
 RUNS ?= runs
 ARGS ?=
 
-.PHONY: help demo paper test lint types bench bench-sweep bench-plan bench-analysis bench-pack clean
+.PHONY: help demo paper test lint types bench bench-sweep bench-plan bench-analysis bench-pack bench-gpu clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -57,6 +57,9 @@ bench-analysis: .venv ## time and memory of figures and report from 100, 1,000 a
 bench-pack: .venv ## a pack beside torch's modules and JAX on all cores, about two minutes
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[bench]'
 	$(BIN)/python benchmarks/pack.py
+
+bench-gpu: .venv ## packs on a GPU beside the same runs on cuDNN one after another, less than eight minutes
+	$(BIN)/python benchmarks/gpu.py --json bench-gpu.json
 
 clean: ## remove the environment and caches; records stay
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache dist build

@@ -18,6 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
         ("update", ["rnn", "lstm"]),
         ("probes", ["rnn", "lstm"]),
         ("pack", ["rnn", "lstm"]),
+        ("gpu --device cpu", ["device", "run-updates", "|"]),
         ("plan", ["compose", "check", "plan", "estimate", "total"]),
         ("analysis", ["open", "gap_wall", "gradient_flow", "regimes", "figures", "report"]),
         pytest.param(
@@ -31,7 +32,8 @@ ROOT = Path(__file__).resolve().parents[2]
     ],
 )
 def test_a_benchmark_prints_its_table(script: str, rows: list[str]) -> None:
-    command = [sys.executable, str(ROOT / "benchmarks" / f"{script}.py"), "--quick"]
+    name, *options = script.split()
+    command = [sys.executable, str(ROOT / "benchmarks" / f"{name}.py"), *options, "--quick"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=True)
     first_words = [line.split()[0] for line in done.stdout.splitlines() if line.strip()]
     assert [row for row in rows if row in first_words] == rows

@@ -30,7 +30,7 @@ def test_a_study_trains_and_draws_its_figures(name: str, miniature: Callable[[st
 
     drawn = run([LRD, "figures", str(study), "--out", str(tmp_path / "figures")], tmp_path)
     paths = [Path(line) for line in drawn.stdout.splitlines()]
-    assert {path.suffix for path in paths} == {".pdf", ".png", ".csv"}
+    assert {path.suffix for path in paths} == {".pdf", ".png", ".csv", ".json"}
     assert {"gap_wall.pdf", "gradient_flow.pdf", "learning_curves.pdf"} <= {path.name for path in paths}
     assert all(path.stat().st_size > 1000 or len(path.read_text().splitlines()) > 1 for path in paths)
     assert drawn.stderr == ""

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from looks import (
+from looked import (
     CELLS,
     SEEDS,
     assert_looking_changes_nothing,

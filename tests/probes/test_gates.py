@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from helpers import EPS64
-from looks import (
+from looked import (
     CELLS,
     SEEDS,
     TASKS,

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from helpers import random_parameters
-from looks import SEEDS, First, linear, retention, rows, subject_of
+from looked import SEEDS, First, linear, retention, rows, subject_of
 
 from lrd.cells import LSTM, RNN, Parameters
 from lrd.probes.retention import Retention

@@ -7,7 +7,7 @@ import pytest
 import torch
 from cases import autograd_jacobian, generator
 from helpers import one
-from looks import assert_equal_tables
+from looked import assert_equal_tables
 from reference import plain_flow
 from torch.func import vmap
 

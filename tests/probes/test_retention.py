@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from looks import (
+from looked import (
     CELLS,
     SEEDS,
     TASKS,

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from helpers import EPS64
-from looks import First, linear, subject_of
+from looked import First, linear, subject_of
 
 from lrd.cells import LSTM, RNN
 from lrd.probes import PROBES, Gates, Jacobian, Lyapunov, Retention

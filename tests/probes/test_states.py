@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from helpers import ACTIVATIONS
-from looks import CELLS, SEEDS, TASKS, linear, parameters_of, plain_states, subject_of
+from looked import CELLS, SEEDS, TASKS, linear, parameters_of, plain_states, subject_of
 
 from lrd.cells import RNN, Cell
 from lrd.probes.states import along, at_lags, latest_answer, one_by_one, walk

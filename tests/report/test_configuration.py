@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from written import study_of
+from reported import study_of
 
 from lrd.records import RunRecord, open_study
 from lrd.report.configuration import configuration

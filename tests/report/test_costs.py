@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from written import study_of
+from reported import study_of
 
 from lrd.report.costs import costs
 

@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 from synthetic import MadeStudy
-from written import study_of
+from reported import study_of
 
 from lrd.records import open_study
 from lrd.report.results import headline, results

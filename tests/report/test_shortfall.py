@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from written import study_of
+from reported import study_of
 
 from lrd.report.shortfall import shortfall
 
