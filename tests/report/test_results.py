@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
-from synthetic import MadeStudy
 from reported import study_of
+from synthetic import MadeStudy
 
 from lrd.records import open_study
 from lrd.report.results import headline, results
