@@ -12,7 +12,7 @@ from settings import AskedError, style_of, width_in_words, width_of
 
 from lrd.records import open_study, together
 
-__all__ = ["Asked", "AskedError", "add_options", "read"]
+__all__ = ["Asked", "AskedError", "add_options", "of_study", "read"]
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -42,3 +42,12 @@ def read(given: argparse.Namespace, program: Sequence[str], **options: Any) -> t
     values |= {"width": None if width is None else width_in_words(width)} | options
     command += [word for name, value in values.items() if value is not None for word in (f"--{name}", str(value))]
     return study, Asked(style, width, tuple(command))
+
+
+def of_study(path: Path, condition: str | None, program: Sequence[str]) -> tuple[Any, Asked]:
+    """One study, or those of its runs that meet a condition, and its figures as a paper has them; as for ``read``."""
+    plain = argparse.ArgumentParser()
+    add_options(plain)
+    given = plain.parse_args([])
+    given.study, given.filter = path, condition
+    return read(given, program)

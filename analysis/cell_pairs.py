@@ -5,13 +5,13 @@
 How to read it. One row two cells, "first − second"; in all three columns what lies to the right speaks for the first,
 what lies to the left for the second, and the mark has the look of the one that is ahead (grey: neither).
 
-Left: the share of seeds solved, the first's minus the second's, with Newcombe's 95 % interval for paired shares.
-Middle: updates to solve; a run that did not solve the task is slower than any that did. Right: the loss at the last
-evaluation; a run that diverged has more than any other. Both are effect sizes, the matched-pairs rank-biserial
+Share solved: of the seeds solved, the first's minus the second's, with Newcombe's 95 % interval for paired shares.
+Time to solve: updates; a run that did not solve the task is slower than any that did. Final loss: at the last
+evaluation; a run that diverged has more than any other. The last two are effect sizes, the matched-pairs rank-biserial
 correlation: 1 means that the first is ahead in every seed in which they differ, −1 the second, 0 that ranks are even;
 how much they differ it does not say.
 
-p are two-sided and exact: McNemar's on the left, Wilcoxon's signed-rank test elsewhere; corrected by Holm's method for
+p are two-sided and exact: McNemar's for shares, Wilcoxon's signed-rank test elsewhere; corrected by Holm's method for
 all pairs of the study, column by column. What few seeds cannot show: with n of them no p is below 2 / 2^n, which is
 0.25 for three and 0.0625 for five, and the correction multiplies that by the number of pairs. A large p then does not
 say that two cells are alike. The line under the figure says from how many seeds on a difference could be seen at all.
@@ -40,8 +40,8 @@ from matplotlib.ticker import FixedLocator
 
 from lrd.stats import holm, paired, paired_shares, worst_of
 
-COLUMNS = {"share": "share of seeds solved", "sooner": "updates to solve, effect", "lower": "final loss, effect"}
-LINES = 36  # rows of a page, headings included
+COLUMNS = {"share": "share solved", "sooner": "time to solve", "lower": "final loss"}
+LINES = 36  # rows of a page, headings included; fewer where columns stand below one another
 HEIGHT = 0.155  # of a row, inches
 LEVEL = 0.05
 EVEN = "x"  # mark where neither is ahead
@@ -108,12 +108,17 @@ def _files(table: list[dict[str, Any]]) -> list[tuple[str, list[dict[str, Any]]]
     taken = 0
     for row in table:
         heading = not files[-1] or _place(files[-1][-1]) != _place(row)
-        if files[-1] and taken + 1 + 2 * heading > LINES:  # no heading without a row
+        if files[-1] and taken + 1 + 2 * heading > LINES // _stacked():  # no heading without a row
             files.append([])
             taken, heading = 0, True
         files[-1].append(row)
         taken += 1 + heading
     return [(f"_{place + 1}" if place else "", rows) for place, rows in enumerate(files)]
+
+
+def _stacked() -> int:
+    """How many columns stand below one another: none, or all where the figure is too narrow."""
+    return 1 if style.across(len(COLUMNS)) == len(COLUMNS) else len(COLUMNS)
 
 
 def _place(row: dict[str, Any]) -> tuple[str, int]:
@@ -129,8 +134,10 @@ def _page(
         if before is None or _place(before) != _place(row):
             lines.append((f"{row['panel']}, $T$ = {row['gap']}", None))
         lines.append((f"{row['first']} − {row['second']}", row))
-    figure, grid = style.grid(1, len(COLUMNS), 0.75 + HEIGHT * len(lines), sharey=True)
-    for axes, (name, title) in zip(grid[0], COLUMNS.items(), strict=True):
+    rows_of_panels = _stacked()
+    height_of_panel = 0.75 + HEIGHT * len(lines)
+    figure, grid = style.grid(rows_of_panels, len(COLUMNS) // rows_of_panels, height_of_panel, sharey=True)
+    for axes, (name, title) in zip((axes for row in grid for axes in row), COLUMNS.items(), strict=True):
         for height, (_, one) in enumerate(lines):
             if one is None and height:
                 axes.axhline(height - 0.5, color="0.75", linewidth=0.6, zorder=1)
@@ -143,15 +150,13 @@ def _page(
         axes.grid(visible=False, axis="y")
         axes.tick_params(axis="y", length=0)
         style.head(axes, title, "p (Holm)")
-    first = grid[0][0]
-    first.set_yticks(range(len(lines)), [text for text, _ in lines])
-    for label, (_, one) in zip(first.get_yticklabels(), lines, strict=True):
-        label.set(weight="normal" if one else "bold")
+    for first, *_ in grid:
+        first.set_yticks(range(len(lines)), [text for text, _ in lines])
+        for label, (_, one) in zip(first.get_yticklabels(), lines, strict=True):
+            label.set(weight="normal" if one else "bold")
     first.set_ylim(len(lines) - 0.4, -0.6)
     labels = in_order([row["first"] for row in rows] + [row["second"] for row in rows])
-    marks = [
-        Line2D([], [], color=looks[label].colour, marker=looks[label].marker, linestyle="none") for label in labels
-    ]
+    marks = [Line2D([], [], **looks[label].points, linestyle="none") for label in labels]
     even = Line2D([], [], color=style.GREY, marker=EVEN, linestyle="none")
     style.legend(figure, [*marks, even], [*(f"{label} ahead" for label in labels), "neither"])
     style.foot(figure, [_note(rows, table, runs)])
@@ -174,7 +179,7 @@ def _draw(axes: Axes, height: int, name: str, row: dict[str, Any], looks: dict[s
         axes.plot([ahead], [height], color=colour, marker=marker, linestyle="none", clip_on=False, zorder=3)
     place = axes.get_yaxis_transform()
     bold = "bold" if p < LEVEL else "normal"
-    axes.text(1.02, height, text, transform=place, fontsize=style.SMALL, color="0.25", va="center", weight=bold)
+    axes.text(1.02, height, text, transform=place, fontsize=style.small(), color="0.25", va="center", weight=bold)
 
 
 def _note(rows: list[dict[str, Any]], table: list[dict[str, Any]], runs: common.Table) -> str:
@@ -191,8 +196,8 @@ def _note(rows: list[dict[str, Any]], table: list[dict[str, Any]], runs: common.
     lone = sum(row["without_partner"] for row in rows)
     lost = common.shortfall({name: column[_on(rows, runs)] for name, column in runs.items()})
     return (
-        f"{common.span(pairs)} seeds a pair. Bars: 95 % intervals (Newcombe). p: McNemar (left) and Wilcoxon, after "
-        f"Holm for {tests} pairs.{few}"
+        f"{common.span(pairs)} seeds a pair. Bars: 95 % intervals (Newcombe). p: McNemar (share solved) and Wilcoxon, "
+        f"after Holm for {tests} pairs.{few}"
         + (f" Among the runs: {lost}; they count as not solved." if lost else "")
         + (f" Runs without a partner, pair by pair: {lone}." if lone else "")
         + common.pooling(runs)

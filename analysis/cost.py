@@ -43,6 +43,7 @@ def draw(study: Any, out: Path) -> list[Path]:
     """Draw the time per update of the finished runs of a study; gives the files written."""
     runs = common.runs_of(study)
     rows = common.join_runs(_times(study), runs)
+    common.drawn_from(runs, rows)
     if not len(rows["run_id"]):
         raise common.NothingToDrawError("no run has come to its end and says how long it took")
     lines = sorted(
@@ -79,7 +80,7 @@ def _page(
     looks: dict[str, style.Look],
     out: Path,
 ) -> list[Path]:
-    columns = min(len(tasks), common.COLUMNS)
+    columns = style.across(min(len(tasks), common.COLUMNS))
     figure, grid = style.grid(-(-len(tasks) // columns), columns, 2.0, sharey=True)
     panels = [axes for line in grid for axes in line]
     for axes in panels[len(tasks) :]:
@@ -134,7 +135,7 @@ def _over(points: list[tuple[tuple[Any, ...], common.Table]]) -> Band:
 def _draw(axes: Axes, gaps: common.Array, curve: Band, look: style.Look, lines: list[Line], line: Line) -> Any:
     """A line with its band; gives its handle."""
     place = [one for one in lines if one[0] == line[0]].index(line)
-    options: dict[str, Any] = {"color": look.colour, "marker": look.marker, "linestyle": DASHES[place % len(DASHES)]}
+    options: dict[str, Any] = look.points | {"linestyle": DASHES[place % len(DASHES)]}
     if place:
         options["markerfacecolor"] = "white"
     (handle,) = axes.plot(gaps, curve.median, zorder=3, **options)
@@ -142,7 +143,7 @@ def _draw(axes: Axes, gaps: common.Array, curve: Band, look: style.Look, lines: 
         axes.fill_between(gaps, curve.low, curve.high, color=look.colour, alpha=0.18, linewidth=0)
     else:
         ends = np.nan_to_num([curve.median - curve.low, curve.high - curve.median])
-        axes.errorbar(gaps, curve.median, ends, color=look.colour, elinewidth=0.8, capsize=1.5)
+        axes.errorbar(gaps, curve.median, ends, **look.line, elinewidth=0.8, capsize=1.5)
     return handle
 
 

@@ -61,6 +61,7 @@ def draw(study: Any, out: Path) -> list[Path]:
         raise common.NotLookedAtError("no task of the study has more than one gap")
     fits = rows_at(study, f"(select * from gradient_fit {KEEPING})", "variable, slope")
     rows = common.join_runs(fits, runs)
+    common.drawn_from(runs, rows)
     rows["log10_factor"] = -common.plain(rows["slope"])
     there = np.isfinite(rows["log10_factor"])
     chosen = np.isin(rows["panel"], several)
@@ -69,7 +70,7 @@ def draw(study: Any, out: Path) -> list[Path]:
     rows = {name: column[chosen] for name, column in rows.items()}
     runs = {name: column[np.isin(runs["panel"], several)] for name, column in runs.items()}
     paths: list[Path] = []
-    for suffix, tasks in common.in_files(several, common.COLUMNS):
+    for suffix, tasks in common.in_files(several, style.across(common.COLUMNS)):
         looks = style.looks(runs["label"])
         paths += _page(suffix, tasks, _of(rows, tasks), _of(runs, tasks), looks, out)
     return paths
@@ -97,7 +98,7 @@ def _page(
         axes.set_xlabel("gap $T$ (steps)")
         _gaps(axes, sorted({row["gap"] for row in table if row["panel"] == task}))
     _factors(grid[0][0], table)
-    handles = [Line2D([], [], color=looks[label].colour, marker=looks[label].marker) for label in labels]
+    handles = [Line2D([], [], **looks[label].points, linestyle=looks[label].dashes) for label in labels]
     stripe = Patch(facecolor="0.9", edgecolor="none")
     style.legend(figure, [*handles, stripe], [*labels, "preserved over the gap"])
     style.foot(figure, [_note(rows, runs, table)])
@@ -151,7 +152,7 @@ def _draw(axes: Axes, points: list[dict[str, Any]], looks: dict[str, style.Look]
         place = place * np.exp((index - (len(labels) - 1) / 2) * step)
         bars = np.nan_to_num([factor - low, high - factor])
         axes.errorbar(
-            place, factor, bars, color=look.colour, marker=look.marker, linestyle="none", elinewidth=0.8, capsize=1.5,
+            place, factor, bars, **look.points, linestyle="none", elinewidth=0.8, capsize=1.5,
             zorder=3,
         )  # fmt: skip
         _draw_line(axes, mine[0], look, np.geomspace(mine[0]["gap"], mine[-1]["gap"], 20), len(labels) <= facets.MOST)
@@ -160,7 +161,14 @@ def _draw(axes: Axes, points: list[dict[str, Any]], looks: dict[str, style.Look]
 def _draw_line(axes: Axes, of_label: dict[str, Any], look: style.Look, gaps: common.Array, fan: bool) -> None:
     """Theil-Sen's line over the gaps of a label; ``fan``: with the interval of its slope."""
     slope, middle = of_label["trend"], of_label["middle_gap"]
-    axes.plot(gaps, 10 ** (of_label["trend_at_1"] + slope * np.log10(gaps)), color=look.colour, linewidth=1.0, zorder=2)
+    axes.plot(
+        gaps,
+        10 ** (of_label["trend_at_1"] + slope * np.log10(gaps)),
+        **look.line,
+        linestyle=look.dashes,
+        linewidth=1.0,
+        zorder=2,
+    )
     if not fan or np.isnan(of_label["trend_low"]):
         return
     at_middle = of_label["trend_at_1"] + slope * np.log10(middle)

@@ -20,17 +20,18 @@ def run(arguments: list[str]) -> int:
 
     from lrd.findings import ClaimError
     from lrd.paths import analysis_module
-    from lrd.records import RecordError, open_study
+    from lrd.records import RecordError
     from lrd.records.files import write_bytes
     from lrd.report import Drawn, PdfError, page, write_pdf
 
     try:
-        study = open_study(given.study, given.filter)
+        asked = analysis_module("asked")
+        study, how = asked.of_study(given.study, given.filter, ("lrd", "report"))
         findings, unreadable = _findings(given.claims, study)
         out = given.out or given.study / "report"
         out.mkdir(parents=True, exist_ok=True)  # before the figures, which take the time
         scripts = analysis_module("common")
-        paths, missing = scripts.draw_all(study, out / "figures")
+        paths, missing = scripts.draw_all(study, out / "figures", how)
         html = page(study, Drawn(paths, missing, scripts.figure_scripts()), findings, unreadable, given.filter)
         write_bytes(out / "report.html", html.encode())
         print(out / "report.html")

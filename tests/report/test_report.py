@@ -30,7 +30,7 @@ def folder(made: MadeStudy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     """A study of one's own, of which nothing is drawn but a stand-in: the README's tests draw all there is."""
     shutil.copytree(made.folder, tmp_path / "made")
 
-    def draw_all(study: Study, out: Path) -> tuple[list[Path], list[str]]:
+    def draw_all(study: Study, out: Path, asked: object) -> tuple[list[Path], list[str]]:
         out.mkdir(exist_ok=True)
         Image.new("RGB", (7, 7)).save(out / "gap_wall.png")
         return [out / "gap_wall.png"], []
