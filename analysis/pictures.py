@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_pdf import FigureCanvasPdf
 from matplotlib.figure import Figure
@@ -15,8 +16,10 @@ def write(figure: Figure, pdf: Path, png: Path) -> None:
     # The other columns have nothing to align, and would be slow to find that out.
     figure.align_ylabels([axes for axes in figure.axes if _column(axes) in labelled])
     _lay_out(figure)
-    figure.savefig(pdf, metadata={"CreationDate": None})
-    figure.savefig(png)
+    with matplotlib.rc_context({"figure.constrained_layout.use": False}):  # no new one in the place of the old
+        figure.set_layout_engine(None)
+        figure.savefig(pdf, metadata={"CreationDate": None})
+        figure.savefig(png)
 
 
 def _lay_out(figure: Figure) -> None:
@@ -28,7 +31,6 @@ def _lay_out(figure: Figure) -> None:
         engine.execute(figure)
         figure.dpi = dots
         figure.set_canvas(screen)
-        figure.set_layout_engine("none")
 
 
 def _column(axes: Axes) -> int | None:

@@ -103,6 +103,7 @@ def _write(folder: Path, runs: int, seed: int, index: int) -> None:
         else MAX_UPDATES
     )
     chance = TASKS[one.task][1](one.gap)
+    seconds = 1e-4 * end * one.length * float(np.exp(0.1 * rng.normal()))
     record = RunRecord(folder.parent, folder.name, one.run_id)
     record.create(_run(one, chance))
     record.metrics(_metrics(rng, end, chance, solved, diverged))
@@ -111,7 +112,7 @@ def _write(folder: Path, runs: int, seed: int, index: int) -> None:
     record.gradient_fit(fits)
     if state != "finished":
         message = "the loss of the first batch is no number" if state == "failed" else ""
-        record.status(state, update=end, max_updates=MAX_UPDATES, message=message, seconds=0.01 * end)
+        record.status(state, update=end, max_updates=MAX_UPDATES, message=message, seconds=seconds)
         return
     slopes = {
         f"slope_{variable}_{moment}": float(
@@ -123,7 +124,7 @@ def _write(folder: Path, runs: int, seed: int, index: int) -> None:
     outcome = "diverged" if diverged else "solved" if solved else "unsolved"
     at = {"solved_at": end if solved else None, "diverged_at": end if diverged else None}
     loss = nan if diverged else chance * (0.01 if solved else 0.9)
-    record.finish({"outcome": outcome, "update": end, **at, "seconds": 0.01 * end, **slopes, "eval_loss": loss})
+    record.finish({"outcome": outcome, "update": end, **at, "seconds": seconds, **slopes, "eval_loss": loss})
 
 
 def _run(one: Cast, chance: float) -> dict[str, Any]:

@@ -18,7 +18,7 @@ def refuse(path: Path) -> None:
 
 
 @style.paper
-def two_pages(out: Path) -> list[Path]:
+def two_pages(study: object, out: Path) -> list[Path]:
     paths = []
     for page in range(2):
         figure, [[left, _]] = style.grid(1, 2, 1.0)
@@ -43,7 +43,7 @@ def test_all_is_done_at_the_end(cores: int, tmp_path: Path, monkeypatch: pytest.
 def test_files_are_the_same_from_one_core_and_from_two(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for cores in (1, 2):
         monkeypatch.setattr(saving, "_cores", lambda cores=cores: cores)
-        assert all(path.exists() for path in two_pages(tmp_path / str(cores)))
+        assert all(path.exists() for path in two_pages(None, tmp_path / str(cores)))
         assert not plt.get_fignums()
     files = sorted(path.name for path in (tmp_path / "1").iterdir())
     assert len(files) == 6
@@ -56,12 +56,13 @@ def test_what_one_raised_is_raised(cores: int, tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr(saving, "_cores", lambda: cores)
 
     @style.paper
-    def one_of_two() -> None:
+    def one_of_two(study: object, out: Path) -> list[Path]:
         saving.save(partial((tmp_path / "first").write_text, "whole"))
-        saving.save(partial(refuse, tmp_path))
+        saving.save(partial(refuse, out))
+        return []
 
     with pytest.raises(PermissionError, match="cannot write"):
-        one_of_two()
+        one_of_two(None, tmp_path)
     assert (tmp_path / "first").read_text() == "whole"
     assert saving._running is None
 
