@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -25,6 +25,11 @@ _LOOKS = f"""
     join (select run_id, update, count(distinct answer) as answers from profiles group by all) using (run_id, update)
     join (select run_id, case when state = 'finished' then update end as ended from runs) using (run_id)
     order by looked.run_id, looked.update, variable
+"""
+_FITS = """
+    select looked.*, ended from gradient_fit as looked
+    join (select run_id, case when state = 'finished' then update end as ended from runs) using (run_id)
+    order by run_id, looked.update, variable
 """
 _PROFILE = ("t", "lag", "log10_gmean")
 
@@ -62,17 +67,30 @@ class Flow:
         return {key: int(last[group["look"]].max()) for key, group in common.groups(looks, "panel", "gap")}
 
 
-_kept: WeakKeyDictionary[Any, Flow] = WeakKeyDictionary()
+_kept: WeakKeyDictionary[Any, dict[str, Any]] = WeakKeyDictionary()
 
 
 def flow_of_every_look(study: Any) -> Flow:
     """The profiles of all looks at all runs, in the order of run, update, variable and t."""
+    flow: Flow = _once(study, _LOOKS, _flow)
+    return flow
+
+
+def fits_of_every_look(study: Any) -> common.Table:
+    """The rows of gradient_fit, with ``ended``: the update at which a finished run ended, NaN for the others."""
+    fits: common.Table = _once(study, _FITS, lambda found: found | {"ended": common.plain(found["ended"])})
+    return fits
+
+
+def _once(study: Any, query: str, make: Callable[[common.Table], Any]) -> Any:
+    """What is made of the columns of a query, the first time that a study is asked it."""
     records = getattr(study, "study", study)  # under a figure's own list of what it asks (``drawing.Watched``)
-    if records not in _kept:
-        _kept[records] = _flow(study.columns(_LOOKS))
+    kept = _kept.setdefault(records, {})
+    if query not in kept:
+        kept[query] = make(study.columns(query))
     elif study is not records:
-        study.queries.append(_LOOKS)  # this figure shows it, too
-    return _kept[records]
+        study.queries.append(query)  # this figure shows it, too
+    return kept[query]
 
 
 def _flow(found: common.Table) -> Flow:
@@ -93,14 +111,10 @@ def at_moments(looks: common.Table, moments: Mapping[str, common.Array]) -> comm
     return {name: column[places] for name, column in looks.items()} | {"moment": names}
 
 
-def every_look(study: Any, table: str, columns: str) -> common.Table:
-    """Rows of all looks at all runs, with ``ended``: the update at which a finished run ended, NaN for the others."""
-    ends = "(select run_id, case when state = 'finished' then update end as ended from runs)"
-    found: common.Table = study.columns(
-        f"select looked.run_id, looked.update, {columns}, ended from {table} as looked join {ends} using (run_id)"
-        " order by all"
-    )
-    return found | {"ended": common.plain(found["ended"])}
+def at_start_and_end(looks: common.Table) -> common.Table:
+    """The looks at the start and at the end of finished runs, as ``moments.rows_at`` gives rows."""
+    update, ended = looks["update"], looks["ended"]
+    return at_moments(looks, {"init": (update == 0) & ~np.isnan(ended), "end": (update > 0) & (update == ended)})
 
 
 def panels_by_answer(rows: common.Table, runs: common.Table) -> common.Table:

@@ -28,7 +28,7 @@ import common
 import numpy as np
 import style
 from facets import Facet, facets
-from flow import at_moments, every_look, flow_of_every_look, panels_by_answer
+from flow import at_moments, fits_of_every_look, flow_of_every_look, panels_by_answer
 from gradient_panel import Key, Profile, draw_panel, legend
 from moments import along_t
 
@@ -50,7 +50,7 @@ def draw(study: Any, out: Path, when: str = "both") -> list[Path]:
     runs = panels_by_answer(looks, runs)
     looks = common.join_runs(looks, runs)
     common.drawn_from(runs, looks)
-    fits = common.join_runs(_at(every_look(study, "gradient_fit", "variable, slope"), edges, moments), runs)
+    fits = common.join_runs(_at(fits_of_every_look(study), edges, moments), runs)
     keys = ("panel", "gap", "label", "variable", "moment")
     profiles = {key: along_t(group, "log10_gmean") for key, group in flow.groups(looks, *keys)}
     slopes = {key: float(median(common.plain(group["slope"]))) for key, group in common.groups(fits, *keys)}

@@ -31,12 +31,12 @@ from typing import Any
 import common
 import numpy as np
 import style
-from flow import at_moments, flow_of_every_look, panels_by_answer
+from flow import at_start_and_end, fits_of_every_look, flow_of_every_look, panels_by_answer
 from gradient_panel import DECADES, LEAST, powers_of_ten, symbol
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
-from moments import THIN, not_looked_at, note, pivot, rows_at
+from moments import THIN, not_looked_at, note, pivot
 from theory import Key, Lines, slope_lines, theory
 from tracks import Place, Sheet, Track, sheets
 
@@ -60,9 +60,7 @@ def draw(study: Any, out: Path) -> list[Path]:
     """Draw the lag profiles of a study; gives the files written."""
     runs = common.runs_of(study)
     flow = flow_of_every_look(study)
-    update, ended = flow.looks["update"], flow.looks["ended"]
-    moments = {"init": (update == 0) & ~np.isnan(ended), "end": (update > 0) & (update == ended)}
-    looks = at_moments(flow.looks, moments)
+    looks = at_start_and_end(flow.looks)
     if not len(looks["run_id"]):
         raise not_looked_at(study, "gradient_flow")
     runs = panels_by_answer(looks, runs)
@@ -71,7 +69,7 @@ def draw(study: Any, out: Path) -> list[Path]:
     keys = ("panel", "gap", "label", "variable")
     # The tables of theory are of the last answer; that of one answer alone starts at one step.
     known = theory(study, runs) if set(looks["answer"]) == {"last"} else {}
-    fits = common.join_runs(rows_at(study, "gradient_fit", "variable, slope"), runs)
+    fits = common.join_runs(at_start_and_end(fits_of_every_look(study)), runs)
     fitted = {key: _slopes(group) for key, group in common.groups(fits, *keys, "moment")}
     lines: dict[Key, Lines] = {}
     for (*place, moment), group in flow.groups(looks, *keys, "moment"):

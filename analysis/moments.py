@@ -40,12 +40,11 @@ def not_looked_at(study: Any, probe: str) -> common.NotLookedAtError:
 def rows_at(study: Any, table: str, columns: str, where: str = "true", further: str = "") -> common.Table:
     """Rows of the looks at the start and at the end of finished runs, with ``moment``: init or end."""
     finished = "(select run_id, update as ended from runs where state = 'finished')"
-    union = " union all ".join(
-        f"select looked.run_id, {columns}, '{moment}' as moment from {table} as looked"
-        f" join {finished} using (run_id) where {when} and ({where}) {further}"
-        for moment, when in MOMENTS.items()
+    moment = " ".join(f"when {when} then '{moment}'" for moment, when in MOMENTS.items())
+    found: common.Table = study.columns(
+        f"select * from (select looked.run_id, {columns}, case {moment} end as moment from {table} as looked"
+        f" join {finished} using (run_id) where ({' or '.join(MOMENTS.values())}) and ({where}) {further}) order by all"
     )
-    found: common.Table = study.columns(f"select * from ({union}) order by all")
     return found
 
 

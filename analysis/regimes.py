@@ -29,13 +29,13 @@ import common
 import numpy as np
 import style
 from facets import labels_at, together
-from flow import every_look, flow_of_every_look, panels_by_answer
+from flow import fits_of_every_look, flow_of_every_look, panels_by_answer
 from gradient_panel import DASHES, OTHERS, symbol
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 from moments import THIN
-from regime_curve import COLUMNS, HORIZONS, Curve
+from regime_curve import HORIZONS, Curve
 from through import need_looks_between, note, solved_at
 from tracks import LINES, Place, Track, in_order
 
@@ -50,7 +50,7 @@ def draw(study: Any, out: Path) -> list[Path]:
     """Draw regimes and horizons of a study through training; gives the files written."""
     runs = common.runs_of(study)
     runs = panels_by_answer(flow_of_every_look(study).looks, runs)
-    fits = every_look(study, "gradient_fit", ", ".join(("variable", *COLUMNS)))
+    fits = fits_of_every_look(study)
     need_looks_between(fits)
     rows = common.join_runs(fits, runs)
     common.drawn_from(runs, rows)

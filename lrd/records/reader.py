@@ -175,6 +175,7 @@ class Study:
         self._paths: dict[str, list[Path]] = {}
         self._connection = connection or duckdb.connect(":memory:", config=CONFIG)
         self._connection.execute("set parquet_metadata_cache=true")
+        self._connection.execute("set enable_progress_bar=false")  # it would stand among the paths of figures
         columns, types = columns_of(rows)
         select = register_columns(self._connection, "rows", columns, types)
         self._connection.execute(f"create table runs as {select}")

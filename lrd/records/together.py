@@ -45,6 +45,7 @@ class Together(Study):
         conditions = {study.condition for study in studies}
         self.condition = conditions.pop() if len(conditions) == 1 else None
         self._connection = duckdb.connect(":memory:", config=CONFIG)
+        self._connection.execute("set enable_progress_bar=false")
         self._studies: dict[str, Study] = {}
         for at, (name, study) in enumerate(zip(self.names, studies, strict=True)):
             # Each study has a schema of its own, where its tables have their usual names.

@@ -41,10 +41,11 @@ def test_all_is_done_at_the_end(cores: int, tmp_path: Path, monkeypatch: pytest.
 
 
 def test_files_are_the_same_from_one_core_and_from_two(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    open_before = plt.get_fignums()
     for cores in (1, 2):
         monkeypatch.setattr(saving, "_cores", lambda cores=cores: cores)
         assert all(path.exists() for path in two_pages(None, tmp_path / str(cores)))
-        assert not plt.get_fignums()
+        assert plt.get_fignums() == open_before
     files = sorted(path.name for path in (tmp_path / "1").iterdir())
     assert len(files) == 6
     for name in files:
