@@ -58,7 +58,7 @@ bench-pack: .venv ## a pack beside torch's modules and JAX on all cores, about t
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[bench]'
 	$(BIN)/python benchmarks/pack.py
 
-bench-gpu: .venv ## packs on a GPU beside the same runs on cuDNN one after another, less than eight minutes
+bench-gpu: .venv ## packs on a GPU beside the same runs on cuDNN one after another
 	$(BIN)/python benchmarks/gpu.py --json bench-gpu.json
 
 clean: ## remove the environment and caches; records stay
