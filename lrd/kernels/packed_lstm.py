@@ -20,6 +20,8 @@ from typing import Any
 import torch
 
 from lrd.cells import LSTM, Cell, Parameters, State
+from lrd.kernels.norms import GradientNorms
+from lrd.kernels.powers import way_back
 from lrd.kernels.run_major import groups, input_products, parameter_gradients
 from lrd.shapes import Float, Tensor
 
@@ -35,8 +37,9 @@ class _Loop(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, u: Tensor, w: Tensor, b: Tensor, x: Tensor, h0: Tensor, c0: Tensor, keep: Tensor | None, first: int
-    ) -> tuple[Tensor, Tensor, Tensor]:
+        ctx: Any, u: Tensor, w: Tensor, b: Tensor, x: Tensor, h0: Tensor, c0: Tensor, keep: Tensor | None, first: int,
+        norms: GradientNorms | None,
+    ) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
         gates = input_products(x, u, b)
         hidden = w.shape[2]
         states, cells = (gates.new_empty(*gates.shape[:3], hidden) for _ in range(2))
@@ -52,35 +55,64 @@ class _Loop(torch.autograd.Function):
                 c = torch.mul(f, c, out=c_t).add_(i * g)
                 h = torch.tanh(c, out=h_t).mul_(o)
         ctx.save_for_backward(w, x, h0, c0, keep, gates, states, cells)
-        ctx.first = first
+        ctx.first, ctx.norms = first, norms
         return states[:, first:], states[:, -1].clone(), cells[:, -1].clone()
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor, grad_h: Tensor, grad_c: Tensor) -> tuple[Tensor | None, ...]:
         w, x, h0, c0, keep, gates, states, cells = ctx.saved_tensors
-        time, hidden, first = states.shape[1], states.shape[3], ctx.first
         delta, into_h0, into_c0 = torch.empty_like(gates), torch.empty_like(h0), torch.empty_like(c0)
+        found = []
         for group in groups(gates):
-            through, h_to_c = _slopes(gates[group], cells[group], c0[group])
-            steps = (x.unbind(1) for x in (delta[group], through, h_to_c, gates[group][..., 2 * hidden : 3 * hidden]))
-            by_step = list(zip(*steps, strict=True))
-            direct, w_g = grad[group].unbind(1), w[group]
-            kept = None if keep is None else keep[group, :, None, None].unbind(1)
-            dh, dc = grad_h[group], grad_c[group]
-            for t in range(time - 1, -1, -1):
-                d, through_t, h_to_c_t, f = by_step[t]
-                if t >= first:
-                    dh = dh + direct[t - first]
-                dc = dc + dh * h_to_c_t
-                by_cell = d[..., : 3 * hidden].unflatten(-1, (3, hidden))
-                torch.mul(through_t[..., : 3 * hidden].unflatten(-1, (3, hidden)), dc.unsqueeze(-2), out=by_cell)
-                torch.mul(through_t[..., 3 * hidden :], dh, out=d[..., 3 * hidden :])
-                dc = dc * f
-                dh = torch.bmm(d, w_g)
-                if kept is not None:
-                    dh *= kept[t]
-            into_h0[group], into_c0[group] = dh, dc
-        return *parameter_gradients(delta, x, h0, states), None, into_h0, into_c0, None, None
+            kept = None if keep is None else keep[group]
+            steps = _Back(w[group], gates[group], cells[group], c0[group], kept, delta[group], ctx.first)
+            last, direct = [grad_h[group], grad_c[group]], grad[group]
+            if ctx.norms is None:
+                into, _ = steps(0, states.shape[1], last, direct, keep=False)
+            else:
+                into, of_group, power = way_back(steps, states.shape[1], ctx.first, direct, last, delta[group])
+                found.append((*of_group, power))
+            into_h0[group], into_c0[group] = into
+        if ctx.norms is not None:
+            *sizes, power = map(torch.cat, zip(*found, strict=True))
+            for variable, size in zip("hc", sizes, strict=True):
+                ctx.norms.put(variable, size, power)
+        return *parameter_gradients(delta, x, h0, states), None, into_h0, into_c0, None, None, None
+
+
+class _Back:
+    """The way back of a group of runs (see ``lrd.kernels.powers.Steps``)."""
+
+    def __init__(
+        self, w: Tensor, gates: Tensor, cells: Tensor, c0: Tensor, kept: Tensor | None, deltas: Tensor, first: int
+    ) -> None:
+        self._w, self._hidden, self._first = w, w.shape[2], first
+        through, h_to_c = _slopes(gates, cells, c0)
+        forget = gates[..., 2 * self._hidden : 3 * self._hidden]
+        self._by_step = list(zip(*(x.unbind(1) for x in (deltas, through, h_to_c, forget)), strict=True))
+        self._kept = None if kept is None else kept[:, :, None, None].unbind(1)
+
+    def __call__(
+        self, low: int, high: int, arriving: list[Tensor], direct: Tensor, keep: bool = True
+    ) -> tuple[list[Tensor], list[Tensor]]:
+        """Without ``keep`` no total gradients are given."""
+        (dh, dc), hidden, totals = arriving, self._hidden, []
+        outside, scored = direct.unbind(1), max(self._first, low)
+        for t in range(high - 1, low - 1, -1):
+            d, through, h_to_c, f = self._by_step[t]
+            if t >= scored:
+                dh = dh + outside[t - scored]
+            dc = dc + dh * h_to_c
+            if keep:
+                totals.append((dh, dc))
+            by_cell = d[..., : 3 * hidden].unflatten(-1, (3, hidden))
+            torch.mul(through[..., : 3 * hidden].unflatten(-1, (3, hidden)), dc.unsqueeze(-2), out=by_cell)
+            torch.mul(through[..., 3 * hidden :], dh, out=d[..., 3 * hidden :])
+            dc = dc * f
+            dh = torch.bmm(d, self._w)
+            if self._kept is not None:
+                dh *= self._kept[t]
+        return [dh, dc], [torch.stack(each[::-1], dim=1) for each in zip(*totals, strict=True)]
 
 
 def _slopes(
@@ -103,8 +135,13 @@ def scan(
     state: State | None,
     first: int = 0,
     keep: Float[Tensor, "runs time"] | None = None,
+    *,
+    norms: GradientNorms | None = None,
 ) -> tuple[Float[Tensor, "steps runs batch hidden"], State]:
-    """The kernel protocol (see ``lrd.kernels``) for ``LSTM``; ``keep``: k_t of the equations above, 0 or 1."""
+    """The kernel protocol (see ``lrd.kernels``) for ``LSTM``; ``keep``: k_t of the equations above, 0 or 1.
+
+    ``norms``: is filled when gradients are taken.
+    """
     assert isinstance(cell, LSTM)
     _, runs, batch, _ = inputs.shape
     if state is None:
@@ -112,5 +149,5 @@ def scan(
         state = (zeros, zeros)
     x = inputs.transpose(0, 1).contiguous()
     u, w, b = (_g_first(params[name]) for name in "UWb")
-    kept, *last = _Loop.apply(u, w, b, x, *state, keep, first)  # type: ignore[no-untyped-call]
+    kept, *last = _Loop.apply(u, w, b, x, *state, keep, first, norms)  # type: ignore[no-untyped-call]
     return kept.transpose(0, 1), tuple(last)

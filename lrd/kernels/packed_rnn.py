@@ -16,6 +16,8 @@ from typing import Any
 import torch
 
 from lrd.cells import RNN, Cell, Parameters, State
+from lrd.kernels.norms import GradientNorms
+from lrd.kernels.powers import way_back
 from lrd.kernels.run_major import groups, input_products, parameter_gradients
 from lrd.shapes import Float, Tensor
 
@@ -29,12 +31,12 @@ _IN_PLACE: dict[str, Callable[[Tensor], Any]] = {
 }
 
 _ATEN = torch.ops.aten
-# d <- f'(a) d in place, from h = f(a): one pass over what is in the cache, instead of slopes for the whole sequence.
-_THROUGH: dict[str, Callable[[Tensor, Tensor], Any]] = {
-    "tanh": lambda d, h: _ATEN.tanh_backward.grad_input(d, h, grad_input=d),
-    "relu": lambda d, h: _ATEN.threshold_backward.grad_input(d, h, 0, grad_input=d),
-    "sigmoid": lambda d, h: _ATEN.sigmoid_backward.grad_input(d, h, grad_input=d),
-    "identity": lambda d, h: d,
+# out <- f'(a) d from h = f(a), perhaps in place: one pass over what is in the cache, no slopes for the whole sequence.
+_THROUGH: dict[str, Callable[[Tensor, Tensor, Tensor], Any]] = {
+    "tanh": lambda d, h, out: _ATEN.tanh_backward.grad_input(d, h, grad_input=out),
+    "relu": lambda d, h, out: _ATEN.threshold_backward.grad_input(d, h, 0, grad_input=out),
+    "sigmoid": lambda d, h, out: _ATEN.sigmoid_backward.grad_input(d, h, grad_input=out),
+    "identity": lambda d, h, out: d if d is out else out.copy_(d),
 }
 
 
@@ -43,8 +45,9 @@ class _Loop(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, u: Tensor, w: Tensor, b: Tensor, x: Tensor, h0: Tensor, activation: str, first: int
-    ) -> tuple[Tensor, Tensor]:
+        ctx: Any, u: Tensor, w: Tensor, b: Tensor, x: Tensor, h0: Tensor, activation: str, first: int,
+        norms: GradientNorms | None,
+    ) -> tuple[Tensor, Tensor]:  # fmt: skip
         act = _IN_PLACE[activation]
         states = input_products(x, u, b)
         for group in groups(states):
@@ -54,30 +57,59 @@ class _Loop(torch.autograd.Function):
                 h = torch.baddbmm(h_t, h, w_t, out=h_t)
                 act(h)
         ctx.save_for_backward(w, x, h0, states)
-        ctx.activation, ctx.first = activation, first
+        ctx.activation, ctx.first, ctx.norms = activation, first, norms
         return states[:, first:], states[:, -1].clone()
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor, grad_last: Tensor) -> tuple[Tensor | None, ...]:
         w, x, h0, states = ctx.saved_tensors
-        time = states.shape[1]
-        through, first = _THROUGH[ctx.activation], ctx.first
         delta = torch.empty_like(states)
         into_h0 = torch.empty_like(h0)
+        found = []
         for group in groups(states):
-            hs, direct, deltas, w_g = states[group].unbind(1), grad[group].unbind(1), delta[group].unbind(1), w[group]
-            d = deltas[-1].copy_(grad_last[group])
-            if first < time:
-                d += direct[-1]
-            through(d, hs[-1])
-            for t in range(time - 2, -1, -1):
-                if t >= first:
-                    d = torch.baddbmm(direct[t - first], d, w_g, out=deltas[t])
-                else:
-                    d = torch.bmm(d, w_g, out=deltas[t])
-                through(d, hs[t])
-            torch.bmm(d, w_g, out=into_h0[group])
-        return *parameter_gradients(delta, x, h0, states), None, into_h0, None, None
+            steps = _Back(w[group], states[group], delta[group], ctx.activation, ctx.first)
+            last, direct = grad_last[group], grad[group]
+            if ctx.norms is None:
+                (d,), _ = steps(0, states.shape[1], [last], direct, keep=False)
+            else:
+                (d,), (size,), power = way_back(steps, states.shape[1], ctx.first, direct, [last], delta[group])
+                found.append((size, power))
+            torch.bmm(d, w[group], out=into_h0[group])
+        if ctx.norms is not None:
+            ctx.norms.put("h", *map(torch.cat, zip(*found, strict=True)))
+        return *parameter_gradients(delta, x, h0, states), None, into_h0, None, None, None
+
+
+class _Back:
+    """The way back of a group of runs (see ``lrd.kernels.powers.Steps``); what arrives at step t is delta_{t+1}.
+
+    At the last step it is dL/dh of the last state; before the first step, delta_0.
+    """
+
+    def __init__(self, w: Tensor, states: Tensor, deltas: Tensor, activation: str, first: int) -> None:
+        self._w, self._hs, self._deltas = w, states.unbind(1), deltas.unbind(1)
+        self._through, self._first = _THROUGH[activation], first
+
+    def __call__(
+        self, low: int, high: int, arriving: list[Tensor], direct: Tensor, keep: bool = True
+    ) -> tuple[list[Tensor], list[Tensor]]:
+        """Without ``keep`` the total gradients turn into pre-activation gradients in place."""
+        (d,), w, last = arriving, self._w, len(self._hs) - 1
+        totals = d.new_empty(len(d), high - low, *d.shape[1:]) if keep else None
+        outs = self._deltas[low:high] if totals is None else totals.unbind(1)
+        outside, scored = direct.unbind(1), max(self._first, low)
+        for t in range(high - 1, low - 1, -1):
+            total = outs[t - low]
+            if t == last:
+                total.copy_(d)
+                if t >= scored:
+                    total += outside[-1]
+            elif t >= scored:
+                torch.baddbmm(outside[t - scored], d, w, out=total)
+            else:
+                torch.bmm(d, w, out=total)
+            d = self._through(total, self._hs[t], self._deltas[t])
+        return [d], [] if totals is None else [totals]
 
 
 def scan(
@@ -86,13 +118,15 @@ def scan(
     inputs: Float[Tensor, "time runs batch inputs"],
     state: State | None,
     first: int = 0,
+    *,
+    norms: GradientNorms | None = None,
 ) -> tuple[Float[Tensor, "steps runs batch hidden"], State]:
-    """The kernel protocol (see ``lrd.kernels``) for ``RNN``."""
+    """The kernel protocol (see ``lrd.kernels``) for ``RNN``; ``norms``: is filled when gradients are taken."""
     assert isinstance(cell, RNN)
     _, runs, batch, _ = inputs.shape
     h0 = inputs.new_zeros(runs, batch, cell.hidden_size) if state is None else state[0]
     x = inputs.transpose(0, 1).contiguous()
     kept, last = _Loop.apply(  # type: ignore[no-untyped-call]
-        params["U"], params["W"], params["b"], x, h0, cell.activation, first
+        params["U"], params["W"], params["b"], x, h0, cell.activation, first, norms
     )
     return kept.transpose(0, 1), (last,)

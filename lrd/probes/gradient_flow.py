@@ -10,7 +10,7 @@ two, which is exact, and the exponent counted, so that log10 norms of -5000 or +
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -148,11 +148,24 @@ def _sweep(
 
     ``into_h``: what the readout sends into h_t, at the steps that have an answer.
     """
+    total = total_norms(tape, into_h)
+    zeros, answered = tape.zero_gradients(), sorted(into_h)
+    alone = [tape.pull(t, (into_h[t], *zeros[1:]))[0] for t in answered]
+    direct = [torch.full_like(norms, -torch.inf) for norms in total]
+    for v, norms in enumerate(direct):
+        norms[answered] = log10_norm([gradients[v] for gradients in alone])
+    return total, direct
+
+
+def total_norms(
+    tape: Adjoint, into_h: dict[int, Float[Tensor, "runs batch hidden"]], cuts: Container[int] = ()
+) -> list[Float[Tensor, "time runs batch"]]:
+    """log10 norms of dL/d(state variable) from step 0 to the last one in ``into_h``; others as in ``backwards``."""
     zeros = tape.zero_gradients()
     most = max(1, _STEPS * zeros[0].shape[-1] // sum(zero.shape[-1] for zero in zeros))
     total: list[list[Tensor]] = [[] for _ in zeros]
     held, exponents = [], []
-    for t, _, here, exponent in backwards(tape, into_h):
+    for t, _, here, exponent in backwards(tape, into_h, cuts):
         held.append(here)
         exponents.append(exponent)
         if len(held) == most or t == 0:
@@ -160,21 +173,16 @@ def _sweep(
                 found.append(log10_norm(list(gradients)))
             held = []
     powers = torch.stack(exponents[::-1]).double() * LOG10_2  # int64 * float would be float32
-    answered = sorted(into_h)
-    alone = [tape.pull(t, (into_h[t], *zeros[1:]))[0] for t in answered]
-    direct = [torch.full_like(powers, -torch.inf) for _ in zeros]
-    for v, norms in enumerate(direct):
-        norms[answered] = log10_norm([gradients[v] for gradients in alone])
-    return [torch.cat(found).flip(0) + powers for found in total], direct
+    return [torch.cat(found).flip(0) + powers for found in total]
 
 
 def backwards(
-    tape: Adjoint, into_h: dict[int, Float[Tensor, "runs batch hidden"]]
+    tape: Adjoint, into_h: dict[int, Float[Tensor, "runs batch hidden"]], cuts: Container[int] = ()
 ) -> Iterator[tuple[int, State, State, Int[Tensor, "runs batch"]]]:
     """Step by step from the last answer back to step 0: ``(t, arriving, total, exponent)``.
 
     ``arriving``: the gradients at the variables of step t from later steps and from the readout; ``total``: those that
-    count also what c_t does through h_t; both times ``2**exponent``.
+    count also what c_t does through h_t; both times ``2**exponent``. ``cuts``: the steps that nothing goes back from.
     """
     grads = tape.zero_gradients()
     exponent = torch.zeros(grads[0].shape[:2], dtype=torch.int64, device=grads[0].device)
@@ -185,7 +193,7 @@ def backwards(
             grads, exponent = _add(grads, exponent, into_h[t])
         total, before = tape.pull(t, grads)
         yield t, grads, total, exponent
-        grads = before
+        grads = tape.zero_gradients() if t in cuts else before
 
 
 def _rescale(grads: State, exponent: Int[Tensor, "runs batch"]) -> tuple[State, Int[Tensor, "runs batch"]]:

@@ -64,6 +64,15 @@ gradient_fit.parquet -- a straight line through log10 norm over the quiet steps 
     slope_error, samples    standard error of the slope, over so many samples with a line of their own
     fallen_e, fallen_milli  steps back from the end of the gap after which the norm itself is down to 1/e, to 1/1000 of
                     what it is there; inf where it does not fall so far
+gradient_norms.parquet -- with training.gradient_norms: norms of the training gradient itself, one row a time step
+    update          the last of the updates that the row is of; they begin after those of the row before
+    updates         their number
+    variable, t     as above, but t is the step of the sequence whatever its length
+    log10_mean      log10 of the mean, over all samples of all these updates, of the norm of dL/dh_t or dL/dc_t, where
+                    L is the training loss of one sample (its mean over scored steps), as the parameters stood then
+    log10_gmean, log10_std    mean and standard deviation of the log10 norm over the samples whose norm is not 0
+    log10_min, log10_max      its extremes over the same
+    zero_share      share of samples whose norm is exactly 0
 <probe>.parquet -- the looks of a further probe, one file each; its columns stand in its class in ``lrd/probes/``
 looks.json -- options of probes that looked after training, by ``probe@update`` (``lrd probe``)
 checkpoint.pt -- the last state of training; for going on, never for figures

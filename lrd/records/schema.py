@@ -53,3 +53,10 @@ GRADIENT_FIT_COLUMNS = {
     "fallen_e": REAL,
     "fallen_milli": REAL,
 }
+#: Beside ``update``.
+GRADIENT_NORMS_COLUMNS = {
+    "variable": TEXT,
+    "t": INTEGER,
+    "updates": INTEGER,
+    **dict.fromkeys(("log10_mean", "log10_gmean", "log10_std", "log10_min", "log10_max", "zero_share"), REAL),
+}

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import torch
 
-from lrd.cells import LSTM, RNN, Cell
+from lrd.cells import GRU, LSTM, RNN, Cell
 from lrd.options import OptionError, check_options, option
 from lrd.tasks.streams import MAX_STEP
 
@@ -37,6 +37,11 @@ class Training:
         per_run=True,
         switch=True,
     )
+    gradient_norms: bool = option(
+        False,
+        "record the norm of the training loss's gradient at every step of every update (table gradient_norms)",
+        switch=True,
+    )
     eval_every: int = option(100, "updates between evaluations, and between rows of metrics", ge=1)
     eval_samples: int = option(512, "fresh sequences of the evaluation set, the same at each evaluation", ge=1)
     test_samples: int = option(2048, "fresh sequences of the test set, used once at the end", ge=1)
@@ -58,6 +63,8 @@ class Training:
         for key, kind in (("omega", RNN), ("h_detach", LSTM)):
             if getattr(self, key) and type(cell) is not kind:
                 raise OptionError(key, f"is for cell={kind.name} alone, got cell={cell.name}; set it to 0")
+        if self.gradient_norms and self.precision == "bfloat16" and type(cell.stepped) not in (RNN, LSTM, GRU):
+            raise OptionError("gradient_norms", f"must be off in bfloat16 for cell={cell.name}; use precision=tf32")
         if self.h_detach and self.precision == "bfloat16":
             raise OptionError("precision", "must not be bfloat16 with h_detach, whose kernel has none; use tf32")
 

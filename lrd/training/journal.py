@@ -13,6 +13,7 @@ import torch
 
 from lrd.probes import Columns, Probe
 from lrd.records import RunRecord, Tracker, hardware
+from lrd.records.schema import GRADIENT_NORMS_COLUMNS
 from lrd.records.shown import mean_profiles, moments, scalars_of
 from lrd.spec import RunSpec
 from lrd.tasks import Task
@@ -68,9 +69,16 @@ class Journal:
         if probe.name == "gradient_flow":
             self.tracker.gradient_flow(self.record.run_id, update, mean_profiles(self.looks["gradient_flow"][-1]))
 
+    def add_norms(self, update: int, columns: Columns) -> None:
+        """Gradient norms of the updates up to this one; nothing where there are none."""
+        if columns:
+            size = len(columns["t"])
+            self.looks.setdefault("gradient_norms", []).append({"update": np.full(size, update)} | columns)
+
     def write(self, state: str, update: int, message: str = "") -> None:
         """Tables and status as they stand now."""
         kinds = {name: kind for probe in self.spec.probes for name, kind in probe.tables().items()}
+        kinds["gradient_norms"] = GRADIENT_NORMS_COLUMNS
         for name, looks in self.looks.items():
             columns = {column: np.concatenate([look[column] for look in looks]) for column in looks[0]}
             self.record.look(name, columns, kinds[name])

@@ -16,7 +16,6 @@ from lrd.spec import Place, RunSpec
 from lrd.training.determinism import repeat_bits
 from lrd.training.journal import Journal, numbers
 from lrd.training.pack import Pack
-from lrd.training.tricks import update_kernel
 
 _STATUS_SECONDS = 5.0
 Progress = Callable[[int, int, list[dict[str, Any]]], None]
@@ -46,13 +45,14 @@ def train(
     lap = time.perf_counter()
     repeat_bits(device, place.deterministic)
     pack = Pack(specs, device)
-    kernel, parameters = update_kernel(specs[0], device, len(specs)), pack.theta.shape[1]
+    kernel, parameters = pack.net.kernel, pack.theta.shape[1]
     journals = [
         Journal(spec, RunRecord(place.runs_dir, place.study, spec.run_id), tracker, parameters, str(device), kernel)
         for spec in specs
     ]
     probes = specs[0].probes
     moments = {probe.name: set(log_spaced(pack.training.max_updates, probe.per_decade)) for probe in probes}
+    rows_of_norms = set(log_spaced(pack.training.max_updates))
     finished: list[dict[str, Any]] = []
     if not _resume(pack, journals):
         _look(pack, journals, probes)
@@ -77,6 +77,8 @@ def train(
         pack.step()
 
         _look(pack, journals, [probe for probe in probes if pack.update in moments[probe.name]])
+        if pack.update in rows_of_norms:
+            _tell_norms(pack, journals)
         if _evaluates(pack):
             _evaluate(pack, journals)
             lap = _share_time(journals, lap, pack.update)
@@ -97,6 +99,12 @@ def _look(pack: Pack, journals: Sequence[Journal], probes: Sequence[Probe]) -> N
     for probe in probes:
         for journal, tables in zip(journals, probe.look(subject), strict=True):
             journal.add_look(pack.update, probe, tables)
+
+
+def _tell_norms(pack: Pack, journals: Sequence[Journal]) -> None:
+    """Rows of gradient norms over the updates since the last ones."""
+    for journal, columns in zip(journals, pack.norm_tables(), strict=True):
+        journal.add_norms(pack.update, columns)
 
 
 def _evaluates(pack: Pack) -> bool:
@@ -130,6 +138,7 @@ def _retire(pack: Pack, journals: list[Journal]) -> list[dict[str, Any]]:
     pack.select(staying)
     journals[:] = [journals[run] for run in staying]
     _look(finished, leavers, [p for p in finished.specs[0].probes if leavers[0].looked.get(p.name) != pack.update])
+    _tell_norms(finished, leavers)
     test = numbers(finished.evaluate("test", pack.training.test_samples))
     for run, journal in enumerate(leavers):
         journal.checkpoint(finished.state(run))  # the trained parameters stay; before the summary, which ends a record

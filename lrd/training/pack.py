@@ -12,17 +12,19 @@ from typing import Any
 
 import torch
 
-from lrd.cells import Parameters, prepared, read
-from lrd.kernels import KERNELS, runs_at_once
+from lrd.cells import Parameters
+from lrd.probes import Columns
 from lrd.shapes import Float, Tensor
 from lrd.spec import RunSpec
 from lrd.tasks import Batch
 from lrd.training.batches import Draws, evaluated_at_once
+from lrd.training.net import Gradient, Net
+from lrd.training.norms import NormSums
 from lrd.training.optimizers import clip, pack_optimizer
-from lrd.training.parameters import initial_parameters, split_theta
-from lrd.training.precision import computing, converted, dtype_of, use
+from lrd.training.parameters import initial_parameters
+from lrd.training.precision import converted, dtype_of, use
 from lrd.training.recorded import CudaGraph, Record, Update
-from lrd.training.tricks import Tricks, evaluation_kernel, scan_named, update_kernel
+from lrd.training.tricks import Tricks
 
 # Sums over the updates since the last row of metrics, kept on the device: no update waits for the host.
 _SUMS = ("train_loss", "grad_norm", "grad_norm_clipped")
@@ -35,11 +37,10 @@ class Pack:
         """``record``: how updates are recorded; default: as CUDA graphs on a GPU, not at all on a CPU."""
         self.specs = list(specs)
         self.task, self.cell, self.training = specs[0].task, specs[0].cell, specs[0].training
-        self.scan = scan_named(evaluation_kernel(specs[0], device, len(specs)), self.training.precision)
         self.device, self.dtype = device, dtype_of(self.training.precision)
         use(self.training.precision)
         fresh = [initial_parameters(spec) for spec in specs]
-        self._shapes = {name: tuple(value.shape) for name, value in fresh[0].items()}
+        self.net = Net(specs[0], device, len(specs), {name: tuple(value.shape) for name, value in fresh[0].items()})
         self.theta = torch.stack([torch.cat([v.flatten() for v in p.values()]) for p in fresh]).to(device, self.dtype)
         self.optimizer = pack_optimizer([spec.optimizer for spec in specs], self.theta)
         self.seeds = torch.tensor([spec.seed for spec in specs], device=device)
@@ -50,6 +51,11 @@ class Pack:
         summed = (*_SUMS, *self.tricks.measures)
         self.sums = {name: torch.zeros(len(specs), dtype=torch.float64, device=device) for name in summed}
         self.summed = 0
+        self.norms = (
+            NormSums.nothing(self.cell, len(specs), self.task.sequence_length, device)
+            if self.training.gradient_norms
+            else None
+        )
         self._record = CudaGraph if record is None and device.type == "cuda" else record
         self._draws: Draws | None = None
         self._recorded: Update | None = None
@@ -57,36 +63,7 @@ class Pack:
 
     def parameters(self, theta: Float[Tensor, "runs parameters"] | None = None) -> Parameters:
         """Each parameter by name, [runs, ...]: views of ``theta`` (default: the pack's own)."""
-        return split_theta(self.theta if theta is None else theta, self._shapes)
-
-    def states(
-        self, params: Parameters, inputs: Float[Tensor, "time runs batch inputs"], first: int, **cut: Tensor
-    ) -> list[Float[Tensor, "_ runs batch hidden"]]:
-        """h from step ``first`` on, in the parts between which the gradient is cut; ``params`` are prepared.
-
-        ``cut``: what the kernel of updates takes besides [runs, time] (``Tricks.cut``); default: that of any use.
-        """
-        every, parts, state = self.training.truncate or len(inputs), [], None
-        scan = KERNELS[update_kernel(self.specs[0], self.device, len(self.specs))][0] if cut else self.scan
-        for start in range(0, len(inputs), every):
-            steps = slice(start, start + every)
-            mine = {name: value[:, steps] for name, value in cut.items()}
-            h, state = scan(self.cell.stepped, params, inputs[steps], state, min(max(0, first - start), every), **mine)
-            state = tuple(s.detach() for s in state)
-            parts.append(h)
-        return parts
-
-    def outputs(self, params: Parameters, batch: Batch) -> Float[Tensor, "steps runs batch outputs"]:
-        """Readout at the task's loss steps."""
-        params = prepared(self.cell, params)
-        with computing(self.training.precision):
-            return self._read(params, self.states(params, batch.inputs, self.task.loss_steps.start), batch)
-
-    def _read(self, params: Parameters, parts: list[Tensor], batch: Batch) -> Tensor:
-        """Readout at the task's loss steps, of ``states`` from their first one on or from an earlier step on."""
-        h, inputs = parts[0] if len(parts) == 1 else torch.cat(parts), batch.inputs[self.task.loss_steps.start :]
-        early = len(h) - len(inputs)
-        return read(params, h[early:] if early else h, inputs)
+        return self.net.parameters(self.theta if theta is None else theta)
 
     def step(self) -> None:
         """One update of every run. A run whose loss or parameters stop being finite stays as it was before."""
@@ -113,7 +90,7 @@ class Pack:
 
     def _advance(self, batch: Batch) -> None:
         """An update by one batch, from tensors to the same tensors: it asks the host nothing and tells it nothing."""
-        loss, grad, measured = self.loss_and_gradient(converted(batch, self.dtype))
+        loss, grad, measured, norms = self.gradient(converted(batch, self.dtype))
         with torch.no_grad():
             optimizer = self.optimizer
             self.clock += 1
@@ -122,39 +99,15 @@ class Pack:
             fine = loss.isfinite() & moved.isfinite().all(1)
             self.diverged_at.copy_(torch.where((self.diverged_at < 0) & ~fine, self.clock, self.diverged_at))
             self.theta.copy_(torch.where((self.diverged_at < 0)[:, None], moved, self.theta))
+            if self.norms is not None:
+                self.norms.add(norms, self.diverged_at < 0, self.training.batch_size)
             measured |= {"train_loss": loss, "grad_norm": before, "grad_norm_clipped": after}
             for name, value in measured.items():
                 self.sums[name] += value
 
-    def loss_and_gradient(
-        self, batch: Batch
-    ) -> tuple[Float[Tensor, "runs"], Float[Tensor, "runs parameters"], dict[str, Float[Tensor, "runs"]]]:
-        """Training loss of each run, its gradient with that of what is added to it, and measures of the latter.
-
-        By as many runs at once as the kernel likes.
-        """
-        numbers = self.task.sequence_length * self.training.batch_size * self.cell.hidden_size
-        kernel = update_kernel(self.specs[0], self.device, len(self.specs))
-        size = runs_at_once(kernel, numbers * self.theta.element_size(), self.device) or len(self.specs)
-        found = [self._of_runs(slice(start, start + size), batch) for start in range(0, len(self.specs), size)]
-        losses, grads, measured = zip(*found, strict=True)
-        joined = {name: torch.cat([values[name] for values in measured]) for name in measured[0]}
-        return torch.cat(losses), torch.cat(grads), joined
-
-    def _of_runs(self, runs: slice, batch: Batch) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
-        theta, batch, tricks = self.theta[runs].detach(), batch.of_runs(runs), self.tricks.each(lambda x: x[runs])
-        theta.requires_grad_()
-        own, first = self.parameters(theta), self.task.loss_steps.start
-        params = prepared(self.cell, own)
-        cut = tricks.cut(self.seeds[runs], self.clock.expand(len(theta)), len(batch.inputs))
-        with computing(self.training.precision):
-            states = self.states(params, batch.inputs, first if tricks.omega is None else 0, **cut)
-            outputs = self._read(params, states, batch)
-        loss = self.task.loss(outputs, batch)
-        if tricks.omega is None:
-            return loss.detach(), torch.autograd.grad(loss.sum(), theta)[0], {}
-        grad, *direct = torch.autograd.grad(loss.sum(), (theta, *states))
-        return loss.detach(), grad, tricks.add_omega(self.cell, own, self.parameters(grad), states, direct)
+    def gradient(self, batch: Batch) -> Gradient:
+        """Of one batch, of each run."""
+        return self.net.gradient(self.theta, batch, self.seeds, self.clock, self.tricks)
 
     def _next_batch(self) -> Batch:
         self._draws = self._draws or Draws(self.task, self.seeds, self.training.batch_size)
@@ -170,6 +123,14 @@ class Pack:
         self.summed = 0
         return means
 
+    def norm_tables(self) -> list[Columns]:
+        """A look's columns of ``gradient_norms`` for each run, over the updates since the last call; {} for none."""
+        if self.norms is None:
+            return [{} for _ in self.specs]
+        tables = self.norms.tables(self.training.batch_size)
+        self.norms.clear()
+        return tables
+
     @torch.no_grad()
     def evaluate(self, split: str, samples: int, chunk: int = 256) -> dict[str, Float[Tensor, "runs"]]:
         """The task's metrics on ``samples`` sequences of a split, always the same ones for a run."""
@@ -180,7 +141,7 @@ class Pack:
             for number, start in enumerate(range(0, samples, chunk)):
                 size = min(chunk, samples - start)
                 batch = converted(self.task.batch(seeds, split, number, size), self.dtype)
-                for name, value in self.task.metrics(self.outputs(self.parameters(theta), batch), batch).items():
+                for name, value in self.task.metrics(self.net.outputs(self.parameters(theta), batch), batch).items():
                     totals[name] = totals.get(name, 0) + value.double() * (size / samples)
             groups.append(totals)
         return {name: torch.cat([totals[name] for totals in groups]) for name in groups[0]}
@@ -215,6 +176,7 @@ class Pack:
         self.theta, self.seeds, self.diverged_at = map(change, (self.theta.detach(), self.seeds, self.diverged_at))
         self.sums = {name: change(value) for name, value in self.sums.items()}
         self.tricks = self.tricks.each(change)
+        self.norms = None if self.norms is None else self.norms.each(change)
         self.optimizer.each(change)
 
     def _forget(self) -> None:
@@ -230,6 +192,7 @@ class Pack:
             "diverged_at": int(self.diverged_at[run]),
             "sums": {name: float(value[run]) for name, value in self.sums.items()},
             "summed": self.summed,
+            "norms": {} if self.norms is None else self.norms.of_run(run),
         }
 
     def restore(self, states: Sequence[dict[str, Any]]) -> None:
@@ -244,6 +207,8 @@ class Pack:
         for name in self.optimizer.slots:
             self.optimizer.slots[name] = torch.stack([state["slots"][name] for state in states]).to(self.device)
         self.diverged_at = torch.tensor([state["diverged_at"] for state in states], device=self.device)
+        if self.norms is not None:
+            self.norms = NormSums.of_runs([state["norms"] for state in states], self.device)
         for name in self.sums:
             sums = [state["sums"][name] for state in states]
             self.sums[name] = torch.tensor(sums, dtype=torch.float64, device=self.device)

@@ -23,12 +23,12 @@ _ROUNDING = ("triton_rnn", "triton_lstm", "triton_gru")
 
 def update_kernel(run: RunSpec, device: torch.device | None = None, runs: int = 1) -> str:
     """The kernel, by name, that updates of a pack of such runs use; evaluations use ``evaluation_kernel``'s."""
-    return _kernel(run, device, runs, cut=bool(run.training.h_detach))
+    return _kernel(run, device, runs, cut=bool(run.training.h_detach), norms=run.training.gradient_norms)
 
 
 def evaluation_kernel(run: RunSpec, device: torch.device | None = None, runs: int = 1) -> str:
     """The kernel, by name, that evaluations of a pack of such runs use."""
-    return _kernel(run, device, runs, cut=False)
+    return _kernel(run, device, runs, cut=False, norms=False)
 
 
 def scan_named(kernel: str, precision: str) -> Callable[..., Any]:
@@ -38,11 +38,13 @@ def scan_named(kernel: str, precision: str) -> Callable[..., Any]:
     return functools.partial(scan, precision=precision) if rounds else scan
 
 
-def _kernel(run: RunSpec, device: torch.device | None, runs: int, cut: bool) -> str:
-    if run.training.precision == "bfloat16":  # which only some take: others write products into float32 in place
-        packed = choose_kernel(run.cell, device, max(2, runs), cut=cut)
+def _kernel(run: RunSpec, device: torch.device | None, runs: int, cut: bool, norms: bool) -> str:
+    precision = run.training.precision
+    if precision == "bfloat16":  # which only some take: others write products into float32 in place
+        packed = choose_kernel(run.cell, device, max(2, runs), cut, norms)
         return packed if packed in _ROUNDING else "loop"
-    return choose_kernel(run.cell, device, runs, cut=cut)
+    kernel = choose_kernel(run.cell, device, runs, cut, norms)
+    return "traced" if norms and kernel == "triton_gru" and precision == "float64" else kernel
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,10 @@ class Tricks:
     def each(self, change: Callable[[Tensor], Tensor]) -> Tricks:
         """Those of other runs, from each tensor whose rows are runs."""
         return Tricks(**{name: None if column is None else change(column) for name, column in vars(self).items()})
+
+    def of_runs(self, runs: slice) -> Tricks:
+        """Those of some of the runs."""
+        return self.each(lambda column: column[runs])
 
     @property
     def measures(self) -> tuple[str, ...]:

@@ -199,7 +199,7 @@ def test_gradcheck_of_the_packed_loop(activation: str, time: int, first: int) ->
     h0 = case.state[0].requires_grad_()
 
     def function(u: Tensor, w: Tensor, b: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
-        return packed_rnn._Loop.apply(u, w, b, x, h, activation, first)
+        return packed_rnn._Loop.apply(u, w, b, x, h, activation, first, None)
 
     assert torch.autograd.gradcheck(function, (*leaves, h0))
 

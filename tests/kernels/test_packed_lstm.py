@@ -69,7 +69,7 @@ def test_gradcheck() -> None:
     by_run = x.transpose(0, 1).contiguous()
 
     def function(u: Tensor, w: Tensor, b: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, ...]:
-        return packed_lstm._Loop.apply(u, w, b, by_run, h, c, None, 1)
+        return packed_lstm._Loop.apply(u, w, b, by_run, h, c, None, 1, None)
 
     assert torch.autograd.gradcheck(function, (*leaves, *rest))
 

@@ -198,7 +198,7 @@ def test_splits_are_fixed_and_differ() -> None:
     assert float(pack.evaluate("test", 300)["loss"]) != float(first["loss"])
     # In chunks of any size: the same sequences are drawn by (split, chunk), so only whole chunks can be compared.
     chunks = [pack.task.batch(pack.seeds, "eval", n, size) for n, size in ((0, 256), (1, 44))]
-    losses = [float(pack.task.loss(pack.outputs(pack.parameters(), b), b)) for b in chunks]
+    losses = [float(pack.task.loss(pack.net.outputs(pack.parameters(), b), b)) for b in chunks]
     assert float(first["loss"]) == pytest.approx((256 * losses[0] + 44 * losses[1]) / 300, rel=1e-7)
 
 

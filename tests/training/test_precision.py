@@ -29,7 +29,7 @@ def losses_and_gradients(task: Task, cell: Cell, precision: str) -> tuple[torch.
         targets = batch.targets.double() if batch.targets.is_floating_point() else batch.targets
         weights = None if batch.weights is None else batch.weights.double()
         batch = dataclasses.replace(batch, inputs=batch.inputs.double(), targets=targets, weights=weights)
-    loss, gradient, _ = pack.loss_and_gradient(batch)
+    loss, gradient, *_ = pack.gradient(batch)
     before = pack.theta.clone()
     pack.step()
     pack.evaluate("eval", 4)
@@ -90,7 +90,7 @@ def test_the_state_stays_in_float32_in_bfloat16() -> None:
     pack = Pack([run_spec(Adding(gap=9), LSTM(hidden_size=2), precision="bfloat16")], CPU)
     batch = pack.task.batch(pack.seeds, "train", 0, 3)
     with computing("bfloat16"):
-        (h,) = pack.states(pack.parameters(), batch.inputs, 0)
+        (h,) = pack.net.states(pack.parameters(), batch.inputs, 0)
     assert h.dtype == torch.float32
     assert not torch.equal(h, h.bfloat16().float())
 

@@ -19,12 +19,11 @@ from __future__ import annotations
 
 import importlib.util
 from functools import cache
-from typing import Any
 
 from lrd.cells import Cell, Parameters, State
 from lrd.kernels import packed_lstm, packed_rnn, traced
 from lrd.kernels.fused.launch import usable
-from lrd.kernels.fused.norms import GradientNorms
+from lrd.kernels.norms import GradientNorms
 from lrd.shapes import Float, Tensor
 
 __all__ = ["GradientNorms", "importable", "scan_gru", "scan_lstm", "scan_rnn"]
@@ -49,11 +48,10 @@ def scan_rnn(
     """The kernel protocol (see ``lrd.kernels``) for ``RNN``.
 
     ``norms``: is filled when gradients are taken; ``precision``: of products with W (see ``launch.PRECISIONS``); None:
-    TF32 where torch's own float32 products may be that, else float32. Raises ``ValueError`` for another name, and
-    where gradient norms are asked for that the kernel at hand does not give.
+    TF32 where torch's own float32 products may be that, else float32. Raises ``ValueError`` for another name.
     """
-    if not _usable(inputs, norms):
-        return packed_rnn.scan(cell, params, inputs, state, first)
+    if not _usable(inputs):
+        return packed_rnn.scan(cell, params, inputs, state, first, norms=norms)
     from lrd.kernels.fused import rnn
 
     return rnn.scan(cell, params, inputs, state, first, norms, precision)
@@ -71,8 +69,8 @@ def scan_lstm(
     precision: str | None = None,
 ) -> tuple[Float[Tensor, "steps runs batch hidden"], State]:
     """The kernel protocol for ``LSTM``; ``keep`` as in ``lrd.kernels.packed_lstm``, the others as in ``scan_rnn``."""
-    if not _usable(inputs, norms):
-        return packed_lstm.scan(cell, params, inputs, state, first, keep)
+    if not _usable(inputs):
+        return packed_lstm.scan(cell, params, inputs, state, first, keep, norms=norms)
     from lrd.kernels.fused import lstm
 
     return lstm.scan(cell, params, inputs, state, first, keep, norms, precision)
@@ -88,16 +86,18 @@ def scan_gru(
     norms: GradientNorms | None = None,
     precision: str | None = None,
 ) -> tuple[Float[Tensor, "steps runs batch hidden"], State]:
-    """The kernel protocol for ``GRU``; options as in ``scan_rnn``."""
-    if not _usable(inputs, norms):
+    """The kernel protocol for ``GRU``; options as in ``scan_rnn``.
+
+    Raises ``ValueError`` for norms where the general kernel has to run, which gives none.
+    """
+    if not _usable(inputs):
+        if norms is not None:
+            raise ValueError("gradient norms of a GRU as a by-product need triton and float32 on a CUDA device")
         return traced.scan(cell, params, inputs, state, first)
     from lrd.kernels.fused import gru
 
     return gru.scan(cell, params, inputs, state, first, norms, precision)
 
 
-def _usable(inputs: Tensor, norms: Any) -> bool:
-    possible = importable() and usable(inputs)
-    if norms is not None and not possible:
-        raise ValueError("gradient norms as a by-product need triton and float32 on a CUDA device")
-    return possible
+def _usable(inputs: Tensor) -> bool:
+    return importable() and usable(inputs)

@@ -12,8 +12,8 @@ import torch
 from lrd.cells import LSTM, Cell, Parameters, State
 from lrd.kernels.fused import lstm_programs
 from lrd.kernels.fused.launch import Tiles, copied, empty, into_parameters, launch, room, started, tiles
-from lrd.kernels.fused.norms import GradientNorms
 from lrd.kernels.loop import zero_state
+from lrd.kernels.norms import GradientNorms
 from lrd.kernels.run_major import input_products
 from lrd.shapes import Float, Tensor
 

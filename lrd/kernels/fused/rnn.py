@@ -12,7 +12,7 @@ import torch
 from lrd.cells import RNN, Cell, Parameters, State
 from lrd.kernels.fused import rnn_programs
 from lrd.kernels.fused.launch import Tiles, copied, empty, into_parameters, launch, room, started, tiles
-from lrd.kernels.fused.norms import GradientNorms
+from lrd.kernels.norms import GradientNorms
 from lrd.kernels.run_major import input_products
 from lrd.shapes import Float, Tensor
 

@@ -1,0 +1,139 @@
+"""From the parameters of a pack to outputs, loss and gradient: cell, kernel and readout of runs of one static shape."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import torch
+
+from lrd.cells import Parameters, prepared, read
+from lrd.kernels import WITH_NORMS, GradientNorms, runs_at_once
+from lrd.shapes import Float, Int, Tensor
+from lrd.spec import RunSpec
+from lrd.tasks import Batch
+from lrd.training.norms import Norms, by_adjoint, by_kernel
+from lrd.training.parameters import split_theta
+from lrd.training.precision import computing
+from lrd.training.tricks import Tricks, evaluation_kernel, scan_named, update_kernel
+
+
+class Gradient(NamedTuple):
+    """Of one batch: training loss, its gradient with that of what is added to it, measures of what is added; norms.
+
+    ``norms``: where ``training.gradient_norms`` is on, else empty.
+    """
+
+    loss: Float[Tensor, "runs"]
+    grad: Float[Tensor, "runs parameters"]
+    measured: dict[str, Float[Tensor, "runs"]]
+    norms: Norms
+
+
+class Net:
+    """What runs like ``spec`` compute, in a pack of so many; what a run computes does not depend on its companions."""
+
+    def __init__(self, spec: RunSpec, device: torch.device, runs: int, shapes: Mapping[str, tuple[int, ...]]) -> None:
+        """``shapes``: of each parameter of a run, in the order in which they lie in a row of theta."""
+        self.task, self.cell, self.training, self.device = spec.task, spec.cell, spec.training, device
+        self.kernel = update_kernel(spec, device, runs)
+        self._scan = scan_named(evaluation_kernel(spec, device, runs), self.training.precision)
+        self._update_scan = scan_named(self.kernel, self.training.precision)
+        self._shapes = shapes
+
+    def parameters(self, theta: Float[Tensor, "runs parameters"]) -> Parameters:
+        """Each parameter by name, [runs, ...]: views of ``theta``."""
+        return split_theta(theta, self._shapes)
+
+    def outputs(self, params: Parameters, batch: Batch) -> Float[Tensor, "steps runs batch outputs"]:
+        """Readout at the task's loss steps."""
+        params = prepared(self.cell, params)
+        with computing(self.training.precision):
+            return self._read(params, self.states(params, batch.inputs, self.task.loss_steps.start), batch)
+
+    def states(
+        self,
+        params: Parameters,
+        inputs: Float[Tensor, "time runs batch inputs"],
+        first: int,
+        norms: list[GradientNorms] | None = None,
+        updating: bool = False,
+        **cut: Tensor,
+    ) -> list[Float[Tensor, "_ runs batch hidden"]]:
+        """h from step ``first`` on, in the parts between which the gradient is cut; ``params`` are prepared.
+
+        ``updating``: by the kernel of updates, to which goes ``cut`` [runs, time] (``Tricks.cut``); it tells the norms
+        of each part to one more entry of ``norms``.
+        """
+        every, parts, state = self.training.truncate or len(inputs), [], None
+        scan = self._update_scan if updating else self._scan
+        for start in range(0, len(inputs), every):
+            steps = slice(start, start + every)
+            options: dict[str, object] = {name: value[:, steps] for name, value in cut.items()}
+            if norms is not None:
+                norms.append(GradientNorms())
+                options["norms"] = norms[-1]
+            h, state = scan(
+                self.cell.stepped, params, inputs[steps], state, min(max(0, first - start), every), **options
+            )
+            state = tuple(s.detach() for s in state)
+            parts.append(h)
+        return parts
+
+    def _read(self, params: Parameters, parts: list[Tensor], batch: Batch) -> Tensor:
+        """Readout at the task's loss steps, of ``states`` from their first one on or from an earlier step on."""
+        h, inputs = parts[0] if len(parts) == 1 else torch.cat(parts), batch.inputs[self.task.loss_steps.start :]
+        early = len(h) - len(inputs)
+        return read(params, h[early:] if early else h, inputs)
+
+    def gradient(
+        self,
+        theta: Float[Tensor, "runs parameters"],
+        batch: Batch,
+        seeds: Int[Tensor, "runs"],
+        clock: Tensor,
+        tricks: Tricks,
+    ) -> Gradient:
+        """Of all runs, by as many at once as the kernel likes; ``clock``: the update, for what is drawn in it."""
+        numbers = self.task.sequence_length * self.training.batch_size * self.cell.hidden_size
+        size = runs_at_once(self.kernel, numbers * theta.element_size(), self.device) or len(theta)
+        found = [
+            self._of_runs(theta[runs], batch.of_runs(runs), seeds[runs], clock, tricks.of_runs(runs))
+            for runs in (slice(start, start + size) for start in range(0, len(theta), size))
+        ]
+        losses, grads, measured, norms = zip(*found, strict=True)
+        return Gradient(
+            torch.cat(losses),
+            torch.cat(grads),
+            {name: torch.cat([values[name] for values in measured]) for name in measured[0]},
+            {name: torch.cat([values[name] for values in norms], dim=1) for name in norms[0]},
+        )
+
+    def _of_runs(self, theta: Tensor, batch: Batch, seeds: Tensor, clock: Tensor, tricks: Tricks) -> Gradient:
+        theta = theta.detach().requires_grad_()
+        own, first = self.parameters(theta), self.task.loss_steps.start
+        params = prepared(self.cell, own)
+        cut = tricks.cut(seeds, clock.expand(len(theta)), len(batch.inputs))
+        told: list[GradientNorms] | None = None
+        asked = self.training.gradient_norms
+        if asked and self.kernel in WITH_NORMS:
+            told = []
+        with computing(self.training.precision):
+            states = self.states(params, batch.inputs, first if tricks.omega is None else 0, told, updating=True, **cut)
+            outputs = self._read(params, states, batch)
+        loss = self.task.loss(outputs, batch)
+        if tricks.omega is None and (told is not None or not asked):
+            (grad,), direct = torch.autograd.grad(loss.sum(), theta), []
+        else:
+            grad, *direct = torch.autograd.grad(loss.sum(), (theta, *states), allow_unused=True, materialize_grads=True)
+        measured = {}
+        if tricks.omega is not None:
+            measured = tricks.add_omega(self.cell, own, self.parameters(grad), states, direct)
+        norms: Norms = {}
+        if asked:
+            every = self.training.truncate or len(batch.inputs)
+            if told is None:
+                norms = by_adjoint(self.cell.stepped, params, batch.inputs, direct, every)
+            else:
+                norms = by_kernel(self.cell, told, batch.inputs, every)
+        return Gradient(loss.detach(), grad, measured, norms)
