@@ -36,5 +36,7 @@ class GradientNorms:
         """By state variable, log10 of the norm of dL/d(variable) after each step; float64, -inf where it is 0."""
         found = {}
         for variable, (size, power) in self._parts.items():
-            found[variable] = (size.double().log10() + power.to(torch.float64) * _LOG10_2).transpose(0, 1)
+            # However a number is split in two, its logarithm must have the same last bit.
+            size, more = torch.frexp(size.double())
+            found[variable] = (size.log10() + (power + more).to(torch.float64) * _LOG10_2).transpose(0, 1)
         return found

@@ -10,10 +10,12 @@ from lrd.shapes import Float, Int, Tensor
 
 #: Steps at most that are taken with one power a sample. On a GPU one: there nobody can look whether more are safe.
 STEPS = 32
-# Powers between 2^-_NEAR and 2^_NEAR are let be: with them the gradient is itself, and nothing needs to be multiplied.
-_NEAR = 30
-# Norms of a few steps that stay within 2^-_FAR and 2^_FAR have lost nothing to the ends of float32, 2^-126 and 2^128.
-_FAR = 60
+# Exponents of gradients that are let be: nothing then needs to be multiplied. Others are brought home, near the upper
+# end of what is safe, since most gradients vanish.
+_LET_BE, _HOME = (-10, 50), 30
+# Norms of a few steps that stay within these powers have lost nothing: nor have their squares, down to a hundredth of
+# the largest entry, to the ends of float32, 2^-126 and 2^128.
+_SAFE = (-45, 60)
 _NONE = -(2**30)  # the exponent of 0
 
 State = list[Tensor]
@@ -27,12 +29,12 @@ def exponent(x: Float[Tensor, "*shape size"]) -> Int[Tensor, "*shape"]:
     return torch.where(largest > 0, torch.frexp(largest).exponent, _NONE)
 
 
-def shifted(x: Float[Tensor, "*shape size"], power: Int[Tensor, "*shape"]) -> Float[Tensor, "*shape size"]:
+def shifted(x: Float[Tensor, "*shape size"], power: Int[Tensor, "*#shape"]) -> Float[Tensor, "*shape size"]:
     """x 2^power, each vector by its own."""
     return shift_(x.clone(), power)
 
 
-def shift_(x: Float[Tensor, "*shape size"], power: Int[Tensor, "*shape"]) -> Float[Tensor, "*shape size"]:
+def shift_(x: Float[Tensor, "*shape size"], power: Int[Tensor, "*#shape"]) -> Float[Tensor, "*shape size"]:
     """The same in place; in two factors where one alone may be no number of the precision."""
     if x.is_cpu and int(power.abs().amax()) < 126:
         return x.mul_(_two_to(power, x.dtype)[..., None])
@@ -73,7 +75,8 @@ def way_back(
         outside = of_direct[:, scored].amax(1) if scored.stop > scored.start else torch.full_like(power, _NONE)
         common = torch.stack([power + exponent(g) for g in arriving] + [outside]).amax(0)
         is_any = common > _NONE // 2
-        common = torch.where(is_any & (common.abs() > _NEAR), common, 0)
+        away = (common < _LET_BE[0]) | (common > _LET_BE[1])
+        common = torch.where(is_any & away, common - _HOME, 0)
         by = power - common
         shift = bool(by.any() or common.any()) if deltas.is_cpu else True
         mine = [shifted(g, by) for g in arriving] if shift else arriving
@@ -108,5 +111,5 @@ def _norm(x: Float[Tensor, "*shape size"], any_size: bool) -> Float[Tensor, "*sh
 def _is_lost(norms: Sequence[Float[Tensor, "runs steps batch"]], is_any: Tensor) -> bool:
     """Whether a sample's gradient came near the ends of float32, or is 0 where it need not be."""
     largest = torch.stack(list(norms)).amax(0)
-    lost = (largest < 2.0**-_FAR) | ~(largest < 2.0**_FAR)
+    lost = (largest < 2.0 ** _SAFE[0]) | ~(largest < 2.0 ** _SAFE[1])
     return bool((lost & is_any[:, None]).any())

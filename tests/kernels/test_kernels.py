@@ -29,6 +29,8 @@ def test_table() -> None:
     assert choose_kernel(LSTM()) == "stock"
     assert choose_kernel(GRULike()) == "traced"
     assert list(KERNELS)[-1] == "loop"
+    with_norms = {kind: choose_kernel(kind(), norms=True) for kind in (RNN, LSTM, GRU)}
+    assert with_norms == {RNN: "packed", LSTM: "packed_lstm", GRU: "stock_gru"}
 
 
 def test_table_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -42,6 +44,8 @@ def test_table_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     assert choose_kernel(LSTM(), gpu, 2, cut=True) == "triton_lstm"
     assert choose_kernel(Attentive(), gpu, 2) == "attentive"
     assert choose_kernel(GRULike(), gpu, 2) == "traced"
+    with_norms = {kind: choose_kernel(kind(), gpu, norms=True) for kind in (RNN, LSTM, GRU)}
+    assert with_norms == packs
     monkeypatch.setattr(fused, "importable", lambda: False)
     assert {choose_kernel(kind(), gpu, 2) for kind in (RNN, LSTM, GRU)} == {"packed", "stock", "stock_gru"}
     assert choose_kernel(LSTM(), gpu, 2, cut=True) == "packed_lstm"
