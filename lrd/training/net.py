@@ -125,7 +125,9 @@ class Net:
         if tricks.omega is None and (told is not None or not asked):
             (grad,), direct = torch.autograd.grad(loss.sum(), theta), []
         else:
-            grad, *direct = torch.autograd.grad(loss.sum(), (theta, *states), allow_unused=True, materialize_grads=True)
+            seen = [h for h in states if len(h)]  # others may have no gradient
+            grad, *into = torch.autograd.grad(loss.sum(), (theta, *seen), allow_unused=True, materialize_grads=True)
+            direct = [into.pop(0) if len(h) else h for h in states]
         measured = {}
         if tricks.omega is not None:
             measured = tricks.add_omega(self.cell, own, self.parameters(grad), states, direct)

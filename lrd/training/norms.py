@@ -19,7 +19,7 @@ from lrd.kernels import GradientNorms
 from lrd.probes import Columns
 from lrd.probes.adjoint import adjoint
 from lrd.probes.gradient_flow import total_norms
-from lrd.shapes import Float, Tensor
+from lrd.shapes import Bool, Float, Tensor
 
 Norms = dict[str, Float[Tensor, "time runs batch"]]
 #: Of the norms of one step: what is kept, each [runs, time].
@@ -49,10 +49,10 @@ class NormSums:
             value.fill_({"least": math.inf, "most": -math.inf}.get(what, 0.0))
         self.updates.zero_()
 
-    def add(self, norms: Norms, counts: Float[Tensor, "runs"], factor: float) -> None:
-        """The log10 norms of an update times ``factor``, of the runs in which it ``counts`` (1, else 0)."""
-        counts = counts.double()[:, None]
-        self.updates.add_(counts[:, 0])
+    def add(self, norms: Norms, counts: Bool[Tensor, "runs"], factor: float) -> None:
+        """The log10 norms of an update times ``factor``, of the runs in which it ``counts``."""
+        self.updates.add_(counts)
+        counts = counts[:, None]
         for variable in dict.fromkeys(name for name, _ in self.kept):
             log = norms[variable].permute(1, 0, 2) + math.log10(factor)
             zero = log == -torch.inf
@@ -60,14 +60,14 @@ class NormSums:
             added = {"log_sum": finite.sum(-1), "square_sum": finite.square().sum(-1), "zeros": zero.double().sum(-1)}
             own = {what: self.kept[variable, what] for what in _KEPT}
             for what, value in added.items():
-                own[what] += torch.where(counts > 0, value, 0.0)  # not times 0, which makes nan of infinity
+                own[what] += torch.where(counts, value, 0.0)  # not times 0, which makes nan of infinity
             least = torch.where(zero, torch.inf, log).amin(-1)
-            own["least"].copy_(torch.where(counts > 0, torch.minimum(own["least"], least), own["least"]))
+            own["least"].copy_(torch.where(counts, torch.minimum(own["least"], least), own["least"]))
             most = torch.maximum(own["most"], log.amax(-1))
             top = torch.where(most == -torch.inf, 0.0, most)
             relative = own["relative"] * _ten_to(own["most"] - top) + _ten_to(log - top[..., None]).sum(-1)
-            own["relative"].copy_(torch.where(counts > 0, relative, own["relative"]))
-            own["most"].copy_(torch.where(counts > 0, most, own["most"]))
+            own["relative"].copy_(torch.where(counts, relative, own["relative"]))
+            own["most"].copy_(torch.where(counts, most, own["most"]))
 
     def each(self, change: Callable[[Tensor], Tensor]) -> NormSums:
         """Those of other runs, from each tensor whose rows are runs."""

@@ -15,7 +15,7 @@ import torch
 from helpers import run_spec
 from waits import NoWaits, WaitError
 
-from lrd.cells import CELLS, LSTM, RNN, Cell, Orthogonal
+from lrd.cells import CELLS, GRU, LSTM, RNN, Attentive, Cell, Clockwork, Orthogonal
 from lrd.options import OptionError
 from lrd.shapes import Tensor
 from lrd.spec import OPTIMIZERS, RunSpec
@@ -96,6 +96,14 @@ def test_no_optimiser_waits(optimizer: str, clip: str, device: torch.device) -> 
 def test_no_trick_waits(options: dict[str, Any], device: torch.device) -> None:
     cell = RNN(hidden_size=2) if "omega" in options else LSTM(hidden_size=2)
     update(run_spec(TASK, cell, batch_size=2, **options), device)
+
+
+@pytest.mark.parametrize("device", DEVICES, ids=str)
+@pytest.mark.parametrize("truncate", [None, 2])
+@pytest.mark.parametrize("cell", [RNN(), LSTM(), GRU(), Attentive(), Clockwork()], ids=lambda cell: cell.name)
+def test_no_telling_of_norms_waits(cell: Cell, truncate: int | None, device: torch.device) -> None:
+    cell = dataclasses.replace(cell, hidden_size=5).for_length(TASK.sequence_length)
+    update(run_spec(TASK, cell, batch_size=2, gradient_norms=True, truncate=truncate), device)
 
 
 def test_waits_are_seen() -> None:
