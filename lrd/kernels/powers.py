@@ -23,9 +23,14 @@ State = list[Tensor]
 Steps = Callable[[int, int, State, Tensor], tuple[State, State]]
 
 
+def may_look(x: Tensor) -> bool:
+    """Whether the host may look at numbers, which a GPU would have to wait for."""
+    return x.is_cpu
+
+
 def exponent(x: Float[Tensor, "*shape size"]) -> Int[Tensor, "*shape"]:
     """p of the largest entry's size m 2^p, m in [0.5, 1), of each vector; very small for zeros."""
-    largest = torch.linalg.vector_norm(x, torch.inf, dim=-1)
+    largest = x.abs().amax(-1)
     return torch.where(largest > 0, torch.frexp(largest).exponent, _NONE)
 
 
@@ -36,7 +41,7 @@ def shifted(x: Float[Tensor, "*shape size"], power: Int[Tensor, "*#shape"]) -> F
 
 def shift_(x: Float[Tensor, "*shape size"], power: Int[Tensor, "*#shape"]) -> Float[Tensor, "*shape size"]:
     """The same in place; in two factors where one alone may be no number of the precision."""
-    if x.is_cpu and int(power.abs().amax()) < 126:
+    if may_look(x) and int(power.abs().amax()) < 126:
         return x.mul_(_two_to(power, x.dtype)[..., None])
     half = power >> 1
     return x.mul_(_two_to(half, x.dtype)[..., None]).mul_(_two_to(power - half, x.dtype)[..., None])
@@ -68,7 +73,7 @@ def way_back(
     of_direct = exponent(direct)
     norms: list[list[Tensor]] = []
     powers: list[Tensor] = []
-    high, most = time, STEPS if deltas.is_cpu else 1
+    high, most = time, STEPS if may_look(deltas) else 1
     while high > 0:
         low = max(0, high - most)
         scored = slice(max(0, low - first), max(0, high - first))
@@ -78,7 +83,7 @@ def way_back(
         away = (common < _LET_BE[0]) | (common > _LET_BE[1])
         common = torch.where(is_any & away, common - _HOME, 0)
         by = power - common
-        shift = bool(by.any() or common.any()) if deltas.is_cpu else True
+        shift = bool(by.any() or common.any()) if may_look(deltas) else True
         mine = [shifted(g, by) for g in arriving] if shift else arriving
         outer = direct[:, scored]
         after, totals = steps(low, high, mine, shifted(outer, -common[:, None]) if shift else outer)
@@ -86,14 +91,14 @@ def way_back(
         if high - low > 1 and _is_lost(found, is_any):
             most = max(1, (high - low) // 4)
             continue
-        most = min(2 * most, STEPS) if deltas.is_cpu else 1
+        most = min(2 * most, STEPS) if may_look(deltas) else 1
         if shift:
             after = [g.clone() for g in after]  # which may lie in deltas
             shift_(deltas[:, low:high], common[:, None])
         norms.append(found)
         powers.append(common[:, None].expand(-1, high - low, -1))
         arriving, power, high = after, common, low
-    if power.any() if deltas.is_cpu else True:
+    if power.any() if may_look(deltas) else True:
         arriving = [shifted(g, power) for g in arriving]
     by_variable = [torch.cat(parts[::-1], dim=1) for parts in zip(*norms, strict=True)]
     return arriving, by_variable, torch.cat(powers[::-1], dim=1)

@@ -100,9 +100,13 @@ def test_no_trick_waits(options: dict[str, Any], device: torch.device) -> None:
 
 @pytest.mark.parametrize("device", DEVICES, ids=str)
 @pytest.mark.parametrize("truncate", [None, 2])
-@pytest.mark.parametrize("cell", [RNN(), LSTM(), GRU(), Attentive(), Clockwork()], ids=lambda cell: cell.name)
-def test_no_telling_of_norms_waits(cell: Cell, truncate: int | None, device: torch.device) -> None:
-    cell = dataclasses.replace(cell, hidden_size=5).for_length(TASK.sequence_length)
+@pytest.mark.parametrize("cell", [RNN(), LSTM(), GRU(), Attentive(), Clockwork(modules=3)], ids=lambda cell: cell.name)
+def test_no_telling_of_norms_waits(
+    cell: Cell, truncate: int | None, device: torch.device, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On the CPU a packed loop looks at its numbers, to save work; here it goes the way of a GPU."""
+    monkeypatch.setattr("lrd.kernels.powers.may_look", lambda x: False)
+    cell = dataclasses.replace(cell, hidden_size=6).for_length(TASK.sequence_length)
     update(run_spec(TASK, cell, batch_size=2, gradient_norms=True, truncate=truncate), device)
 
 
