@@ -8,7 +8,8 @@ Adding task, Adam, clipping by norm, strict float32, batch 32; packs of 1, 8, 64
 cudnn    ``nn.RNN`` or ``nn.LSTM``, ``nn.Linear``, ``torch.optim.Adam(fused=True)``: one run after another, so that the
          number does not depend on the pack; no norms
 lrd      a pack as training has it: drawn, recorded as a CUDA graph, with the divergence guard
-norms    the same with the norm of dL/dh_t and dL/dc_t of every step and sample, at every update (packs of Triton)
+norms    the same with training.gradient_norms: the norm of dL/dh_t and dL/dc_t of every step and sample at every
+         update, summed up on the device (packs of Triton)
 flash    ``flashrnn`` heads as runs, forward and backward alone, in bfloat16; where it is installed and takes the shape
 floor    the slowest of: bytes of the states over memory bandwidth, operations over the rate of a matrix product (both
          measured here), and T dependent steps, forward and back, at the time a step of the smallest pack took
@@ -20,7 +21,6 @@ whether it runs at all.
 from __future__ import annotations
 
 import argparse
-import functools
 import json
 import sys
 import time
@@ -33,7 +33,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # a machine may ha
 import torch
 
 from lrd.cells import LSTM, RNN
-from lrd.kernels.fused import GradientNorms
 from lrd.spec import Adam, RunSpec, Training
 from lrd.tasks import Adding
 from lrd.training.pack import Pack
@@ -93,14 +92,11 @@ def alone(shape: Shape, device: torch.device) -> Callable[[], None]:
 def pack(shape: Shape, runs: int, device: torch.device, norms: bool = False) -> Callable[[], None]:
     """A pack of lrd's, recorded where there is a GPU."""
     cell, gap, hidden = shape
+    training = Training(batch_size=BATCH, gradient_norms=norms)
     made = [
-        RunSpec(Adding(gap=gap), CELLS[cell][0](hidden_size=hidden), Adam(), Training(batch_size=BATCH), (), seed)
-        for seed in range(runs)
+        RunSpec(Adding(gap=gap), CELLS[cell][0](hidden_size=hidden), Adam(), training, (), seed) for seed in range(runs)
     ]
-    whole = Pack(made, device)
-    if norms:
-        whole.scan = functools.partial(whole.scan, norms=GradientNorms())
-    return whole.step
+    return Pack(made, device).step
 
 
 def flash(shape: Shape, runs: int, device: torch.device) -> Callable[[], None]:

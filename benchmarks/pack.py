@@ -7,6 +7,7 @@ Adding task, Adam, clipping by norm, float32; T = 100, batch 32, hidden 64. Each
 lrd     one worker a core, one thread each, that trains its share of the runs as a pack, as ``lrd train`` does
 looks   lrd with the gradient's norm at every time step, gradient flow at its default schedule: an update's time plus
         that of a look, times looks over updates
+norms   lrd with training.gradient_norms: the norm at every time step of every update
 torch   one worker a core, one thread each: ``nn.RNN`` or ``nn.LSTM``, ``torch.optim.Adam``, one run after another; no
         norms
 jax     all runs in one compiled scan under vmap (benchmarks/jax_pack.py), on all cores; no norms. Left out, by name,
@@ -39,15 +40,20 @@ GAP, BATCH, HIDDEN = 100, 32, 64
 Go = Callable[[int], None]
 
 
-def lrd_updates(cell: str, runs: int) -> Go:
+def lrd_updates(cell: str, runs: int, **training: Any) -> Go:
     """A pack as training has it."""
-    pack = _pack(cell, runs)
+    pack = _pack(cell, runs, **training)
 
     def go(count: int) -> None:
         for _ in range(count):
             pack.step()
 
     return go
+
+
+def lrd_norms(cell: str, runs: int) -> Go:
+    """The same with the norms of every update."""
+    return lrd_updates(cell, runs, gradient_norms=True)
 
 
 def lrd_looks(cell: str, runs: int) -> Go:
@@ -64,7 +70,7 @@ def lrd_looks(cell: str, runs: int) -> Go:
     return go
 
 
-def _pack(cell: str, runs: int) -> Any:
+def _pack(cell: str, runs: int, **training: Any) -> Any:
     from lrd.spec import job_from_config
     from lrd.training import Pack
 
@@ -72,7 +78,7 @@ def _pack(cell: str, runs: int) -> Any:
         "task": {"name": "adding", "gap": GAP},
         "cell": {"name": cell, "hidden_size": HIDDEN},
         "optimizer": {"name": "adam"},
-        "training": {"batch_size": BATCH},
+        "training": {"batch_size": BATCH} | training,
     }
     return Pack([job_from_config(config | {"seed": seed}).run for seed in range(runs)], torch.device("cpu"))
 
@@ -101,6 +107,7 @@ def jax_updates(cell: str, runs: int) -> Go:
 CONTENDERS: dict[str, Callable[[str, int], Go]] = {
     "lrd": lrd_updates,
     "look": lrd_looks,
+    "norms": lrd_norms,
     "torch": torch_updates,
     "jax": jax_updates,
 }
@@ -210,18 +217,16 @@ def main() -> None:
     cores = len(os.sched_getaffinity(0))
     print(f"{runs} runs, T={GAP}, batch {BATCH}, hidden {HIDDEN}; {cores} cores, torch {torch.__version__}")
     print(f"ms of wall time a run-update, medians of {rounds} rounds; a look every {1 / looks:.0f} updates")
-    print("cell     lrd   looks   torch     jax   floor   torch/looks   jax/looks")
+    columns = ("lrd", "looks", "norms", "torch", "jax")
+    ratios = (("torch", "looks"), ("torch", "norms"), ("jax", "looks"), ("jax", "norms"))
+    print("cell " + " ".join(f"{name:>7}" for name in (*columns, "floor", *(f"{a}/{b}" for a, b in ratios))))
     for cell in ("rnn", "lstm"):
         found, floor = measure(cell, runs, cores, rounds, seconds)
         found["looks"] = [a + looks * b for a, b in zip(found["lrd"], found["look"], strict=True)]
-        shown = {name: f"{statistics.median(found[name]):7.2f}" for name in ("lrd", "looks", "torch")}
-        jax, ratio = "      -", "-"
-        if "jax" in found:
-            jax, ratio = f"{statistics.median(found['jax']):7.2f}", _ratio(found["jax"], found["looks"])
-        print(
-            f"{cell:4} {' '.join(shown.values())} {jax} {floor:7.2f} "
-            f"{_ratio(found['torch'], found['looks']):>13} {ratio:>11}"
-        )
+        shown = [f"{statistics.median(found[name]):7.2f}" if name in found else "      -" for name in columns]
+        shown += [f"{floor:7.2f}"]
+        shown += [f"{_ratio(found[a], found[b]) if a in found else '-':>11}" for a, b in ratios]
+        print(f"{cell:4} {' '.join(shown)}")
     if importlib.util.find_spec("jax") is None:
         print("jax is not installed: its column is left out")
 
