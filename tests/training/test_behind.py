@@ -33,7 +33,7 @@ SPECS = [
         lr=lr,
         momentum=0.9,
         clip="none",
-        max_updates=9,
+        max_updates=6,
         eval_every=3,
         batch_size=4,
         eval_samples=20,
@@ -116,7 +116,7 @@ def test_the_same_files_are_written_in_the_same_order(
             replace(old, new)
 
         monkeypatch.setattr(files.os, "replace", seen)
-        assert go(folder, behind) == Ending(interrupted=False, update=9)
+        assert go(folder, behind) == Ending(interrupted=False, update=6)
     assert orders[True] == orders[False]
     outcomes = [RunRecord(tmp_path / "True", "s", spec.run_id).read_summary()["outcome"] for spec in SPECS]
     assert outcomes == ["unsolved", "diverged"]
@@ -128,7 +128,7 @@ def test_a_cpu_writes_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert not go(tmp_path, behind=None, checkpoint_seconds=1e9).interrupted
 
 
-@pytest.mark.parametrize("stop", [0, 7])
+@pytest.mark.parametrize("stop", [0, 4])
 def test_an_interruption_leaves_whole_checkpoints(tmp_path: Path, whole: dict[str, bytes], stop: int) -> None:
     assert go(tmp_path / "cut", should_stop=after(stop)) == Ending(interrupted=True, update=stop)
     for spec in SPECS:
@@ -156,7 +156,7 @@ def test_whatever_ends_training_all_that_was_asked_for_is_on_disk(
         assert (RunRecord(tmp_path, "s", spec.run_id).load_checkpoint() or {})["pack"]["update"] == 3
 
 
-@pytest.mark.parametrize("file", ["metrics.parquet", "checkpoint.pt", "summary.json", "status.json"])
+@pytest.mark.parametrize("file", ["checkpoint.pt", "summary.json"])
 def test_a_full_disk_is_the_same_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, whole: dict[str, bytes], file: str
 ) -> None:
@@ -201,7 +201,7 @@ def killed_at(folder: Path, number: int) -> None:
 
 # Four files begin two runs, two status.json follow, and five files a run are written before each of three updates; then
 # the first run leaves with seven more, of which the last is its summary.
-@pytest.mark.parametrize("number", [6, 39, 42, 43])
+@pytest.mark.parametrize("number", [6, 42, 43])
 def test_a_kill_while_files_are_written_loses_nothing(tmp_path: Path, whole: dict[str, bytes], number: int) -> None:
     folder = tmp_path / "cut"
     process = multiprocessing.get_context("fork").Process(target=killed_at, args=(folder, number))
