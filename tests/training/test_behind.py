@@ -7,21 +7,25 @@ import errno
 import multiprocessing
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from helpers import run_spec
 
 from lrd.cells import RNN
-from lrd.records import RecordError, RunRecord, files
+from lrd.records import Behind, RecordError, RunRecord, files
+from lrd.records.schema import GRADIENT_FIT_COLUMNS, INTEGER, REAL, TEXT
 from lrd.records.tracker import NullTracker
 from lrd.spec import Place
 from lrd.tasks import Delay
 from lrd.training import Ending, loop, train
+from lrd.training.journal import Journal
 
 # One diverges and leaves the pack early; the other goes to its last update.
 SPECS = [
@@ -121,6 +125,37 @@ def test_the_same_files_are_written_in_the_same_order(
     outcomes = [RunRecord(tmp_path / "True", "s", spec.run_id).read_summary()["outcome"] for spec in SPECS]
     assert outcomes == ["unsolved", "diverged"]
     assert bytes_of(tmp_path / "True") == bytes_of(tmp_path / "False")
+
+
+def test_what_is_handed_over_is_as_it_was_then(tmp_path: Path) -> None:
+    go_on, record = threading.Event(), RunRecord(tmp_path, "s", "a")
+    with Behind(9) as writer:
+        writer.put(lambda: go_on.wait(60) and None)
+        journal = Journal(SPECS[0], record, NullTracker(), 1, "cpu", "packed", writer)
+        zeros = {INTEGER: np.zeros(2, int), REAL: np.zeros(2), TEXT: np.array(["h", "h"], dtype=object)}
+        journal.looks["gradient_fit"] = [{name: zeros[kind] for name, kind in GRADIENT_FIT_COLUMNS.items()}]
+        for update in (0, 3):
+            journal.add_metrics(update, {"loss": float(update)}, solved=True)
+            if update == 0:
+                journal.write("running", update)
+                journal.checkpoint({})
+        journal.scalars["end"]["slope"] = 1.0
+        journal.looked["gradient_flow"] = 3
+        journal.looks["gradient_fit"] *= 2
+        journal.cost.charge(5.0, 3, 2)
+        go_on.set()
+        writer.wait()
+    assert record.read_metrics()["update"].tolist() == [0]
+    assert len(record.read_gradient_fit()["update"]) == 2
+    assert (record.read_status() or {})["seconds"] == 0
+    kept = (record.load_checkpoint() or {})["journal"]
+    assert (kept["metrics"], kept["streak"], kept["looked"], kept["scalars"]["end"]) == (
+        [{"update": 0, "loss": 0.0}],
+        1,
+        {},
+        {},
+    )
+    assert (len(kept["looks"]["gradient_fit"]), kept["cost"]["seconds"]) == (1, 0)
 
 
 def test_a_cpu_writes_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
