@@ -17,10 +17,13 @@ from lrd.records.schema import SCHEMA_VERSION
 from lrd.records.tables import read_table, write_table
 from lrd.records.together import together
 from lrd.records.tracker import NullTracker, Tracker, make_tracker
+from lrd.records.writers import AtOnce, Behind, Writer
 
 __all__ = [
     "BEAT",
     "SCHEMA_VERSION",
+    "AtOnce",
+    "Behind",
     "Claim",
     "NullTracker",
     "RecordError",
@@ -28,6 +31,7 @@ __all__ = [
     "Study",
     "Tracker",
     "Watch",
+    "Writer",
     "environment",
     "git_commit",
     "hardware",

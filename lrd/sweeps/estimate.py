@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from lrd.records import RecordError, read_json
 from lrd.records.schema import ENVIRONMENT
 from lrd.spec import Job, RunSpec
-from lrd.sweeps.calibrate import SECONDS, calibrate
+from lrd.sweeps.calibrate import calibrate, seconds_for
 from lrd.sweeps.memory import pack_bytes
 from lrd.sweeps.plan import Plan, PlannedPack, record_of
 from lrd.sweeps.prices import pack_seconds
@@ -23,6 +23,7 @@ START_SECONDS = 1.0  # from the plan to the first update of a worker, which is f
 #: Memory of a forked worker that it shares with nobody, beside its packs: measured 77 MB, with the wandb mirror.
 WORKER_BYTES = 80_000_000
 _RECORDS = 5  # finished runs of one kind that are asked how long they took
+_ALIKE = 2  # by what factor packs on a GPU may differ in size for one to tell how long the other takes
 
 
 @dataclass(frozen=True)
@@ -81,16 +82,20 @@ def estimate(plan: Plan, workers: int) -> Estimate:
         kinds.setdefault((pack.jobs[0].run.pack_key, pack.start), []).append(pack)
     recorded = seconds_of_records(plan.finished, device.type)
     packs = list(kinds.values())
-    known = [recorded.get(like(group[0].jobs[0].run)) for group in packs]
+    sizes = [max(len(pack.jobs) for pack in group) for group in packs]
+    known = [
+        update_seconds(recorded.get(like(group[0].jobs[0].run), []), size, device.type)
+        for group, size in zip(packs, sizes, strict=True)
+    ]
     shapes = [
-        (group[0].jobs[0].run, len(group[0].jobs)) for group, update in zip(packs, known, strict=True) if not update
+        (group[0].jobs[0].run, size) for group, size, update in zip(packs, sizes, known, strict=True) if not update
     ]
     factors = iter(calibrate(shapes, device))
     groups = []
-    for group, update in zip(packs, known, strict=True):
-        run, runs, start = group[0].jobs[0].run, max(len(pack.jobs) for pack in group), group[0].start
+    for group, runs, update in zip(packs, sizes, known, strict=True):
+        run, start = group[0].jobs[0].run, group[0].start
         if update:
-            seconds = update * runs * (run.training.max_updates - start)
+            seconds = update * (run.training.max_updates - start)
         else:
             seconds = pack_seconds(run, runs, start, next(factors))
         groups.append(Group(run, tuple(group), seconds, pack_bytes(run, runs, device), bool(update)))
@@ -108,7 +113,7 @@ def estimate(plan: Plan, workers: int) -> Estimate:
         pack_bytes=largest[0],
         shared_bytes=shared,
         on_gpu=on_gpu,
-        measured=SECONDS if shapes else 0,
+        measured=seconds_for(device) if shapes else 0,
         load=load,
     )
 
@@ -126,23 +131,37 @@ def like(run: RunSpec) -> str:
     return replace(run, training=replace(run.training, max_updates=1, solved_evals=1, stop_when_solved=True)).pack_key
 
 
-def seconds_of_records(finished: Sequence[Job], device: str) -> dict[str, float]:
-    """Seconds an update and run took in finished records made on such a device: medians, by what ``like`` says."""
+def seconds_of_records(finished: Sequence[Job], device: str) -> dict[str, list[tuple[float, float]]]:
+    """By what ``like`` says, of finished records made on such a device: seconds an update and run, runs in the pack."""
     by_kind: dict[str, list[Job]] = {}
     for job in finished:
         by_kind.setdefault(job.run.pack_key, []).append(job)
-    found: dict[str, list[float]] = {}
+    found: dict[str, list[tuple[float, float]]] = {}
     for job in itertools.chain.from_iterable(jobs[:_RECORDS] for jobs in by_kind.values()):
         record = record_of(job)
         try:
             summary = record.read_summary() or {}
             where = read_json(record.path / ENVIRONMENT)
             took, updates = float(summary["seconds"]), int(summary["update"])
+            size = float((record.read_status() or {}).get("pack_size") or 1)
         except (RecordError, OSError, KeyError, TypeError, ValueError):
             continue  # damaged: the reader of the study names it
         if updates and took > 0 and str(where.get("device", "")).startswith(device):
-            found.setdefault(like(job.run), []).append(took / updates)
-    return {kind: statistics.median(each) for kind, each in found.items()}
+            found.setdefault(like(job.run), []).append((took / updates, size))
+    return found
+
+
+def update_seconds(recorded: Sequence[tuple[float, float]], runs: int, device: str) -> float | None:
+    """Seconds an update of a pack of so many runs, from ``seconds_of_records`` of its kind; None: they do not tell.
+
+    On a CPU each run takes its own time, whatever its company. On a GPU a pack may take hardly longer than half of it,
+    or twice as long: there only packs of about the size tell, and larger ones are taken to be slower in proportion.
+    """
+    each = [seconds * runs for seconds, _ in recorded]
+    if device != "cpu":
+        near = [(seconds, size) for seconds, size in recorded if size / _ALIKE <= runs <= size * _ALIKE]
+        each = [seconds * max(size, runs) for seconds, size in near]
+    return statistics.median(each) if each else None
 
 
 def process_bytes() -> int:

@@ -1,7 +1,9 @@
 """What a pack needs in memory at its peak: a formula over the tensors that training holds, by kernel.
 
 Letters: R runs, T steps, B a batch, S loss steps, H units, I inputs, O outputs, P parameters of a run. Counts are
-numbers of ``_NUMBER`` bytes. They were read off torch's own count of allocations; a test holds them to it.
+numbers of ``_NUMBER`` bytes. They were read off torch's own count of allocations; a test holds them to it. Those of the
+Triton kernels are counts of their buffers, held to torch's count in the interpreter. What cuDNN's kernels keep is not
+documented: it is assumed to be what their way back needs, as in the Triton kernels, and a copy of the weights.
 
 All through training there are the parameters with the optimiser's slots, and the batches drawn for the updates to
 come. On top comes the largest of: drawing the next ones, an update, a chunk of an evaluation, a look.
@@ -27,6 +29,13 @@ _NUMBER = 4  # bytes of a float32
 _SLOTS = {SGD: 1, RMSprop: 1, RMSpropURNN: 1, Adam: 2}
 _UPDATE_COPIES = 7  # of P: theta, the gradient, the clipped one, moved parameters and what the optimiser makes of them
 _WORDS = 4  # of a drawn symbol beside its inputs: random words are 64 bits, and mixed out of place
+#: Triton's and cuDNN's kernels, numbers a unit and symbol: of the gates, that stand in place of their pre-activations;
+#: of what forward keeps (states, c of an LSTM, W_n h of a GRU); of the gradients of the pre-activations.
+_FUSED = {"rnn": (1, 1, 1), "lstm": (4, 2, 4), "gru": (3, 2, 4)}
+_FUSED_KERNELS = {f"triton_{cell}": numbers for cell, numbers in _FUSED.items()}
+#: What the Triton kernels hand over to where they cannot run (lrd.kernels.fused).
+_HANDED_OVER = {"triton_rnn": "packed", "triton_lstm": "packed_lstm", "triton_gru": "traced"}
+_CUDNN = {"stock_rnn": _FUSED["rnn"], "stock": _FUSED["lstm"], "stock_gru": _FUSED["gru"]}
 _GROUP_BYTES = 64 * 2**20  # a look's tape is kept about this small (lrd.probes.gradient_flow), counting 12 float64
 
 
@@ -45,7 +54,7 @@ def pack_bytes(run: RunSpec, runs: int, device: torch.device) -> int:
     samples = min(EVAL_CHUNK, max(training.eval_samples, training.test_samples))
     looking = max((_look(run, probe, runs) for probe in run.probes), default=0.0)
     number = 2 * _NUMBER if training.precision == "float64" else _NUMBER
-    update, evaluation = _update(run, runs, device), _evaluation(run, runs, samples)
+    update, evaluation = _update(run, runs, device), _evaluation(run, runs, samples, device)
     if device.type == "cuda":  # a recorded update keeps its memory, and draws for itself alone
         return math.ceil(number * (kept + drawing / steps + update + max(evaluation, looking)))
     return math.ceil(number * (kept + drawn + max(drawing, update, evaluation, looking)))
@@ -73,9 +82,15 @@ def _readout(run: RunSpec, copies: float, outputs: float) -> float:
 
 
 def _update(run: RunSpec, runs: int, device: torch.device) -> float:
-    kernel, training, task, hidden = update_kernel(run), run.training, run.task, run.cell.hidden_size
+    kernel, training, task, hidden = update_kernel(run, device, runs), run.training, run.task, run.cell.hidden_size
     symbols = task.sequence_length * training.batch_size
     moving = _UPDATE_COPIES * runs * parameter_count(run)
+    if training.precision == "float64":
+        kernel = _HANDED_OVER.get(kernel, kernel)
+    if kernel in _FUSED_KERNELS:
+        return moving + runs * symbols * _fused_update(run, *_FUSED_KERNELS[kernel])
+    if device.type == "cuda" and kernel in _CUDNN:
+        return moving + 2 * runs * parameter_count(run) + runs * symbols * _fused_update(run, *_CUDNN[kernel])
     if kernel == "stock":
         at_once = min(runs, runs_at_once(kernel, symbols * hidden * _NUMBER, device) or runs)
         # Each run's activations, which oneDNN keeps in a layout of its own, and one backward pass at a time.
@@ -96,11 +111,28 @@ def _update(run: RunSpec, runs: int, device: torch.device) -> float:
     return moving + runs * symbols * (saved_numbers(run) + _readout(run, 2, 3))
 
 
-def _evaluation(run: RunSpec, runs: int, samples: int) -> float:
-    kernel, task, hidden = evaluation_kernel(run), run.task, run.cell.hidden_size
+def _fused_update(run: RunSpec, gates: int, kept: int, delta: int) -> float:
+    """Numbers a symbol, at the largest: on the way forward, or on the way back."""
+    hidden, inputs = run.cell.hidden_size, run.task.input_size
+    held: float = inputs + hidden * (kept + (gates if gates > 1 else 0))  # an RNN's way back needs no pre-activations
+    forward = inputs + hidden * (kept + gates)
+    if run.training.omega:  # gradients of all states, directions and products
+        held += 3.5 * hidden
+    return max(forward, held + hidden * delta + _readout(run, 2, 3))
+
+
+def _evaluation(run: RunSpec, runs: int, samples: int, device: torch.device) -> float:
+    kernel, task, hidden = evaluation_kernel(run, device, runs), run.task, run.cell.hidden_size
     runs = min(runs, evaluated_at_once(task, run.cell, samples, _NUMBER))
     symbols = task.sequence_length * samples
     own = task.input_size + _targets(run)
+    if kernel in _FUSED_KERNELS:  # the inputs run-major; states after every step, whichever of them are asked for
+        gates, kept, _ = _FUSED_KERNELS[kernel]
+        return runs * symbols * (own + task.input_size + max(hidden * (gates + kept), _readout(run, 1, 3) + hidden))
+    if device.type == "cuda" and kernel in _CUDNN:  # outputs of all runs; what goes through the kernel of one
+        gates, kept, _ = _CUDNN[kernel]
+        through = task.input_size + hidden * (gates + kept)
+        return symbols * (through + runs * (own + hidden + _readout(run, 1, 3)))
     if run_by_run(kernel):  # the outputs of all runs, and oneDNN's workspace of one
         return symbols * (hidden * (4.3 + runs) + runs * (own + _readout(run, 0.5, 3)))
     if kernel == "packed":

@@ -1,10 +1,12 @@
-"""Numbers of all runs from the device to the host: one copy for a whole row of metrics, and one wait."""
+"""From the device to the host: one copy for whatever is wanted at one moment, and one wait."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import torch
+from torch.utils._pytree import tree_map_only
 
 from lrd.shapes import Num, Tensor
 
@@ -14,10 +16,32 @@ def fetched(values: Mapping[str, Num[Tensor, "runs"]]) -> dict[str, list[float]]
     if not values:
         return {}
     table = torch.stack([value.double() for value in values.values()])  # exact for float32, and for whole numbers
-    if table.is_cuda:
-        # Into memory that the GPU can write to by itself; the host then waits for this copy, and for nothing after it.
-        here = torch.empty(table.shape, dtype=table.dtype, pin_memory=True)
-        here.copy_(table, non_blocking=True)
-        torch.cuda.current_stream(table.device).record_event().synchronize()
-        table = here
+    table = copied(table) if table.is_cuda else table
     return dict(zip(values, table.tolist(), strict=True))
+
+
+def copied(values: Any) -> Any:
+    """The same dicts and lists with every tensor in them copied to the host; they are of one device."""
+    streams: dict[torch.device, Any] = {}
+
+    def copy(tensor: Tensor) -> Tensor:
+        tensor = tensor.detach()
+        if not tensor.is_cuda:
+            return tensor.to("cpu", copy=True)
+        # Into memory that the GPU can write to by itself; the host then waits for this copy, and for nothing after it.
+        streams[tensor.device] = torch.cuda.current_stream(tensor.device)
+        return torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=True).copy_(tensor, non_blocking=True)
+
+    found = tree_map_only(Tensor, copy, values)
+    for stream in streams.values():
+        stream.record_event().synchronize()
+    return found
+
+
+def by_run(values: Any, runs: int) -> list[Any]:
+    """Dicts of tensors [runs, ...] as one such dict a run; what is one number a run becomes a number."""
+
+    def of(run: int) -> Any:
+        return tree_map_only(Tensor, lambda tensor: tensor[run] if tensor.ndim > 1 else tensor[run].item(), values)
+
+    return [of(run) for run in range(runs)]

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from lrd.probes import Columns, Probe
-from lrd.records import RunRecord, Tracker, hardware
+from lrd.records import AtOnce, RunRecord, Tracker, Writer, hardware
 from lrd.records.schema import GRADIENT_NORMS_COLUMNS
 from lrd.records.shown import mean_profiles, moments, scalars_of
 from lrd.spec import RunSpec
@@ -27,10 +27,17 @@ class Journal:
     """The history of one run and its way to disk and to the mirror."""
 
     def __init__(
-        self, spec: RunSpec, record: RunRecord, tracker: Tracker, parameters: int, device: str, kernel: str
+        self,
+        spec: RunSpec,
+        record: RunRecord,
+        tracker: Tracker,
+        parameters: int,
+        device: str,
+        kernel: str,
+        writer: Writer | None = None,
     ) -> None:
-        """``kernel``: the one of its updates, by name."""
-        self.spec, self.record, self.tracker = spec, record, tracker
+        """``kernel``: the one of its updates, by name; ``writer``: of its files but the first; default: at once."""
+        self.spec, self.record, self.tracker, self.writer = spec, record, tracker, writer or AtOnce()
         self.metrics: Rows = []
         self.looks: dict[str, list[Columns]] = {}  # by table, one entry a look
         self.looked: dict[str, int] = {}  # the update of each probe's last look
@@ -77,23 +84,27 @@ class Journal:
 
     def write(self, state: str, update: int, message: str = "") -> None:
         """Tables and status as they stand now."""
+        metrics, looks = list(self.metrics), _frozen(self.looks)
+        self.writer.put(lambda: self._write_tables(metrics, looks))
+        self.status(state, update, message)
+
+    def _write_tables(self, metrics: Rows, looks: dict[str, list[Columns]]) -> None:
         kinds = {name: kind for probe in self.spec.probes for name, kind in probe.tables().items()}
         kinds["gradient_norms"] = GRADIENT_NORMS_COLUMNS
-        for name, looks in self.looks.items():
-            columns = {column: np.concatenate([look[column] for look in looks]) for column in looks[0]}
+        for name, parts in looks.items():
+            columns = {column: np.concatenate([look[column] for look in parts]) for column in parts[0]}
             self.record.look(name, columns, kinds[name])
-        if self.metrics:  # last: what others hold at the updates that stand in it is then complete
-            names = {name: None for row in self.metrics for name in row}  # update 0 has no training averages
-            self.record.metrics({name: [row.get(name) for row in self.metrics] for name in names})
-        self.status(state, update, message)
+        if metrics:  # last: what others hold at the updates that stand in it is then complete
+            names = {name: None for row in metrics for name in row}  # update 0 has no training averages
+            self.record.metrics({name: [row.get(name) for row in metrics] for name in names})
 
     def status(self, state: str, update: int, message: str = "") -> None:
         """Say on disk where this run is."""
-        most = self.spec.training.max_updates
-        self.record.status(state, update=update, max_updates=most, message=message, **self.cost.told())
+        most, how = self.spec.training.max_updates, self.cost.told()
+        self.writer.put(lambda: self.record.status(state, update=update, max_updates=most, message=message, **how))
 
-    def finish(self, update: int, diverged_at: int, test: dict[str, float]) -> dict[str, Any]:
-        """Everything written, with the outcome; returns the summary, with the run's id."""
+    def finish(self, update: int, diverged_at: int, test: dict[str, float]) -> None:
+        """Everything written, with the outcome. Once it is on disk the writer says the summary, with the run's id."""
         self.write("running", update)
         outcome = "diverged" if diverged_at >= 0 else "solved" if self.solved_at is not None else "unsolved"
         summary: dict[str, Any] = {
@@ -107,17 +118,23 @@ class Journal:
             summary |= {f"{name}_{when}": value for name, value in scalars.items()}
         summary |= {name: value for name, value in self.metrics[-1].items() if name.startswith("eval_")}
         summary |= {f"test_{name}": value for name, value in test.items()}
-        self.record.finish(summary)
-        self.tracker.finish(self.record.run_id, summary)
-        return {"run_id": self.record.run_id, **summary}
+
+        def told() -> dict[str, Any]:
+            self.tracker.finish(self.record.run_id, summary)
+            return {"run_id": self.record.run_id, **summary}
+
+        self.writer.put(lambda: self.record.finish(summary), told)
 
     def checkpoint(self, pack_state: dict[str, object]) -> None:
         """Keep all that this run needs to go on."""
-        looks = {
-            name: [{c: _plain(v) for c, v in look.items()} for look in looks] for name, looks in self.looks.items()
-        }
-        own = {name: getattr(self, name) for name in _KEPT} | {"looks": looks, "cost": self.cost.kept()}
-        self.record.save_checkpoint({"pack": pack_state, "journal": own})
+        looks = _frozen(self.looks)
+        own = {name: _frozen(getattr(self, name)) for name in _KEPT} | {"cost": _frozen(self.cost.kept())}
+
+        def save() -> None:
+            plain = {name: [{c: _plain(v) for c, v in look.items()} for look in parts] for name, parts in looks.items()}
+            self.record.save_checkpoint({"pack": pack_state, "journal": own | {"looks": plain}})
+
+        self.writer.put(save)
 
     def resume(self, kept: dict[str, Any], update: int) -> None:
         """Go on from what ``checkpoint`` kept under ``journal`` at an update."""
@@ -150,6 +167,13 @@ def numbers(values: dict[str, torch.Tensor]) -> list[dict[str, float]]:
     columns = fetched(values)
     size = max((len(column) for column in columns.values()), default=0)
     return [{name: column[run] for name, column in columns.items()} for run in range(size)]
+
+
+def _frozen(value: Any) -> Any:
+    """Lists and dicts as they are now; what stands in a list is never changed here, only followed by more."""
+    if isinstance(value, dict):
+        return {key: _frozen(item) for key, item in value.items()}
+    return list(value) if isinstance(value, list) else value
 
 
 def _plain(column: np.ndarray) -> Any:

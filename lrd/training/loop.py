@@ -11,13 +11,15 @@ from typing import Any
 import torch
 
 from lrd.probes import Probe, Subject, log_spaced
-from lrd.records import RecordError, RunRecord, Tracker
+from lrd.records import AtOnce, Behind, RecordError, RunRecord, Tracker, Writer
 from lrd.spec import Place, RunSpec
 from lrd.training.determinism import repeat_bits
 from lrd.training.journal import Journal, numbers
 from lrd.training.pack import Pack
 
 _STATUS_SECONDS = 5.0
+#: Works a run that may wait for the disk: a pack waits, in memory, with one state of all its runs or with two.
+_WAITING = 4
 Progress = Callable[[int, int, list[dict[str, Any]]], None]
 
 
@@ -36,38 +38,61 @@ def train(
     device: torch.device,
     should_stop: Callable[[], bool] = lambda: False,
     progress: Progress = lambda update, active, finished: None,
+    behind: bool | None = None,
 ) -> Ending:
     """Train runs of one static shape together and keep their records below ``place.folder``.
 
     Runs go on from their checkpoints where all of them stand at the same update, and start anew otherwise.
-    ``progress(update, active runs, summaries of runs that just finished)`` is called at every evaluation.
+    ``progress(update, active runs, summaries of runs that just finished)`` is called at every evaluation. A run is
+    active until its summary is on disk.
+
+    ``behind``: whether a thread writes records while training goes on (default: where it goes on on a GPU, which would
+    wait for the disk otherwise; on a CPU a worker has one core). Even so all is on disk once this has returned or
+    raised; what cannot be written raises ``RecordError``.
     """
+    behind = device.type == "cuda" if behind is None else behind
+    with Behind(_WAITING * len(specs)) if behind else AtOnce() as writer:
+        return _train(specs, place, tracker, device, should_stop, progress, writer)
+
+
+def _train(
+    specs: Sequence[RunSpec],
+    place: Place,
+    tracker: Tracker,
+    device: torch.device,
+    should_stop: Callable[[], bool],
+    progress: Progress,
+    writer: Writer,
+) -> Ending:
     lap = time.perf_counter()
     repeat_bits(device, place.deterministic)
     pack = Pack(specs, device)
     kernel, parameters = pack.net.kernel, pack.theta.shape[1]
+    records = [RunRecord(place.runs_dir, place.study, spec.run_id) for spec in specs]
     journals = [
-        Journal(spec, RunRecord(place.runs_dir, place.study, spec.run_id), tracker, parameters, str(device), kernel)
-        for spec in specs
+        Journal(spec, record, tracker, parameters, str(device), kernel, writer)
+        for spec, record in zip(specs, records, strict=True)
     ]
     probes = specs[0].probes
     moments = {probe.name: set(log_spaced(pack.training.max_updates, probe.per_decade)) for probe in probes}
     rows_of_norms = set(log_spaced(pack.training.max_updates))
-    finished: list[dict[str, Any]] = []
     if not _resume(pack, journals):
         _look(pack, journals, probes)
         _evaluate(pack, journals)
         for journal in journals:
             journal.status("running", 0)
     elif pack.update and _evaluates(pack):
-        finished = _retire(pack, journals)  # runs that were cut off between their last checkpoint and their summary
-    progress(pack.update, len(journals), finished)
+        _retire(pack, journals)  # runs that were cut off between their last checkpoint and their summary
+    _tell(pack, journals, writer, progress)
 
     last_checkpoint = last_status = time.monotonic()
     while journals:
         if should_stop():
             _share_time(journals, lap, pack.update)
             _write(pack, journals, "interrupted")
+            writer.wait()
+            if finished := writer.said():
+                progress(pack.update, len(journals), finished)
             return Ending(interrupted=True, update=pack.update)
         if time.monotonic() - last_checkpoint > place.checkpoint_seconds:
             lap = _share_time(journals, lap, pack.update)
@@ -82,12 +107,12 @@ def train(
         if _evaluates(pack):
             _evaluate(pack, journals)
             lap = _share_time(journals, lap, pack.update)
-            finished = _retire(pack, journals)
+            _retire(pack, journals)
             if time.monotonic() - last_status > _STATUS_SECONDS:
                 for journal in journals:
                     journal.status("running", pack.update)
                 last_status = time.monotonic()
-            progress(pack.update, len(journals), finished)
+            _tell(pack, journals, writer, progress)
     return Ending(interrupted=False, update=pack.update)
 
 
@@ -122,7 +147,15 @@ def _evaluate(pack: Pack, journals: Sequence[Journal]) -> None:
         journal.add_metrics(pack.update, mine, met)
 
 
-def _retire(pack: Pack, journals: list[Journal]) -> list[dict[str, Any]]:
+def _tell(pack: Pack, journals: Sequence[Journal], writer: Writer, progress: Progress) -> None:
+    """Tell how far the pack is. A run is finished once its summary is on disk, and not before: a kill would lose it."""
+    if not journals:
+        writer.wait()
+    finished = writer.said()
+    progress(pack.update, len(journals) + writer.unsaid, finished)
+
+
+def _retire(pack: Pack, journals: list[Journal]) -> None:
     """Finish the runs that are solved, diverged or at their last update; the pack goes on without them."""
     at_end = pack.update >= pack.training.max_updates
     diverged_at = pack.diverged_at.tolist()
@@ -131,7 +164,7 @@ def _retire(pack: Pack, journals: list[Journal]) -> list[dict[str, Any]]:
         for run, journal in enumerate(journals)
     ]
     if not any(ended):
-        return []
+        return
     leaving = [run for run, is_ended in enumerate(ended) if is_ended]
     staying = [run for run, is_ended in enumerate(ended) if not is_ended]
     leavers, finished = [journals[run] for run in leaving], pack.take(leaving)
@@ -140,12 +173,11 @@ def _retire(pack: Pack, journals: list[Journal]) -> list[dict[str, Any]]:
     _look(finished, leavers, [p for p in finished.specs[0].probes if leavers[0].looked.get(p.name) != pack.update])
     _tell_norms(finished, leavers)
     test = numbers(finished.evaluate("test", pack.training.test_samples))
-    for run, journal in enumerate(leavers):
-        journal.checkpoint(finished.state(run))  # the trained parameters stay; before the summary, which ends a record
-    return [
-        journal.finish(pack.update, at, metrics)
-        for journal, at, metrics in zip(leavers, finished.diverged_at.tolist(), test, strict=True)
-    ]
+    states = finished.snapshot()
+    for journal, state in zip(leavers, states, strict=True):
+        journal.checkpoint(state)  # the trained parameters stay; before the summary, which ends a record
+    for journal, state, metrics in zip(leavers, states, test, strict=True):
+        journal.finish(pack.update, state["diverged_at"], metrics)
 
 
 def _share_time(journals: Sequence[Journal], since: float, update: int) -> float:
@@ -158,9 +190,9 @@ def _share_time(journals: Sequence[Journal], since: float, update: int) -> float
 
 def _write(pack: Pack, journals: Sequence[Journal], state: str) -> None:
     """Tables and checkpoints of all runs, so that a reader sees them and a later command goes on from here."""
-    for run, journal in enumerate(journals):
+    for journal, kept in zip(journals, pack.snapshot(), strict=True):
         journal.write(state, pack.update)
-        journal.checkpoint(pack.state(run))
+        journal.checkpoint(kept)
 
 
 def _resume(pack: Pack, journals: Sequence[Journal]) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -73,17 +74,20 @@ class NormSums:
         """Those of other runs, from each tensor whose rows are runs."""
         return NormSums({key: change(value) for key, value in self.kept.items()}, change(self.updates))
 
-    def of_run(self, run: int) -> dict[str, Tensor]:
-        """What one run has, on the host, for ``of_runs``."""
-        found = {f"{name} {what}": value[run] for (name, what), value in self.kept.items()} | {"": self.updates[run]}
-        return {key: value.to("cpu", copy=True) for key, value in found.items()}
+    def tensors(self) -> dict[str, Float[Tensor, "runs *time"]]:
+        """All of it by name, for a checkpoint."""
+        return {f"{name} {what}": value for (name, what), value in self.kept.items()} | {"": self.updates}
 
     @classmethod
-    def of_runs(cls, each: Sequence[Mapping[str, Tensor]], device: torch.device) -> NormSums:
-        """The sums of runs from what each has."""
-        kept = {key: torch.stack([own[key] for own in each]).to(device) for key in each[0]}
-        updates = kept.pop("")
-        return cls({(name, what): value for key, value in kept.items() for name, what in [key.split(" ")]}, updates)
+    def of_runs(cls, each: Sequence[Mapping[str, Any]], device: torch.device) -> NormSums:
+        """The sums of runs from the rows of each in ``tensors``; of ``updates`` a number."""
+        updates = torch.tensor([own[""] for own in each], dtype=torch.float64, device=device)
+        kept = {}
+        for key in each[0]:
+            if key:
+                name, what = key.split(" ")
+                kept[name, what] = torch.stack([own[key] for own in each]).to(device)
+        return cls(kept, updates)
 
     def tables(self, batch_size: int) -> list[Columns]:
         """The columns of ``COLUMNS`` of each run, from updates of so many sequences; {} where there was none."""

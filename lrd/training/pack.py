@@ -18,6 +18,7 @@ from lrd.shapes import Float, Tensor
 from lrd.spec import RunSpec
 from lrd.tasks import Batch
 from lrd.training.batches import Draws, evaluated_at_once
+from lrd.training.fetch import by_run, copied
 from lrd.training.net import Gradient, Net
 from lrd.training.norms import NormSums
 from lrd.training.optimizers import clip, pack_optimizer
@@ -183,20 +184,16 @@ class Pack:
         """Drop what belongs to the tensors as they were."""
         self._draws, self._recorded = None, None
 
-    def state(self, run: int) -> dict[str, Any]:
-        """All that one run needs to go on, bit for bit, in whatever pack."""
-        return {
-            "update": self.update,
-            "theta": self.theta[run].detach().to("cpu", copy=True),
-            "slots": {name: slot[run].to("cpu", copy=True) for name, slot in self.optimizer.slots.items()},
-            "diverged_at": int(self.diverged_at[run]),
-            "sums": {name: float(value[run]) for name, value in self.sums.items()},
-            "summed": self.summed,
-            "norms": {} if self.norms is None else self.norms.of_run(run),
-        }
+    def snapshot(self) -> list[dict[str, Any]]:
+        """For each run all that it needs to go on, bit for bit, in whatever pack; one copy from the device."""
+        tensors: dict[str, Any] = {"theta": self.theta, "slots": dict(self.optimizer.slots), "sums": self.sums}
+        if self.norms is not None:
+            tensors["norms"] = self.norms.tensors()
+        each = by_run(copied(tensors | {"diverged_at": self.diverged_at}), len(self.specs))
+        return [{"update": self.update, "summed": self.summed} | state for state in each]
 
     def restore(self, states: Sequence[dict[str, Any]]) -> None:
-        """Put every run back to a state from ``state``; all must stand at the same update."""
+        """Put every run back to its state in a ``snapshot``; all must stand at the same update."""
         updates = {(state["update"], state["summed"]) for state in states}
         if len(updates) != 1:
             raise ValueError(f"runs of a pack must stand at one update, got {sorted(updates)}")

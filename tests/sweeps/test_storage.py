@@ -7,6 +7,7 @@ import errno
 import os
 import shutil
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from lrd.sweeps.events import Event
 from lrd.sweeps.execute import execute, failures
 from lrd.sweeps.plan import plan, record_of
 from lrd.sweeps.workers import train_pack
+from lrd.training import train
 
 
 def pair(root: Path, **options: Any) -> list[Job]:
@@ -39,8 +41,15 @@ def interrupted(jobs: list[Job]) -> None:
         train_pack(pack, lambda event: None, lambda: next(steps) == 7)
 
 
-@pytest.mark.parametrize("file", ["metrics.parquet", "checkpoint.pt", "summary.json", "status.json"])
-def test_a_full_disk_is_named_and_costs_no_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str) -> None:
+@pytest.mark.parametrize(
+    ("file", "behind"),
+    [("metrics.parquet", None), ("checkpoint.pt", None), ("summary.json", None), ("status.json", None)]
+    + [("summary.json", True)],  # as where packs train on a GPU
+)
+def test_a_full_disk_is_named_and_costs_no_number(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str, behind: bool | None
+) -> None:
+    monkeypatch.setattr("lrd.training.train", partial(train, behind=behind))
     jobs = pair(tmp_path / "full")
     write = files.write_atomic
 
@@ -60,7 +69,8 @@ def test_a_full_disk_is_named_and_costs_no_number(tmp_path: Path, monkeypatch: p
     assert file in line
     with contextlib.suppress(RecordError):  # at worst there is nothing to be read yet
         assert open_study(tmp_path / "full" / "s").sql("select count(outcome) from runs").fetchall() == [(0,)]
-    assert execute(plan(jobs, 1), 1).outcomes == {"unsolved": 2}
+    progress = execute(plan(jobs, 1), 1)
+    assert (progress.outcomes, progress.running, progress.share_done) == ({"unsolved": 2}, 0, 1.0)
     assert_equal_records(tmp_path / "full" / "s", trained(tmp_path / "well"))
 
 

@@ -70,7 +70,7 @@ def test_recorded_updates_are_plain_ones_bit_for_bit(task: Task, cell: Cell, opt
                 assert set(pack.averages()) >= {"train_loss", "grad_norm"}
                 pack.select([2, 1])  # two of five: recorded anew
             if update == 9:
-                pack.restore([pack.state(run) for run in range(2)])
+                pack.restore(pack.snapshot())
             pack.step()
         assert_same(plain, recorded)
     assert recorder.rows == [5, 2, 2]

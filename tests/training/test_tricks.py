@@ -143,7 +143,7 @@ def test_runs_that_leave_and_runs_that_come_back_go_on_as_they_would_have(trick:
             pack.select([2, 0])
         if update == 6:
             again = make_pack(specs[0], specs[2])
-            again.restore([pack.state(1), pack.state(0)])
+            again.restore(pack.snapshot()[::-1])
             pack = again
         whole.step()
         pack.step()

@@ -242,8 +242,8 @@ def test_states_that_are_kept_go_on_in_another_pack() -> None:
     for _ in range(5):
         whole.step()
     again = Pack(specs, GPU)
-    again.restore([whole.state(run) for run in range(2)])
-    assert {value.device.type for value in whole.state(0)["slots"].values()} == {"cpu"}
+    again.restore(whole.snapshot())
+    assert {value.device.type for value in whole.snapshot()[0]["slots"].values()} == {"cpu"}
     for pack in (whole, again):
         for _ in range(5):
             pack.step()
