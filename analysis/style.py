@@ -42,8 +42,8 @@ POINTS_A_LETTER = 1.75  # a letter of DejaVu Sans is 4/7 as wide as its font is 
 def paper(draw: Callable[..., list[Path]]) -> Callable[..., list[Path]]:
     """Give every figure that ``draw(study, out, ...)`` makes the style and width of ``asked``, a further argument.
 
-    Its pages are saved at the same time; their files are there when it returns. The caller's settings of matplotlib are
-    left alone.
+    Its pages are saved at the same time; their files are there when it returns, or at the end of ``saving.together``
+    around it. The caller's settings of matplotlib are left alone.
     """
 
     @wraps(draw)
