@@ -147,6 +147,12 @@ def save(figure: Figure, out: Path, name: str, table: Sequence[Mapping[str, obje
     return paths + manifest.write(out / f"{name}.json", paths[2], table, width)
 
 
+def save_table(out: Path, name: str, table: Sequence[Mapping[str, object]]) -> list[Path]:
+    """Write name.csv, numbers that are not drawn, and its manifest, which has no width."""
+    csv = write_table(out / f"{name}.csv", table)
+    return [csv, *manifest.write(out / f"{name}.json", csv, table, None)]
+
+
 def _wrap(figure: Figure) -> None:
     """Break the labels of axes that are longer than their panel is wide."""
     for axes in figure.axes:
