@@ -76,11 +76,13 @@ def test_kernels_and_devices_are_never_mixed(tmp_path: Path, monkeypatch: pytest
 
 
 @pytest.mark.parametrize("gaps", [(5,), (0,), (0, 5)])
-def test_few_gaps_have_room_on_their_axis(gaps: tuple[int, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_few_gaps_have_room_on_their_axis(
+    gaps: tuple[int, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     limits: list[tuple[float, float]] = []
     monkeypatch.setattr("style.save", lambda figure, *_: limits.append(figure.axes[0].get_xlim()) or [])
-    for number, gap in enumerate(gaps):
-        write(tmp_path, str(number), 1.0, gap=gap)
+    for seed, gap in enumerate(gaps):
+        write(tmp_path, str(seed), 1.0, gap=gap)
     cost.draw(open_study(tmp_path / "small"), tmp_path)  # a warning of matplotlib would be an error
     ((low, high),) = limits
     assert low < gaps[0] <= gaps[-1] < high
