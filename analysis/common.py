@@ -18,6 +18,7 @@ from typing import Any
 
 import asked
 import numpy as np
+import saving
 from drawing import Asked
 from labels import by_study, in_order, natural
 from manifest import drawn_from
@@ -52,13 +53,14 @@ def draw_all(study: Any, out: Path, asked: Asked | None = None) -> tuple[list[Pa
     """
     paths: list[Path] = []
     missing: list[str] = []
-    for name in figure_scripts():
-        try:
-            paths += importlib.import_module(name).draw(study, out, asked=asked)
-        except NotLookedAtError:
-            continue
-        except NothingToDrawError as error:
-            missing.append(f"{name}: {error}")
+    with saving.together():  # while the pages of one figure are saved, the records of the next are read
+        for name in figure_scripts():
+            try:
+                paths += importlib.import_module(name).draw(study, out, asked=asked)
+            except NotLookedAtError:
+                continue
+            except NothingToDrawError as error:
+                missing.append(f"{name}: {error}")
     return paths, missing
 
 

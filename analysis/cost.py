@@ -165,9 +165,14 @@ def _row(task: str, line: Line, rows: common.Table, curve: Band, place: int) -> 
 
 
 def _axes(axes: Axes, gaps: list[int]) -> None:
-    axes.set_xscale("log")
+    if gaps[0] > 0:
+        axes.set_xscale("log")
+        axes.set_xlim(gaps[0] / 1.15, gaps[-1] * 1.15)
+    else:  # a task may do without a gap: beside the others on an axis that has room for 0
+        least = next((gap for gap in gaps if gap > 0), 1)
+        axes.set_xscale("symlog", linthresh=least, linscale=0.5)
+        axes.set_xlim(-0.3 * least, max(gaps[-1] * 1.15, 0.3 * least))
     axes.set_yscale("log")
-    axes.set_xlim(gaps[0] / 1.15, gaps[-1] * 1.15)
     axes.xaxis.set_major_locator(FixedLocator(gaps))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")

@@ -30,6 +30,7 @@ import common
 import numpy as np
 import style
 from facets import Place, labels_at, together
+from flow import at_start_and_end, flow_of_every_look
 from gradient_panel import limits_of, powers_of_ten, say_where_it_goes, steps_to_answer, symbol
 from labels import in_order
 from matplotlib.axes import Axes
@@ -78,15 +79,18 @@ def draw(study: Any, out: Path) -> list[Path]:
 
 def _gradients(study: Any, seen: common.Table) -> common.Table:
     """log10 of the norm of the last answer's dL/ds_t relative to that at the answer, of the runs and variables seen."""
-    columns, where = "variable, t, lag, log10_gmean as value", "part = 'total' and answer = 'last'"
-    rows = rows_at(study, "gradient_flow", columns, where)
+    flow = flow_of_every_look(study)
     kept = {key[:2] for key in zip(seen["run_id"], seen["variable"], strict=True)}
-    chosen = np.array([key in kept for key in zip(rows["run_id"], rows["variable"], strict=True)], dtype=bool)
-    rows = {name: column[chosen] for name, column in rows.items()}
+    looks = at_start_and_end(flow.looks)
+    names = zip(looks["run_id"], looks["variable"], looks["answer"], strict=True)
+    chosen = np.array(
+        [(run_id, variable) in kept and answer == "last" for run_id, variable, answer in names], dtype=bool
+    )
+    rows = flow.rows({name: column[chosen] for name, column in looks.items()})
     keys = list(zip(rows["run_id"], rows["variable"], rows["moment"], strict=True))
-    at_answer = {key: value for key, value, lag in zip(keys, rows["value"], rows["lag"], strict=True) if lag == 0}
+    at_answer = {key: value for key, value, lag in zip(keys, rows["log10_gmean"], rows["lag"], strict=True) if lag == 0}
     reference = np.array([at_answer.get(key, np.nan) for key in keys], dtype=np.float64)
-    rows["value"] = common.plain(rows["value"]) - finite(reference)
+    rows["value"] = common.plain(rows["log10_gmean"]) - finite(reference)
     return rows
 
 

@@ -4,7 +4,7 @@
     command         that drew it, in one spelling: studies and style files by their name, options that change nothing
                     (``--out``) left out; null where a program drew it
     studies, filter names of the studies drawn, and the SQL condition for their runs, or null
-    style, width    name of the style, with the SHA-256 of its file if it has one; inches
+    style, width    name of the style, with the SHA-256 of its file if it has one; inches, null of a table alone
     runs            ids of the runs drawn, with the name of their study in front where there are several
     runs_of_study   how many runs the studies have that meet the filter
     left_out        a line for each folder or file that could not be read
@@ -50,8 +50,11 @@ def drawn_from(runs: Mapping[str, Any], rows: Mapping[str, Any] | None = None, k
     drawing.runs, drawing.keys = dict(runs), tuple(keys)
 
 
-def write(path: Path, csv: Path, table: Sequence[Mapping[str, object]], width: float) -> list[Path]:
-    """Write the manifest of the figure whose CSV is given; gives its path, or nothing where no study is drawn."""
+def write(path: Path, csv: Path, table: Sequence[Mapping[str, object]], width: float | None) -> list[Path]:
+    """Write the manifest of the figure whose CSV is given, or of a table alone.
+
+    Gives its path, or nothing where no study is drawn.
+    """
     drawing = current()
     study, asked = drawing.study, drawing.asked
     if study is None or drawing.runs is None:

@@ -2,24 +2,35 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from pathlib import Path
 
 import matplotlib
-from matplotlib.axes import Axes
+from label_columns import align, have_moved
 from matplotlib.backends.backend_pdf import FigureCanvasPdf
 from matplotlib.figure import Figure
+from PIL import Image
+
+COMPRESSION = 3  # of PNGs, of 9
 
 
 def write(figure: Figure, pdf: Path, png: Path) -> None:
     """Write both files; nothing of the clock goes into them. The figure keeps its layout from here on."""
-    labelled = {_column(axes) for axes in figure.axes if axes.get_ylabel()} - {None}
-    # The other columns have nothing to align, and would be slow to find that out.
-    figure.align_ylabels([axes for axes in figure.axes if _column(axes) in labelled])
     _lay_out(figure)
     with matplotlib.rc_context({"figure.constrained_layout.use": False}):  # no new one in the place of the old
         figure.set_layout_engine(None)
         figure.savefig(pdf, metadata={"CreationDate": None})
-        figure.savefig(png)
+        _write_png(figure, png)
+
+
+def _write_png(figure: Figure, path: Path) -> None:
+    """Without transparency where nothing is transparent: what reads the file would have to take it off again."""
+    with BytesIO() as file:
+        figure.savefig(file, format="tiff")  # neither compressed nor with losses
+        with Image.open(file) as image:
+            opaque = image.getchannel("A").getextrema() == (255, 255)
+            made = image.convert("RGB") if opaque else image
+            made.save(path, "PNG", compress_level=COMPRESSION, dpi=image.info["dpi"])
 
 
 def _lay_out(figure: Figure) -> None:
@@ -28,12 +39,10 @@ def _lay_out(figure: Figure) -> None:
     if engine is not None:
         FigureCanvasPdf(figure)  # in the place of the canvas: text is measured with the PDF's metrics
         figure.dpi = 72
+        before = align(figure)
         engine.execute(figure)
+        if have_moved(before, align(figure)):  # panels of another size may have other ticks
+            engine.execute(figure)
+            align(figure)
         figure.dpi = dots
         figure.set_canvas(screen)
-
-
-def _column(axes: Axes) -> int | None:
-    """The column of panels that an axes begins in; None for a colour bar."""
-    place = axes.get_subplotspec()
-    return None if place is None else place.colspan.start

@@ -3,17 +3,17 @@
     python analysis/regimes.py runs/demo --out figures/
 
 How to read it. A line of panels a task and gap (and cell, where cells are many), one curve a cell and state variable
-(solid dL/dh_t, dashed dL/dc_t), updates to the right on a logarithmic axis that begins at 0. Left: the factor by which
-the norm changes in each step back, from the slope fitted over the quiet steps of the gap. In the grey stripe between
-1/e and e times of the gradient are left over all of these steps, and it is preserved; below, it vanishes; above, it
-explodes. A filled marker means that more than half of the runs are of one regime, each by the 95 % confidence interval
-of its own slope over samples (``lrd.stats.regimes``); an empty one that they are not, or that intervals reach across a
-border.
+(solid dL/dh_t, dashed dL/dc_t), updates to the right on a logarithmic axis that begins at 0. Left (or above): the
+factor by which the norm changes in each step back, from the slope fitted over the quiet steps of the gap. In the grey
+stripe between 1/e and e times of the gradient are left over all of these steps, and it is preserved; below, it
+vanishes; above, it explodes. A filled marker means that more than half of the runs are of one regime, each by the 95 %
+confidence interval of its own slope over samples (``lrd.stats.regimes``); an empty one that they are not, or that
+intervals reach across a border.
 
-Middle and right: the horizon, how many steps back from the end of the gap the norm itself is down to 1/e and to 1/1000
-of what it is there; pale, the same from the slope, which also speaks of steps that the gap does not have. The dotted
-line is the gap: a curve below it does not reach across. What does not fall so far within the gap stands at the top,
-"beyond". Stars mark the update at which the median run of a cell had solved the task.
+Middle and right, or below: the horizon, how many steps back from the end of the gap the norm itself is down to 1/e and
+to 1/1000 of what it is there; pale, the same from the slope, which also speaks of steps that the gap does not have. The
+dotted line is the gap: a curve below it does not reach across. What does not fall so far within the gap stands at the
+top, "beyond". Stars mark the update at which the median run of a cell had solved the task.
 
 Lines are medians over the seeds, bands run from the 10 % to the 90 % quantile (least to greatest where there are fewer
 than 10 seeds). A run that ended counts with its last look from there on.
@@ -89,7 +89,9 @@ def _page(suffix: str, curves: list[Line], solved: dict[Any, Any], runs: common.
         for track, curve in mine.items():
             table += _rows(place, track, curve, solved[*place, track[0]][0])
     for axes in panels[-1]:
-        axes.set_xlabel("update")
+        cell = axes.get_subplotspec()
+        if cell is not None and cell.is_last_row():
+            axes.set_xlabel("update")
     _legend(figure, {track for *_, mine in curves for track in mine}, looks)
     spreads = [curve.bands["factor"] for *_, mine in curves for curve in mine.values()]
     counts = [int(spread.count.max()) for spread in spreads]

@@ -30,10 +30,11 @@ import common
 import numpy as np
 import style
 from facets import RATES
+from flow import at_start_and_end, fits_of_every_look, flow_of_every_look
 from gradient_panel import DASHES, OTHERS, draw_panel, legend, norm_of, steps_to_answer, symbol
 from labels import in_order
 from matplotlib.axes import Axes
-from moments import LAST_ANSWER, THIN, Profile, along_t, need_probe, note, pivot, rows_at
+from moments import THIN, Profile, along_t, need_probe, note, pivot, rows_at
 
 from lrd.stats import Band, median
 
@@ -76,13 +77,14 @@ def _find(study: Any, runs: common.Table, item: str) -> Found:
         raise common.NothingToDrawError("no finished run was looked at by the probe `retention` at its start or end")
     scores = common.join_runs(scores, runs)
     common.drawn_from(runs, scores)
-    flows = rows_at(study, "gradient_flow", "variable, t, log10_gmean", "part = 'total'", LAST_ANSWER)
-    fits = rows_at(study, "gradient_fit", "variable, slope")
-    flows, fits = (_of_runs(rows, scores["run_id"], runs) for rows in (flows, fits))
+    flow = flow_of_every_look(study)
+    looks, fits = (
+        _of_runs(at_start_and_end(looks), scores["run_id"], runs) for looks in (flow.looks, fits_of_every_look(study))
+    )
     keys = ("panel", "gap", "label", "variable", "moment")
     return Found(
         {key: (along_t(group, "score"), along_t(group, "chance")) for key, group in common.groups(scores, *keys)},
-        {key: along_t(group, "log10_gmean") for key, group in common.groups(flows, *keys)},
+        {key: along_t(group, "log10_gmean") for key, group in flow.groups(looks, *keys)},
         {key: float(median(common.plain(group["slope"]))) for key, group in common.groups(fits, *keys)},
         {key: int(np.max(group["answer"])) for key, group in common.groups(scores, "panel", "gap")},
         scores["run_id"],

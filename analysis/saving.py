@@ -23,7 +23,7 @@ _running: dict[Connection, Any] | None = None  # by where its answer comes from;
 
 @contextmanager
 def together() -> Iterator[None]:
-    """Let what is handed to ``save`` inside run at the same time; all of it is done at the end.
+    """Let what is handed to ``save`` inside run at the same time; all of it is done at the end of the outermost.
 
     Raises what the first of them raised, and ``ChildProcessError`` for one that was killed.
     """

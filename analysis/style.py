@@ -42,8 +42,8 @@ POINTS_A_LETTER = 1.75  # a letter of DejaVu Sans is 4/7 as wide as its font is 
 def paper(draw: Callable[..., list[Path]]) -> Callable[..., list[Path]]:
     """Give every figure that ``draw(study, out, ...)`` makes the style and width of ``asked``, a further argument.
 
-    Its pages are saved at the same time; their files are there when it returns. The caller's settings of matplotlib are
-    left alone.
+    Its pages are saved at the same time; their files are there when it returns, or at the end of ``saving.together``
+    around it. The caller's settings of matplotlib are left alone.
     """
 
     @wraps(draw)
@@ -88,15 +88,24 @@ def grid(rows: int, columns: int, panel_height: float, **options: Any) -> tuple[
 
 
 def folded(lines: int, panels: int, panel_height: float) -> tuple[Figure, list[list[Axes]]]:
-    """A figure of lines of so many panels, each in as many rows as the width asked for makes of them."""
+    """A figure of lines of so many panels, each in as many rows as the width asked for makes of them.
+
+    Where the last row would not be full, the first panel of a line is wider instead: no panel stands alone in a row.
+    """
     columns = across(panels)
     rows = -(-panels // columns)
+    wider = rows * columns - panels
     figure, axes = grid(lines * rows, columns, panel_height)
-    flat = [[one for row in axes[line * rows : (line + 1) * rows] for one in row] for line in range(lines)]
-    for line in flat:
-        for left_over in line[panels:]:
-            left_over.axis("off")
-    return figure, [line[:panels] for line in flat]
+    places = axes[0][0].get_gridspec()
+    assert places is not None
+    found = []
+    for line in range(lines):
+        flat = [one for row in axes[line * rows : (line + 1) * rows] for one in row]
+        for covered in flat[: wider + 1] if wider else []:
+            covered.remove()
+        first = [figure.add_subplot(places[line * rows, : wider + 1])] if wider else []
+        found.append(first + flat[wider + 1 if wider else 0 :])
+    return figure, found
 
 
 def head(axes: Axes, title: str, note: str = "") -> None:
@@ -112,7 +121,7 @@ def _points_across(axes: Axes) -> float:
     """Width of a panel without the labels of its axis, in points of the paper, about: the layout is not made yet."""
     place, figure = axes.get_subplotspec(), axes.figure
     assert isinstance(figure, Figure)
-    columns = 1 if place is None else place.get_gridspec().ncols
+    columns = 1 if place is None else place.get_gridspec().ncols / len(place.colspan)
     return 72 * (float(figure.get_figwidth()) / scale() / columns - 0.4)
 
 
@@ -145,6 +154,12 @@ def save(figure: Figure, out: Path, name: str, table: Sequence[Mapping[str, obje
     plt.close(figure)
     write_table(paths[2], table)
     return paths + manifest.write(out / f"{name}.json", paths[2], table, width)
+
+
+def save_table(out: Path, name: str, table: Sequence[Mapping[str, object]]) -> list[Path]:
+    """Write name.csv, numbers that are not drawn, and its manifest, which has no width."""
+    csv = write_table(out / f"{name}.csv", table)
+    return [csv, *manifest.write(out / f"{name}.json", csv, table, None)]
 
 
 def _wrap(figure: Figure) -> None:

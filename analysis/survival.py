@@ -56,7 +56,7 @@ def draw(study: Any, out: Path) -> list[Path]:
     for page in common.pages(runs["panel"], runs["gap"]):
         paths += _page(page, curves, p, runs, out)
     pairs = _pairs(runs)
-    return paths + ([style.write_table(out / "survival_pairs.csv", pairs)] if pairs else [])
+    return paths + (style.save_table(out, "survival_pairs", pairs) if pairs else [])
 
 
 def _times(study: Any, runs: common.Table) -> common.Table:

@@ -3,11 +3,12 @@
     python benchmarks/analysis.py [--runs 100 1000 10000] [--folder FOLDER] [--quick]
 
 Each size is drawn once, on the cores that there are: ``open`` reads the study, then every figure is drawn in turn
-(those of probes and sweeps that the records do not have are left out), ``figures`` is their sum; ``report`` is
-``lrd report`` in another process, its own figures included. Seconds are wall time: on a machine that does other work
-they say little, so the load before and the seconds of processor time stand beside them. Memory is the greatest sum of
-the process and its children, pages that they share counted once (PSS, every half second; Linux only). Making the
-records takes longer than drawing them; ``--folder`` keeps them.
+(those of probes and sweeps that the records do not have are left out), while the last pages of the one before are still
+being saved: ``figures`` is all of it; ``report`` is ``lrd report`` in another process, its own figures included.
+Seconds are wall time: on a machine that does other work they say little, so the load before and the seconds of
+processor time stand beside them. Memory is the greatest sum of the process and its children, pages that they share
+counted once (PSS, every half second; Linux only). Making the records takes longer than drawing them; ``--folder`` keeps
+them.
 """
 
 from __future__ import annotations
@@ -38,16 +39,18 @@ def draw(folder: Path, out: Path) -> dict[str, float]:
 
     sys.path.insert(0, str(ANALYSIS))
     import common
+    import saving
 
     study = open_study(folder)
     seconds = {"open": time.perf_counter() - began}
-    for name in common.figure_scripts():
-        before = time.perf_counter()
-        try:
-            importlib.import_module(name).draw(study, out)
-        except common.NothingToDrawError:
-            continue
-        seconds[name] = time.perf_counter() - before
+    with saving.together():
+        for name in common.figure_scripts():
+            before = time.perf_counter()
+            try:
+                importlib.import_module(name).draw(study, out)
+            except common.NothingToDrawError:
+                continue
+            seconds[name] = time.perf_counter() - before
     seconds["figures"] = time.perf_counter() - began
     return seconds | {"processor": sum(os.times()[:4])}
 

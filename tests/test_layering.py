@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-BARE = ("lrd/tasks", "lrd/cells", "lrd/kernels", "lrd/probes", "lrd/options.py", "lrd/shapes.py")
+BARE = ("lrd/tasks", "lrd/cells", "lrd/kernels", "lrd/probes", "lrd/options.py", "lrd/scalars.py", "lrd/shapes.py")
 #: A library and the only places whose source may name it.
 PLACES = {
     "wandb": ("lrd/records/",),
@@ -137,7 +137,9 @@ print(pack.averages()["grad_norm"].tolist(), sorted(asked & {"wandb", "pydantic"
     assert len(lines) >= 6
     assert all(line.endswith(" True") for line in lines), lines
     assert asked == "[]"
-    assert eval(modules) == [f"lrd.{name}" for name in ("cells", "kernels", "options", "probes", "shapes", "tasks")]
+    assert eval(modules) == [
+        f"lrd.{name}" for name in ("cells", "kernels", "options", "probes", "scalars", "shapes", "tasks")
+    ]
 
 
 def test_what_hydra_imports_at_every_start_is_light() -> None:

@@ -1,6 +1,6 @@
 """What is looked at: measurements of a pack that do not change it."""
 
-from lrd.probes.base import Columns, Probe, Subject
+from lrd.probes.base import Probe, Subject
 from lrd.probes.closing import Closing
 from lrd.probes.gates import Gates
 from lrd.probes.gradient_flow import Flow, answer_numbers, gradient_flow
@@ -11,6 +11,7 @@ from lrd.probes.parameter_gradient import ParameterGradient
 from lrd.probes.profile import Fit, GradientFlow, fit, over_samples, profile_columns
 from lrd.probes.retention import Retention
 from lrd.probes.schedule import log_spaced
+from lrd.scalars import Columns
 
 _KINDS: tuple[type[Probe], ...] = (
     GradientFlow,

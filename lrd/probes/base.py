@@ -11,15 +11,13 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar
 
-import numpy as np
 import torch
 
 from lrd.cells import Cell, Parameters, prepared
 from lrd.options import check_options, option
+from lrd.scalars import SCALARS, Columns
 from lrd.shapes import Int, Tensor
 from lrd.tasks import Batch, Task
-
-Columns = dict[str, np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -84,16 +82,11 @@ class Probe(ABC):
 
     def scalars(self, tables: dict[str, Columns]) -> dict[str, float]:
         """What of one run's look is one number: watched while it trains, and kept in its summary at start and end."""
-        return {}
+        kept = SCALARS.get(self.name)
+        return {} if kept is None else kept.of(tables)
 
     def check(self, task: Task) -> None:  # noqa: B027 -- most options fit any task
         """Raise ``OptionError`` for an option that does not fit a task."""
 
     def check_cell(self, cell: Cell) -> None:  # noqa: B027 -- most fit any cell
         """Raise ``OptionError`` for an option that does not fit a cell."""
-
-
-def mean_of(table: Columns, column: str, rows: np.ndarray) -> float:
-    """Mean of a column over some rows of a look; nan where there is none, or one was not measured (nan or masked)."""
-    values = np.ma.filled(table[column][rows].astype(np.float64), np.nan)
-    return float(values.mean()) if len(values) else float("nan")

@@ -14,8 +14,9 @@ import torch
 
 from lrd.cells import read
 from lrd.options import OptionError, option
-from lrd.probes.base import Columns, Probe, Subject
+from lrd.probes.base import Probe, Subject
 from lrd.probes.states import along, one_by_one
+from lrd.scalars import Columns
 from lrd.shapes import Float, Int, Tensor
 from lrd.tasks import Stream, Task, Text
 from lrd.tasks.parts import PROBED

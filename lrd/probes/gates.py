@@ -15,8 +15,9 @@ import torch
 from torch.func import vmap
 
 from lrd.cells import Cell, Parameters
-from lrd.probes.base import Columns, Probe, Subject, mean_of
+from lrd.probes.base import Probe, Subject
 from lrd.probes.states import along, latest_answer, one_by_one
+from lrd.scalars import Columns
 from lrd.shapes import Float, Int, Tensor
 
 QUANTILES = {"q05": 0.05, "q25": 0.25, "q50": 0.5, "q75": 0.75, "q95": 0.95}
@@ -49,22 +50,6 @@ class Gates(Probe):
 
     def measure(self, subject: Subject) -> list[Columns]:
         return [self._table(run) for run in one_by_one(subject)]
-
-    def scalars(self, tables: dict[str, Columns]) -> dict[str, float]:
-        """``gate_<name>``: the gate's mean over samples, units and the steps up to the last answer.
-
-        ``log10_kept_by_<name>``, of forget gates: log10 of the product from the store to the last answer, its mean over
-        samples and units.
-        """
-        table = tables[self.name]
-        found = {}
-        for gate in dict.fromkeys(table["gate"]):
-            mine = table["gate"] == gate
-            found[f"gate_{gate}"] = mean_of(table, "mean", mine & (table["quantity"] == "gate"))
-            products = mine & (table["quantity"] == "since_store") & (table["lag"] == 0)
-            if products.any():
-                found[f"log10_kept_by_{gate}"] = mean_of(table, "mean", products)
-        return found
 
     def _table(self, subject: Subject) -> Columns:
         task, cell, batch = subject.task, subject.cell, subject.sequences(self.samples)

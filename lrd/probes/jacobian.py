@@ -11,12 +11,13 @@ import torch
 
 from lrd.cells import RNN, Cell, Parameters
 from lrd.options import option
-from lrd.probes.base import Columns, Probe, Subject, mean_of
-from lrd.probes.jacobian_products import WHOLE, Products, jacobian_products, log10_singular_values
+from lrd.probes.base import Probe, Subject
+from lrd.probes.jacobian_products import Products, jacobian_products, log10_singular_values
 from lrd.probes.pascanu import log10_bounds
 from lrd.probes.profile import QUANTILES
 from lrd.probes.ranks import quantiles
 from lrd.probes.step_jacobians import check_state
+from lrd.scalars import WHOLE, Columns
 from lrd.shapes import Float, Tensor
 
 _GROUP_BYTES = 64 * 2**20  # runs are taken in groups whose products stay about this small
@@ -61,16 +62,6 @@ class Jacobian(Probe):
 
     def check_cell(self, cell: Cell) -> None:
         check_state(cell, "values")
-
-    def scalars(self, tables: dict[str, Columns]) -> dict[str, float]:
-        """``sigma_rate``: log10 of the whole state's largest singular value over the largest lag, its median over
-        samples, a step; below 0 every direction shrinks."""
-        table = tables[self.name]
-        leading = (table["block"] == WHOLE) & (table["quantity"] == "sigma") & (table["index"] == 1)
-        if not leading.any():
-            return {}
-        largest = int(table["lag"][leading].max())
-        return {"sigma_rate": mean_of(table, "log10_q50", leading & (table["lag"] == largest)) / largest}
 
     def measure(self, subject: Subject) -> list[Columns]:
         batch, params = subject.sequences(self.samples), subject.parameters()

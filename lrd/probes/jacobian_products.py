@@ -13,10 +13,10 @@ import torch
 
 from lrd.cells import RNN, Cell, Parameters
 from lrd.probes.step_jacobians import Linearisation, linearise
+from lrd.scalars import WHOLE
 from lrd.shapes import Bool, Float, Int, Tensor
 
 LOG10_2 = math.log10(2.0)
-WHOLE = "whole"
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,9 @@ import torch
 from lrd.cells import Cell, Parameters, State
 from lrd.kernels import loop
 from lrd.options import option
-from lrd.probes.base import Columns, Probe, Subject, mean_of
+from lrd.probes.base import Probe, Subject
 from lrd.probes.step_jacobians import check_state, linearise
+from lrd.scalars import Columns
 from lrd.shapes import Float, Tensor
 
 BLOCKS = 10
@@ -61,13 +62,6 @@ class Lyapunov(Probe):
 
     def check_cell(self, cell: Cell) -> None:
         check_state(cell, "exponents")
-
-    def scalars(self, tables: dict[str, Columns]) -> dict[str, float]:
-        """``lyapunov_driven`` and ``lyapunov_free``: the leading exponent of each mode."""
-        table = tables[self.name]
-        leading = table["index"] == 1
-        modes = dict.fromkeys(table["mode"])
-        return {f"lyapunov_{mode}": mean_of(table, "exponent", leading & (table["mode"] == mode)) for mode in modes}
 
     def measure(self, subject: Subject) -> list[Columns]:
         inputs, params = stream(subject, self.samples, self.transient + self.steps), subject.parameters()

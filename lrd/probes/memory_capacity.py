@@ -16,9 +16,10 @@ import torch
 
 from lrd.cells import Cell, Parameters
 from lrd.options import option
-from lrd.probes.base import Columns, Probe, Subject
+from lrd.probes.base import Probe, Subject
 from lrd.probes.ridge import fit_ridge, out_of_sample, standard_error, unit
 from lrd.probes.states import one_by_one, walk
+from lrd.scalars import Columns
 from lrd.shapes import Float, Int, Tensor
 from lrd.tasks import Stream
 

@@ -17,10 +17,11 @@ import torch
 
 from lrd.options import option
 from lrd.probes.adjoint import Adjoint, Partials, adjoint
-from lrd.probes.base import Columns, Probe, Subject
+from lrd.probes.base import Probe, Subject
 from lrd.probes.gradient_flow import LOG10_2, answer_numbers, backwards, from_readout, log10_norm, take
 from lrd.probes.profile import QUANTILES, check_answer, over_samples
 from lrd.probes.schedule import log_spaced
+from lrd.scalars import Columns
 from lrd.shapes import Float, Int, Tensor
 from lrd.tasks import Task
 

@@ -10,8 +10,9 @@ import numpy as np
 import torch
 
 from lrd.options import OptionError, option
-from lrd.probes.base import Columns, Probe, Subject
+from lrd.probes.base import Probe, Subject
 from lrd.probes.gradient_flow import Flow, answer_numbers, gradient_flow
+from lrd.scalars import Columns
 from lrd.shapes import Float, Tensor
 from lrd.tasks import Task
 
@@ -56,14 +57,6 @@ class GradientFlow(Probe):
     @classmethod
     def tables(cls) -> dict[str, dict[str, str]]:
         return {cls.name: cls.columns, "gradient_fit": FIT}
-
-    def scalars(self, tables: dict[str, Columns]) -> dict[str, float]:
-        fits = tables["gradient_fit"]
-        return {
-            f"{what}_{variable}": float(fits[what][row])
-            for row, variable in enumerate(fits["variable"])
-            for what in ("slope", "horizon")
-        }
 
     def check(self, task: Task) -> None:
         if self.answer != "each":

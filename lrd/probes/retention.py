@@ -15,9 +15,10 @@ import numpy as np
 import torch
 
 from lrd.options import option
-from lrd.probes.base import Columns, Probe, Subject, mean_of
+from lrd.probes.base import Probe, Subject
 from lrd.probes.ridge import fit_ridge, out_of_sample, standard_error, unit
 from lrd.probes.states import at_lags, latest_answer, one_by_one
+from lrd.scalars import Columns
 from lrd.shapes import Bool, Float, Int, Tensor
 from lrd.tasks import Item
 
@@ -62,16 +63,6 @@ class Retention(Probe):
 
     def measure(self, subject: Subject) -> list[Columns]:
         return [self._table(run) for run in one_by_one(subject)]
-
-    def scalars(self, tables: dict[str, Columns]) -> dict[str, float]:
-        """``readable_<variable>``: (score - chance) / (1 - chance) at the last answer, its mean over items; of a value,
-        R^2. An item that a readout of nothing never misses is left out."""
-        table = tables[self.name]
-        room = 1 - table["chance"]
-        at_answer = (table["lag"] == 0) & (room > 0)
-        shares = {"share": (table["score"] - table["chance"]) / np.where(room > 0, room, 1.0)}
-        variables = dict.fromkeys(table["variable"][at_answer])
-        return {f"readable_{v}": mean_of(shares, "share", at_answer & (table["variable"] == v)) for v in variables}
 
     def _table(self, subject: Subject) -> Columns:
         batches = [subject.sequences(size, k) for size, k in ((self.samples, TRAINING), (self.test_samples, TESTING))]

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from lrd.scalars import SCALARS
+
 if TYPE_CHECKING:
     import numpy as np
 
@@ -22,21 +24,17 @@ class Moment:
 
 
 def scalars_of(looks: Callable[[str], Iterable[Columns]]) -> list[tuple[int, dict[str, float]]]:
-    """The update and ``Probe.scalars`` of every look; ``looks`` gives the looks of a table by its name."""
-    from lrd.probes import PROBES, Probe  # torch, which most readers of records can do without
-
+    """The update and scalars (``lrd.scalars``) of every look; ``looks`` gives the looks of a table by its name."""
     found = []
-    for kind in PROBES.values():
-        if kind.scalars is Probe.scalars:
-            continue
+    for kind in SCALARS.values():
         by_update: dict[int, dict[str, Any]] = {}
-        for name in kind.tables():
+        for name in kind.tables:
             for look in looks(name):
                 if len(look["update"]):  # a cell without gates
                     by_update.setdefault(int(look["update"][0]), {})[name] = look
         for update, tables in by_update.items():
-            if len(tables) == len(kind.tables()):
-                found.append((update, kind().scalars(tables)))
+            if len(tables) == len(kind.tables):
+                found.append((update, kind.of(tables)))
     return found
 
 

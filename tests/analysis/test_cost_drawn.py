@@ -38,9 +38,9 @@ def test_times(study: MadeStudy, tmp_path: Path) -> None:
         assert int(row["sequence_length"]) == int(row["gap"]) + 20 * (row["panel"] == "copy")
 
 
-def write(root: Path, run_id: str, seconds: float | None, update: int = 100, **how: Any) -> None:
+def write(root: Path, run_id: str, seconds: float | None, update: int = 100, gap: int = 5, **how: Any) -> None:
     record = RunRecord(root, "small", run_id)
-    spec = {"task": {"name": "copy", "gap": 5}, "cell": {"name": "rnn"}, "seed": int(run_id)}
+    spec = {"task": {"name": "copy", "gap": gap}, "cell": {"name": "rnn"}, "seed": int(run_id)}
     record.create({"spec": spec, "task": {"sequence_length": 25}, "parameters": 1})
     record.status("running", update=update, max_updates=100, **how)
     if seconds is not None:
@@ -73,6 +73,19 @@ def test_kernels_and_devices_are_never_mixed(tmp_path: Path, monkeypatch: pytest
     assert "Not drawn: 1 runs that did not come to an end, 1 without a time." in notes[0].replace(
         "runs without", "without"
     )
+
+
+@pytest.mark.parametrize("gaps", [(5,), (0,), (0, 5)])
+def test_few_gaps_have_room_on_their_axis(
+    gaps: tuple[int, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limits: list[tuple[float, float]] = []
+    monkeypatch.setattr("style.save", lambda figure, *_: limits.append(figure.axes[0].get_xlim()) or [])
+    for seed, gap in enumerate(gaps):
+        write(tmp_path, str(seed), 1.0, gap=gap)
+    cost.draw(open_study(tmp_path / "small"), tmp_path)  # a warning of matplotlib would be an error
+    ((low, high),) = limits
+    assert low < gaps[0] <= gaps[-1] < high
 
 
 def test_nothing_has_come_to_its_end(begun: Path, tmp_path: Path) -> None:

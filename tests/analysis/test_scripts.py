@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import hashlib
+import json
 import os
 import re
 import subprocess
@@ -68,6 +70,16 @@ def test_files_are_there_and_are_what_they_say(drawn: Path) -> None:
         assert (drawn / f"{script}.pdf").read_bytes().startswith(b"%PDF")
         assert (drawn / f"{script}.png").read_bytes().startswith(b"\x89PNG")
         assert (drawn / f"{script}.csv").read_text().startswith("panel,")
+
+
+def test_every_table_stands_in_a_manifest(drawn: Path) -> None:
+    manifests = [json.loads(path.read_text()) for path in drawn.glob("*.json")]
+    found = {one["csv"]["name"]: one["csv"]["sha256"] for one in manifests}
+    assert found == {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in drawn.glob("*.csv")}
+    pairs = json.loads((drawn / "survival_pairs.json").read_text())
+    whole = json.loads((drawn / "survival.json").read_text())
+    assert pairs["width"] is None
+    assert pairs["runs"] == whole["runs"]  # every panel has several cells
 
 
 def test_pdf_fonts_are_what_journals_accept(drawn: Path) -> None:

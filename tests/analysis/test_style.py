@@ -14,6 +14,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import style
+from drawing import Asked
 from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.colors import to_rgb
@@ -164,3 +165,23 @@ def test_a_state_variable_may_have_any_name(variable: str) -> None:
     style.legend(figure, *gradient_panel.legend({key}, looks))
     figure.canvas.draw()  # parses the mathematics of every text
     assert gradient_panel.norm_of("h") == r"$\Vert\partial L/\partial {h}_t\Vert$"
+
+
+@pytest.mark.parametrize(("width", "rows", "first"), [(7.0, 1, 1), (3.4, 2, 2), (2.5, 3, 1)])
+def test_no_panel_is_left_alone_in_its_row(width: float, rows: int, first: int) -> None:
+    found = []
+
+    @style.paper
+    def draw(study: object, out: Path) -> list[Path]:
+        found.append(style.folded(2, 3, 1.4))
+        return []
+
+    draw(None, Path(), asked=Asked(width=width))
+    ((figure, lines),) = found
+    assert [len(line) for line in lines] == [3, 3]
+    assert set(figure.axes) == {axes for line in lines for axes in line}
+    for at, line in enumerate(lines):
+        places = [axes.get_subplotspec() for axes in line]
+        assert len(places[0].colspan) == first
+        below = {1: [0, 0, 0], 2: [0, 1, 1], 3: [0, 1, 2]}[rows]
+        assert [place.rowspan.start for place in places] == [at * rows + row for row in below]

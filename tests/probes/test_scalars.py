@@ -13,7 +13,7 @@ from looked import First, linear, subject_of
 
 from lrd.cells import LSTM, RNN
 from lrd.probes import PROBES, Gates, Jacobian, Lyapunov, Retention
-from lrd.probes.base import Columns, mean_of
+from lrd.scalars import SCALARS, Columns, mean_of
 from lrd.tasks import Adding, Copy
 
 
@@ -91,3 +91,10 @@ def test_no_two_probes_use_one_name() -> None:
     )
     names = [name for probe in kinds for name in probe.scalars(probe.look(gated)[0])]
     assert len(names) == len(set(names)) > 10
+
+
+def test_scalars_are_of_tables_that_probes_have() -> None:
+    """In the order of the probes, which is that of a mirror's charts."""
+    assert [name for name in PROBES if name in SCALARS] == list(SCALARS)
+    for name, kind in SCALARS.items():
+        assert kind.tables == tuple(PROBES[name].tables())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
@@ -189,3 +191,13 @@ def test_what_is_shown_is_what_was_recorded(study: Path) -> None:
     assert [moment.update for moment in shown.moments] == [0, 10, 20]
     assert shown.summary is not None
     assert shown.summary["outcome"] == "unsolved"
+
+
+def test_reading_what_is_shown_does_without_torch(study: Path) -> None:
+    """It takes longer to import than to read a study."""
+    code = (
+        "import sys; from pathlib import Path; import lrd.commands.sync; from lrd.records.sync import read_shown\n"
+        f"print(len(read_shown(Path({str(study / 'a')!r})).moments), 'torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.split() == ["3", "False"]
