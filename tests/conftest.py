@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import jaxtyping
+import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))  # for ``helpers`` and ``typechecker``, whatever pytest's import mode
 WITH_TENSORS = ("cells", "custom", "kernels", "probes", "spec", "tasks", "training")
@@ -14,3 +15,9 @@ jaxtyping.install_import_hook([f"lrd.{name}" for name in WITH_TENSORS], "typeche
 import torch  # noqa: E402
 
 torch.set_num_threads(1)  # the tests count on no more than one core
+
+
+@pytest.fixture
+def numbers_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Figures are laid out and their CSV written, but no picture: it takes most of the time, and others look at it."""
+    monkeypatch.setattr("matplotlib.figure.Figure.savefig", lambda *_, **__: None)

@@ -25,9 +25,3 @@ def begun(tmp_path_factory: pytest.TempPathFactory) -> Path:
     record.create({"spec": spec, "task": {}, "parameters": 1})
     record.status("running", update=0, max_updates=10)
     return root / "begun"
-
-
-@pytest.fixture
-def numbers_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Figures are laid out and their CSV written, but no picture: it takes most of the time, and others look at it."""
-    monkeypatch.setattr("matplotlib.figure.Figure.savefig", lambda *_, **__: None)
