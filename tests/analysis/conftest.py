@@ -25,3 +25,9 @@ def begun(tmp_path_factory: pytest.TempPathFactory) -> Path:
     record.create({"spec": spec, "task": {}, "parameters": 1})
     record.status("running", update=0, max_updates=10)
     return root / "begun"
+
+
+@pytest.fixture
+def tables_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of figures the CSV and the manifest are written; nothing is even laid out."""
+    monkeypatch.setattr("pictures.write", lambda *_: None)
