@@ -1,7 +1,7 @@
 # `make help` says what each target does. Needs Python >= 3.11 with venv and pip, nothing else.
 PYTHON ?= python3
 BIN := .venv/bin
-# Workers of the test run: all cores.
+# Workers of the test run: as many as keep all cores busy (tests/conftest.py).
 JOBS ?= auto
 # Folder of the records, and further overrides, of the demo: make demo RUNS=/data/runs ARGS='seed=range(10)'
 RUNS ?= runs

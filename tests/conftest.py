@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
 import jaxtyping
+import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))  # for ``helpers`` and ``typechecker``, whatever pytest's import mode
 WITH_TENSORS = ("cells", "custom", "kernels", "probes", "spec", "tasks", "training")
@@ -14,3 +16,27 @@ jaxtyping.install_import_hook([f"lrd.{name}" for name in WITH_TENSORS], "typeche
 import torch  # noqa: E402
 
 torch.set_num_threads(1)  # the tests count on no more than one core
+
+#: Where the longest tests are, the longest first. They begin first, or the run would end with one core at work.
+LONGEST = ("end_to_end/test_readme.py", "end_to_end/", "slurm/", "records/test_wandb_server.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    def place(item: pytest.Item) -> int:
+        path = item.path.relative_to(Path(__file__).parent).as_posix()
+        return next((place for place, start in enumerate(LONGEST) if path.startswith(start)), len(LONGEST))
+
+    items.sort(key=place)
+
+
+@pytest.hookimpl(optionalhook=True)  # of xdist
+def pytest_xdist_auto_num_workers() -> int:
+    """A quarter of the time tests wait: for jobs, for servers that never answer, for what they interrupt."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return cores + -(-cores // 4)
+
+
+@pytest.fixture
+def numbers_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Figures are laid out and their CSV written, but no picture: it takes most of the time, and others look at it."""
+    monkeypatch.setattr("matplotlib.figure.Figure.savefig", lambda *_, **__: None)

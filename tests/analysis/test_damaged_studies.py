@@ -22,7 +22,7 @@ def tables(folder: Path) -> dict[str, str]:
     return {path.name: path.read_text() for path in folder.glob("*.csv")}
 
 
-@pytest.mark.usefixtures("numbers_alone")
+@pytest.mark.usefixtures("tables_alone")
 @pytest.mark.parametrize("file", SCRIPTS)
 @pytest.mark.parametrize("how", ["cut", "rows"])
 def test_what_is_damaged_is_named_and_the_rest_drawn(

@@ -6,7 +6,9 @@ import re
 from pathlib import Path
 
 import pytest
-from commands import LRD, ROOT, TINY, run
+from commands import LRD, ROOT, TINY, process_as_before, run
+
+from lrd.cli import main
 
 PROGRAMS = dict(
     re.findall(r"^```python\n# (my_\w+\.py)\n(.*?)^```", (ROOT / "README.md").read_text(), re.DOTALL | re.MULTILINE)
@@ -34,12 +36,14 @@ def test_the_cell_has_fifteen_lines() -> None:
     assert len([line for line in body.splitlines() if line.strip()]) <= 15
 
 
+@pytest.mark.usefixtures("numbers_alone")  # test_readme has some of its pictures
 def test_it_gets_every_figure(folder: Path) -> None:
     scripts = {path.stem for path in (ROOT / "analysis").glob("*.py") if "common.main(" in path.read_text()}
     scripts -= {"closing_distance", "cell_pairs"}  # of texts alone, and of two cells or more
     run([LRD, "probe", "runs/scratch", f"probe=[{','.join(PROBES[1:])}]"], folder)
-    run([LRD, "figures", "runs/scratch"], folder)
-    drawn = {path.stem for path in (folder / "runs" / "scratch" / "figures").glob("*.png")}
+    with process_as_before():
+        assert main(["figures", str(folder / "runs" / "scratch")]) == 0
+    drawn = {path.stem for path in (folder / "runs" / "scratch" / "figures").glob("*.csv")}
     assert scripts <= drawn
 
 
@@ -56,14 +60,22 @@ def test_an_edited_class_is_another_run_and_the_old_one_keeps_its_own(folder: Pa
         (folder / "my_cell.py").write_text(text)
 
 
-def test_check_says_which_line_is_broken(folder: Path) -> None:
-    kept = run([LRD, "check", "my_cell.py:MGU"], folder).stdout
+def test_check_says_which_line_is_broken(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def check(of: str, status: int = 0) -> tuple[str, str]:
+        with process_as_before():
+            assert main(["check", of]) == status
+        return capsys.readouterr()
+
+    monkeypatch.chdir(folder)
+    kept, _ = check("my_cell.py:MGU")
     assert kept.count(" kept ") == 10
     assert "It trains: lrd train cell=custom cell.path=my_cell.py:MGU" in kept
-    assert run([LRD, "check", "my_task.py:First"], folder).stdout.count(" kept ") == 8
+    assert check("my_task.py:First")[0].count(" kept ") == 8
     spoiled = PROGRAMS["my_cell.py"].replace("(h,), f = state", "(h,), f = state[:0]")
     (folder / "bad.py").write_text(spoiled)
-    broken = run([LRD, "check", "bad.py:MGU"], folder, status=2)
-    assert broken.stdout.count(" kept ") == 3
-    assert re.match(r"lrd: bad.py:MGU breaks line 4: step raised .*\(line \d+\)\n$", broken.stderr)
-    assert run([LRD, "check", "bad.py:Nothing"], folder, status=2).stderr == "lrd: bad.py has no class Nothing\n"
+    said, error = check("bad.py:MGU", status=2)
+    assert said.count(" kept ") == 3
+    assert re.match(r"lrd: bad.py:MGU breaks line 4: step raised .*\(line \d+\)\n$", error)
+    assert check("bad.py:Nothing", status=2)[1] == "lrd: bad.py has no class Nothing\n"

@@ -5,9 +5,10 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
-from commands import LRD, ROOT, run
+import pytest
+from commands import LRD, run
 
-from lrd.paths import CONF
+from lrd.paths import CONF, analysis_module
 from lrd.records import open_study
 
 SMALL = ["cell.hidden_size=8", "task.gap=22", "training.max_updates=1", "training.batch_size=2"]
@@ -18,7 +19,8 @@ def names(group: str) -> list[str]:
     return sorted(path.stem for path in (CONF / group).glob("*.yaml") if path.stem != "custom")
 
 
-def test_every_cell_on_every_task(tmp_path: Path) -> None:
+@pytest.mark.usefixtures("numbers_alone")
+def test_every_cell_on_every_task(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     every = [f"{group}=glob(*,exclude=custom)" for group in ("cell", "task")]
     run([LRD, "train", "-m", *every, *SMALL, *FEW, "study=every"], tmp_path)
     study = open_study(tmp_path / "runs" / "every")
@@ -33,7 +35,8 @@ def test_every_cell_on_every_task(tmp_path: Path) -> None:
     assert study.check() == []
 
     run([LRD, "probe", "runs/every", "probe=gates", "probe.gates.samples=2", "--at", "end"], tmp_path)
-    drawn = run(["python", str(ROOT / "analysis" / "gradient_flow.py"), "runs/every", "--out", "figures"], tmp_path)
-    pages = [Path(line) for line in drawn.stdout.splitlines() if line.endswith(".csv")]
-    rows = [row for page in pages for row in csv.DictReader((tmp_path / page).read_text().splitlines())]
+    script = analysis_module("gradient_flow")
+    assert analysis_module("common").main(script.draw, "", [str(study.path), "--out", str(tmp_path / "figures")]) == 0
+    pages = [Path(line) for line in capsys.readouterr().out.splitlines() if line.endswith(".csv")]
+    rows = [row for page in pages for row in csv.DictReader(page.read_text().splitlines())]
     assert {(row["label"], row["panel"]) for row in rows} == set(finished)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from commands import LRD, run
+from commands import LRD, process_as_before, run
 
+from lrd.cli import main
 from lrd.records import open_study
 
 TRAIN = [LRD, "train", "-m", "task=adding", "task.gap=8", "cell=rnn,lstm", "seed=0,1", "tracker=none"]
@@ -45,8 +46,12 @@ def test_looks_are_taken_once_and_can_be_queried(study: Path) -> None:
         (["probe=none"], "probe: choose one, for example probe=parameter_gradient"),
     ],
 )
-def test_what_is_wrong_is_one_line(study: Path, arguments: list[str], line: str) -> None:
-    done = run([LRD, "probe", "runs/scratch", *arguments], study, status=2)
-    assert done.stderr.startswith(f"lrd: {line}")
-    assert done.stderr.count("\n") == 1
-    assert done.stdout == ""
+def test_what_is_wrong_is_one_line(
+    study: Path, arguments: list[str], line: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with process_as_before():
+        assert main(["probe", str(study / "runs" / "scratch"), *arguments]) == 2
+    done = capsys.readouterr()
+    assert done.err.startswith(f"lrd: {line}")
+    assert done.err.count("\n") == 1
+    assert done.out == ""

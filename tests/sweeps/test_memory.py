@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 from helpers import run_spec
-from torch.profiler import ProfilerActivity, profile
+from torch.autograd.profiler import profile
 
 from lrd.cells import GRU, LSTM, LSTM1997, RNN, Attentive, Cell, Clockwork, CoupledLSTM, Orthogonal, PeepholeLSTM
 from lrd.probes import Subject
@@ -35,9 +35,9 @@ class LoopedRNN(RNN):
 def peak(call: Callable[[], Any]) -> int:
     """Bytes that torch's allocator handed out at most at once while ``call`` ran."""
     gc.collect()
-    with profile(activities=[ProfilerActivity.CPU], profile_memory=True, acc_events=True) as seen:
+    with profile(profile_memory=True) as seen:  # torch.profiler's would make objects of all that ran, for no one
         kept = call()
-    events = [(e.start_ns(), e.nbytes()) for e in seen.profiler.kineto_results.events() if e.name() == "[memory]"]
+    events = [(e.start_ns(), e.nbytes()) for e in seen.kineto_results.events() if e.name() == "[memory]"]
     assert events
     held = most = 0
     for _, size in sorted(events):
