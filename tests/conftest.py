@@ -8,6 +8,7 @@ from pathlib import Path
 
 import jaxtyping
 import pytest
+from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parent))  # for ``helpers`` and ``typechecker``, whatever pytest's import mode
 WITH_TENSORS = ("cells", "custom", "kernels", "probes", "spec", "tasks", "training")
@@ -39,4 +40,9 @@ def pytest_xdist_auto_num_workers() -> int:
 @pytest.fixture
 def numbers_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """Figures are laid out and their CSV written, but no picture: it takes most of the time, and others look at it."""
-    monkeypatch.setattr("matplotlib.figure.Figure.savefig", lambda *_, **__: None)
+
+    def saved(figure: object, file: object, **options: object) -> None:
+        if options.get("format") == "tiff":  # from which the PNG is made
+            Image.new("RGBA", (1, 1), "white").save(file, "TIFF", dpi=(72, 72))
+
+    monkeypatch.setattr("matplotlib.figure.Figure.savefig", saved)
