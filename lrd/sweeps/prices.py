@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from lrd.cells import GRU, Cell, CoupledLSTM
-from lrd.kernels import run_by_run
+from lrd.kernels import WITH_NORMS, run_by_run
 from lrd.probes import log_spaced
 from lrd.spec import RunSpec
 from lrd.training.tricks import evaluation_kernel, update_kernel
@@ -82,6 +82,9 @@ PRICES: dict[str, dict[str, Price]] = {
 PRICES["packed_lstm"] = PRICES["stock"] | {"update": Price(1.1e-3, 5.0e-5, 5.0e-5, 4.2e-8, 1.1e-8, 5.0e-11)}
 #: What the regulariser Omega adds to an update.
 OMEGA = Price(2.0e-4, 0, 5.5e-5, 0, 1.8e-8, 4.0e-11)
+#: What telling gradient norms adds to an update of a kernel that has them at hand; others go forward and back once more,
+#: for about a look. By hand from two shapes (T 100, 4 runs, on a busy machine), to a factor of about 2.
+NORMS = Price(3.0e-4, 0, 4.0e-6, 6.0e-8, 2.0e-9, 0)
 
 
 def action_seconds(action: str, run: RunSpec, runs: int, samples: int) -> float:
@@ -98,7 +101,13 @@ def action_seconds(action: str, run: RunSpec, runs: int, samples: int) -> float:
     symbols = runs * steps * samples
     prices = [price, OMEGA] if action == "update" and run.training.omega else [price]
     units = symbols * hidden * gates(run.cell)
-    return sum(
+    again = 0.0
+    if action == "update" and run.training.gradient_norms:
+        if kernel in WITH_NORMS:
+            prices.append(NORMS)
+        else:
+            again = action_seconds("look", run, runs, samples)
+    return again + sum(
         chunks * (price.start + price.run * runs + price.step * steps * calls)
         + price.sample * symbols
         + (price.unit + price.product * hidden) * units

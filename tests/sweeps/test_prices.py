@@ -56,7 +56,14 @@ def test_longer_and_more_is_dearer(action: str, cell: Cell) -> None:
     assert cost() < min(cost(gap=20), cost(runs=3), cost(samples=9))
 
 
-@pytest.mark.parametrize(("cell", "trick"), [(CELLS[0], {"omega": 1.0}), (CELLS[1], {"h_detach": 0.5})])
+@pytest.mark.parametrize(
+    ("cell", "trick"),
+    [
+        (CELLS[0], {"omega": 1.0}),
+        (CELLS[1], {"h_detach": 0.5}),
+        *((cell, {"gradient_norms": True}) for cell in CELLS),
+    ],
+)
 def test_tricks_make_updates_dearer_and_nothing_else(cell: Cell, trick: dict[str, float]) -> None:
     plain, tricky = spec(cell), spec(cell, **trick)
     costs = {action: [action_seconds(action, run, 2, 8) for run in (plain, tricky)] for action in ACTIONS}
