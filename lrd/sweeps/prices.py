@@ -82,7 +82,7 @@ PRICES: dict[str, dict[str, Price]] = {
 PRICES["packed_lstm"] = PRICES["stock"] | {"update": Price(1.1e-3, 5.0e-5, 5.0e-5, 4.2e-8, 1.1e-8, 5.0e-11)}
 #: What the regulariser Omega adds to an update.
 OMEGA = Price(2.0e-4, 0, 5.5e-5, 0, 1.8e-8, 4.0e-11)
-#: What telling gradient norms adds to an update of a kernel that has them at hand; others go forward and back once more,
+#: What telling gradient norms adds to an update of a kernel that has them at hand; others go there and back once more,
 #: for about a look. By hand from two shapes (T 100, 4 runs, on a busy machine), to a factor of about 2.
 NORMS = Price(3.0e-4, 0, 4.0e-6, 6.0e-8, 2.0e-9, 0)
 
