@@ -37,7 +37,7 @@ def as_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The Triton kernels are chosen, and interpreted."""
     if not importable():
         pytest.skip("needs triton")
-    monkeypatch.setattr(tricks, "choose_kernel", lambda cell, *where, cut: TRITON[type(cell)])
+    monkeypatch.setattr(tricks, "choose_kernel", lambda cell, *_, **__: TRITON[type(cell)])
     with mock.patch.dict(os.environ, {"TRITON_INTERPRET": "1"}):
         from lrd.kernels.fused import gru, lstm, rnn  # noqa: F401
 
