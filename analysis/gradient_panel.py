@@ -10,6 +10,7 @@ from labels import in_order
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator
+from numpy.typing import ArrayLike
 
 from lrd.stats import Band, factor_per_step, horizon
 
@@ -118,10 +119,18 @@ def limits_of(profiles: list[Profile]) -> tuple[float, float]:
     medians = [one for one in medians if one.size]
     if not medians:
         return -1.0, 1.0
-    at_answer = float(np.median([one[-1] for one in medians]))
-    low, high = min(one.min() for one in medians), max(one.max() for one in medians)
-    low = max(min(low, at_answer - LEAST), at_answer - DECADES)
-    high = min(max(high, at_answer + LEAST), at_answer + DECADES)
+    return limits_around(np.concatenate(medians), [one[-1] for one in medians])
+
+
+def limits_around(values: ArrayLike, at_answer: ArrayLike) -> tuple[float, float]:
+    """Powers of ten that show the finite ones of ``values``, as far as they lie around the gradient at the answer."""
+    drawn, near = (np.asarray(of, dtype=np.float64) for of in (values, at_answer))
+    drawn, near = drawn[np.isfinite(drawn)], near[np.isfinite(near)]
+    if not drawn.size:
+        return -1.0, 1.0
+    middle = float(np.median(near if near.size else drawn))
+    low = max(min(drawn.min(), middle - LEAST), middle - DECADES)
+    high = min(max(drawn.max(), middle + LEAST), middle + DECADES)
     return low - 0.05 * (high - low), high + 0.05 * (high - low)
 
 

@@ -15,7 +15,8 @@ from lrd.report.reading import Reading, reading
 #: What was learned, then what the gradient does, then what the state keeps; figures that are not named here follow.
 ORDER = (
     *("gap_wall", "walls", "cell_pairs", "survival", "learning_curves", "outcomes"),
-    *("gradient_flow", "slopes", "lag_profiles", "gradient_heatmap", "regimes", "phase_diagram", "lyapunov_slope"),
+    *("gradient_flow", "slopes", "lag_profiles", "gradient_heatmap", "gradient_norms"),
+    *("regimes", "phase_diagram", "lyapunov_slope"),
     *("gates_along_gap", "retention_along_gap", "closing_distance", "cost"),
 )
 MOST_PAGES = 12  # of one figure; the others lie beside the report

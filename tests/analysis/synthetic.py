@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from math import inf, log, log10, nan
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import numpy as np
 from synthetic_probes import gain, write_probes
 
 from lrd.records import RunRecord
-from lrd.records.schema import GRADIENT_FIT_COLUMNS, GRADIENT_FLOW_COLUMNS
+from lrd.records.schema import GRADIENT_FIT_COLUMNS, GRADIENT_FLOW_COLUMNS, GRADIENT_NORMS_COLUMNS
 
 ANALYSIS = Path(__file__).resolve().parents[2] / "analysis"
 sys.path.insert(0, str(ANALYSIS))  # the figure scripts import each other by plain names, as when they are run
@@ -165,6 +166,7 @@ def _write(root: Path, study: str, run: Made, max_updates: int) -> None:
     record.gradient_flow(rows)
     record.gradient_fit(fits)
     write_probes(record, run)
+    _write_norms(record, run)
     if run.state == "finished":
         end = int(run.updates[-1])
         solved_at = end if run.outcome == "solved" else None
@@ -177,3 +179,20 @@ def _write(root: Path, study: str, run: Made, max_updates: int) -> None:
         record.finish(summary)
     else:
         record.status(run.state, update=int(run.updates[-1]), max_updates=max_updates)
+
+
+def norms_of(run: Made) -> dict[tuple[int, str], np.ndarray]:
+    """Log10 norms by t of the updates up to each look after the first, and variable; the greatest lie .5 above."""
+    return {key: profile + 0.25 for key, profile in run.profiles.items() if key[0] > 0}
+
+
+def _write_norms(record: RunRecord, run: Made) -> None:
+    rows: list[dict[str, Any]] = []
+    before = {late: early for early, late in pairwise(sorted({update for update, _ in run.profiles}))}
+    for (update, variable), norms in norms_of(run).items():
+        known = {"update": update, "variable": variable, "updates": update - before[update], "zero_share": 0.0}
+        for t, norm in enumerate(norms):
+            levels = {f"log10_{name}": norm + shift for name, shift in (("mean", 0.1), ("gmean", 0), ("max", 0.5))}
+            rows.append(known | {"t": t, "log10_min": norm - 0.5, "log10_std": 0.2} | levels)
+    columns = {name: [row[name] for row in rows] for name in ("update", *GRADIENT_NORMS_COLUMNS)}
+    record.look("gradient_norms", columns, GRADIENT_NORMS_COLUMNS)

@@ -26,6 +26,7 @@ SCRIPTS = (
     "gates_along_gap",
     "gradient_flow",
     "gradient_heatmap",
+    "gradient_norms",
     "lag_profiles",
     "learning_curves",
     "lyapunov_slope",
