@@ -23,11 +23,12 @@ from pathlib import Path
 from typing import Any
 
 import common
+import gap_axis
 import numpy as np
 import style
 from labels import in_order, natural
 from matplotlib.axes import Axes
-from matplotlib.ticker import FixedLocator, LogLocator, NullFormatter, NullLocator
+from matplotlib.ticker import LogLocator, NullFormatter
 from moments import absent
 
 from lrd.stats import Band, band
@@ -165,21 +166,11 @@ def _row(task: str, line: Line, rows: common.Table, curve: Band, place: int) -> 
 
 
 def _axes(axes: Axes, gaps: list[int]) -> None:
-    if gaps[0] > 0:
-        axes.set_xscale("log")
-        axes.set_xlim(gaps[0] / 1.15, gaps[-1] * 1.15)
-    else:  # a task may do without a gap: beside the others on an axis that has room for 0
-        least = next((gap for gap in gaps if gap > 0), 1)
-        axes.set_xscale("symlog", linthresh=least, linscale=0.5)
-        axes.set_xlim(-0.3 * least, max(gaps[-1] * 1.15, 0.3 * least))
+    gap_axis.lay_out(axes, gaps, *gap_axis.edges(gaps, 1.15))
     axes.set_yscale("log")
-    axes.xaxis.set_major_locator(FixedLocator(gaps))
-    axes.xaxis.set_minor_locator(NullLocator())
-    axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
     axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
     axes.yaxis.set_minor_formatter(NullFormatter())
-    axes.set_xlabel("gap $T$ (steps)")
 
 
 def _note(rows: common.Table, runs: common.Table, spreads: list[Band], letters: dict[str, str]) -> str:

@@ -16,14 +16,16 @@ from pathlib import Path
 from typing import Any
 
 import common
+import gap_axis
 import numpy as np
 import style
 from labels import in_order
-from matplotlib.ticker import FixedLocator, NullLocator, PercentFormatter
+from matplotlib.ticker import PercentFormatter
 
 from lrd.stats import solve_share
 
 DODGE, SPREAD = 0.035, 0.16  # shift of neighbouring labels, and of the first from the last at most: shares of the axis
+MARGIN = 0.03  # beyond the outermost label, likewise
 
 
 @style.paper
@@ -62,7 +64,7 @@ def _page(suffix: str, tasks: list[str], table: list[dict[str, Any]], runs: comm
             mine = [row for row in rows if row["label"] == label]
             look = looks[label]
             rank = (index - (len(labels) - 1) / 2) * min(1, SPREAD / DODGE / len(labels))
-            place = [_place(row["gap"], gaps, rank) for row in mine]
+            place = gap_axis.aside(gaps, [row["gap"] for row in mine], rank * DODGE)
             shares = np.array([row["share"] for row in mine])
             bars = [shares - [row["low"] for row in mine], [row["high"] for row in mine] - shares]
             handles[label] = axes.errorbar(
@@ -76,16 +78,11 @@ def _page(suffix: str, tasks: list[str], table: list[dict[str, Any]], runs: comm
                 capsize=1.5,
                 zorder=3,
             )
-        axes.set_xscale("log")
-        if len(gaps) == 1:  # one group in the middle of the panel
-            edge = DODGE * max(4, len(labels))
-            axes.set_xlim(gaps[0] * np.exp(-edge), gaps[0] * np.exp(edge))
-        axes.xaxis.set_major_locator(FixedLocator(gaps))
-        axes.xaxis.set_minor_locator(NullLocator())
-        axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+        margin = SPREAD / 2 + MARGIN if len(gaps) > 1 else DODGE * max(4, len(labels))
+        low, high = (float(gap_axis.aside(gaps, gap, side * margin)) for gap, side in ((gaps[0], -1), (gaps[-1], 1)))
+        gap_axis.lay_out(axes, gaps, low, high)
         axes.set_ylim(-0.06, 1.06)
         axes.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
-        axes.set_xlabel("gap $T$ (steps)")
         style.head(axes, task, f"{common.span([row['count'] for row in rows])} a point")
     for row in grid:
         row[0].set_ylabel("runs that solved it")
@@ -96,12 +93,6 @@ def _page(suffix: str, tasks: list[str], table: list[dict[str, Any]], runs: comm
     text = "Bars: 95 % Wilson intervals." + (f" Counted as not solved: {lost}." if lost else "")
     style.foot(figure, [text + common.pooling(inside)])
     return style.save(figure, out, f"gap_wall{suffix}", table)
-
-
-def _place(gap: int, gaps: list[int], rank: float) -> float:
-    """Where to draw a gap on the log axis, moved by the rank of its label."""
-    reach = np.log(gaps[-1] / gaps[0]) or 1.0
-    return float(gap * np.exp(rank * DODGE * reach))
 
 
 if __name__ == "__main__":

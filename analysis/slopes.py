@@ -29,6 +29,7 @@ from typing import Any
 
 import common
 import facets
+import gap_axis
 import numpy as np
 import style
 from labels import in_order
@@ -42,6 +43,7 @@ from lrd.stats import factor_per_step, median, median_bootstrap, robust_slope
 
 MOMENTS = {"init": "before training", "end": "after training"}
 DODGE, SPREAD = 0.04, 0.14  # shift of neighbouring labels, and of the first from the last at most: shares of the axis
+BEYOND = 1.2  # how far the axis of gaps goes on, as a factor
 LOWEST = 1e-3  # factor a step at which the axis ends at most; the CSV has all
 TICKS = {  # of axes that span so many times their least factor, at most
     3: (0.5, 0.6, 0.7, 0.8, 0.9, 1, 1.1, 1.2, 1.5, 2),
@@ -95,8 +97,9 @@ def _page(
             table += points
         line[0].set_ylabel("factor per step back")
     for axes, task in zip(grid[-1], tasks, strict=True):
-        axes.set_xlabel("gap $T$ (steps)")
-        _gaps(axes, sorted({row["gap"] for row in table if row["panel"] == task}))
+        gaps = sorted({row["gap"] for row in table if row["panel"] == task})
+        if gaps:
+            gap_axis.lay_out(axes, gaps, *gap_axis.edges(gaps, BEYOND))
     _factors(grid[0][0], table)
     handles = [Line2D([], [], **looks[label].points, linestyle=looks[label].dashes) for label in labels]
     stripe = Patch(facecolor="0.9", edgecolor="none")
@@ -110,8 +113,9 @@ def _points(place: Place, rows: common.Table, runs: common.Table) -> list[dict[s
     found = []
     for (label,), of_label in common.groups(rows, "label"):
         gap, rate = of_label["gap"].astype(float), of_label["log10_factor"]
-        line = robust_slope(np.log10(gap), rate)
-        through = float(median((rate - line.slope * np.log10(gap))[np.isfinite(rate)])) if line.count else np.nan
+        inside = np.isfinite(rate) & (gap > 0)  # of runs without a gap there is no logarithm
+        line = robust_slope(np.log10(gap[inside]), rate[inside])
+        through = float(median(rate[inside] - line.slope * np.log10(gap[inside]))) if line.count else np.nan
         for (at,), group in common.groups(of_label, "gap"):
             begun = (runs["panel"] == place[0]) & (runs["label"] == label) & (runs["gap"] == at)
             values = group["log10_factor"]
@@ -128,34 +132,36 @@ def _points(place: Place, rows: common.Table, runs: common.Table) -> list[dict[s
                     "attainable": middle.attainable,
                 }
                 | {"trend": line.slope, "trend_low": line.low, "trend_high": line.high, "trend_at_1": through}
-                | {"trend_runs": line.count, "middle_gap": float(median(gap[np.isfinite(rate)]))}
+                | {"trend_runs": line.count, "middle_gap": float(median(gap[inside]))}
             )
     return found
 
 
 def _draw(axes: Axes, points: list[dict[str, Any]], looks: dict[str, style.Look]) -> None:
     """The points, bars and lines of one panel, and the stripe in which the gradient is preserved."""
-    axes.set_xscale("log")
     axes.set_yscale("log")
     if not points:
         return
     gaps = sorted({point["gap"] for point in points})
-    across = np.geomspace(gaps[0] / 1.2, gaps[-1] * 1.2, 60)
-    axes.fill_between(across, np.exp(-1 / across), np.exp(1 / across), color="0.9", linewidth=0, zorder=0.5)
+    across = gap_axis.between(gaps, *gap_axis.edges(gaps, BEYOND), 60)
+    kept = 1 / np.maximum(across, 0.02)  # far beyond the axis: over a gap of 0 all is preserved
+    axes.fill_between(across, np.exp(-kept), np.exp(kept), color="0.9", linewidth=0, zorder=0.5)
     labels = in_order(point["label"] for point in points)
-    step = min(DODGE, SPREAD / len(labels)) * np.log(gaps[-1] / gaps[0])
+    step = min(DODGE, SPREAD / len(labels))
     for index, label in enumerate(labels):
         mine, look = [point for point in points if point["label"] == label], looks[label]
         place, factor, low, high = (
             np.array([p[name] for p in mine], float) for name in ("gap", "factor", "low", "high")
         )
-        place = place * np.exp((index - (len(labels) - 1) / 2) * step)
+        place = gap_axis.aside(gaps, place, (index - (len(labels) - 1) / 2) * step)
         bars = np.nan_to_num([factor - low, high - factor])
         axes.errorbar(
             place, factor, bars, **look.points, linestyle="none", elinewidth=0.8, capsize=1.5,
             zorder=3,
         )  # fmt: skip
-        _draw_line(axes, mine[0], look, np.geomspace(mine[0]["gap"], mine[-1]["gap"], 20), len(labels) <= facets.MOST)
+        along = [point["gap"] for point in mine if point["gap"] > 0]
+        if along:
+            _draw_line(axes, mine[0], look, np.geomspace(along[0], along[-1], 20), len(labels) <= facets.MOST)
 
 
 def _draw_line(axes: Axes, of_label: dict[str, Any], look: style.Look, gaps: common.Array, fan: bool) -> None:
@@ -175,14 +181,6 @@ def _draw_line(axes: Axes, of_label: dict[str, Any], look: style.Look, gaps: com
     turned = [at_middle + of_label[name] * np.log10(gaps / middle) for name in ("trend_low", "trend_high")]
     low, high = np.minimum(*turned), np.maximum(*turned)
     axes.fill_between(gaps, 10**low, 10**high, color=look.colour, alpha=0.15, linewidth=0, zorder=1)
-
-
-def _gaps(axes: Axes, gaps: list[int]) -> None:
-    if gaps:
-        axes.set_xlim(gaps[0] / 1.2, gaps[-1] * 1.2)
-    axes.xaxis.set_major_locator(FixedLocator(gaps))
-    axes.xaxis.set_minor_locator(NullLocator())
-    axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
 
 
 def _factors(axes: Axes, table: list[dict[str, Any]]) -> None:

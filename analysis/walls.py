@@ -24,14 +24,15 @@ from pathlib import Path
 from typing import Any
 
 import common
+import gap_axis
 import numpy as np
 import style
 from matplotlib.axes import Axes
-from matplotlib.ticker import FixedLocator, NullLocator
 
 from lrd.stats import critical_gap, solve_share, wall
 
 BEYOND = 1.25  # how far a bar goes on past the gaps that were tried, as a factor
+ARROW = BEYOND**0.6  # where its arrow stands
 APART = 0.2  # of the wall and the critical gap of a cell from the middle of their row
 
 
@@ -84,19 +85,14 @@ def _page(
         axes.axis("off")
     for axes, task in zip(panels, tasks, strict=False):
         gaps = sorted({gap for (panel, _), of_gaps in shares.items() if panel == task for gap in of_gaps})
-        axes.set_xscale("log")
-        axes.set_xlim(gaps[0] / BEYOND, gaps[-1] * BEYOND)
-        axes.xaxis.set_major_locator(FixedLocator(gaps))
-        axes.xaxis.set_minor_locator(NullLocator())
-        axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+        gap_axis.lay_out(axes, gaps, *gap_axis.edges(gaps, BEYOND))
         for row in table:
             if row["panel"] == task:
                 height_of_row = names.index(row["label"])
-                _draw_wall(axes, height_of_row - APART, row, looks[row["label"]])
+                _draw_wall(axes, height_of_row - APART, row, looks[row["label"]], gaps)
                 _draw_critical(axes, height_of_row + APART, row, looks[row["label"]], gaps)
         axes.set_yticks(range(len(names)), names)
         axes.set_ylim(len(names) - 0.4, -0.6)
-        axes.set_xlabel("gap $T$ (steps)")
         counts = [share.count for (panel, _), of_gaps in shares.items() if panel == task for share in of_gaps.values()]
         style.head(axes, task, f"{common.span(counts)} a gap")
     lost = common.shortfall({name: column[np.isin(runs["panel"], tasks)] for name, column in runs.items()})
@@ -109,27 +105,27 @@ def _page(
     return style.save(figure, out, f"walls{suffix}", table)
 
 
-def _draw_wall(axes: Axes, height: float, row: dict[str, Any], look: style.Look) -> None:
+def _draw_wall(axes: Axes, height: float, row: dict[str, Any], look: style.Look, gaps: list[int]) -> None:
     """The bar and the mark of one cell."""
     if row["high"] is None:
         axes.text(
             row["least_tried"], height, "none", fontsize=style.small(), color=style.GREY, ha="center", va="center"
         )
         return
-    left = row["least_tried"] / BEYOND if row["low"] is None else row["low"]
+    left = gap_axis.edges(gaps, BEYOND)[0] if row["low"] is None else row["low"]
     axes.plot([left, row["high"]], [height, height], color=look.colour, linewidth=2.2, alpha=0.35, zorder=2)
     if row["high"] == row["tried"]:
-        axes.plot([row["tried"] * BEYOND**0.6], [height], marker=">", color=look.colour, alpha=0.5, markersize=3)
+        axes.plot([gap_axis.edges(gaps, ARROW)[1]], [height], marker=">", color=look.colour, alpha=0.5, markersize=3)
     if row["gap"] is not None:
         axes.plot([row["gap"]], [height], **look.points, linestyle="none", zorder=3)
 
 
 def _critical(runs: common.Table, panel: str, label: str) -> dict[str, Any]:
-    """The critical gap of a cell, as columns; NaN where it was run at a single gap."""
+    """The critical gap of a cell, as columns; NaN where it was run at a single gap above 0."""
     mine = (runs["panel"] == panel) & (runs["label"] == label)
     solved = (runs["state"] == "finished") & (runs["outcome"] == "solved")
     names = {"critical_gap": "gap", "critical_low": "low", "critical_high": "high", "critical_slope": "slope"}
-    if len(set(runs["gap"][mine].tolist())) < 2:
+    if len(set(runs["gap"][mine].tolist()) - {0}) < 2:
         return dict.fromkeys(names, np.nan)
     found = critical_gap(runs["gap"][mine], solved[mine], common.plain(runs["seed"])[mine])
     return {name: getattr(found, of) for name, of in names.items()}
@@ -138,9 +134,9 @@ def _critical(runs: common.Table, panel: str, label: str) -> dict[str, Any]:
 def _draw_critical(axes: Axes, height: float, row: dict[str, Any], look: style.Look, gaps: list[int]) -> None:
     """The open mark of one cell and its bar."""
     low, high = row["critical_low"], row["critical_high"]
-    edges = [gaps[0] / BEYOND**0.6, gaps[-1] * BEYOND**0.6]
     if not np.isnan(low):
-        ends = np.clip([low, high], *edges)
+        first, last = gap_axis.edges(gaps, ARROW)
+        ends = [low or first, min(high, last)]
         axes.plot(ends, [height, height], **look.line, linewidth=0.8, zorder=2)
         for end, at, beyond in zip(ends, (low, high), "<>", strict=True):
             marker = beyond if at in (0, np.inf) else "|"

@@ -67,21 +67,24 @@ def critical_gap(
 ) -> CriticalGap:
     """The critical gap of runs [runs]; ``solved`` is 1 or 0, NaN: not known. ``seeds``: by whole seeds too.
 
+    Runs without a gap (0) are left out: ln 0 is no place on the curve.
     Bounds are NaN where there is too little to resample (fewer than ``FEWEST`` seeds, or runs a gap on average, and the
     data not separated), or where all resamples agree.
     The resamples come from a generator of the fixed ``seed``: the same runs in any order give the same interval.
 
     Raises:
-        ValueError: no runs, fewer than two gaps, gaps that are not positive, or unequal lengths.
+        ValueError: no runs, fewer than two gaps above 0, a gap below it, or unequal lengths.
     """
     every, flags = np.asarray(gaps, dtype=np.float64), np.asarray(solved, dtype=np.float64)
     if every.ndim != 1 or every.shape != flags.shape or (seeds is not None and len(np.asarray(seeds)) != len(every)):
         raise ValueError("one gap, flag and seed a run")
+    names = np.zeros(every.size, dtype=np.int64) if seeds is None else np.asarray(seeds)
+    inside = every != 0
+    every, flags, names = every[inside], flags[inside], names[inside]
     there = ~np.isnan(flags)
     points, place = np.unique(every[there], return_inverse=True)
-    if points.size < 2 or points[0] <= 0:
-        raise ValueError(f"a critical gap needs two gaps or more, all above 0; there are {points.tolist()}")
-    names = np.zeros(every.size, dtype=np.int64) if seeds is None else np.asarray(seeds)
+    if points.size < 2 or points[0] < 0:
+        raise ValueError(f"a critical gap needs two gaps or more above 0; there are {points.tolist()}")
     units, unit = np.unique(names[there], return_inverse=True)
     k_unit, n_unit = np.zeros((2, units.size, points.size))  # solved, and run
     np.add.at(k_unit, (unit, place), flags[there])

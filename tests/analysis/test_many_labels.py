@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import facets
+import gap_axis
 import gap_wall
 import gates_along_gap
 import gradient_flow
@@ -57,7 +58,7 @@ def test_one_gap_stands_in_the_middle(study: MadeStudy, tmp_path: Path, monkeypa
     for low, high in chosen:
         assert low * high == pytest.approx(30**2)
         # the outermost of three labels, one place from the middle, lies well inside
-        assert gap_wall._place(30, [30], 1) < 30 * (high / 30) ** 0.5
+        assert gap_axis.aside([30], 30, gap_wall.DODGE) < 30 * (high / 30) ** 0.5
 
 
 def test_texts_of_lines_that_leave_together_are_stacked() -> None:

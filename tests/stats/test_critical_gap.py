@@ -32,6 +32,16 @@ def test_two_gaps_by_hand() -> None:
     assert one.high == inf or 20 < one.high <= 40
 
 
+def test_runs_without_a_gap_are_left_out() -> None:
+    gaps, solved = np.repeat([0, 10, 40], 10), np.tile(np.arange(10), 3) < np.repeat([10, 8, 2], 10)
+    with_seeds = np.tile(np.arange(10), 3)
+    assert critical_gap(gaps, solved, with_seeds) == found((8, 2), 10, whole=True, gaps=(10, 40))
+    with pytest.raises(ValueError, match=r"two gaps or more above 0; there are \[10\.0\]"):
+        critical_gap([0, 10], [1, 0])
+    with pytest.raises(ValueError, match="above 0"):
+        critical_gap([-1, 10], [1, 0])
+
+
 def test_a_symmetric_fall_is_in_the_middle() -> None:
     one = found((10, 9, 5, 1, 0), 10)
     assert one.gap == pytest.approx(40, rel=1e-6)
