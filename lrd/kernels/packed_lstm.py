@@ -25,11 +25,18 @@ from lrd.kernels.powers import way_back
 from lrd.kernels.run_major import groups, input_products, parameter_gradients
 from lrd.shapes import Float, Tensor
 
+BLOCK = 4  # steps whose slopes are made at once
+
 
 def _g_first(rows: Tensor) -> Tensor:
     """Rows [runs, 4 hidden, ...] of the gates i, f, g, o in the order g, i, f, o."""
     i, f, g, o = rows.chunk(4, dim=1)
     return torch.cat([g, i, f, o], dim=1)
+
+
+def _negative(rows: Tensor, hidden: int) -> Tensor:
+    """Rows [runs, 4 hidden, ...] of g, i, f, o with those of the logistic gates negative, for exp(-a)."""
+    return torch.cat([rows[:, :hidden], -rows[:, hidden:]], dim=1)
 
 
 class _Loop(torch.autograd.Function):
@@ -40,18 +47,20 @@ class _Loop(torch.autograd.Function):
         ctx: Any, u: Tensor, w: Tensor, b: Tensor, x: Tensor, h0: Tensor, c0: Tensor, keep: Tensor | None, first: int,
         norms: GradientNorms | None,
     ) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
-        gates = input_products(x, u, b)
         hidden = w.shape[2]
+        u, w_t, b = (_negative(of, hidden) for of in (u, w, b))
+        w_t = w_t.transpose(1, 2).contiguous()
+        gates = input_products(x, u, b)
         states, cells = (gates.new_empty(*gates.shape[:3], hidden) for _ in range(2))
-        for group in groups(gates):
-            w_t, h, c = w[group].transpose(1, 2), h0[group], c0[group]
-            of_group = (gates[group], states[group], cells[group])
-            for a, h_t, c_t in zip(*(x.unbind(1) for x in of_group), strict=True):
-                torch.baddbmm(a, h, w_t, out=a)
-                g, i, f, o = a.split(hidden, dim=-1)
+        for group in groups(states):
+            h, c, into = h0[group], c0[group], w_t[group]
+            of = gates[group]
+            parts = (of, *torch.split(of, hidden, dim=-1), of[..., hidden:], states[group], cells[group])
+            for a, g, i, f, o, logistic, h_t, c_t in zip(*(x.unbind(1) for x in parts), strict=True):
+                torch.baddbmm(a, h, into, out=a)
                 g.tanh_()
                 # Not torch.sigmoid_, whose last bit depends on where in a tensor, and so in a pack, a number stands.
-                a[..., hidden:].neg_().exp_().add_(1).reciprocal_()
+                logistic.exp_().add_(1).reciprocal_()
                 c = torch.mul(f, c, out=c_t).add_(i * g)
                 h = torch.tanh(c, out=h_t).mul_(o)
         ctx.save_for_backward(w, x, h0, c0, keep, gates, states, cells)
@@ -63,9 +72,9 @@ class _Loop(torch.autograd.Function):
         w, x, h0, c0, keep, gates, states, cells = ctx.saved_tensors
         delta, into_h0, into_c0 = torch.empty_like(gates), torch.empty_like(h0), torch.empty_like(c0)
         found = []
-        for group in groups(gates):
+        for group in groups(states):
             kept = None if keep is None else keep[group]
-            steps = _Back(w[group], gates[group], cells[group], c0[group], kept, delta[group], ctx.first)
+            steps = _Back(w[group], gates[group], states[group], cells[group], c0[group], kept, delta[group], ctx.first)
             last, direct = [grad_h[group], grad_c[group]], grad[group]
             if ctx.norms is None:
                 into, _ = steps(0, states.shape[1], last, direct, keep=False)
@@ -84,48 +93,93 @@ class _Back:
     """The way back of a group of runs (see ``lrd.kernels.powers.Steps``)."""
 
     def __init__(
-        self, w: Tensor, gates: Tensor, cells: Tensor, c0: Tensor, kept: Tensor | None, deltas: Tensor, first: int
-    ) -> None:
-        self._w, self._hidden, self._first = w, w.shape[2], first
-        through, h_to_c = _slopes(gates, cells, c0)
-        forget = gates[..., 2 * self._hidden : 3 * self._hidden]
-        self._by_step = list(zip(*(x.unbind(1) for x in (deltas, through, h_to_c, forget)), strict=True))
+        self, w: Tensor, gates: Tensor, states: Tensor, cells: Tensor, c0: Tensor, kept: Tensor | None,
+        deltas: Tensor, first: int,
+    ) -> None:  # fmt: skip
+        hidden = w.shape[2]
+        self._w, self._first, self._slopes = w, first, _Slopes(gates, states, cells, c0)
+        forget = gates[..., 2 * hidden : 3 * hidden]
+        by_cell = torch.unflatten(deltas[..., : 3 * hidden], -1, (3, hidden))
+        parts = (deltas, by_cell, deltas[..., 3 * hidden :], forget)
+        self._by_step = list(zip(*(x.unbind(1) for x in parts), strict=True))
         self._kept = None if kept is None else kept[:, :, None, None].unbind(1)
 
     def __call__(
         self, low: int, high: int, arriving: list[Tensor], direct: Tensor, keep: bool = True
     ) -> tuple[list[Tensor], list[Tensor]]:
         """Without ``keep`` no total gradients are given."""
-        (dh, dc), hidden, totals = arriving, self._hidden, []
+        (dh, dc), totals = arriving, []
         outside, scored = direct.unbind(1), max(self._first, low)
+        if keep:
+            totals = [dh.new_empty(dh.shape[0], high - low, *dh.shape[1:]) for _ in range(2)]
+            slots = list(zip(*(x.unbind(1) for x in totals), strict=True))
         for t in range(high - 1, low - 1, -1):
-            d, through, h_to_c, f = self._by_step[t]
+            d, into_cell, into_o, f = self._by_step[t]
+            of_cell, of_o, h_to_c = self._slopes.at(t)
             if t >= scored:
                 dh = dh + outside[t - scored]
-            dc = dc + dh * h_to_c
-            if keep:
-                totals.append((dh, dc))
-            by_cell = d[..., : 3 * hidden].unflatten(-1, (3, hidden))
-            torch.mul(through[..., : 3 * hidden].unflatten(-1, (3, hidden)), dc.unsqueeze(-2), out=by_cell)
-            torch.mul(through[..., 3 * hidden :], dh, out=d[..., 3 * hidden :])
+            in_h, in_c = slots[t - low] if keep else (None, None)
+            if in_h is not None:
+                in_h.copy_(dh)
+            dc = torch.mul(dh, h_to_c, out=in_c).add_(dc)
+            torch.mul(of_cell, dc.unsqueeze(-2), out=into_cell)
+            torch.mul(of_o, dh, out=into_o)
             dc = dc * f
             dh = torch.bmm(d, self._w)
             if self._kept is not None:
                 dh *= self._kept[t]
-        return [dh, dc], [torch.stack(each[::-1], dim=1) for each in zip(*totals, strict=True)]
+        return [dh, dc], totals
 
 
-def _slopes(
-    gates: Float[Tensor, "runs time batch gates"],
-    cells: Float[Tensor, "runs time batch hidden"],
-    c0: Float[Tensor, "runs batch hidden"],
-) -> tuple[Float[Tensor, "runs time batch gates"], Float[Tensor, "runs time batch hidden"]]:
-    """What takes dc_t to delta_t of g, i and f, and dh_t to that of o; and q_t, what takes dh_t to dc_t."""
-    g, i, f, o = gates.chunk(4, dim=-1)
-    before = torch.cat([c0[:, None], cells[:, :-1]], dim=1)
-    seen = cells.tanh()
-    through = torch.cat([i * (1 - g * g), g * i * (1 - i), before * f * (1 - f), seen * o * (1 - o)], dim=-1)
-    return through, o * (1 - seen * seen)
+class _Slopes:
+    """What takes dc_t to delta_t of g, i and f, and dh_t to that of o; and q_t, what takes dh_t to dc_t.
+
+    On the CPU made of a few steps at a time, in the same place, while what they are made of is in the cache.
+    """
+
+    def __init__(
+        self,
+        gates: Float[Tensor, "runs time batch gates"],
+        states: Float[Tensor, "runs time batch hidden"],
+        cells: Float[Tensor, "runs time batch hidden"],
+        c0: Float[Tensor, "runs batch hidden"],
+    ) -> None:
+        self._gates, self._states, self._cells, self._c0 = gates, states, cells, c0
+        runs, time, batch, hidden = cells.shape
+        self._length = min(time, BLOCK) if gates.is_cpu else time
+        self._scratch = gates.new_empty(6, runs, self._length, batch, hidden)
+        self._one = gates.new_ones(())
+        self._start, self._steps = -1, list[tuple[Tensor, ...]]()
+
+    def at(self, t: int) -> tuple[Tensor, ...]:
+        """Of step t, [runs, batch, 3, hidden] of g, i and f and twice [runs, batch, hidden]; until asked for others."""
+        start = t - t % self._length
+        if start != self._start:
+            self._start, self._steps = start, self._made(start, start + self._length)
+        return self._steps[t - start]
+
+    def _made(self, start: int, stop: int) -> list[tuple[Tensor, ...]]:
+        """Of the steps from ``start`` to before ``stop``, or the last."""
+        hidden = self._cells.shape[-1]
+        gates, states, cells = (x[:, start:stop] for x in (self._gates, self._states, self._cells))
+        g, i, f, o = torch.split(gates, hidden, dim=-1)
+        scratch = self._scratch[:, :, : cells.shape[1]]
+        of_g, of_i, of_f, of_o, h_to_c, seen = scratch.unbind(0)
+        torch.tanh(cells, out=seen)
+        torch.sub(o, torch.mul(states, seen, out=h_to_c), out=h_to_c)
+        stored = torch.mul(i, g, out=seen)
+        torch.sub(i, torch.mul(stored, g, out=of_g), out=of_g)
+        torch.sub(self._one, torch.unflatten(gates[..., hidden:], -1, (3, hidden)).movedim(-2, 0), out=scratch[1:4])
+        of_i.mul_(stored)
+        of_f.mul_(f)
+        of_o.mul_(states)
+        if start == 0:
+            of_f[:, 0].mul_(self._c0)
+            of_f[:, 1:].mul_(cells[:, :-1])
+        else:
+            of_f.mul_(self._cells[:, start - 1 : start - 1 + cells.shape[1]])
+        parts = (scratch[:3].movedim(0, -2), of_o, h_to_c)
+        return list(zip(*(x.unbind(1) for x in parts), strict=True))
 
 
 def scan(

@@ -94,7 +94,8 @@ def way_back(
         most = min(2 * most, STEPS) if may_look(deltas) else 1
         if shift:
             after = [g.clone() for g in after]  # which may lie in deltas
-            shift_(deltas[:, low:high], common[:, None])
+            if not may_look(deltas) or common.any():
+                shift_(deltas[:, low:high], common[:, None])
         norms.append(found)
         powers.append(common[:, None].expand(-1, high - low, -1))
         arriving, power, high = after, common, low

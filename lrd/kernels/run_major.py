@@ -5,6 +5,8 @@ Run-major, each sum over time and batch of a product of two vectors is one matri
 
 from __future__ import annotations
 
+import torch
+
 from lrd.cells import products
 from lrd.shapes import Float, Tensor
 
@@ -22,9 +24,10 @@ def groups(states: Float[Tensor, "runs time batch _"]) -> list[slice]:
 def input_products(
     x: Float[Tensor, "runs time batch inputs"], u: Float[Tensor, "runs rows inputs"], b: Float[Tensor, "runs rows"]
 ) -> Float[Tensor, "runs time batch rows"]:
-    """U x_t + b of all steps."""
+    """U x_t + b of all steps: b as a column of U, which meets 1, so that the large result is written once."""
     runs, time, batch, size = x.shape
-    return products(x.view(runs, time * batch, size), u.transpose(1, 2)).add_(b[:, None]).view(runs, time, batch, -1)
+    one = torch.cat([x.reshape(runs, time * batch, size), x.new_ones(runs, time * batch, 1)], dim=2)
+    return products(one, torch.cat([u, b[..., None]], dim=2).transpose(1, 2)).view(runs, time, batch, -1)
 
 
 def parameter_gradients(
@@ -36,7 +39,7 @@ def parameter_gradients(
     """dL/dU, dL/dW, dL/db of pre-activations a_t = U x_t + W h_{t-1} + b from delta_t = dL/da_t and all h_t."""
     runs, time, batch, rows = delta.shape
     flat = delta.view(runs, time * batch, rows)
-    grad_u = products(flat.transpose(1, 2), x.view(runs, time * batch, -1))
+    grad_u = products(x.view(runs, time * batch, -1).transpose(1, 2), flat).transpose(1, 2)
     # dL/dW: the steps from 1 on meet the stored states, step 0 the initial state.
     grad_w = products(delta[:, 0].transpose(1, 2), h0)
     if time > 1:

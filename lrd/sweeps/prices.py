@@ -79,7 +79,7 @@ PRICES: dict[str, dict[str, Price]] = {
         "look": Price(2.1e-3, 0, 6.6e-4, 2.1e-7, 4.1e-8, 4.6e-11),
     },
 }
-PRICES["packed_lstm"] = PRICES["stock"] | {"update": Price(1.1e-3, 5.0e-5, 5.0e-5, 4.2e-8, 1.1e-8, 5.0e-11)}
+PRICES["packed_lstm"] = PRICES["stock"] | {"update": Price(1.1e-3, 5.0e-5, 5.0e-5, 4.2e-8, 6.5e-9, 5.0e-11)}
 #: What the regulariser Omega adds to an update.
 OMEGA = Price(2.0e-4, 0, 5.5e-5, 0, 1.8e-8, 4.0e-11)
 #: What telling gradient norms adds to an update of a kernel that has them at hand; others go there and back once more,
