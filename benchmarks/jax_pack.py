@@ -1,21 +1,35 @@
-"""The same runs in JAX: a compiled ``lax.scan`` under ``vmap``, on the adding task. Optional, for pack.py."""
+"""The same runs in JAX: a compiled ``lax.scan`` under ``vmap``, on the adding task. Optional, for pack.py.
+
+XLA's products of a batch of matrices are slow on a CPU, and so are its threads for a program this small. The runs are
+therefore also tried spread over devices, one a core and one a run, as far as ``XLA_FLAGS`` made some, and the fastest
+way is taken.
+"""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 Tree = dict[str, Any]
 
 
-def updates(cell: str, gap: int, batch: int, hidden: int, runs: int) -> Callable[[int], None]:
+def updates(cell: str, gap: int, batch: int, hidden: int, runs: int, cores: int) -> Callable[[int], None]:
     """A function that does so many updates of all runs and waits for them."""
-    keys = jax.random.split(jax.random.key(0), runs)
-    theta = jax.vmap(partial(_initial, cell, hidden))(keys)
+    ways = {devices for devices in (1, cores, runs) if runs % devices == 0 and devices <= len(jax.devices())}
+    return min((_updates(cell, gap, batch, hidden, runs, devices) for devices in sorted(ways)), key=_seconds)
+
+
+def _updates(cell: str, gap: int, batch: int, hidden: int, runs: int, devices: int) -> Callable[[int], None]:
+    by_run = NamedSharding(Mesh(np.array(jax.devices()[:devices]), ("runs",)), PartitionSpec("runs"))
+    keys = jax.device_put(jax.random.split(jax.random.key(0), runs), by_run)
+    theta = jax.jit(jax.vmap(partial(_initial, cell, hidden)), out_shardings=by_run)(keys)
     step = jax.jit(jax.vmap(partial(_update, cell, gap, batch), in_axes=(0, 0, None)), donate_argnums=0)
     state, number = (theta, *(jax.tree.map(jnp.zeros_like, theta) for _ in range(2))), 0
 
@@ -27,6 +41,17 @@ def updates(cell: str, gap: int, batch: int, hidden: int, runs: int) -> Callable
         jax.block_until_ready(state)
 
     return go
+
+
+def _seconds(go: Callable[[int], None]) -> float:
+    """Of an update, the best of a few, once compiled."""
+    go(1)
+    times = []
+    for _ in range(5):
+        start = time.perf_counter()
+        go(1)
+        times.append(time.perf_counter() - start)
+    return min(times)
 
 
 def _initial(cell: str, hidden: int, key: Any) -> Tree:

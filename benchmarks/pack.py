@@ -10,8 +10,9 @@ looks   lrd with the gradient's norm at every time step, gradient flow at its de
 norms   lrd with training.gradient_norms: the norm at every time step of every update
 torch   one worker a core, one thread each: ``nn.RNN`` or ``nn.LSTM``, ``torch.optim.Adam``, one run after another; no
         norms
-jax     all runs in one compiled scan under vmap (benchmarks/jax_pack.py), on all cores; no norms. Left out, by name,
-        where jax is not installed (``pip install 'lrd[bench]'``)
+jax     all runs in one compiled scan under vmap (benchmarks/jax_pack.py), the fastest of: one device with all cores,
+        the runs shared among a device a core, a device a run; no norms. Left out, by name, where jax is not installed
+        (``pip install 'lrd[bench]'``)
 floor   the operations of forward and backward over the best rate seen of one large matrix product on all cores
 
 Contenders take turns, round after round, so that a noisy machine is noisy for all; printed are medians, and medians of
@@ -101,7 +102,7 @@ def jax_updates(cell: str, runs: int) -> Go:
     """All runs in one compiled program."""
     from jax_pack import updates
 
-    return updates(cell, GAP, BATCH, HIDDEN, runs)
+    return updates(cell, GAP, BATCH, HIDDEN, runs, len(os.sched_getaffinity(0)))
 
 
 CONTENDERS: dict[str, Callable[[str, int], Go]] = {
@@ -143,7 +144,8 @@ class Team:
     def __init__(self, name: str, cell: str, runs: int, workers: int) -> None:
         context = multiprocessing.get_context("spawn")
         self.pipes = []
-        with _environment({} if name == "jax" else VARIABLES):  # one thread, and memory kept: as lrd's own workers
+        devices = {"XLA_FLAGS": f"--xla_force_host_platform_device_count={runs}"}
+        with _environment(devices if name == "jax" else VARIABLES):  # one thread, and memory kept: as lrd's own workers
             for worker in range(workers):
                 mine, theirs = context.Pipe()
                 share = runs // workers + (worker < runs % workers)
