@@ -17,7 +17,8 @@ from functools import lru_cache
 import torch
 
 from lrd.cells import LSTM, RNN, Attentive, prepared
-from lrd.kernels import loop, run_by_run, runs_at_once
+from lrd.kernels import WITH_NORMS, loop, run_by_run, runs_at_once
+from lrd.kernels.powers import STEPS
 from lrd.probes import Probe
 from lrd.spec import SGD, Adam, RMSprop, RMSpropURNN, RunSpec
 from lrd.sweeps.prices import EVAL_CHUNK, gates
@@ -87,28 +88,49 @@ def _update(run: RunSpec, runs: int, device: torch.device) -> float:
     moving = _UPDATE_COPIES * runs * parameter_count(run)
     if training.precision == "float64":
         kernel = _HANDED_OVER.get(kernel, kernel)
+    told = _norms(run, runs, kernel, device)
     if kernel in _FUSED_KERNELS:
-        return moving + runs * symbols * _fused_update(run, *_FUSED_KERNELS[kernel])
+        return moving + told + runs * symbols * _fused_update(run, *_FUSED_KERNELS[kernel])
     if device.type == "cuda" and kernel in _CUDNN:
         return moving + 2 * runs * parameter_count(run) + runs * symbols * _fused_update(run, *_CUDNN[kernel])
     if kernel == "stock":
         at_once = min(runs, runs_at_once(kernel, symbols * hidden * _NUMBER, device) or runs)
         # Each run's activations, which oneDNN keeps in a layout of its own, and one backward pass at a time.
         return moving + symbols * (hidden * (17 * at_once + 6) + at_once * _readout(run, 2, 4))
-    if kernel == "stock_gru":  # autograd keeps every operation of every step
+    if kernel == "stock_gru":
         at_once = min(runs, runs_at_once(kernel, symbols * hidden * _NUMBER, device) or runs)
-        return moving + symbols * (hidden * (42 * at_once + 6) + at_once * _readout(run, 2, 4))
+        return moving + max(told, symbols * (hidden * (9 * at_once + 3) + at_once * _readout(run, 2, 4)))
     if kernel == "packed":
-        # States, gradients of them, their slopes and a product; the inputs run-major. Omega: directions and products.
-        tape = 6.5 if training.omega else 4
-        return moving + runs * symbols * (tape * hidden + task.input_size + _readout(run, 1, 3))
-    if kernel == "packed_lstm":  # gates, states and gradients of them, the gates' slopes, and what makes those
-        return moving + runs * symbols * (20 * hidden + task.input_size + _readout(run, 1, 3))
+        # States, gradients of them and a product; the inputs run-major. Omega: directions and products.
+        tape = 6.5 if training.omega else 3
+        return moving + told + runs * symbols * (tape * hidden + task.input_size + _readout(run, 1, 3))
+    if kernel == "packed_lstm":  # gates, states and gradients of them, and slopes of a few steps
+        return moving + told + runs * symbols * (12 * hidden + task.input_size + _readout(run, 1, 3))
     if kernel == "attentive":
         # States, queries, attention weights and the two copies of the states that are handed on; back run by run.
         kept = 5 * hidden + task.sequence_length / 2 + _readout(run, 2, 3)
-        return moving + symbols * (runs * kept + 8 * hidden)
-    return moving + runs * symbols * (saved_numbers(run) + _readout(run, 2, 3))
+        return moving + max(told, symbols * (runs * kept + 8 * hidden))
+    return moving + max(told, runs * symbols * (saved_numbers(run) + _readout(run, 2, 3)))
+
+
+def _norms(run: RunSpec, runs: int, kernel: str, device: torch.device) -> float:
+    """Numbers that the norms of every update take: beside the update by kernels that tell them, after it by others.
+
+    A few float64 of every sample's step; and the gradients of the states, of a few steps at a time or with the tape of
+    a way back of their own.
+    """
+    if not run.training.gradient_norms:
+        return 0.0
+    task, hidden, variables = run.task, run.cell.hidden_size, len(run.cell.looked_at)
+    symbols = task.sequence_length * run.training.batch_size
+    if kernel in WITH_NORMS:
+        return runs * symbols * variables * (hidden * min(1, STEPS / task.sequence_length) + 8)
+    if run_by_run(kernel):
+        runs = min(runs, runs_at_once(kernel, symbols * hidden * _NUMBER, device) or runs)
+    tape = 5.2 + 2.2 * variables  # states, what multiplies gradients on their way back, gradients of every step
+    if isinstance(run.cell, Attentive):  # what goes back to all past states, of some steps at a time
+        tape = 15 + task.sequence_length / (2 * hidden)
+    return runs * symbols * (hidden * tape + 60 * variables)
 
 
 def _fused_update(run: RunSpec, gates: int, kept: int, delta: int) -> float:

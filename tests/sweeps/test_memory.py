@@ -61,6 +61,7 @@ def train(spec: RunSpec, runs: int) -> Pack:
 
 
 SMALL = {"eval_samples": 40, "test_samples": 40}
+UPDATING = {"eval_samples": 4, "test_samples": 4, "samples": 1}  # updates outweigh all else
 CASES: list[tuple[Task, Cell, int, dict[str, Any]]] = [
     (Adding(gap=60), RNN(hidden_size=32), 4, {}),
     (Copy(gap=40), RNN(hidden_size=32), 2, SMALL),
@@ -78,6 +79,12 @@ CASES: list[tuple[Task, Cell, int, dict[str, Any]]] = [
     (Adding(gap=40), LSTM1997(hidden_size=32, block_size=2), 1, SMALL),
     (Adding(gap=60), RNN(hidden_size=24), 4, SMALL | {"omega": 1.0, "samples": 2}),
     (Copy(gap=40), LSTM(hidden_size=24), 3, SMALL | {"h_detach": 0.5, "samples": 2}),
+    (Adding(gap=60), RNN(hidden_size=32), 3, UPDATING | {"gradient_norms": True}),
+    (Adding(gap=60), LSTM(hidden_size=32), 3, UPDATING | {"gradient_norms": True}),
+    (Adding(gap=60), GRU(hidden_size=32), 3, UPDATING),
+    (Adding(gap=60), GRU(hidden_size=32), 3, UPDATING | {"gradient_norms": True}),
+    (Adding(gap=40), CoupledLSTM(hidden_size=32), 3, UPDATING | {"gradient_norms": True}),
+    (Adding(gap=40), Attentive(hidden_size=32).for_length(40), 2, UPDATING | {"gradient_norms": True}),
     (Adding(gap=10), RNN(hidden_size=256), 3, SMALL | {"batch_size": 2}),  # parameters outweigh states
     (Adding(gap=40), RNN(hidden_size=4), 2, SMALL | {"batch_size": 128}),  # drawing outweighs states
 ]
