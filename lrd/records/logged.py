@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from lrd.records.files import RecordError
 from lrd.records.record import RunRecord
-from lrd.records.shown import looks_of, mean_profiles, scalars_of, summary_values
+from lrd.records.shown import PICTURED, looks_of, profiles_of, scalars_of, summary_values
 
 if TYPE_CHECKING:
     import numpy as np
@@ -39,8 +39,8 @@ def logged(study: Study) -> Logged:
 
         for _, values in scalars_of(first_look):
             history |= dict.fromkeys(values)
-        for look in first_look("gradient_flow"):
-            media |= {f"gradient_flow/{variable}": None for variable in mean_profiles(look)}
+        for table in PICTURED:
+            media |= {name: None for look in first_look(table) for name in profiles_of(table, look)}
         found = summary_values(_first(records, "summary.json", RunRecord.read_summary))
         summary |= dict.fromkeys(key for key, value in found.items() if value is not None)
     return Logged(tuple(history), tuple(media), tuple(summary))

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Moment:
-    """One update: scalars by name, and log10 of the gradient norm over t by variable where there was a look."""
+    """One update: scalars by name, and log10 of gradient norms over t by table and variable (``gradient_flow/h``)."""
 
     update: int
     values: dict[str, float] = field(default_factory=dict)
@@ -44,9 +44,20 @@ def summary_values(summary: Mapping[str, Any]) -> dict[str, Any]:
     return {**summary, **({"seconds_per_update": seconds / update} if seconds is not None and update else {})}
 
 
+#: Tables of gradient norms over t, of which a mirror shows a picture: a row a look.
+PICTURED = ("gradient_flow", "gradient_norms")
+
+
+def profiles_of(table: str, look: Columns) -> dict[str, np.ndarray]:
+    """The rows of the pictures of one of ``PICTURED``, from the columns of one look."""
+    return {f"{table}/{variable}": norms for variable, norms in mean_profiles(look).items()}
+
+
 def mean_profiles(look: Columns) -> dict[str, np.ndarray]:
     """The picture's row for each variable: the geometric mean over samples, from the columns of one look."""
-    total = look["part"] == "total"
+    import numpy as np
+
+    total = look["part"] == "total" if "part" in look else np.ones(len(look["t"]), dtype=bool)
     variables = dict.fromkeys(str(variable) for variable in look["variable"])
     return {variable: look["log10_gmean"][total & (look["variable"] == variable)] for variable in variables}
 
@@ -54,12 +65,12 @@ def mean_profiles(look: Columns) -> dict[str, np.ndarray]:
 def moments(
     metrics: Iterable[Mapping[str, Any]],
     scalars: Iterable[tuple[int, Mapping[str, float]]],
-    looks: Iterable[Columns],
+    looks: Mapping[str, Iterable[Columns]],
 ) -> list[Moment]:
     """All that a run has shown, a moment an update, in order.
 
     ``metrics`` are rows; None in them is what was not measured then. ``scalars`` are as from ``scalars_of``, ``looks``
-    columns of gradient_flow, one entry a look.
+    columns, one entry a look, of tables of ``PICTURED``.
     """
     found: dict[int, Moment] = {}
 
@@ -71,8 +82,9 @@ def moments(
         at(row["update"]).values.update(values)
     for update, numbers in scalars:
         at(update).values.update(numbers)
-    for look in looks:
-        at(look["update"][0]).profiles.update(mean_profiles(look))
+    for table, of_table in looks.items():
+        for look in of_table:
+            at(look["update"][0]).profiles.update(profiles_of(table, look))
     return [found[update] for update in sorted(found)]
 
 

@@ -18,7 +18,7 @@ from lrd.records.damage import damaged_tables
 from lrd.records.files import RecordError
 from lrd.records.record import RunRecord, read_object
 from lrd.records.rows import read_row
-from lrd.records.shown import Moment, fits_missing, looks_of, moments, rows_of, scalars_of
+from lrd.records.shown import PICTURED, Moment, fits_missing, looks_of, moments, rows_of, scalars_of
 
 PATIENCE = 15.0  # seconds for a server to show what it was sent
 FAILURES = 2  # runs in a row that could not be sent, after which a server is taken to be gone
@@ -96,9 +96,10 @@ def read_shown(folder: Path) -> Shown:
         raise RecordError(damaged[0])
     try:
         metrics = rows_of(record.read_metrics())  # before the others, which are written before it
-        looks, fits = looks_of(record.read_gradient_flow()), rows_of(record.read_gradient_fit())
+        looks = {table: looks_of(record.read_look(table)) for table in PICTURED}
+        fits = rows_of(record.read_gradient_fit())
         scalars = scalars_of(lambda name: looks_of(record.read_look(name)))
-        shown, lost = moments(metrics, scalars, looks), fits_missing(fits, looks)
+        shown, lost = moments(metrics, scalars, looks), fits_missing(fits, looks["gradient_flow"])
     except KeyError as error:
         raise RecordError(f"cannot read the tables of {folder}: they are damaged (no column {error})") from error
     if summary is None:  # it may be in training: what is later than its last row of metrics may not be whole yet

@@ -36,8 +36,8 @@ class Tracker(Protocol):
         """Scalars of one update; updates of a run come in order."""
         ...
 
-    def gradient_flow(self, run_id: str, update: int, log10_norms: Mapping[str, np.ndarray | Sequence[float]]) -> None:
-        """log10 of the gradient norm over t, by variable (``h``, ``c``); -inf where it is exactly zero."""
+    def profiles(self, run_id: str, update: int, log10_norms: Mapping[str, np.ndarray | Sequence[float]]) -> None:
+        """log10 of gradient norms over t, by table and variable (``gradient_flow/h``); -inf where one is exactly 0."""
         ...
 
     def finish(self, run_id: str, summary: Mapping[str, Any]) -> None:
@@ -63,7 +63,7 @@ class NullTracker:
     def log(self, run_id: str, update: int, values: Mapping[str, float]) -> None:
         """Nothing."""
 
-    def gradient_flow(self, run_id: str, update: int, log10_norms: Mapping[str, np.ndarray | Sequence[float]]) -> None:
+    def profiles(self, run_id: str, update: int, log10_norms: Mapping[str, np.ndarray | Sequence[float]]) -> None:
         """Nothing."""
 
     def finish(self, run_id: str, summary: Mapping[str, Any]) -> None:

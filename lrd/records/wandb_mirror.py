@@ -81,10 +81,10 @@ class WandbTracker:
         if run_id in self._runs:
             self._guard("log", lambda: self._runs.log(run_id, update, values))
 
-    def gradient_flow(self, run_id: str, update: int, log10_norms: Mapping[str, np.ndarray | Sequence[float]]) -> None:
-        """The image of all profiles so far, for each variable."""
+    def profiles(self, run_id: str, update: int, log10_norms: Mapping[str, np.ndarray | Sequence[float]]) -> None:
+        """The images of all profiles so far."""
         if run_id in self._runs:
-            self._guard("log gradient flow", lambda: self._runs.gradient_flow(run_id, update, log10_norms))
+            self._guard("log gradient norms", lambda: self._runs.profiles(run_id, update, log10_norms))
 
     def finish(self, run_id: str, summary: Mapping[str, Any]) -> None:
         """Close a run with its summary; a run that was never opened is nothing to close."""

@@ -144,8 +144,8 @@ class WandbRuns:
         row = {"update": update, **{name: float(value) for name, value in values.items()}}
         self._runs[run_id].log(row, step=update)
 
-    def gradient_flow(self, run_id: str, update: int, log10_norms: Profiles) -> None:
-        """The image of all profiles so far, for each variable."""
+    def profiles(self, run_id: str, update: int, log10_norms: Profiles) -> None:
+        """The images of all profiles so far, by table and variable."""
         self.remember(run_id, update, log10_norms)
         self._log_images(run_id, update, list(log10_norms))
 
@@ -153,8 +153,8 @@ class WandbRuns:
         """Keep profiles for the images of later looks, without an image of their own."""
         import numpy as np
 
-        for variable, values in log10_norms.items():
-            rows = self._flow[run_id].setdefault(variable, [])
+        for name, values in log10_norms.items():
+            rows = self._flow[run_id].setdefault(name, [])
             rows.append((update, np.array(values, dtype=np.float64)))
 
     def catch_up(self, run_id: str, moments: Sequence[Moment]) -> None:
@@ -165,20 +165,20 @@ class WandbRuns:
                 self.log(run_id, moment.update, moment.values)
             self.remember(run_id, moment.update, moment.profiles)
             if looks and moment is looks[-1]:  # an image a look takes a hundred times as long as a row
-                self._log_images(run_id, moment.update, list(moment.profiles))
+                self._log_images(run_id, moment.update, list(self._flow[run_id]))
 
-    def _log_images(self, run_id: str, update: int, variables: Sequence[str]) -> None:
+    def _log_images(self, run_id: str, update: int, names: Sequence[str]) -> None:
         import wandb
 
         images: dict[str, Any] = {"update": update}
-        for variable in variables:
-            rows = self._flow[run_id][variable]
+        for name in names:
+            rows, (_, variable) = self._flow[run_id][name], name.split("/", 1)
             pixels, low, high = heatmap([row for _, row in rows])
             caption = (  # a terminal shows its first words
                 f"log10 |dL/d{variable}_t|: {low:.1f} (dark) to {high:.1f} (bright), grey: zero; "
                 f"down: updates {', '.join(str(logged) for logged, _ in rows)}; across: t = 0 to {len(rows[-1][1]) - 1}"
             )
-            images[f"gradient_flow/{variable}"] = wandb.Image(pixels, caption=caption)
+            images[name] = wandb.Image(pixels, caption=caption)
         self._runs[run_id].log(images, step=update)
 
     def finish(self, run_id: str, summary: Mapping[str, Any], exit_code: int = 0) -> None:

@@ -31,7 +31,7 @@ def replay(runs: WandbRuns, shown: Shown, after: int, mode: str) -> None:
         if moment.values:
             runs.log(shown.run_id, moment.update, moment.values)
         if moment.profiles:
-            runs.gradient_flow(shown.run_id, moment.update, moment.profiles)
+            runs.profiles(shown.run_id, moment.update, moment.profiles)
     runs.finish(shown.run_id, shown.summary or {}, exit_code=0 if shown.summary is not None else 1)
 
 

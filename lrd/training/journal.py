@@ -14,7 +14,7 @@ import torch
 from lrd.probes import Columns, Probe
 from lrd.records import AtOnce, RunRecord, Tracker, Writer, hardware
 from lrd.records.schema import GRADIENT_NORMS_COLUMNS
-from lrd.records.shown import mean_profiles, moments, scalars_of
+from lrd.records.shown import PICTURED, moments, profiles_of, scalars_of
 from lrd.spec import RunSpec
 from lrd.tasks import Task
 from lrd.training.cost import Cost
@@ -74,13 +74,18 @@ class Journal:
         if scalars:
             self.tracker.log(self.record.run_id, update, scalars)
         if probe.name == "gradient_flow":
-            self.tracker.gradient_flow(self.record.run_id, update, mean_profiles(self.looks["gradient_flow"][-1]))
+            self._show(update, "gradient_flow")
 
     def add_norms(self, update: int, columns: Columns) -> None:
         """Gradient norms of the updates up to this one; nothing where there are none."""
         if columns:
             size = len(columns["t"])
             self.looks.setdefault("gradient_norms", []).append({"update": np.full(size, update)} | columns)
+            self._show(update, "gradient_norms")
+
+    def _show(self, update: int, table: str) -> None:
+        """The last look of one of ``PICTURED``."""
+        self.tracker.profiles(self.record.run_id, update, profiles_of(table, self.looks[table][-1]))
 
     def write(self, state: str, update: int, message: str = "") -> None:
         """Tables and status as they stand now."""
@@ -144,7 +149,8 @@ class Journal:
         looks = kept["looks"]
         self.looks = {name: [{c: _array(v) for c, v in look.items()} for look in looks[name]] for name in looks}
         scalars = scalars_of(lambda name: self.looks.get(name, []))
-        self.tracker.resume(self.record.run_id, moments(self.metrics, scalars, self.looks.get("gradient_flow", [])))
+        pictured = {table: self.looks.get(table, []) for table in PICTURED}
+        self.tracker.resume(self.record.run_id, moments(self.metrics, scalars, pictured))
 
 
 _KEPT = ("metrics", "looked", "scalars", "streak", "streak_start", "solved_at")

@@ -57,12 +57,18 @@ def plain(found: Any) -> list[Any]:
 
 
 def test_a_moment_is_all_that_was_logged_at_its_update() -> None:
-    found = moments(METRICS, SCALARS, [look(0), look(3)])
+    norms: dict[str, Any] = {"update": np.full(2, 10), "variable": np.array(["h", "h"], dtype=object)}
+    norms |= {"t": np.arange(2), "log10_gmean": np.array([-2.0, -1.0])}
+    found = moments(METRICS, SCALARS, {"gradient_flow": [look(0), look(3)], "gradient_norms": [norms]})
+
+    def flow(h: list[int], c: list[int]) -> dict[str, list[int]]:
+        return {"gradient_flow/h": h, "gradient_flow/c": c}
+
     slopes = {"slope_h": "0.0", "horizon_h": "inf", "slope_c": "0.0", "horizon_c": "inf"}
     assert plain(found) == [
-        (0, {"eval_loss": "2.0", **slopes}, {"h": [0, 1, 2], "c": [3, 4, 5]}),
-        (3, slopes | {"slope_h": repr(0.1 * 3), "slope_c": repr(0.1 * 3)}, {"h": [3, 4, 5], "c": [6, 7, 8]}),
-        (10, {"eval_loss": "nan", "train_loss": "1.5"}, {}),
+        (0, {"eval_loss": "2.0", **slopes}, flow([0, 1, 2], [3, 4, 5])),
+        (3, slopes | {"slope_h": repr(0.1 * 3), "slope_c": repr(0.1 * 3)}, flow([3, 4, 5], [6, 7, 8])),
+        (10, {"eval_loss": "nan", "train_loss": "1.5"}, {"gradient_norms/h": [-2, -1]}),
     ]
 
 
@@ -76,13 +82,15 @@ def test_a_record_gives_back_what_was_in_memory(tmp_path: Path) -> None:
     record.gradient_flow({name: np.concatenate([part[name] for part in looks]) for name in looks[0]})
     record.gradient_fit({name: [fit[name] for fit in FITS] for name in FITS[0]})
     scalars = scalars_of(lambda name: looks_of(record.read_look(name)))
-    read = moments(rows_of(record.read_metrics()), scalars, looks_of(record.read_gradient_flow()))
-    assert plain(read) == plain(moments(METRICS, SCALARS, looks))
+    read = moments(
+        rows_of(record.read_metrics()), scalars, {"gradient_flow": looks_of(record.read_look("gradient_flow"))}
+    )
+    assert plain(read) == plain(moments(METRICS, SCALARS, {"gradient_flow": looks}))
 
 
 def test_nothing_recorded_is_nothing_shown(tmp_path: Path) -> None:
     record = RunRecord(tmp_path, "s", "r")
-    assert rows_of(record.read_metrics()) == looks_of(record.read_gradient_flow()) == moments([], [], []) == []
+    assert rows_of(record.read_metrics()) == looks_of(record.read_gradient_flow()) == moments([], [], {}) == []
 
 
 def test_a_look_that_is_half_there_or_saw_nothing_has_no_scalars(tmp_path: Path) -> None:

@@ -159,7 +159,7 @@ def test_a_record_that_is_being_written_is_read_as_far_as_it_is_whole(tmp_path: 
     expected = [0, 10, 20] if after == "metrics" else [0, 10]
     assert [moment.update for moment in shown.moments] == expected
     assert all(set(moment.values) == {"eval_loss", "slope_h", "horizon_h"} for moment in shown.moments)
-    assert all(set(moment.profiles) == {"h"} for moment in shown.moments)
+    assert all(set(moment.profiles) == {"gradient_flow/h"} for moment in shown.moments)
 
 
 @pytest.mark.parametrize(("mode", "busy"), [("online", ["b"]), ("offline", []), (None, [])])

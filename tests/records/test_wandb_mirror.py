@@ -69,7 +69,7 @@ def use(tracker: Tracker) -> None:
     for update in range(3):
         for name in "ab":
             tracker.log(name, update, {"train_loss": 1.0})
-            tracker.gradient_flow(name, update, {"h": [0.0, -1.0]})
+            tracker.profiles(name, update, {"gradient_flow/h": [0.0, -1.0]})
     for name in "ab":
         tracker.finish(name, {"outcome": "solved"})
     tracker.start("c", "demo", {"seed": 3}, "c")
@@ -100,7 +100,7 @@ def test_images_that_raise_are_caught_too(
     monkeypatch.delattr("wandb.Image")
     use(WandbTracker(directory=tmp_path))
     assert len(caplog.records) == 1
-    assert "gradient flow" in caplog.records[0].getMessage()
+    assert "gradient norms" in caplog.records[0].getMessage()
 
 
 def test_online_that_fails_falls_back_for_all_further_runs(
@@ -142,17 +142,20 @@ def test_a_resumed_run_shows_every_row_again_and_all_looks_in_one_picture(
     tracker.resume("a", [])  # never started
     tracker.start("a", "demo", {}, "a")
     moments = [
-        Moment(0, {"eval_loss": 2.0, "slope_h": 0.5}, {"h": np.array([-1.0, 0.0])}),
-        Moment(5, {"slope_h": 0.4}, {"h": np.array([-3.0, 0.0])}),
+        Moment(0, {"eval_loss": 2.0, "slope_h": 0.5}, {"gradient_flow/h": np.array([-1.0, 0.0])}),
+        Moment(2, {}, {"gradient_norms/h": np.array([-2.0, -1.0])}),
+        Moment(5, {"slope_h": 0.4}, {"gradient_flow/h": np.array([-3.0, 0.0])}),
         Moment(10, {"eval_loss": 1.0}),
     ]
     tracker.resume("a", moments)
-    tracker.gradient_flow("a", 20, {"h": [-2.0, 0.0]})
+    tracker.profiles("a", 20, {"gradient_flow/h": [-2.0, 0.0]})
     logged = [(options["step"], rows[0]) for name, rows, options in opened[0].calls if name == "log"]
     assert [step for step, _ in logged] == [0, 5, 5, 10, 20]
     assert [row for _, row in logged if "gradient_flow/h" not in row] == [
-        {"update": moment.update, **moment.values} for moment in moments
+        {"update": moment.update, **moment.values} for moment in moments if moment.values
     ]
+    (norms,) = (row["gradient_norms/h"] for _, row in logged if "gradient_norms/h" in row)
+    assert "updates 2;" in norms  # with the last image of all, so that none is missing
     captions = [row["gradient_flow/h"] for _, row in logged if "gradient_flow/h" in row]
     assert ["updates 0, 5;" in captions[0], "updates 0, 5, 20;" in captions[1]] == [True, True]
     assert ": -3.0 (dark)" in captions[1]

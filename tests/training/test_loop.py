@@ -236,23 +236,25 @@ class Recorder(NullTracker):
         assert not self.shown
         for moment in moments:
             self.log(run_id, moment.update, moment.values)
-            self.gradient_flow(run_id, moment.update, moment.profiles)
+            self.profiles(run_id, moment.update, moment.profiles)
 
     def log(self, run_id: str, update: int, values: Any) -> None:
         self.shown.setdefault(update, {}).update({name: repr(value) for name, value in values.items()})
 
-    def gradient_flow(self, run_id: str, update: int, log10_norms: Any) -> None:
+    def profiles(self, run_id: str, update: int, log10_norms: Any) -> None:
         self.log(run_id, update, {name: norms.tolist() for name, norms in log10_norms.items()})
 
 
 @pytest.mark.parametrize("stop_at", [0, 10, 13])
 def test_a_resumed_run_tells_its_mirror_once_what_it_had_shown(stop_at: int, tmp_path: Path) -> None:
-    spec = run_spec(EASY, LSTM(hidden_size=3), max_updates=20, stop_when_solved=False, **SMALL)
+    spec = run_spec(EASY, LSTM(hidden_size=3), max_updates=20, stop_when_solved=False, gradient_norms=True, **SMALL)
     whole, cut, resumed = Recorder(), Recorder(), Recorder()
     go([spec], tmp_path / "whole", tracker=whole)
     go([spec], tmp_path / "cut", stop_at, tracker=cut)
     go([spec], tmp_path / "cut", tracker=resumed)
     assert (whole.resumed, cut.resumed, resumed.resumed) == (0, 0, 1)
     assert sorted(whole.shown) == [0, 1, 2, 5, 10, 20]
+    assert {"gradient_flow/h", "gradient_norms/h", "gradient_norms/c"} <= set(whole.shown[20])
+    assert "gradient_norms/h" not in whole.shown[0]
     assert resumed.shown == whole.shown
     assert cut.shown == {update: shown for update, shown in whole.shown.items() if update <= stop_at}
