@@ -92,6 +92,7 @@ def _page(
     spreads: list[Band] = []
     for axes, task in zip(panels, tasks, strict=False):
         gaps = sorted({int(gap) for gap in rows["gap"][rows["panel"] == task]})
+        gap_axis.lay_out(axes, gaps, *gap_axis.edges(gaps, 1.15))
         mine = {name: column[rows["panel"] == task] for name, column in rows.items()}
         counts = []
         for (label, kernel, hardware), of_line in common.groups(mine, "label", "kernel", "hardware"):
@@ -103,7 +104,7 @@ def _page(
             table += [_row(task, line, group, curve, place) for place, (_, group) in enumerate(points)]
             counts += curve.count.tolist()
             spreads.append(curve)
-        _axes(axes, gaps)
+        _times_axis(axes)
         style.head(axes, task, f"{common.span(counts)} a point")
     for line_of_panels in grid:
         line_of_panels[0].set_ylabel("ms per update of a run")
@@ -165,8 +166,7 @@ def _row(task: str, line: Line, rows: common.Table, curve: Band, place: int) -> 
     }
 
 
-def _axes(axes: Axes, gaps: list[int]) -> None:
-    gap_axis.lay_out(axes, gaps, *gap_axis.edges(gaps, 1.15))
+def _times_axis(axes: Axes) -> None:
     axes.set_yscale("log")
     axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")

@@ -16,7 +16,7 @@ LINSCALE = ROOM * (1 - 1 / 10)  # the same, as matplotlib counts for base 10
 
 
 def lay_out(axes: Axes, gaps: Sequence[int], low: float, high: float) -> None:
-    """Make x the axis of these gaps, in ascending order, from ``low`` to ``high``."""
+    """Make x the axis of these gaps, in ascending order, from ``low`` to ``high``; before anything is drawn."""
     if gaps[0] > 0:
         axes.set_xscale("log")
     else:

@@ -60,6 +60,9 @@ def _page(suffix: str, tasks: list[str], table: list[dict[str, Any]], runs: comm
         rows = [row for row in table if row["panel"] == task]
         gaps = sorted({row["gap"] for row in rows})
         labels = in_order(row["label"] for row in rows)
+        margin = SPREAD / 2 + MARGIN if len(gaps) > 1 else DODGE * max(4, len(labels))
+        low, high = (float(gap_axis.aside(gaps, gap, side * margin)) for gap, side in ((gaps[0], -1), (gaps[-1], 1)))
+        gap_axis.lay_out(axes, gaps, low, high)
         for index, label in enumerate(labels):
             mine = [row for row in rows if row["label"] == label]
             look = looks[label]
@@ -78,9 +81,6 @@ def _page(suffix: str, tasks: list[str], table: list[dict[str, Any]], runs: comm
                 capsize=1.5,
                 zorder=3,
             )
-        margin = SPREAD / 2 + MARGIN if len(gaps) > 1 else DODGE * max(4, len(labels))
-        low, high = (float(gap_axis.aside(gaps, gap, side * margin)) for gap, side in ((gaps[0], -1), (gaps[-1], 1)))
-        gap_axis.lay_out(axes, gaps, low, high)
         axes.set_ylim(-0.06, 1.06)
         axes.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
         style.head(axes, task, f"{common.span([row['count'] for row in rows])} a point")

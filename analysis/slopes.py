@@ -93,10 +93,11 @@ def _page(
             mine = {name: column[(rows["panel"] == task) & (rows["moment"] == moment)] for name, column in rows.items()}
             points = _points((task, moment), mine, runs)
             _draw(axes, points, looks)
+            axes.set_xlabel("")
             style.head(axes, f"{task}, {words}", common.span([p["fits"] for p in points]) if points else "no fit")
             table += points
         line[0].set_ylabel("factor per step back")
-    for axes, task in zip(grid[-1], tasks, strict=True):
+    for axes, task in zip(grid[-1], tasks, strict=True):  # those of both moments
         gaps = sorted({row["gap"] for row in table if row["panel"] == task})
         if gaps:
             gap_axis.lay_out(axes, gaps, *gap_axis.edges(gaps, BEYOND))
@@ -143,6 +144,7 @@ def _draw(axes: Axes, points: list[dict[str, Any]], looks: dict[str, style.Look]
     if not points:
         return
     gaps = sorted({point["gap"] for point in points})
+    gap_axis.lay_out(axes, gaps, *gap_axis.edges(gaps, BEYOND))
     across = gap_axis.between(gaps, *gap_axis.edges(gaps, BEYOND), 60)
     kept = 1 / np.maximum(across, 0.02)  # far beyond the axis: over a gap of 0 all is preserved
     axes.fill_between(across, np.exp(-kept), np.exp(kept), color="0.9", linewidth=0, zorder=0.5)

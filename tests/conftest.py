@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -17,6 +18,8 @@ jaxtyping.install_import_hook([f"lrd.{name}" for name in WITH_TENSORS], "typeche
 import torch  # noqa: E402
 
 torch.set_num_threads(1)  # the tests count on no more than one core
+# What a shell starts in the background ignores Ctrl-C, and so does all that it starts in its turn.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 #: Where the longest tests are, the longest first. They begin first, or the run would end with one core at work.
 LONGEST = ("end_to_end/test_readme.py", "end_to_end/", "slurm/", "records/test_wandb_server.py")

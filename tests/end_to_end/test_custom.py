@@ -14,6 +14,7 @@ PROGRAMS = dict(
     re.findall(r"^```python\n# (my_\w+\.py)\n(.*?)^```", (ROOT / "README.md").read_text(), re.DOTALL | re.MULTILINE)
 )
 MINE = ["cell=custom", "cell.path=my_cell.py:MGU", "task=custom", "task.path=my_task.py:First"]
+NORMS = "training.gradient_norms=true"
 PROBES = ["gradient_flow", "parameter_gradient", "jacobian", "lyapunov", "gates", "retention", "memory_capacity"]
 
 
@@ -25,7 +26,18 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (folder / name).write_text(text)
     sweep = ["cell.gain=0.5,1,2", "task.gap=6,9", "seed=0,1"]
     run(
-        [LRD, "train", "-m", *MINE, *sweep, "cell.hidden_size=4", "tracker=none", "training.max_updates=5", *TINY[1:]],
+        [
+            LRD,
+            "train",
+            "-m",
+            *MINE,
+            *sweep,
+            "cell.hidden_size=4",
+            "tracker=none",
+            "training.max_updates=5",
+            *TINY[1:],
+            NORMS,
+        ],
         folder,
     )
     return folder
