@@ -104,8 +104,8 @@ def _page(
             table += [_row(task, line, group, curve, place) for place, (_, group) in enumerate(points)]
             counts += curve.count.tolist()
             spreads.append(curve)
-        _times_axis(axes)
         style.head(axes, task, f"{common.span(counts)} a point")
+    _times_axis(grid[0][0], spreads)
     for line_of_panels in grid:
         line_of_panels[0].set_ylabel("ms per update of a run")
     names = in_order(handles)
@@ -166,7 +166,10 @@ def _row(task: str, line: Line, rows: common.Table, curve: Band, place: int) -> 
     }
 
 
-def _times_axis(axes: Axes) -> None:
+def _times_axis(axes: Axes, spreads: list[Band]) -> None:
+    """The axis that all panels share."""
+    times = np.concatenate([of for one in spreads for of in (one.median, one.low, one.high)])
+    axes.set_ylim(np.nanmin(times) / 1.2, np.nanmax(times) * 1.2)  # or a single time would have no axis
     axes.set_yscale("log")
     axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
