@@ -1,6 +1,6 @@
 """Packs on a GPU beside the same runs one after another on cuDNN: run-updates a second. Wants torch, triton and numpy.
 
-    python benchmarks/gpu.py [--json FILE] [--quick] [--device cpu]          (make bench-gpu)
+    python benchmarks/gpu.py [--json FILE] [--minutes 8] [--quick] [--device cpu]          (make bench-gpu)
 
 Adding task, Adam, clipping by norm, strict float32, batch 32; packs of 1, 8, 64 and 256; RNN and LSTM; hidden 32, 64,
 128, 256; T = 100, 500, 2000. Columns, in run-updates a second:
@@ -14,14 +14,17 @@ flash    ``flashrnn`` heads as runs, forward and backward alone, in bfloat16; wh
 floor    the slowest of: bytes of the states over memory bandwidth, operations over the rate of a matrix product (both
          measured here), and T dependent steps, forward and back, at the time a step of the smallest pack took
 
-A shape whose states would not fit into half of the memory is left out, by name. ``--device cpu`` with ``--quick`` says
-whether it runs at all.
+Operations are those that give the same bits again, as training has it by default; what that costs is measured at the
+end, by processes of their own, since cuBLAS asks but once. A shape whose states would not fit into half of the memory,
+or whose turn comes after ``--minutes``, is left out, by name. ``--device cpu`` with ``--quick`` says whether it runs at
+all.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -35,11 +38,14 @@ import torch
 from lrd.cells import LSTM, RNN
 from lrd.spec import Adam, RunSpec, Training
 from lrd.tasks import Adding
+from lrd.training.determinism import repeat_bits
 from lrd.training.pack import Pack
 
 BATCH = 32
 CELLS = {"rnn": (RNN, torch.nn.RNN, 1), "lstm": (LSTM, torch.nn.LSTM, 4)}
-SECONDS = 0.4  # of a measurement
+SECONDS = 0.25  # of a measurement
+ONE, QUICK_ONE = (500, 64, 64), (10, 8, 2)  # T, hidden and runs of what the same bits are priced at
+BITS = ("repeated", "free")
 Shape = tuple[str, int, int]  # cell, T, hidden
 
 
@@ -140,11 +146,11 @@ class Limits:
 
 
 def shapes(quick: bool) -> Iterator[Shape]:
-    """Every shape of the table."""
+    """Every shape of the table, the longest last."""
     gaps, sizes = ((10,), (8,)) if quick else ((100, 500, 2000), (32, 64, 128, 256))
-    for cell in CELLS:
-        for gap in gaps:
-            for hidden in sizes:
+    for gap in gaps:
+        for hidden in sizes:
+            for cell in CELLS:
                 yield cell, gap, hidden
 
 
@@ -174,16 +180,42 @@ def fits(shape: Shape, runs: int, device: torch.device) -> bool:
     return device.type != "cuda" or kept < torch.cuda.get_device_properties(device).total_memory / 2
 
 
+def seconds_of_one(device: torch.device, quick: bool) -> dict[str, float]:
+    """Seconds of an update of the pack ``ONE`` of either cell."""
+    gap, hidden, runs = QUICK_ONE if quick else ONE
+    return {
+        cell: timed(pack((cell, gap, hidden), runs, device), device, 0.01 if quick else 4 * SECONDS) for cell in CELLS
+    }
+
+
+def price_of_bits(device: torch.device, quick: bool) -> dict[str, float]:
+    """By cell, seconds of an update that repeats its bits over those of one that need not."""
+    found = {}
+    for bits in BITS:
+        command = [sys.executable, __file__, "--one", "--bits", bits, "--device", str(device), *["--quick"] * quick]
+        done = subprocess.run(command, check=True, capture_output=True, text=True)
+        found[bits] = json.loads(done.stdout)
+    return {cell: found["repeated"][cell] / found["free"][cell] for cell in CELLS}
+
+
 def main() -> None:
     """Print the table and write it as JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", type=Path, help="file for the table with device and versions")
     parser.add_argument("--device", default="cuda", help="cuda, cuda:1, ...")
+    parser.add_argument("--minutes", type=float, default=8.0, help="shapes whose turn comes later are left out")
+    parser.add_argument("--bits", choices=BITS, default="repeated", help="of operations: the same each time, or not")
+    parser.add_argument("--one", action="store_true", help="only the seconds of an update that bits are priced at")
     parser.add_argument("--quick", action="store_true", help="one small shape: does it run at all")
     given = parser.parse_args()
     device = torch.device(given.device)
     if device.type == "cuda" and not torch.cuda.is_available():
         sys.exit("bench-gpu: this machine has no CUDA GPU that torch can use; make bench-pack measures packs on a CPU")
+    repeat_bits(device, given.bits == "repeated")
+    if given.one:
+        print(json.dumps(seconds_of_one(device, given.quick)))
+        return
+    until = time.monotonic() + 60 * given.minutes
     seconds = 0.01 if given.quick else SECONDS
     about = {"device": str(device), "torch": torch.__version__, "cuda": torch.version.cuda}
     if device.type == "cuda":
@@ -197,6 +229,9 @@ def main() -> None:
     print("| " + " | ".join(["---"] * 11) + " |")
     rows = []
     for shape in shapes(given.quick):
+        if time.monotonic() > until:
+            print(f"| {' | '.join(map(str, shape))} | all | left out: more than {given.minutes:g} minutes had gone |")
+            continue
         one = timed(alone(shape, device), device, seconds)
         for runs in (1, 2) if given.quick else (1, 8, 64, 256):
             if not fits(shape, runs, device):
@@ -206,8 +241,14 @@ def main() -> None:
             print(_line(rows[-1], columns), flush=True)
     for name, why in sorted({(name, r[name]) for r in rows for name in r if name.endswith("_why")}):
         print(f"{name.removesuffix('_why')} is left out in places: {why}")
+    price = price_of_bits(device, given.quick)
+    told_price = ", ".join(f"{cell} {100 * (ratio - 1):+.0f} %" for cell, ratio in price.items())
+    of = ", ".join(map(str, QUICK_ONE if given.quick else ONE))
+    print(f"the same bits again, time of an update (T, hidden, runs: {of}): {told_price}")
     if given.json:
-        given.json.write_text(json.dumps({"about": about, "limits": vars(limits), "rows": rows}, indent=1) + "\n")
+        given.json.write_text(
+            json.dumps({"about": about, "limits": vars(limits), "bits": price, "rows": rows}, indent=1) + "\n"
+        )
 
 
 def _line(found: dict[str, Any], columns: tuple[str, ...]) -> str:
