@@ -106,7 +106,7 @@ def _measure(run: RunSpec, runs: int, device: torch.device) -> Factors:
     """The factors of one shape; looks that are not wanted are taken to be as dear as said."""
     on_gpu = device.type != "cpu"
     run = run if on_gpu else shortened(run, runs)
-    pack = Pack([run], device).take([0] * runs)  # the initialisation, which may take long, is paid once
+    pack = Pack.of_copies(run, runs, device)
     size = min(EVAL_CHUNK, max(run.training.eval_samples, run.training.test_samples))
     probe = _probe(run)
 

@@ -18,6 +18,7 @@ from lrd.sweeps.calibrate import calibrate, seconds_for
 from lrd.sweeps.memory import pack_bytes
 from lrd.sweeps.plan import Plan, PlannedPack, record_of
 from lrd.sweeps.prices import pack_seconds
+from lrd.training.determinism import repeat_bits
 
 START_SECONDS = 1.0  # from the plan to the first update of a worker, which is forked but opens its mirror itself
 #: Memory of a forked worker that it shares with nobody, beside its packs: measured 77 MB, with the wandb mirror.
@@ -74,7 +75,8 @@ class Estimate:
 
 def estimate(plan: Plan, workers: int) -> Estimate:
     """Time and memory of what is left of a plan, which must be something."""
-    device = plan.packs[0].jobs[0].place.torch_device()
+    place = plan.packs[0].jobs[0].place
+    device = place.torch_device()
     load = os.getloadavg()[0] / (os.cpu_count() or 1)
     process = process_bytes()  # before this process does any work of a worker
     kinds: dict[tuple[str, int], list[PlannedPack]] = {}
@@ -90,6 +92,7 @@ def estimate(plan: Plan, workers: int) -> Estimate:
     shapes = [
         (group[0].jobs[0].run, size) for group, size, update in zip(packs, sizes, known, strict=True) if not update
     ]
+    repeat_bits(device, place.deterministic)  # as training has it, at its price
     factors = iter(calibrate(shapes, device))
     groups = []
     for group, runs, update in zip(packs, sizes, known, strict=True):

@@ -41,6 +41,10 @@ class Net:
         self._update_scan = scan_named(self.kernel, self.training.precision)
         self._shapes = shapes
 
+    def of_runs(self, spec: RunSpec, runs: int) -> Net:
+        """The same for another number of runs, which may have another kernel."""
+        return Net(spec, self.device, runs, self._shapes)
+
     def parameters(self, theta: Float[Tensor, "runs parameters"]) -> Parameters:
         """Each parameter by name, [runs, ...]: views of ``theta``."""
         return split_theta(theta, self._shapes)

@@ -62,6 +62,13 @@ class Pack:
         self._recorded: Update | None = None
         self._recorded_rows = 0
 
+    @classmethod
+    def of_copies(cls, spec: RunSpec, runs: int, device: torch.device, record: Record | None = None) -> Pack:
+        """A run so many times, by the kernel of such a pack; its initialisation, which may take long, is paid once."""
+        pack = cls([spec], device, record).take([0] * runs)
+        pack.net = pack.net.of_runs(spec, runs)
+        return pack
+
     def parameters(self, theta: Float[Tensor, "runs parameters"] | None = None) -> Parameters:
         """Each parameter by name, [runs, ...]: views of ``theta`` (default: the pack's own)."""
         return self.net.parameters(self.theta if theta is None else theta)

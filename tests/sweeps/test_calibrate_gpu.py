@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -31,15 +30,16 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
     now, began, seen = 0.0, 0.0, []
 
     class Pack:
-        def __init__(self, specs: Sequence[RunSpec], device: torch.device) -> None:
-            self.task, self.cell, self.seeds = specs[0].task, specs[0].cell, None
+        def __init__(self, spec: RunSpec) -> None:
+            self.task, self.cell, self.seeds = spec.task, spec.cell, None
             self.updates = 0
 
-        def take(self, rows: Sequence[int]) -> Pack:
-            seen.append((self.task.sequence_length, len(rows)))
-            if len(rows) > 1000:
+        @classmethod
+        def of_copies(cls, spec: RunSpec, runs: int, device: torch.device) -> Pack:
+            seen.append((spec.task.sequence_length, runs))
+            if runs > 1000:
                 raise torch.cuda.OutOfMemoryError
-            return self
+            return cls(spec)
 
         def parameters(self) -> None: ...
 

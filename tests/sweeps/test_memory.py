@@ -49,7 +49,7 @@ def peak(call: Callable[[], Any]) -> int:
 
 def train(spec: RunSpec, runs: int) -> Pack:
     """What a pack does, once each, twice where the second time there is more to hold."""
-    pack = Pack([spec], CPU).take([0] * runs)
+    pack = Pack.of_copies(spec, runs, CPU)
     subject = Subject.of(pack.task, pack.cell, pack.parameters(), pack.seeds)
     for probe in spec.probes:
         probe.look(subject)

@@ -19,6 +19,7 @@ from lrd.sweeps.memory import pack_bytes
 from lrd.tasks import Adding, Copy, Delay, Task
 from lrd.training import Pack, tricks
 from lrd.training.recorded import WARM_UP
+from lrd.training.tricks import update_kernel
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
 HERE = torch.cuda.is_available()
@@ -54,7 +55,7 @@ def test_buffers_of_the_programs_are_counted(
     Within a quarter: small tensors beside the large ones are not counted, and not all of these meet.
     """
     spec, runs = run_spec(task, cell, **options), 2
-    pack = Pack([spec], CPU, record=lambda update, device: update).take([0] * runs)
+    pack = Pack.of_copies(spec, runs, CPU, record=lambda update, device: update)
     kept = sum(tensor.nbytes for tensor in (pack.theta, *pack.optimizer.slots.values()))
     measured = kept + peak(pack.step) + peak(lambda: pack.evaluate("eval", spec.training.eval_samples))
     print(pack_bytes(spec, runs, GPU) / measured)
@@ -76,7 +77,8 @@ def test_the_peak_on_a_gpu_is_met_within_a_factor(cell: Cell, runs: int) -> None
     torch.cuda.empty_cache()
     before = torch.cuda.memory_allocated()
     torch.cuda.reset_peak_memory_stats()
-    pack = Pack([spec], GPU).take([0] * runs)
+    pack = Pack.of_copies(spec, runs, GPU)
+    assert pack.net.kernel == update_kernel(spec, GPU, runs)
     for _ in range(WARM_UP + 2):
         pack.step()
     pack.evaluate("eval", spec.training.eval_samples)

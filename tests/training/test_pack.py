@@ -10,7 +10,7 @@ from lrd.cells import LSTM, RNN, Cell
 from lrd.shapes import Tensor
 from lrd.spec import RunSpec
 from lrd.tasks import Adding, Copy, Delay, Reber, Task, TemporalOrder
-from lrd.training import Pack
+from lrd.training import Pack, tricks
 
 TASKS = {
     "copy": Copy(gap=7, items=3, symbols=5),
@@ -119,6 +119,18 @@ def test_so_it_is_at_the_sizes_of_real_runs(task: Task, cell: Cell) -> None:
     assert torch.equal(together.theta[1], alone.theta[0])
     values, of_pack = (p.averages() | p.evaluate("eval", 256) for p in (alone, together))
     assert {name: float(v[0]) for name, v in values.items()} == {name: float(v[1]) for name, v in of_pack.items()}
+
+
+def test_copies_of_a_run_have_the_kernel_of_a_pack_of_so_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a GPU, where a run alone has another one."""
+    monkeypatch.setattr(tricks, "choose_kernel", lambda cell, device, runs, *_, **__: "loop" if runs == 1 else "packed")
+    spec, device = run_spec(Adding(gap=6), RNN(hidden_size=5)), torch.device("cpu")
+    copies, pack = Pack.of_copies(spec, 3, device), Pack([spec] * 3, device)
+    assert copies.net.kernel == pack.net.kernel == "packed"
+    assert Pack.of_copies(spec, 1, device).net.kernel == "loop"
+    for made in (copies, pack):
+        made.step()
+    assert torch.equal(copies.theta, pack.theta)
 
 
 @pytest.mark.parametrize("cell", [RNN(hidden_size=4, activation="relu"), LSTM(hidden_size=4)])
