@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from typing import Any
 
 from lrd.spec import Job
 from lrd.sweeps.plan import PlannedPack
-
-_NO_MEMORY = re.compile(r"out of memory|can't allocate memory|not enough memory|cannot allocate memory", re.IGNORECASE)
+from lrd.training.wants import tells_of_memory
 
 
 @dataclass(frozen=True)
@@ -35,12 +33,7 @@ class Event:
     parts: tuple[PlannedPack, ...] = ()
 
 
-def wants_memory(error: BaseException) -> bool:
-    """Whether an error says that memory, of the machine or of a GPU, did not suffice."""
-    return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and bool(_NO_MEMORY.search(str(error))))
-
-
 def told_of_memory(reason: str) -> bool:
-    """The same of an error of which only the reason is left: its kind and message, as records keep them."""
+    """``wants_memory`` of an error of which only the reason is left: its kind and message, as records keep them."""
     kind = reason.partition(":")[0]
-    return kind == "MemoryError" or (kind.endswith("Error") and bool(_NO_MEMORY.search(reason)))
+    return kind == "MemoryError" or (kind.endswith("Error") and tells_of_memory(reason))

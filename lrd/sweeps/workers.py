@@ -20,9 +20,10 @@ from typing import Any
 import torch
 
 from lrd.sweeps import nursery
-from lrd.sweeps.events import Event, wants_memory
+from lrd.sweeps.events import Event
 from lrd.sweeps.plan import PlannedPack, record_of
 from lrd.sweeps.queue import Queue
+from lrd.training.wants import wants_memory
 
 _STOP = False
 _READY, _GONE = "ready", "gone"  # for the next pack; told to stop, as a worker and not as a sweep
@@ -79,7 +80,8 @@ def train_pack(pack: PlannedPack, emit: Callable[[Event], None], should_stop: Ca
     finally:
         tracker.close()
         if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
-            torch.cuda.empty_cache()  # the next pack may be of other sizes, or half of one that did not fit
+            with suppress(RuntimeError):  # of a GPU that an error has left unusable, which has been told
+                torch.cuda.empty_cache()  # the next pack may be of other sizes, or half of one that did not fit
 
 
 class ClaimLostError(Exception):

@@ -17,6 +17,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_iter
 
 from lrd.shapes import Tensor
+from lrd.training.wants import wants_memory
 
 Update = Callable[[], None]
 #: Makes of an update one that does the same at every call, on the tensors that the first calls found.
@@ -82,11 +83,13 @@ class CudaGraph:
         graph, seen = torch.cuda.CUDAGraph(), _Outside()
         try:
             # The first of these: a recording that fails would leave its own stream the current one.
-            with torch.cuda.stream(torch.cuda.current_stream()), torch.cuda.graph(graph), seen:
+            # A stream of its own, for the one that torch would take is of the first GPU that it recorded on.
+            aside = torch.cuda.Stream(self._device)  # type: ignore[no-untyped-call]
+            with torch.cuda.stream(torch.cuda.current_stream()), torch.cuda.graph(graph, stream=aside), seen:
                 self._update()
-        except torch.cuda.OutOfMemoryError:
-            raise  # the pack is too large: it is split, not slowed
         except RuntimeError as error:
+            if wants_memory(error):
+                raise  # the pack is too large: it is split, not slowed
             self._go_without(error)
         else:
             self._graph, self._outside = graph, seen.tensors

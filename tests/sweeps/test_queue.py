@@ -18,7 +18,7 @@ from lrd.records.claims import take
 from lrd.records.process import this_process
 from lrd.spec import Job
 from lrd.sweeps import queue as queues
-from lrd.sweeps.events import Event, wants_memory
+from lrd.sweeps.events import Event
 from lrd.sweeps.execute import execute, failures
 from lrd.sweeps.plan import PlannedPack, plan, record_of
 from lrd.sweeps.queue import Queue
@@ -61,20 +61,6 @@ def test_what_wants_too_much_memory_is_halved_down_to_single_runs(tmp_path: Path
     attempts = 1 if memory else 2  # a kill may be anybody's; the second one in a pack is taken for want of memory
     assert Counter(sizes) == {4: attempts, 2: 2 * attempts, 1: 4}
     assert sorted(given_up) == [0, 1, 2, 3]
-
-
-@pytest.mark.parametrize(
-    ("error", "is_memory"),
-    [
-        (MemoryError(), True),
-        (RuntimeError("CUDA out of memory. Tried to allocate 20 GiB"), True),
-        (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate"), True),
-        (RuntimeError("mat1 and mat2 shapes cannot be multiplied"), False),
-        (ValueError("out of memory"), False),
-    ],
-)
-def test_want_of_memory_is_known(error: Exception, is_memory: bool) -> None:
-    assert wants_memory(error) == is_memory
 
 
 def test_a_pack_too_large_for_memory_trains_in_halves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -121,7 +121,8 @@ class FakeCuda:
         self.mode: int | str = 0
         self.OutOfMemoryError = torch.OutOfMemoryError
         self.device = self.stream = lambda _: contextlib.nullcontext()
-        self.Stream = self.current_stream = lambda: self
+        self.current_stream = lambda: self
+        self.Stream = lambda device=None: self
         self.get_sync_debug_mode = lambda: self.mode
         self.CUDAGraph = lambda: self
 
@@ -135,7 +136,7 @@ class FakeCuda:
         self.replays += 1
 
     @contextlib.contextmanager
-    def graph(self, graph: Any) -> Any:
+    def graph(self, graph: Any, stream: Any) -> Any:
         yield
         if self.error:
             raise self.error
