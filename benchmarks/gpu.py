@@ -10,9 +10,11 @@ cudnn    ``nn.RNN`` or ``nn.LSTM``, ``nn.Linear``, ``torch.optim.Adam(fused=True
 lrd      a pack as training has it: drawn, recorded as a CUDA graph, with the divergence guard
 norms    the same with training.gradient_norms: the norm of dL/dh_t and dL/dc_t of every step and sample at every
          update, summed up on the device (packs of Triton)
-flash    ``flashrnn`` heads as runs, forward and backward alone, in bfloat16; where it is installed and takes the shape
+flash    ``flashrnn`` heads as runs, forward and backward alone, in bfloat16, by its Triton backend (LSTM) or its CUDA
+         one (RNN, for which it has no other); where it is installed and takes the shape
 floor    the slowest of: bytes of the states over memory bandwidth, operations over the rate of a matrix product (both
-         measured here), and T dependent steps, forward and back, at the time a step of the smallest pack took
+         measured here), and T dependent steps, forward and back, at the least time that one more step of the smallest
+         net took: of lrd's pack and of cuDNN's single run
 
 Operations are those that give the same bits again, as training has it by default; what that costs is measured at the
 end, by processes of their own, since cuBLAS asks but once. A shape whose states would not fit into half of the memory,
@@ -28,6 +30,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +49,9 @@ CELLS = {"rnn": (RNN, torch.nn.RNN, 1), "lstm": (LSTM, torch.nn.LSTM, 4)}
 SECONDS = 0.25  # of a measurement
 ONE, QUICK_ONE = (500, 64, 64), (10, 8, 2)  # T, hidden and runs of what the same bits are priced at
 BITS = ("repeated", "free")
+FLASH_RNN = {"function": "elman", "backend": "cuda_fused"}
+PACKAGES = ("numpy", "triton", "flashrnn")
+SMI = ("driver_version", "clocks.current.sm", "clocks.max.sm", "clocks.current.memory", "power.limit")
 Shape = tuple[str, int, int]  # cell, T, hidden
 
 
@@ -111,20 +117,21 @@ def flash(shape: Shape, runs: int, device: torch.device) -> Callable[[], None]:
 
     cell, gap, hidden = shape
     gates, states = CELLS[cell][2], 2 if cell == "lstm" else 1
+    how = {"function": "lstm", "backend": "triton_fused"} if cell == "lstm" else FLASH_RNN
     options: dict[str, Any] = {"device": device, "dtype": torch.bfloat16, "requires_grad": True}
     x = torch.randn(BATCH, gap, gates, runs, hidden, **options)
     w, b = torch.randn(gates, runs, hidden, hidden, **options), torch.randn(gates, runs, hidden, **options)
     start = torch.zeros(states, BATCH, 1, runs, hidden, device=device, dtype=torch.bfloat16)
 
     def update() -> None:
-        found, _ = flashrnn(x, w, b, states=start, function="lstm" if cell == "lstm" else "elman", backend="triton")
+        found, _ = flashrnn(x, w, b, states=start, **how)
         torch.autograd.grad(found[0][:, -1].sum(), (x, w, b))
 
     return update
 
 
 class Limits:
-    """Bandwidth [bytes/s], arithmetic [operations/s] and the time of a dependent step [s], measured here."""
+    """Bandwidth [bytes/s], arithmetic [operations/s], time of a dependent step there and back [s]; measured here."""
 
     def __init__(self, device: torch.device, quick: bool) -> None:
         size = 2**22 if quick else 2**28
@@ -133,8 +140,15 @@ class Limits:
         side = 256 if quick else 4096
         a = torch.rand(side, side, device=device)
         self.operations = 2 * side**3 / timed(lambda: a @ a, device, 0.1)
-        gap = 20 if quick else 500
-        self.step = timed(pack(("rnn", gap, 16), 2, device), device, 0.1) / (2 * gap)
+        few, more = (10, 30) if quick else (500, 1500)
+
+        def one_more_step(update: Callable[[Shape], Callable[[], None]]) -> float:
+            """There and back; what an update takes whatever its length is not in it."""
+            seconds = [timed(update(("rnn", gap, 16)), device, 0.1) for gap in (few, more)]
+            return max(0.0, (seconds[1] - seconds[0]) / (more - few))
+
+        both = (lambda shape: pack(shape, 2, device), lambda shape: alone(shape, device))
+        self.step = min(map(one_more_step, both))
 
     def floor(self, shape: Shape, runs: int) -> float:
         """Seconds that an update of so many runs takes at least."""
@@ -142,7 +156,7 @@ class Limits:
         gates = CELLS[cell][2]
         products = 3 * 2 * runs * gap * BATCH * gates * hidden * (hidden + 2)
         moved = 4 * runs * gap * BATCH * hidden * (3 * gates + 3)  # gates and states written, read, their gradients
-        return max(products / self.operations, moved / self.bytes, 2 * gap * self.step)
+        return max(products / self.operations, moved / self.bytes, gap * self.step)
 
 
 def shapes(quick: bool) -> Iterator[Shape]:
@@ -190,12 +204,43 @@ def seconds_of_one(device: torch.device, quick: bool) -> dict[str, float]:
 
 def price_of_bits(device: torch.device, quick: bool) -> dict[str, float]:
     """By cell, seconds of an update that repeats its bits over those of one that need not."""
-    found = {}
+    found: dict[str, dict[str, float]] = {}
     for bits in BITS:
         command = [sys.executable, __file__, "--one", "--bits", bits, "--device", str(device), *["--quick"] * quick]
         done = subprocess.run(command, check=True, capture_output=True, text=True)
         found[bits] = json.loads(done.stdout)
     return {cell: found["repeated"][cell] / found["free"][cell] for cell in CELLS}
+
+
+def told_by(device: torch.device) -> dict[str, Any]:
+    """What the table was measured on: the device, its clocks, and versions; None: not installed, or not told."""
+    about: dict[str, Any] = {"device": str(device), "torch": torch.__version__, "cuda": torch.version.cuda}
+    about |= {name: _version(name) for name in PACKAGES}
+    if device.type == "cuda":
+        told = torch.cuda.get_device_properties(device)
+        about |= {"device": told.name, "capability": f"{told.major}.{told.minor}"}
+        about |= {"processors": told.multi_processor_count, "cudnn": torch.backends.cudnn.version()}
+        about |= dict.fromkeys(SMI) | _smi(str(getattr(told, "uuid", "")))
+    return about
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _smi(uuid: str) -> dict[str, str]:
+    """Clocks and the driver, as NVIDIA's own tool tells them while the device is at work."""
+    chosen = ["--id", f"GPU-{uuid}"] if uuid else []
+    command = ["nvidia-smi", *chosen, "--query-gpu=" + ",".join(SMI), "--format=csv,noheader"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return {}
+    values = [value.strip() for value in done.stdout.splitlines()[0].split(",")]
+    return dict(zip(SMI, values, strict=False))
 
 
 def main() -> None:
@@ -217,17 +262,22 @@ def main() -> None:
         return
     until = time.monotonic() + 60 * given.minutes
     seconds = 0.01 if given.quick else SECONDS
-    about = {"device": str(device), "torch": torch.__version__, "cuda": torch.version.cuda}
-    if device.type == "cuda":
-        told = torch.cuda.get_device_properties(device)
-        about |= {"device": told.name, "clock_khz": getattr(told, "clock_rate", None)}  # older torch does not tell it
-    print(", ".join(f"{name} {value}" for name, value in about.items()))
     limits = Limits(device, given.quick)
-    print(f"{limits.bytes / 1e9:.0f} GB/s, {limits.operations / 1e12:.2f} TFLOP/s, {1e6 * limits.step:.2f} us a step")
+    about = told_by(device)  # right behind work, so that the clocks are those of work
+    print(", ".join(f"{name} {value}" for name, value in about.items()))
+    rates = f"{limits.bytes / 1e9:.0f} GB/s, {limits.operations / 1e12:.2f} TFLOP/s"
+    print(f"{rates}, {1e6 * limits.step:.2f} us a step and back")
     columns = ("cudnn", "lrd", "norms", "flash", "floor")
     print("run-updates a second\n\n| cell | T | hidden | runs | " + " | ".join(columns) + " | lrd/cudnn | norms cost |")
     print("| " + " | ".join(["---"] * 11) + " |")
-    rows = []
+    rows: list[dict[str, Any]] = []
+
+    def keep(**more: object) -> None:
+        """Write what there is so far: who is stopped has the rows before."""
+        if given.json:
+            table = {"about": about, "limits": vars(limits), "rows": rows} | more
+            given.json.write_text(json.dumps(table, indent=1) + "\n")
+
     for shape in shapes(given.quick):
         if time.monotonic() > until:
             print(f"| {' | '.join(map(str, shape))} | all | left out: more than {given.minutes:g} minutes had gone |")
@@ -239,16 +289,14 @@ def main() -> None:
                 continue
             rows.append(row(shape, runs, one, limits, device, seconds))
             print(_line(rows[-1], columns), flush=True)
+            keep()
     for name, why in sorted({(name, r[name]) for r in rows for name in r if name.endswith("_why")}):
         print(f"{name.removesuffix('_why')} is left out in places: {why}")
     price = price_of_bits(device, given.quick)
     told_price = ", ".join(f"{cell} {100 * (ratio - 1):+.0f} %" for cell, ratio in price.items())
     of = ", ".join(map(str, QUICK_ONE if given.quick else ONE))
     print(f"the same bits again, time of an update (T, hidden, runs: {of}): {told_price}")
-    if given.json:
-        given.json.write_text(
-            json.dumps({"about": about, "limits": vars(limits), "bits": price, "rows": rows}, indent=1) + "\n"
-        )
+    keep(bits=price)
 
 
 def _line(found: dict[str, Any], columns: tuple[str, ...]) -> str:

@@ -104,8 +104,9 @@ def _update(run: RunSpec, runs: int, device: torch.device) -> float:
         # States, gradients of them and a product; the inputs run-major. Omega: directions and products.
         tape = 6.5 if training.omega else 3
         return moving + told + runs * symbols * (tape * hidden + task.input_size + _readout(run, 1, 3))
-    if kernel == "packed_lstm":  # gates, states and gradients of them, and slopes of a few steps
-        return moving + told + runs * symbols * (12 * hidden + task.input_size + _readout(run, 1, 3))
+    if kernel == "packed_lstm":  # gates, states and gradients of them, and slopes of a few steps, on a GPU of all
+        tape = 16 if device.type == "cuda" else 12
+        return moving + told + runs * symbols * (tape * hidden + task.input_size + _readout(run, 1, 3))
     if kernel == "attentive":
         # States, queries, attention weights and the two copies of the states that are handed on; back run by run.
         kept = 5 * hidden + task.sequence_length / 2 + _readout(run, 2, 3)

@@ -8,16 +8,17 @@ from functools import lru_cache
 import torch
 
 from lrd.kernels import run_by_run
+from lrd.kernels.fused.launch import tiles
 from lrd.spec import Job, RunSpec, SpecError
 from lrd.sweeps.memory import pack_bytes
+from lrd.sweeps.prices import gates
 from lrd.training.tricks import update_kernel
 
 MAX_RUNS = 16  # a pack on a CPU: what a step of a pack costs beside its arithmetic is then shared by enough
 # Torch's own kernels take one run after another: there company saves only looks and optimiser steps, so that packs are
 # kept small enough for every worker to have several and none to wait long for the last.
 PACKS_A_WORKER, FEW_RUNS = 4, 3
-# A GPU is full where each of its processors has a few blocks of a step to choose from, each of some samples of a run.
-_BLOCKS, _SAMPLES = 2, 16
+_BLOCKS = 2  # a GPU is full where each of its processors has a few blocks of a step to choose from
 # Of the memory that is free: the estimate is good to a factor of two. A pack that does not fit after all is halved.
 _SHARE = 0.5
 _UNSEEN = 64  # runs a pack on a GPU that this machine has not, such as a cluster's
@@ -56,7 +57,8 @@ def gpu(device: torch.device) -> tuple[int, int]:
 
 def fitting(run: RunSpec, device: torch.device, processors: int, free: int) -> int:
     """Runs that fill so many processors, or fewer where they do not fit into so many bytes; at least one."""
-    blocks = math.ceil(run.training.batch_size / _SAMPLES)
+    batch = run.training.batch_size
+    blocks = math.ceil(batch / tiles(gates(run.cell), batch, run.cell.hidden_size, None).ROWS)
     low, high = 1, max(1, _BLOCKS * processors // blocks)
     while low < high:
         middle = (low + high + 1) // 2

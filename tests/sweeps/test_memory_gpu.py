@@ -14,7 +14,9 @@ from helpers import run_spec
 from test_memory import peak
 
 from lrd.cells import GRU, LSTM, RNN, Cell
+from lrd.kernels import packed_lstm
 from lrd.kernels.fused import importable
+from lrd.spec import RunSpec
 from lrd.sweeps.memory import pack_bytes
 from lrd.tasks import Adding, Copy, Delay, Task
 from lrd.training import Pack, tricks
@@ -54,7 +56,17 @@ def test_buffers_of_the_programs_are_counted(
 
     Within a quarter: small tensors beside the large ones are not counted, and not all of these meet.
     """
-    spec, runs = run_spec(task, cell, **options), 2
+    assert_counted(run_spec(task, cell, **options))
+
+
+def test_slopes_of_a_whole_sequence_are_counted_where_triton_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The packed loop of the LSTM makes them of a few steps at a time on a CPU alone."""
+    monkeypatch.setattr("lrd.kernels.fused.importable", lambda: False)
+    monkeypatch.setattr(packed_lstm, "BLOCK", 10**9)
+    assert_counted(run_spec(Adding(gap=40), LSTM(hidden_size=16), **SMALL, h_detach=0.5))
+
+
+def assert_counted(spec: RunSpec, runs: int = 2) -> None:
     pack = Pack.of_copies(spec, runs, CPU, record=lambda update, device: update)
     kept = sum(tensor.nbytes for tensor in (pack.theta, *pack.optimizer.slots.values()))
     measured = kept + peak(pack.step) + peak(lambda: pack.evaluate("eval", spec.training.eval_samples))

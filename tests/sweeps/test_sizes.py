@@ -33,6 +33,11 @@ def test_a_pack_fills_a_gpus_processors(batch: int, runs: int) -> None:
     assert fitting(run_spec(Adding(gap=3), RNN(hidden_size=2), batch_size=batch), GPU, 132, PLENTY) == runs
 
 
+def test_larger_blocks_are_taken_of_weights_that_are_read_at_every_step() -> None:
+    run = run_spec(Adding(gap=3), LSTM(hidden_size=256), batch_size=32)
+    assert fitting(run, GPU, 132, PLENTY) == 264
+
+
 @pytest.mark.parametrize("free", [10**9, 10**10, 10**11])
 def test_it_is_the_largest_that_half_of_the_memory_holds(free: int) -> None:
     run = run_spec(Adding(gap=400), LSTM(hidden_size=64))
