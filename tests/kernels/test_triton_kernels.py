@@ -6,6 +6,8 @@ import pytest
 import torch
 from triton_cases import CELLS, GPU, NAMES, ON, Shape, case, error, poison, stream, with_norms
 
+from lrd.kernels.fused.launch import into_parameters, tiles
+
 EPS = 2.0**-23
 #: What float32 earns over 50 steps: some hundred roundings, carried on by states that neither vanish nor blow up.
 CLOSE = 1e-5
@@ -43,7 +45,7 @@ def test_odd_sizes(name: str, shape: tuple[int, ...], device: str, monkeypatch: 
 @pytest.mark.parametrize("device", ON)
 @pytest.mark.parametrize("name", ONE_OF_EACH)
 def test_weights_that_no_program_holds(name: str, device: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    made = case(CELLS[name], (3, 1, 17 if GPU else 3, 2, 18))
+    made = case(CELLS[name], (8, 1, 33 if GPU else 3, 2, 18))
     expected, norms_expected = made.results("loop", torch.float64), made.norms()
     held = made.triton(device)
     poison(monkeypatch)
@@ -142,6 +144,20 @@ def test_bfloat16_products(name: str, device: str) -> None:
     exact = made.results("loop", torch.float64)
     # Two roundings (or cuts, in the interpreter) to 8 bits in each product, some dozen products behind one another.
     assert 1e-4 < error(made.triton(device, precision="bfloat16"), exact) < 24 * 2**-8
+
+
+@pytest.mark.parametrize("device", ON)
+def test_products_over_all_steps_are_of_the_same_precision(device: str) -> None:
+    """Those that give the gradients of U and W, outside the programs."""
+    g = torch.Generator().manual_seed(0)
+    delta, right = (torch.randn(2, 5, 3, size, generator=g).to(device) for size in (4, 6))
+    exact = torch.einsum("rtbi,rtbj->rij", delta.double(), right.double())
+    rounded = torch.einsum("rtbi,rtbj->rij", delta.bfloat16().double(), right.bfloat16().double())
+    found = {name: into_parameters(delta, right, tiles(1, 3, 6, name)) for name in ("float32", "bfloat16")}
+    # 15 products, and in bfloat16 their sum rounded to 8 bits.
+    torch.testing.assert_close(found["float32"].double(), exact, rtol=0, atol=15 * EPS * float(exact.abs().max()))
+    torch.testing.assert_close(found["bfloat16"].double(), rounded, rtol=2.0**-8, atol=1e-5)
+    assert found["bfloat16"].dtype == torch.float32
 
 
 def test_an_unknown_precision_is_named() -> None:

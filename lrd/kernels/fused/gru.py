@@ -52,11 +52,11 @@ class _Fused(torch.autograd.Function):
         )  # fmt: skip
         if norms is not None:
             norms.put("h", size, power)
-        into_u, into_b = into_parameters(delta[..., : 3 * hidden], x), delta.sum((1, 2))
+        into_u, into_b = into_parameters(delta[..., : 3 * hidden], x, cut), delta.sum((1, 2))
         n_last = [slice(hidden, 3 * hidden), slice(hidden)]  # rows n, r, z in the order of the parameters
         into_u, into_d = torch.cat([into_u[:, rows] for rows in n_last], 1), into_b[:, 3 * hidden :]
         into_b = torch.cat([into_b[:, rows] for rows in n_last], 1)
-        into_w = into_parameters(delta[..., hidden:], states[:, :-1])
+        into_w = into_parameters(delta[..., hidden:], states[:, :-1], cut)
         return into_u, into_w, into_b, into_d, None, into_h0, *(None,) * 3
 
 

@@ -112,9 +112,14 @@ def started(start: Float[Tensor, "runs batch hidden"], time: int) -> Float[Tenso
 
 
 def into_parameters(
-    delta: Float[Tensor, "runs time batch rows"], right: Float[Tensor, "runs time batch columns"]
+    delta: Float[Tensor, "runs time batch rows"], right: Float[Tensor, "runs time batch columns"], cut: Tiles
 ) -> Float[Tensor, "runs rows columns"]:
-    """The gradient of M from delta_t, the gradients of products M y_t, and from y_t: one matrix multiply a run."""
+    """The gradient of M from delta_t, the gradients of products M y_t, and from y_t: one matrix multiply a run.
+
+    In bfloat16 of numbers rounded to that, summed in float32 as tensor cores do, and rounded once more.
+    """
     runs, time, batch, rows = delta.shape
-    left = delta.reshape(runs, time * batch, rows)
-    return products(left.transpose(1, 2), right.reshape(runs, time * batch, right.shape[3]))
+    left, right = delta.reshape(runs, time * batch, rows), right.reshape(runs, time * batch, right.shape[3])
+    if cut.PRECISION in ("bfloat16", "rounded"):
+        return products(left.bfloat16().transpose(1, 2), right.bfloat16()).to(delta.dtype)
+    return products(left.transpose(1, 2), right)

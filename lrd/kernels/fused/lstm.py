@@ -52,9 +52,9 @@ class _Fused(torch.autograd.Function):
         if norms is not None:
             for variable, size, power in zip("hc", sizes, powers, strict=True):
                 norms.put(variable, size, power)
-        into_w = into_parameters(delta, states[:, :-1])
+        into_w = into_parameters(delta, states[:, :-1], cut)
         into_b = delta.sum((1, 2))
-        return into_parameters(delta, x), into_w, into_b, None, into_h0, into_c0, *(None,) * 4
+        return into_parameters(delta, x, cut), into_w, into_b, None, into_h0, into_c0, *(None,) * 4
 
 
 def scan(

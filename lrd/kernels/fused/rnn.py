@@ -50,8 +50,8 @@ class _Fused(torch.autograd.Function):
         )  # fmt: skip
         if norms is not None:
             norms.put("h", size, power)
-        into_w = into_parameters(delta, states[:, :-1])
-        return into_parameters(delta, x), into_w, delta.sum((1, 2)), None, into_h0, *(None,) * 4
+        into_w = into_parameters(delta, states[:, :-1], cut)
+        return into_parameters(delta, x, cut), into_w, delta.sum((1, 2)), None, into_h0, *(None,) * 4
 
 
 def scan(
