@@ -21,7 +21,8 @@ from lrd.shapes import Float, Int, Tensor
 from lrd.tasks import Batch, Task
 
 LOG10_2 = math.log10(2.0)
-_GROUP_BYTES = 64 * 2**20  # runs are taken in groups whose tape stays about this small
+# Runs are taken in groups whose tape stays about this small: for caches, or for a GPU, which more of them fill.
+_GROUP_BYTES, _GROUP_BYTES_ON_GPU = 64 * 2**20, 2**30
 _STEPS = 32  # gradients of a vanilla RNN are held for so many steps, larger ones for fewer, and calls are few
 
 
@@ -58,9 +59,8 @@ def gradient_flow(
     its range, the float64 result is given.
     """
     runs = torch.arange(batch.inputs.shape[1], device=batch.inputs.device)
-    per_run = 8 * batch.inputs[:, 0, :, 0].numel() * cell.hidden_size * 12
     parts = []
-    for group in torch.split(runs, max(1, _GROUP_BYTES // per_run)):
+    for group in torch.split(runs, looked_at_at_once(batch.inputs[:, 0, :, 0].numel(), cell, runs.device)):
         part = _flow(task, cell, *take(params, batch, group, dtype), answer)
         if dtype != torch.float64 and len(beyond := _beyond(part)):  # of these runs alone, whatever their companions
             exact = _flow(task, cell, *take(params, batch, group[beyond], torch.float64), answer)
@@ -73,6 +73,12 @@ def gradient_flow(
         for kind in ("total", "direct")
     ]
     return Flow(str(answer), parts[0].lags, *joined)
+
+
+def looked_at_at_once(symbols: int, cell: Cell, device: torch.device) -> int:
+    """Runs that are looked at at once, of so many steps of samples each: some 12 float64 of each unit are kept."""
+    most = _GROUP_BYTES if device.type == "cpu" else _GROUP_BYTES_ON_GPU
+    return max(1, most // (12 * 8 * symbols * cell.hidden_size))
 
 
 def _beyond(flow: Flow) -> Int[Tensor, "some"]:

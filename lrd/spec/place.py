@@ -1,4 +1,4 @@
-"""Where a run is computed, kept and mirrored: nothing here changes a result."""
+"""Where a run is computed, kept and mirrored: nothing here changes a result, but a GPU's rounding."""
 
 from __future__ import annotations
 
@@ -27,13 +27,15 @@ class Tracker:
 
 @dataclass(frozen=True)
 class Place:
-    """Where runs are computed and kept: nothing here changes a result."""
+    """Where runs are computed and kept: nothing here changes a result on a CPU, nor on a GPU beyond its rounding."""
 
     study: str = option("scratch", "folder of the study below runs_dir, and wandb's group")
     runs_dir: str = option("runs", "folder of all studies")
     device: str = option("auto", "auto, cpu, cuda or cuda:0, cuda:1, ...")
     pack_size: int | str = option("auto", "runs that train together at most; auto: what memory and cores are for")
-    deterministic: bool = option(True, "whether a GPU gives the same bits again, at some price; a CPU always does")
+    deterministic: bool = option(
+        True, "whether a GPU gives packs the same bits again, at some price; a CPU always does"
+    )
     checkpoint_seconds: float = option(60.0, "seconds between checkpoints", gt=0)
 
     def __post_init__(self) -> None:

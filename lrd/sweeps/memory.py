@@ -20,6 +20,7 @@ from lrd.cells import LSTM, RNN, Attentive, prepared
 from lrd.kernels import WITH_NORMS, loop, run_by_run, runs_at_once
 from lrd.kernels.powers import STEPS
 from lrd.probes import Probe
+from lrd.probes.gradient_flow import looked_at_at_once
 from lrd.spec import SGD, Adam, RMSprop, RMSpropURNN, RunSpec
 from lrd.sweeps.prices import EVAL_CHUNK, gates
 from lrd.training.batches import drawn_steps, evaluated_at_once
@@ -37,7 +38,6 @@ _FUSED_KERNELS = {f"triton_{cell}": numbers for cell, numbers in _FUSED.items()}
 #: What the Triton kernels hand over to where they cannot run (lrd.kernels.fused).
 _HANDED_OVER = {"triton_rnn": "packed", "triton_lstm": "packed_lstm", "triton_gru": "traced"}
 _CUDNN = {"stock_rnn": _FUSED["rnn"], "stock": _FUSED["lstm"], "stock_gru": _FUSED["gru"]}
-_GROUP_BYTES = 64 * 2**20  # a look's tape is kept about this small (lrd.probes.gradient_flow), counting 12 float64
 
 
 def pack_bytes(run: RunSpec, runs: int, device: torch.device) -> int:
@@ -53,7 +53,7 @@ def pack_bytes(run: RunSpec, runs: int, device: torch.device) -> int:
     drawn = steps * runs * task.sequence_length * training.batch_size * symbol
     drawing = drawn + steps * runs * task.sequence_length * training.batch_size * _WORDS
     samples = min(EVAL_CHUNK, max(training.eval_samples, training.test_samples))
-    looking = max((_look(run, probe, runs) for probe in run.probes), default=0.0)
+    looking = max((_look(run, probe, runs, device) for probe in run.probes), default=0.0)
     number = 2 * _NUMBER if training.precision == "float64" else _NUMBER
     update, evaluation = _update(run, runs, device), _evaluation(run, runs, samples, device)
     if device.type == "cuda":  # a recorded update keeps its memory, and draws for itself alone
@@ -146,7 +146,7 @@ def _fused_update(run: RunSpec, gates: int, kept: int, delta: int) -> float:
 
 def _evaluation(run: RunSpec, runs: int, samples: int, device: torch.device) -> float:
     kernel, task, hidden = evaluation_kernel(run, device, runs), run.task, run.cell.hidden_size
-    runs = min(runs, evaluated_at_once(task, run.cell, samples, _NUMBER))
+    runs = min(runs, evaluated_at_once(task, run.cell, samples, _NUMBER, device))
     symbols = task.sequence_length * samples
     own = task.input_size + _targets(run)
     if kernel in _FUSED_KERNELS:  # the inputs run-major; states after every step, whichever of them are asked for
@@ -166,10 +166,10 @@ def _evaluation(run: RunSpec, runs: int, samples: int, device: torch.device) -> 
     return runs * symbols * (sum(run.cell.state_sizes()) + own + _readout(run, 1.5, 2))
 
 
-def _look(run: RunSpec, probe: Probe, runs: int) -> float:
+def _look(run: RunSpec, probe: Probe, runs: int, device: torch.device) -> float:
     task, hidden = run.task, run.cell.hidden_size
     symbols = task.sequence_length * probe.samples
-    runs = min(runs, max(1, _GROUP_BYTES // (12 * 8 * symbols * hidden)))
+    runs = min(runs, looked_at_at_once(symbols, run.cell, device))
     # States, what multiplies gradients on their way back, gradients of every step and the copies their norms need.
     tape = {RNN: 7.5, LSTM: 18.2}.get(type(run.cell.stepped), 5.2 + 2.2 * len(run.cell.looked_at))
     if isinstance(run.cell, Attentive):  # what goes back to all past states, of some steps at a time

@@ -13,8 +13,8 @@ from lrd.shapes import Int, Tensor
 from lrd.tasks import Batch, Task
 
 _STEPS, _NUMBERS = 16, 2**16  # updates at most, and numbers about
-# Runs are evaluated so many at once that their states fill about this.
-_EVAL_BYTES = 64 * 2**20
+# Runs are evaluated so many at once that their states fill about this: what caches bear, or what fills a GPU.
+_EVAL_BYTES, _EVAL_BYTES_ON_GPU = 64 * 2**20, 512 * 2**20
 
 
 def drawn_steps(task: Task, batch_size: int, runs: int) -> int:
@@ -22,9 +22,10 @@ def drawn_steps(task: Task, batch_size: int, runs: int) -> int:
     return max(1, min(_STEPS, _NUMBERS // (task.sequence_length * batch_size * runs)))
 
 
-def evaluated_at_once(task: Task, cell: Cell, samples: int, number: int) -> int:
+def evaluated_at_once(task: Task, cell: Cell, samples: int, number: int, device: torch.device) -> int:
     """Runs that are evaluated at once, of so many samples and of numbers of so many bytes."""
-    return max(1, _EVAL_BYTES // (task.sequence_length * samples * cell.hidden_size * number))
+    most = _EVAL_BYTES if device.type == "cpu" else _EVAL_BYTES_ON_GPU
+    return max(1, most // (task.sequence_length * samples * cell.hidden_size * number))
 
 
 class Draws:

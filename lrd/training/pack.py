@@ -142,7 +142,8 @@ class Pack:
     @torch.no_grad()
     def evaluate(self, split: str, samples: int, chunk: int = 256) -> dict[str, Float[Tensor, "runs"]]:
         """The task's metrics on ``samples`` sequences of a split, always the same ones for a run."""
-        at_once = evaluated_at_once(self.task, self.cell, min(chunk, samples), self.theta.element_size())
+        number = self.theta.element_size()
+        at_once = evaluated_at_once(self.task, self.cell, min(chunk, samples), number, self.device)
         groups: list[dict[str, Tensor]] = []
         for seeds, theta in zip(*(torch.split(x, at_once) for x in (self.seeds, self.theta)), strict=True):
             totals: dict[str, Tensor] = {}

@@ -1,4 +1,4 @@
-"""``lrd train`` with device=cuda: a sweep in packs, recorded whole."""
+"""``lrd train`` with device=cuda: a sweep in packs, recorded whole, and the demo with fewer updates."""
 
 from __future__ import annotations
 
@@ -25,3 +25,13 @@ def test_a_sweep_on_a_gpu(tmp_path: Path) -> None:
     }
     assert devices == {"cuda"}
     run([LRD, "train", "-m", *options], tmp_path)  # nothing is left to do
+
+
+def test_the_demo_on_a_gpu(tmp_path: Path) -> None:
+    options = ["seed=range(2)", "training.max_updates=30", "training.eval_every=10", "tracker=none", "device=cuda"]
+    run([LRD, "train", "experiment=demo", *options], tmp_path)
+    study = open_study(tmp_path / "runs" / "demo")
+    found = study.sql("select state, count(*), count(distinct seed) from runs group by all")
+    assert found.fetchall() == [("finished", 2 * 19, 2)]
+    run([LRD, "report", "runs/demo", "--no-pdf"], tmp_path)
+    assert (tmp_path / "runs" / "demo" / "report" / "report.html").is_file()
