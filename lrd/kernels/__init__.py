@@ -42,7 +42,7 @@ KERNELS: dict[str, tuple[Scan, type[Cell] | None]] = {
 }
 
 
-# On a GPU, by cell: cuDNN for a run alone; for packs the Triton kernel, where triton is installed.
+# On a GPU, by cell: cuDNN for a run alone; for packs the Triton kernel, where triton can run it.
 _ON_GPU: dict[type[Cell], tuple[str, str]] = {
     RNN: ("stock_rnn", "triton_rnn"),
     LSTM: ("stock", "triton_lstm"),
@@ -68,7 +68,7 @@ def choose_kernel(
         alone, together = _ON_GPU[kind]
         if runs == 1 and not (cut or norms) and (alone != "stock_rnn" or stock.has_rnn(cell.stepped)):
             return alone
-        if fused.importable():
+        if fused.launchable():
             return together
     if cut or (norms and kind is LSTM):
         return "packed_lstm"

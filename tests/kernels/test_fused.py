@@ -11,7 +11,7 @@ import torch
 from packs import case
 
 from lrd.cells import GRU, LSTM, RNN, Cell
-from lrd.kernels import KERNELS, fused
+from lrd.kernels import KERNELS, choose_kernel, fused
 from lrd.kernels.fused import GradientNorms, launch
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -51,6 +51,28 @@ def test_without_triton_the_general_kernels_run(monkeypatch: pytest.MonkeyPatch)
     expected = made.results("packed")
     for what, value in made.results("triton_rnn").items():
         assert torch.equal(value, expected[what]), what
+
+
+@pytest.mark.parametrize("missing", ["compiler", "headers", "triton", ""])
+def test_programs_are_launched_where_triton_has_what_it_wants(
+    missing: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    """Else packs get the general kernels, and one line says why: not a traceback from the first program."""
+    (tmp_path / "Python.h").touch()
+    monkeypatch.delenv("CC", raising=False)
+    monkeypatch.setattr("shutil.which", lambda name: None if missing == "compiler" else f"/bin/{name}")
+    include = tmp_path / "none" if missing == "headers" else tmp_path
+    monkeypatch.setattr("sysconfig.get_paths", lambda: {"include": str(include)})
+    monkeypatch.setattr(fused, "importable", lambda: missing != "triton")
+    fused.launchable.cache_clear()
+    try:
+        chosen = {choose_kernel(RNN(), torch.device("cuda"), runs=4) for _ in range(3)}
+    finally:
+        fused.launchable.cache_clear()
+    assert chosen == {"packed" if missing else "triton_rnn"}
+    said = [record.getMessage() for record in caplog.records]
+    wants = {"compiler": "a C compiler (gcc or clang, or CC)", "headers": "Python's headers (Python.h)"}
+    assert said == [f"packs run without their Triton kernels, which want {wants[m]}" for m in wants if m == missing]
 
 
 def test_triton_is_not_imported_before_a_program_runs() -> None:

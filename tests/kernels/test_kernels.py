@@ -46,7 +46,7 @@ def test_table_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     assert choose_kernel(GRULike(), gpu, 2) == "traced"
     with_norms = {kind: choose_kernel(kind(), gpu, norms=True) for kind in (RNN, LSTM, GRU)}
     assert with_norms == packs
-    monkeypatch.setattr(fused, "importable", lambda: False)
+    monkeypatch.setattr(fused, "launchable", lambda: False)
     assert {choose_kernel(kind(), gpu, 2) for kind in (RNN, LSTM, GRU)} == {"packed", "stock", "stock_gru"}
     assert choose_kernel(LSTM(), gpu, 2, cut=True) == "packed_lstm"
 

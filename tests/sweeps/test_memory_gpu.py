@@ -25,6 +25,11 @@ from lrd.training.tricks import update_kernel
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
 HERE = torch.cuda.is_available()
+# Settled when triton is first imported: before any test may do that.
+INTERPRETING = {} if HERE else {"TRITON_INTERPRET": "1"}
+if importable():
+    with mock.patch.dict(os.environ, INTERPRETING):
+        from lrd.kernels.fused import gru, lstm, rnn  # noqa: F401
 TRITON = {RNN: "triton_rnn", LSTM: "triton_lstm", GRU: "triton_gru"}
 SMALL = {"batch_size": 32, "eval_samples": 48, "test_samples": 48, "samples": 1}
 CASES: list[tuple[Task, Cell, dict[str, Any]]] = [
@@ -41,9 +46,7 @@ def as_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     if not importable():
         pytest.skip("needs triton")
     monkeypatch.setattr(tricks, "choose_kernel", lambda cell, *_, **__: TRITON[type(cell)])
-    with mock.patch.dict(os.environ, {"TRITON_INTERPRET": "1"}):
-        from lrd.kernels.fused import gru, lstm, rnn  # noqa: F401
-
+    with mock.patch.dict(os.environ, INTERPRETING):
         yield
 
 
@@ -61,7 +64,7 @@ def test_buffers_of_the_programs_are_counted(
 
 def test_slopes_of_a_whole_sequence_are_counted_where_triton_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
     """The packed loop of the LSTM makes them of a few steps at a time on a CPU alone."""
-    monkeypatch.setattr("lrd.kernels.fused.importable", lambda: False)
+    monkeypatch.setattr("lrd.kernels.fused.launchable", lambda: False)
     monkeypatch.setattr(packed_lstm, "BLOCK", 10**9)
     assert_counted(run_spec(Adding(gap=40), LSTM(hidden_size=16), **SMALL, h_detach=0.5))
 
@@ -100,11 +103,11 @@ def test_the_peak_on_a_gpu_is_met_within_a_factor(cell: Cell, runs: int) -> None
 
 def test_a_pack_on_a_gpu_is_counted_by_the_kernel_that_it_has_there(monkeypatch: pytest.MonkeyPatch) -> None:
     """By Triton's, one run more takes as much as the one before; without triton it is another one."""
-    monkeypatch.setattr("lrd.kernels.fused.importable", lambda: True)
+    monkeypatch.setattr("lrd.kernels.fused.launchable", lambda: True)
     spec = run_spec(Adding(gap=200), LSTM(hidden_size=64), samples=1)
     two, three, four = (pack_bytes(spec, runs, GPU) for runs in (2, 3, 4))
     assert three - two == pytest.approx(four - three, rel=0.01)
-    monkeypatch.setattr("lrd.kernels.fused.importable", lambda: False)
+    monkeypatch.setattr("lrd.kernels.fused.launchable", lambda: False)
     assert pack_bytes(spec, 2, GPU) != two
 
 

@@ -18,7 +18,12 @@ Nothing here imports triton before a kernel is called: it is an optional depende
 from __future__ import annotations
 
 import importlib.util
+import logging
+import os
+import shutil
+import sysconfig
 from functools import cache
+from pathlib import Path
 
 from lrd.cells import Cell, Parameters, State
 from lrd.kernels import packed_lstm, packed_rnn, traced
@@ -26,13 +31,32 @@ from lrd.kernels.fused.launch import usable
 from lrd.kernels.norms import GradientNorms
 from lrd.shapes import Float, Tensor
 
-__all__ = ["GradientNorms", "importable", "scan_gru", "scan_lstm", "scan_rnn"]
+__all__ = ["GradientNorms", "importable", "launchable", "scan_gru", "scan_lstm", "scan_rnn"]
 
 
 @cache
 def importable() -> bool:
     """Whether triton is installed."""
     return importlib.util.find_spec("triton") is not None
+
+
+@cache
+def launchable() -> bool:
+    """Whether triton can run programs on a GPU here: it builds what launches them when they are first run.
+
+    Where it could not, one line of the log says what it wants.
+    """
+    if not importable():
+        return False
+    wanted = {
+        "a C compiler (gcc or clang, or CC)": os.environ.get("CC") or shutil.which("gcc") or shutil.which("clang"),
+        "Python's headers (Python.h)": Path(sysconfig.get_paths()["include"], "Python.h").is_file(),
+    }
+    missing = [name for name, there in wanted.items() if not there]
+    if missing:
+        line = "packs run without their Triton kernels, which want %s"
+        logging.getLogger(__name__).warning(line, " and ".join(missing))
+    return not missing
 
 
 def scan_rnn(
