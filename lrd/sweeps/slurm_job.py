@@ -44,7 +44,8 @@ def run_job(packs: Sequence[PlannedPack], requeues: int) -> None:
         interrupted |= event.kind == "interrupted"
 
     while not _notices() and (pack := queue.take()):
-        train_pack(pack, take, lambda: bool(_notices()))
+        if not train_pack(pack, take, lambda: bool(_notices())):
+            break  # which the pack has failed of
     if _notices() and (interrupted or not queue.empty):
         _go_again(job, requeues)
         failed = True

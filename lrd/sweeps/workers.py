@@ -26,11 +26,19 @@ from lrd.sweeps.queue import Queue
 from lrd.training.wants import wants_memory
 
 _STOP = False
-_READY, _GONE = "ready", "gone"  # for the next pack; told to stop, as a worker and not as a sweep
+_READY, _GONE = "ready", "gone"  # for the next pack; told to stop, as a worker and not as a sweep, or out of a GPU
 
 
-def train_pack(pack: PlannedPack, emit: Callable[[Event], None], should_stop: Callable[[], bool]) -> None:
-    """Train one pack in this process; failures become an event, so that the sweep goes on."""
+def train_pack(pack: PlannedPack, emit: Callable[[Event], None], should_stop: Callable[[], bool]) -> bool:
+    """Train one pack in this process; failures become an event, so that the sweep goes on.
+
+    Returns whether this process can train another one.
+    """
+    _train_pack(pack, emit, should_stop)
+    return _emptied()
+
+
+def _train_pack(pack: PlannedPack, emit: Callable[[Event], None], should_stop: Callable[[], bool]) -> None:
     from lrd.records import held, make_tracker
     from lrd.training import train
 
@@ -79,9 +87,20 @@ def train_pack(pack: PlannedPack, emit: Callable[[Event], None], should_stop: Ca
         emit(Event("failed", pack, reason=reason, trace=traceback.format_exc(), memory=wants_memory(error)))
     finally:
         tracker.close()
-        if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
-            with suppress(RuntimeError):  # of a GPU that an error has left unusable, which has been told
-                torch.cuda.empty_cache()  # the next pack may be of other sizes, or half of one that did not fit
+
+
+def _emptied() -> bool:
+    """Give back what torch keeps of a GPU; whether this process can go on using it, which some errors make an end of.
+
+    The next pack may be of other sizes, or half of one that did not fit.
+    """
+    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+        try:
+            torch.cuda.synchronize()
+            torch.cuda.empty_cache()
+        except RuntimeError:
+            return False
+    return True
 
 
 class ClaimLostError(Exception):
@@ -116,11 +135,15 @@ def _worker(connection: Connection, environment: dict[str, str]) -> None:
             return
         if pack is None:
             return
+        fine = True
         if should_stop():  # told to while the pack was on its way
             emit(Event("interrupted", pack, pack.start))
         else:
-            train_pack(pack, emit, should_stop)
-        emit(_GONE if should_stop() else _READY)
+            fine = train_pack(pack, emit, should_stop)
+        if should_stop() or not fine:
+            emit(_GONE)
+            return
+        emit(_READY)
 
 
 class Pool:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import multiprocessing
 import os
 import signal
 from collections.abc import Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,6 +19,7 @@ from jobs import job, within
 
 from lrd.records import RunRecord
 from lrd.spec import Job
+from lrd.sweeps import workers
 from lrd.sweeps.execute import execute, failures
 from lrd.sweeps.plan import PlannedPack, plan, record_of
 from lrd.sweeps.workers import Event, Pool, default_workers, shared_gpus, train_pack
@@ -218,3 +221,29 @@ def test_gpus_are_shared_out_where_a_pack_takes_any(monkeypatch: pytest.MonkeyPa
     assert shared_gpus([any_gpu]) == ["3", "GPU-7"]
     monkeypatch.setattr("torch.cuda.device_count", lambda: 1)
     assert shared_gpus([any_gpu]) == []
+
+
+@pytest.mark.parametrize("spoiled", [False, True])
+def test_a_gpu_that_an_error_has_spoiled_ends_the_worker(
+    spoiled: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever such a process asks of its GPU from then on fails: the next packs get another process."""
+
+    def synchronize() -> None:
+        if spoiled:
+            raise RuntimeError("CUDA error: an illegal memory access was encountered")
+
+    monkeypatch.setattr("torch.cuda.is_initialized", lambda: True)
+    monkeypatch.setattr("torch.cuda.empty_cache", lambda: None)
+    monkeypatch.setattr("torch.cuda.synchronize", synchronize)
+    monkeypatch.setattr("signal.signal", lambda *_: None)
+    monkeypatch.setattr("multiprocessing.parent_process", lambda: SimpleNamespace(is_alive=lambda: True))
+    ours, theirs = multiprocessing.Pipe()
+    ours.send(plan([job(tmp_path)], 1).packs[0])
+    ours.send(None)
+    workers._worker(theirs, {})
+    said = []
+    while ours.poll():
+        said.append(ours.recv())
+    assert said[-1] == (workers._GONE if spoiled else workers._READY)
+    assert [event.kind for event in said[:-1]][-1] == "progress"
