@@ -6,6 +6,7 @@ is only a unit of scheduling.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -24,6 +25,9 @@ _OPTIONS: tuple[Any, ...] = (
     False,
 )  # biases, 1 layer, dropout, train, 1 direction, time-major
 
+
+# cuDNN warns that it copies weights that do not lie as it wants them; a run's lie in its row of a pack.
+warnings.filterwarnings("ignore", message="RNN module weights are not part of single contiguous chunk of memory")
 
 # What torch has of a vanilla RNN, by activation.
 _RNNS = {"tanh": torch.rnn_tanh, "relu": torch.rnn_relu}
