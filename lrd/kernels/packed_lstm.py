@@ -22,7 +22,7 @@ import torch
 from lrd.cells import LSTM, Cell, Parameters, State
 from lrd.kernels.norms import GradientNorms
 from lrd.kernels.powers import way_back
-from lrd.kernels.run_major import groups, input_products, parameter_gradients
+from lrd.kernels.run_major import groups, input_products, parameter_gradients, products_of_steps
 from lrd.shapes import Float, Tensor
 
 BLOCK = 4  # steps whose slopes are made at once
@@ -56,11 +56,12 @@ class _Loop(torch.autograd.Function):
             h, c, into = h0[group], c0[group], w_t[group]
             of = gates[group]
             parts = (of, *torch.split(of, hidden, dim=-1), of[..., hidden:], states[group], cells[group])
-            for a, g, i, f, o, logistic, h_t, c_t in zip(*(x.unbind(1) for x in parts), strict=True):
-                torch.baddbmm(a, h, into, out=a)
-                g.tanh_()
-                # Not torch.sigmoid_, whose last bit depends on where in a tensor, and so in a pack, a number stands.
-                logistic.exp_().add_(1).reciprocal_()
+            steps = zip(products_of_steps(of), *(x.unbind(1) for x in parts), strict=True)
+            for a, gates_t, g, i, f, o, logistic, h_t, c_t in steps:
+                torch.baddbmm(gates_t, h, into, out=a)
+                torch.tanh(a[..., :hidden], out=g)
+                # Not torch.sigmoid, whose last bit depends on where in a tensor, and so in a pack, a number stands.
+                torch.exp(a[..., hidden:], out=logistic).add_(1).reciprocal_()
                 c = torch.mul(f, c, out=c_t).add_(i * g)
                 h = torch.tanh(c, out=h_t).mul_(o)
         ctx.save_for_backward(w, x, h0, c0, keep, gates, states, cells)

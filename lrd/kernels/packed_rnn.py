@@ -5,7 +5,7 @@ Reference: ``lrd.kernels.loop``. With pre-activation gradients delta_t and D_t =
     h_t = f(U x_t + W h_{t-1} + b),      delta_t = D_t (dL/dh_t directly + W^T delta_{t+1}),
     dL/dU = sum_t delta_t x_t^T,         dL/dW = sum_t delta_t h_{t-1}^T,         dL/db = sum_t delta_t.
 
-Storage is run-major (``lrd.kernels.run_major``).
+Storage is run-major, and products go through a tensor without gaps (``lrd.kernels.run_major``).
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ import torch
 from lrd.cells import RNN, Cell, Parameters, State
 from lrd.kernels.norms import GradientNorms
 from lrd.kernels.powers import way_back
-from lrd.kernels.run_major import groups, input_products, parameter_gradients
+from lrd.kernels.run_major import groups, input_products, parameter_gradients, products_of_steps
 from lrd.shapes import Float, Tensor
 
-# In place: the loop writes pre-activations straight into the states' storage.
-_IN_PLACE: dict[str, Callable[[Tensor], Any]] = {
-    "tanh": torch.tanh_,
-    "relu": torch.relu_,
-    # Not torch.sigmoid_, whose last bit depends on where in a tensor, and so in which pack, a number stands.
-    "sigmoid": lambda a: a.neg_().exp_().add_(1).reciprocal_(),
-    "identity": lambda a: a,
+# h <- f(a), perhaps in place.
+_ACTIVATED: dict[str, Callable[[Tensor, Tensor], Any]] = {
+    "tanh": lambda a, h: torch.tanh(a, out=h),
+    "relu": lambda a, h: torch.clamp_min(a, 0, out=h),
+    # Not torch.sigmoid, whose last bit depends on where in a tensor, and so in which pack, a number stands.
+    "sigmoid": lambda a, h: torch.neg(a, out=h).exp_().add_(1).reciprocal_(),
+    "identity": lambda a, h: h if h is a else h.copy_(a),
 }
 
 _ATEN = torch.ops.aten
@@ -48,14 +48,13 @@ class _Loop(torch.autograd.Function):
         ctx: Any, u: Tensor, w: Tensor, b: Tensor, x: Tensor, h0: Tensor, activation: str, first: int,
         norms: GradientNorms | None,
     ) -> tuple[Tensor, Tensor]:  # fmt: skip
-        act = _IN_PLACE[activation]
+        act = _ACTIVATED[activation]
         states = input_products(x, u, b)
         for group in groups(states):
             w_t = w[group].transpose(1, 2).contiguous()  # products with a transposed view take a fifth longer
-            h = h0[group]
-            for h_t in states[group].unbind(1):
-                h = torch.baddbmm(h_t, h, w_t, out=h_t)
-                act(h)
+            h, a_s = h0[group], products_of_steps(states[group])
+            for h_t, a in zip(states[group].unbind(1), a_s, strict=True):
+                h = act(torch.baddbmm(h_t, h, w_t, out=a), h_t)
         ctx.save_for_backward(w, x, h0, states)
         ctx.activation, ctx.first, ctx.norms = activation, first, norms
         return states[:, first:], states[:, -1].clone()
@@ -87,7 +86,7 @@ class _Back:
     """
 
     def __init__(self, w: Tensor, states: Tensor, deltas: Tensor, activation: str, first: int) -> None:
-        self._w, self._hs, self._deltas = w, states.unbind(1), deltas.unbind(1)
+        self._w, self._hs, self._deltas = w, states.unbind(1), deltas
         self._through, self._first = _THROUGH[activation], first
 
     def __call__(
@@ -95,9 +94,9 @@ class _Back:
     ) -> tuple[list[Tensor], list[Tensor]]:
         """Without ``keep`` the total gradients turn into pre-activation gradients in place."""
         (d,), w, last = arriving, self._w, len(self._hs) - 1
-        totals = d.new_empty(len(d), high - low, *d.shape[1:]) if keep else None
-        outs = self._deltas[low:high] if totals is None else totals.unbind(1)
-        outside, scored = direct.unbind(1), max(self._first, low)
+        totals = d.new_empty(high - low, *d.shape) if keep else None
+        outs = products_of_steps(self._deltas[:, low:high]) if totals is None else totals.unbind(0)
+        deltas, outside, scored = self._deltas.unbind(1), direct.unbind(1), max(self._first, low)
         for t in range(high - 1, low - 1, -1):
             total = outs[t - low]
             if t == last:
@@ -108,8 +107,8 @@ class _Back:
                 torch.baddbmm(outside[t - scored], d, w, out=total)
             else:
                 torch.bmm(d, w, out=total)
-            d = self._through(total, self._hs[t], self._deltas[t])
-        return [d], [] if totals is None else [totals]
+            d = self._through(total, self._hs[t], deltas[t])
+        return [d], [] if totals is None else [totals.transpose(0, 1)]
 
 
 def scan(

@@ -36,22 +36,38 @@ def exponent(x: Float[Tensor, "*shape size"]) -> Int[Tensor, "*shape"]:
 
 def shifted(x: Float[Tensor, "*shape size"], power: Int[Tensor, "*#shape"]) -> Float[Tensor, "*shape size"]:
     """x 2^power, each vector by its own."""
-    return shift_(x.clone(), power)
+    if may_look(x) and x.numel() == 0:
+        return x
+    first, *second = _factors(power, x.dtype)
+    return shift_by(x * first, second)
 
 
 def shift_(x: Float[Tensor, "*shape size"], power: Int[Tensor, "*#shape"]) -> Float[Tensor, "*shape size"]:
-    """The same in place; in two factors where one alone may be no number of the precision."""
-    if may_look(x) and int(power.abs().amax()) < 126:
-        return x.mul_(_two_to(power, x.dtype)[..., None])
+    """The same in place."""
+    return shift_by(x, _factors(power, x.dtype))
+
+
+def shift_by(x: Float[Tensor, "*shape size"], factors: Sequence[Tensor]) -> Float[Tensor, "*shape size"]:
+    """x times each of the factors, in place."""
+    for factor in factors:
+        x.mul_(factor)
+    return x
+
+
+def _factors(power: Int[Tensor, "*shape"], dtype: torch.dtype) -> list[Float[Tensor, "*shape 1"]]:
+    """Of 2^power: one, or two where it may be no normal number of the precision."""
+    if may_look(power) and int(power.abs().amax()) < 126:
+        return [_two_to(power, dtype)[..., None]]
     half = power >> 1
-    return x.mul_(_two_to(half, x.dtype)[..., None]).mul_(_two_to(power - half, x.dtype)[..., None])
+    least, most = (-1022, 1023) if dtype == torch.float64 else (-126, 127)
+    return [_two_to(part.clamp(least, most), dtype)[..., None] for part in (half, power - half)]
 
 
 def _two_to(power: Int[Tensor, "*shape"], dtype: torch.dtype) -> Float[Tensor, "*shape"]:
-    """2^power by its bits: exact, wherever in a tensor it stands."""
+    """2^power, a normal number, by its bits: exact, wherever in a tensor it stands."""
     if dtype == torch.float64:
-        return (power.long().clamp(-1022, 1023) + 1023 << 52).view(dtype)
-    return (power.int().clamp(-126, 127) + 127 << 23).view(dtype)
+        return (power.long() + 1023 << 52).view(dtype)
+    return (power.int() + 127 << 23).view(dtype)
 
 
 def way_back(
@@ -106,16 +122,19 @@ def way_back(
 
 
 def _norm(x: Float[Tensor, "*shape size"], any_size: bool) -> Float[Tensor, "*shape"]:
-    """In float64, rounded as in x's precision; unless of ``any_size``, squares must lie within that."""
+    """Rounded as in x's precision, in float64 if of ``any_size``; else squares must lie within that."""
     if any_size:
-        power = exponent(x).clamp(min=-1000)
-        return _norm(shifted(x, -power), any_size=False) * _two_to(power, torch.float64)
+        power = exponent(x).clamp(-1000, 1023)
+        return _norm(shifted(x, -power), any_size=False).double() * _two_to(power, torch.float64)
     norm: Tensor = torch.linalg.vector_norm(x, dim=-1)
-    return norm.double()
+    return norm
 
 
 def _is_lost(norms: Sequence[Float[Tensor, "runs steps batch"]], is_any: Tensor) -> bool:
     """Whether a sample's gradient came near the ends of float32, or is 0 where it need not be."""
+    ends = [torch.aminmax(norm) for norm in norms]
+    if all(low >= 2.0 ** _SAFE[0] and high < 2.0 ** _SAFE[1] for low, high in ends):
+        return False
     largest = torch.stack(list(norms)).amax(0)
     lost = (largest < 2.0 ** _SAFE[0]) | ~(largest < 2.0 ** _SAFE[1])
     return bool((lost & is_any[:, None]).any())

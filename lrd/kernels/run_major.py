@@ -5,6 +5,8 @@ Run-major, each sum over time and batch of a product of two vectors is one matri
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 
 from lrd.cells import products
@@ -19,6 +21,16 @@ def groups(states: Float[Tensor, "runs time batch _"]) -> list[slice]:
     runs = states.shape[0]
     size = max(1, _GROUP_BYTES // (states[0].numel() * states.element_size())) if states.is_cpu else runs
     return [slice(start, start + size) for start in range(0, runs, size)]
+
+
+def products_of_steps(steps: Float[Tensor, "runs time batch size"]) -> Sequence[Float[Tensor, "runs batch size"]]:
+    """For each step where to put a pack's products before they go into that step.
+
+    On the CPU a tensor of their own, for all steps the same one: into one with gaps between the runs torch multiplies
+    run by run, which takes two thirds longer. A GPU takes any strides; there it is the step itself.
+    """
+    each = steps.unbind(1)
+    return [torch.empty_like(each[0], memory_format=torch.contiguous_format)] * len(each) if steps.is_cpu else each
 
 
 def input_products(
