@@ -52,7 +52,7 @@ class _Loop(torch.autograd.Function):
         w_t = w_t.transpose(1, 2).contiguous()
         gates = input_products(x, u, b)
         states, cells = (gates.new_empty(*gates.shape[:3], hidden) for _ in range(2))
-        for group in groups(states):
+        for group in groups(gates, w):
             h, c, into = h0[group], c0[group], w_t[group]
             of = gates[group]
             parts = (of, *torch.split(of, hidden, dim=-1), of[..., hidden:], states[group], cells[group])
@@ -73,7 +73,7 @@ class _Loop(torch.autograd.Function):
         w, x, h0, c0, keep, gates, states, cells = ctx.saved_tensors
         delta, into_h0, into_c0 = torch.empty_like(gates), torch.empty_like(h0), torch.empty_like(c0)
         found = []
-        for group in groups(states):
+        for group in groups(gates, w):
             kept = None if keep is None else keep[group]
             steps = _Back(w[group], gates[group], states[group], cells[group], c0[group], kept, delta[group], ctx.first)
             last, direct = [grad_h[group], grad_c[group]], grad[group]

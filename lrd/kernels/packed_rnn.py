@@ -50,7 +50,7 @@ class _Loop(torch.autograd.Function):
     ) -> tuple[Tensor, Tensor]:  # fmt: skip
         act = _ACTIVATED[activation]
         states = input_products(x, u, b)
-        for group in groups(states):
+        for group in groups(states, w):
             w_t = w[group].transpose(1, 2).contiguous()  # products with a transposed view take a fifth longer
             h, a_s = h0[group], products_of_steps(states[group])
             for h_t, a in zip(states[group].unbind(1), a_s, strict=True):
@@ -65,7 +65,7 @@ class _Loop(torch.autograd.Function):
         delta = torch.empty_like(states)
         into_h0 = torch.empty_like(h0)
         found = []
-        for group in groups(states):
+        for group in groups(states, w):
             steps = _Back(w[group], states[group], delta[group], ctx.activation, ctx.first)
             last, direct = grad_last[group], grad[group]
             if ctx.norms is None:
@@ -86,7 +86,8 @@ class _Back:
     """
 
     def __init__(self, w: Tensor, states: Tensor, deltas: Tensor, activation: str, first: int) -> None:
-        self._w, self._hs, self._deltas = w, states.unbind(1), deltas
+        self._w, self._hs, self._deltas = w, states.unbind(1), deltas.unbind(1)
+        self._outs = products_of_steps(deltas)
         self._through, self._first = _THROUGH[activation], first
 
     def __call__(
@@ -95,8 +96,8 @@ class _Back:
         """Without ``keep`` the total gradients turn into pre-activation gradients in place."""
         (d,), w, last = arriving, self._w, len(self._hs) - 1
         totals = d.new_empty(high - low, *d.shape) if keep else None
-        outs = products_of_steps(self._deltas[:, low:high]) if totals is None else totals.unbind(0)
-        deltas, outside, scored = self._deltas.unbind(1), direct.unbind(1), max(self._first, low)
+        outs = self._outs[low:high] if totals is None else totals.unbind(0)
+        outside, scored = direct.unbind(1), max(self._first, low)
         for t in range(high - 1, low - 1, -1):
             total = outs[t - low]
             if t == last:
@@ -107,7 +108,7 @@ class _Back:
                 torch.baddbmm(outside[t - scored], d, w, out=total)
             else:
                 torch.bmm(d, w, out=total)
-            d = self._through(total, self._hs[t], deltas[t])
+            d = self._through(total, self._hs[t], self._deltas[t])
         return [d], [] if totals is None else [totals.transpose(0, 1)]
 
 

@@ -12,15 +12,17 @@ import torch
 from lrd.cells import products
 from lrd.shapes import Float, Tensor
 
-# Runs are looped over in groups whose states fill about this many bytes, so that a step finds its operands in cache.
-_GROUP_BYTES = 4 * 2**20
+# Runs are looped over in groups whose weights, and some tensors of one step, fill about this many bytes: a step then
+# finds them in the cache. The steps of a sequence need not fit in it: none is wanted twice before it has left anyway.
+_GROUP_BYTES, _TENSORS = 4 * 2**20, 4
 
 
-def groups(states: Float[Tensor, "runs time batch _"]) -> list[slice]:
+def groups(steps: Float[Tensor, "runs time batch _"], weights: Float[Tensor, "runs rows hidden"]) -> list[slice]:
     """The runs in groups that are small enough."""
-    runs = states.shape[0]
-    size = max(1, _GROUP_BYTES // (states[0].numel() * states.element_size())) if states.is_cpu else runs
-    return [slice(start, start + size) for start in range(0, runs, size)]
+    runs, _, batch, size = steps.shape
+    of_run = (_TENSORS * batch * size + weights[0].numel()) * steps.element_size()
+    at_once = max(1, _GROUP_BYTES // of_run) if steps.is_cpu else runs
+    return [slice(start, start + at_once) for start in range(0, runs, at_once)]
 
 
 def products_of_steps(steps: Float[Tensor, "runs time batch size"]) -> Sequence[Float[Tensor, "runs batch size"]]:

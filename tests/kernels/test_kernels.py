@@ -186,10 +186,10 @@ def test_a_run_alone_is_the_run_in_a_pack_bit_for_bit(
 
 
 def test_groups_cover_every_run_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    states = torch.zeros(7, 2, 3, 4)  # 96 bytes a run
-    for size, expected in ((1, 1), (96, 1), (200, 2), (10**6, 7)):
+    states, weights = torch.zeros(7, 2, 3, 4), torch.zeros(7, 4, 4)  # of a step of a run 4 * 48 bytes, and 64
+    for size, expected in ((1, 1), (256, 1), (520, 2), (10**6, 7)):
         monkeypatch.setattr(run_major, "_GROUP_BYTES", size)
-        groups = run_major.groups(states)
+        groups = run_major.groups(states, weights)
         assert [run for group in groups for run in range(7)[group]] == list(range(7))
         assert len(range(7)[groups[0]]) == expected
 
