@@ -45,15 +45,17 @@ def execute(plan: Plan, workers: int, retries: int = 0, slurm: Slurm | None = No
         if slurm is not None:
             _in_workers(queue, Cluster(slurm, plan), progress, show)
         elif count <= 1:
-            _in_process(queue, progress, show)
+            if not _in_process(queue, progress, show):
+                _in_workers(queue, Pool(1), progress, show)
         else:
             gpus = shared_gpus([pack.jobs[0].place.torch_device() for pack in plan.packs])
             _in_workers(queue, Pool(count, gpus), progress, show)
     return progress
 
 
-def _in_process(queue: Queue, progress: Progress, show: Callable[[], None]) -> None:
-    stop = False
+def _in_process(queue: Queue, progress: Progress, show: Callable[[], None]) -> bool:
+    """False: an error has spoiled the GPU for this process, and what is left wants another one."""
+    stop, fine = False, True
 
     def ask() -> None:
         nonlocal stop
@@ -64,13 +66,14 @@ def _in_process(queue: Queue, progress: Progress, show: Callable[[], None]) -> N
         show()
 
     with _on_interrupt(ask, Pool.STOPPING):
-        while not stop and not queue.empty:
+        while fine and not stop and not queue.empty:
             if pack := queue.take():
-                train_pack(pack, take, lambda: stop)
+                fine = train_pack(pack, take, lambda: stop)
             elif not queue.empty:
                 show()
                 time.sleep(0.2)
     progress.interrupted |= stop and not queue.empty
+    return fine or stop
 
 
 def _in_workers(queue: Queue, pool: Pool | Cluster, progress: Progress, show: Callable[[], None]) -> None:

@@ -223,6 +223,20 @@ def test_gpus_are_shared_out_where_a_pack_takes_any(monkeypatch: pytest.MonkeyPa
     assert shared_gpus([any_gpu]) == []
 
 
+def test_what_is_left_goes_to_another_process_once_an_error_has_spoiled_the_gpu(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def spoiling(*args: Any) -> bool:
+        train_pack(*args)
+        return False
+
+    monkeypatch.setattr("lrd.sweeps.execute.train_pack", spoiling)
+    jobs = [job(tmp_path, seed=seed, pack_size=1) for seed in range(3)]
+    assert execute(plan(jobs, 1), 1).outcomes == {"unsolved": 3}
+    pids = [record_of(j).read_status()["pid"] for j in jobs]  # type: ignore[index]
+    assert (pids.count(os.getpid()), len(set(pids))) == (1, 2)
+
+
 @pytest.mark.parametrize("spoiled", [False, True])
 def test_a_gpu_that_an_error_has_spoiled_ends_the_worker(
     spoiled: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
