@@ -8,7 +8,7 @@ from functools import lru_cache
 import torch
 
 from lrd.kernels import run_by_run
-from lrd.kernels.fused.launch import tiles
+from lrd.kernels.fused.launch import PRECISIONS, samples_a_program
 from lrd.spec import Job, RunSpec, SpecError
 from lrd.sweeps.memory import pack_bytes
 from lrd.sweeps.prices import gates
@@ -57,8 +57,9 @@ def gpu(device: torch.device) -> tuple[int, int]:
 
 def fitting(run: RunSpec, device: torch.device, processors: int, free: int) -> int:
     """Runs that fill so many processors, or fewer where they do not fit into so many bytes; at least one."""
-    batch = run.training.batch_size
-    blocks = math.ceil(batch / tiles(gates(run.cell), batch, run.cell.hidden_size, None).ROWS)
+    batch, precision = run.training.batch_size, run.training.precision
+    precision = precision if precision in PRECISIONS else "float32"  # in float64 other kernels run, of no such blocks
+    blocks = math.ceil(batch / samples_a_program(gates(run.cell), batch, run.cell.hidden_size, precision))
     low, high = 1, max(1, _BLOCKS * processors // blocks)
     while low < high:
         middle = (low + high + 1) // 2

@@ -36,6 +36,9 @@ def test_a_pack_fills_a_gpus_processors(batch: int, runs: int) -> None:
 def test_larger_blocks_are_taken_of_weights_that_are_read_at_every_step() -> None:
     run = run_spec(Adding(gap=3), LSTM(hidden_size=256), batch_size=32)
     assert fitting(run, GPU, 132, PLENTY) == 264
+    small = run_spec(Adding(gap=3), RNN(hidden_size=128), batch_size=32)  # held in bfloat16, not in strict float32
+    rounded = replace(small, training=replace(small.training, precision="bfloat16"))
+    assert (fitting(small, GPU, 132, PLENTY), fitting(rounded, GPU, 132, PLENTY)) == (264, 132)
 
 
 @pytest.mark.parametrize("free", [10**9, 10**10, 10**11])

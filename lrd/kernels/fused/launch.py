@@ -61,15 +61,27 @@ def tiles(gates: int, batch: int, hidden: int, precision: str | None) -> Tiles:
         precision = "tf32" if _torch_takes_tf32() else "float32"
     if precision not in PRECISIONS:
         raise ValueError(f"precision must be one of {', '.join(PRECISIONS)}, got {precision!r}")
-    name = PRECISIONS[precision]
-    padded = max(_LEAST, 1 << (hidden - 1).bit_length())
-    resident = gates * padded**2 * (2 if name == "bfloat16" else 4) <= RESIDENT_BYTES
-    resident = resident and (name != "ieee" or padded <= RESIDENT_COLUMN)
-    rows = 2 * _LEAST if batch > _LEAST and not resident else _LEAST  # more samples for each reading of W
+    name, padded = PRECISIONS[precision], _padded(hidden)
+    resident, rows = _is_resident(gates, hidden, name), samples_a_program(gates, batch, hidden, precision)
     if name == "bfloat16" and interpreted():
         name = "rounded"
     units = padded if resident else min(UNITS, padded)
     return Tiles(rows, padded, min(INNER, padded), units, resident, name)
+
+
+def samples_a_program(gates: int, batch: int, hidden: int, precision: str) -> int:
+    """ROWS of ``tiles``: more samples for each reading of W, where it is read at every step."""
+    return _LEAST if batch <= _LEAST or _is_resident(gates, hidden, PRECISIONS[precision]) else 2 * _LEAST
+
+
+def _padded(hidden: int) -> int:
+    return max(_LEAST, 1 << (hidden - 1).bit_length())
+
+
+def _is_resident(gates: int, hidden: int, name: str) -> bool:
+    padded = _padded(hidden)
+    fits = gates * padded**2 * (2 if name == "bfloat16" else 4) <= RESIDENT_BYTES
+    return fits and (name != "ieee" or padded <= RESIDENT_COLUMN)
 
 
 def _torch_takes_tf32() -> bool:
