@@ -62,7 +62,7 @@ def test_programs_are_launched_where_triton_has_what_it_wants(
     monkeypatch.delenv("CC", raising=False)
     monkeypatch.setattr("shutil.which", lambda name: None if missing == "compiler" else f"/bin/{name}")
     include = tmp_path / "none" if missing == "headers" else tmp_path
-    monkeypatch.setattr("sysconfig.get_paths", lambda: {"include": str(include)})
+    monkeypatch.setattr("sysconfig.get_paths", lambda scheme: {"include": str(include)})
     monkeypatch.setattr(fused, "importable", lambda: missing != "triton")
     fused.launchable.cache_clear()
     try:

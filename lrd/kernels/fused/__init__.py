@@ -48,9 +48,11 @@ def launchable() -> bool:
     """
     if not importable():
         return False
+    # Debian's own Python has its headers where others have them, whatever it says of packages installed later.
+    scheme = sysconfig.get_default_scheme().replace("posix_local", "posix_prefix")
     wanted = {
         "a C compiler (gcc or clang, or CC)": os.environ.get("CC") or shutil.which("gcc") or shutil.which("clang"),
-        "Python's headers (Python.h)": Path(sysconfig.get_paths()["include"], "Python.h").is_file(),
+        "Python's headers (Python.h)": Path(sysconfig.get_paths(scheme)["include"], "Python.h").is_file(),
     }
     missing = [name for name, there in wanted.items() if not there]
     if missing:
