@@ -22,7 +22,7 @@ import torch
 from lrd.cells import LSTM, Cell, Parameters, State
 from lrd.kernels.norms import GradientNorms
 from lrd.kernels.powers import way_back
-from lrd.kernels.run_major import groups, input_products, parameter_gradients, products_of_steps
+from lrd.kernels.run_major import groups, input_products, parameter_gradients, products_of
 from lrd.shapes import Float, Tensor
 
 BLOCK = 4  # steps whose slopes are made at once
@@ -56,8 +56,8 @@ class _Loop(torch.autograd.Function):
             h, c, into = h0[group], c0[group], w_t[group]
             of = gates[group]
             parts = (of, *torch.split(of, hidden, dim=-1), of[..., hidden:], states[group], cells[group])
-            steps = zip(products_of_steps(of), *(x.unbind(1) for x in parts), strict=True)
-            for a, gates_t, g, i, f, o, logistic, h_t, c_t in steps:
+            steps = [x.unbind(1) for x in parts]
+            for a, gates_t, g, i, f, o, logistic, h_t, c_t in zip(products_of(steps[0]), *steps, strict=True):
                 torch.baddbmm(gates_t, h, into, out=a)
                 torch.tanh(a[..., :hidden], out=g)
                 # Not torch.sigmoid, whose last bit depends on where in a tensor, and so in a pack, a number stands.

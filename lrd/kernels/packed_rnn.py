@@ -18,7 +18,7 @@ import torch
 from lrd.cells import RNN, Cell, Parameters, State
 from lrd.kernels.norms import GradientNorms
 from lrd.kernels.powers import way_back
-from lrd.kernels.run_major import groups, input_products, parameter_gradients, products_of_steps
+from lrd.kernels.run_major import groups, input_products, parameter_gradients, products_of
 from lrd.shapes import Float, Tensor
 
 # h <- f(a), perhaps in place.
@@ -52,8 +52,8 @@ class _Loop(torch.autograd.Function):
         states = input_products(x, u, b)
         for group in groups(states, w):
             w_t = w[group].transpose(1, 2).contiguous()  # products with a transposed view take a fifth longer
-            h, a_s = h0[group], products_of_steps(states[group])
-            for h_t, a in zip(states[group].unbind(1), a_s, strict=True):
+            h, hs = h0[group], states[group].unbind(1)
+            for h_t, a in zip(hs, products_of(hs), strict=True):
                 h = act(torch.baddbmm(h_t, h, w_t, out=a), h_t)
         ctx.save_for_backward(w, x, h0, states)
         ctx.activation, ctx.first, ctx.norms = activation, first, norms
@@ -87,7 +87,7 @@ class _Back:
 
     def __init__(self, w: Tensor, states: Tensor, deltas: Tensor, activation: str, first: int) -> None:
         self._w, self._hs, self._deltas = w, states.unbind(1), deltas.unbind(1)
-        self._outs = products_of_steps(deltas)
+        self._outs = products_of(self._deltas)
         self._through, self._first = _THROUGH[activation], first
 
     def __call__(

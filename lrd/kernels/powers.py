@@ -39,15 +39,15 @@ def shifted(x: Float[Tensor, "*shape size"], power: Int[Tensor, "*#shape"]) -> F
     if may_look(x) and x.numel() == 0:
         return x
     first, *second = _factors(power, x.dtype)
-    return shift_by(x * first, second)
+    return _times(x * first, second)
 
 
 def shift_(x: Float[Tensor, "*shape size"], power: Int[Tensor, "*#shape"]) -> Float[Tensor, "*shape size"]:
     """The same in place."""
-    return shift_by(x, _factors(power, x.dtype))
+    return _times(x, _factors(power, x.dtype))
 
 
-def shift_by(x: Float[Tensor, "*shape size"], factors: Sequence[Tensor]) -> Float[Tensor, "*shape size"]:
+def _times(x: Float[Tensor, "*shape size"], factors: Sequence[Tensor]) -> Float[Tensor, "*shape size"]:
     """x times each of the factors, in place."""
     for factor in factors:
         x.mul_(factor)

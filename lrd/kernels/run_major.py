@@ -13,7 +13,7 @@ from lrd.cells import products
 from lrd.shapes import Float, Tensor
 
 # Runs are looped over in groups whose weights, and some tensors of one step, fill about this many bytes: a step then
-# finds them in the cache. The steps of a sequence need not fit in it: none is wanted twice before it has left anyway.
+# finds them in the cache. Whole sequences need not fit: groups with 64 MiB of states were as fast as smaller ones.
 _GROUP_BYTES, _TENSORS = 4 * 2**20, 4
 
 
@@ -25,14 +25,14 @@ def groups(steps: Float[Tensor, "runs time batch _"], weights: Float[Tensor, "ru
     return [slice(start, start + at_once) for start in range(0, runs, at_once)]
 
 
-def products_of_steps(steps: Float[Tensor, "runs time batch size"]) -> Sequence[Float[Tensor, "runs batch size"]]:
-    """For each step where to put a pack's products before they go into that step.
+def products_of(steps: Sequence[Float[Tensor, "runs batch size"]]) -> Sequence[Float[Tensor, "runs batch size"]]:
+    """For each step, a view of run-major storage, where to put a pack's products before they go into that step.
 
     On the CPU a tensor of their own, for all steps the same one: into one with gaps between the runs torch multiplies
-    run by run, which takes two thirds longer. A GPU takes any strides; there it is the step itself.
+    run by run, which takes two thirds longer. A GPU takes any strides; there it is the very step.
     """
-    each = steps.unbind(1)
-    return [torch.empty_like(each[0], memory_format=torch.contiguous_format)] * len(each) if steps.is_cpu else each
+    first = steps[0]
+    return [torch.empty_like(first, memory_format=torch.contiguous_format)] * len(steps) if first.is_cpu else steps
 
 
 def input_products(

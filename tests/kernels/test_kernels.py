@@ -11,7 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from lrd.cells import GRU, LSTM, RNN, Attentive, Cell, Parameters, State
-from lrd.kernels import GPU_KERNELS, KERNELS, choose_kernel, fused, packed_rnn, run_major
+from lrd.kernels import GPU_KERNELS, KERNELS, choose_kernel, fused, packed_lstm, packed_rnn, run_major
 from lrd.shapes import Tensor
 
 FAST = {name: choose_kernel(cell) for name, cell in CELLS.items()} | {"packed-lstm": "packed_lstm"}
@@ -183,6 +183,27 @@ def test_a_run_alone_is_the_run_in_a_pack_bit_for_bit(
         for what, value in results(FAST[name], cell, case.of_run(run)).items():
             axis = 1 if what == "outputs" else 0
             assert torch.equal(value, together[what].narrow(axis, run, 1)), what
+
+
+def test_elsewhere_than_on_a_cpu_products_go_straight_into_a_step() -> None:
+    """The very tensor, so that nothing is copied into itself."""
+    steps = torch.empty(3, 4, 2, 5, device="meta").unbind(1)
+    assert all(a is step for a, step in zip(run_major.products_of(steps), steps, strict=True))
+    aside = run_major.products_of(torch.empty(3, 4, 2, 5).unbind(1))
+    assert len(aside) == 4
+    assert aside[0].is_contiguous()
+
+
+@pytest.mark.parametrize("name", [name for name, kernel in FAST.items() if kernel in ("packed", "packed_lstm")])
+def test_straight_into_a_step_they_are_the_same(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    kind = CELLS[name]
+    cell = LSTM(hidden_size=5) if isinstance(kind, LSTM) else RNN(hidden_size=5, activation=kind.activation)
+    case = make(cell, 6, 3, 4, 2, 5, 2, False, torch.float64)
+    expected = results(FAST[name], cell, case)
+    for module in (packed_rnn, packed_lstm):
+        monkeypatch.setattr(module, "products_of", lambda steps: steps)
+    for what, value in results(FAST[name], cell, case).items():
+        torch.testing.assert_close(value, expected[what], rtol=1e-12, atol=1e-12)
 
 
 def test_groups_cover_every_run_once(monkeypatch: pytest.MonkeyPatch) -> None:
