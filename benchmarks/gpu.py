@@ -49,7 +49,10 @@ CELLS = {"rnn": (RNN, torch.nn.RNN, 1), "lstm": (LSTM, torch.nn.LSTM, 4)}
 SECONDS = 0.25  # of a measurement
 ONE, QUICK_ONE = (500, 64, 64), (10, 8, 2)  # T, hidden and runs of what the same bits are priced at
 BITS = ("repeated", "free")
-FLASH_RNN = {"function": "elman", "backend": "cuda_fused"}
+FLASH = {
+    "rnn": {"function": "elman", "backend": "cuda_fused"},
+    "lstm": {"function": "lstm", "backend": "triton_fused"},
+}
 PACKAGES = ("numpy", "triton", "flashrnn")
 SMI = ("driver_version", "clocks.current.sm", "clocks.max.sm", "clocks.current.memory", "power.limit")
 Shape = tuple[str, int, int]  # cell, T, hidden
@@ -117,14 +120,13 @@ def flash(shape: Shape, runs: int, device: torch.device) -> Callable[[], None]:
 
     cell, gap, hidden = shape
     gates, states = CELLS[cell][2], 2 if cell == "lstm" else 1
-    how = {"function": "lstm", "backend": "triton_fused"} if cell == "lstm" else FLASH_RNN
     options: dict[str, Any] = {"device": device, "dtype": torch.bfloat16, "requires_grad": True}
     x = torch.randn(BATCH, gap, gates, runs, hidden, **options)
     w, b = torch.randn(gates, runs, hidden, hidden, **options), torch.randn(gates, runs, hidden, **options)
     start = torch.zeros(states, BATCH, 1, runs, hidden, device=device, dtype=torch.bfloat16)
 
     def update() -> None:
-        found, _ = flashrnn(x, w, b, states=start, **how)
+        found, _ = flashrnn(x, w, b, states=start, **FLASH[cell])
         torch.autograd.grad(found[0][:, -1].sum(), (x, w, b))
 
     return update

@@ -119,7 +119,6 @@ class FakeCuda:
     def __init__(self, error: Exception | None = None) -> None:
         self.error, self.replays = error, 0
         self.mode: int | str = 0
-        self.OutOfMemoryError = torch.OutOfMemoryError
         self.device = self.stream = lambda _: contextlib.nullcontext()
         self.current_stream = lambda: self
         self.Stream = lambda device=None: self
