@@ -16,12 +16,26 @@ from synthetic import MadeStudy
 from lrd.records import open_study
 from lrd.report import Drawn, PdfError, page, write_pdf
 
+#: What weasyprint does on a system whose libraries do not suit it, at its import and when it writes.
+COMPLAINS = """
+import warnings
+print("WeasyPrint could not import some external libraries.")
+warnings.warn("HarfBuzz-subset is missing", DeprecationWarning)
+class URLFetcher:
+    def __init__(self, **options): pass
+class HTML:
+    def __init__(self, **options): pass
+    def write_pdf(self, path, **options):
+        warnings.warn("No fonts configured in FontConfig. Expect ugly output.")
+        path.write_bytes(b"%PDF")
+"""
+
 
 @pytest.fixture(scope="module")
-def _pango() -> None:
+def _pango(tmp_path_factory: pytest.TempPathFactory) -> None:
     try:
-        import weasyprint  # noqa: F401
-    except OSError:
+        write_pdf("<p>x", tmp_path_factory.mktemp("pango") / "x.pdf")
+    except PdfError:
         pytest.skip("no Pango here; .ci/browser installs it")
 
 
@@ -56,16 +70,32 @@ def test_nothing_is_fetched(tmp_path: Path, caplog: pytest.LogCaptureFixture) ->
     assert sum("disallowed protocol" in record.getMessage() for record in caplog.records) == 2
 
 
+def test_what_the_systems_libraries_lack_is_no_error_and_no_noise(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "weasyprint.py").write_text(COMPLAINS)
+    _forget_weasyprint(monkeypatch)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    write_pdf("<p>x", tmp_path / "report.pdf")
+    _forget_weasyprint(monkeypatch)
+    assert (tmp_path / "report.pdf").read_bytes() == b"%PDF"
+    assert capfd.readouterr() == ("", "")
+
+
 def test_without_pango_one_line_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     class Missing:
         def find_spec(self, name: str, path: object = None, target: object = None) -> None:
             if name == "weasyprint":
                 raise OSError("cannot load library 'libpango-1.0-0'")
 
-    for name in [name for name in sys.modules if name.partition(".")[0] == "weasyprint"]:
-        monkeypatch.delitem(sys.modules, name)
+    _forget_weasyprint(monkeypatch)
     monkeypatch.setattr(sys, "meta_path", [Missing(), *sys.meta_path])
     with pytest.raises(PdfError, match=r"report\.pdf was not written: .*Pango.*apt-get install.*--no-pdf") as caught:
         write_pdf("<p>x", tmp_path / "report.pdf")
     assert "\n" not in str(caught.value)
     assert list(tmp_path.iterdir()) == []
+
+
+def _forget_weasyprint(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in sys.modules if name.partition(".")[0] == "weasyprint"]:
+        monkeypatch.delitem(sys.modules, name)
