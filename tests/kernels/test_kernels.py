@@ -198,7 +198,7 @@ def test_elsewhere_than_on_a_cpu_products_go_straight_into_a_step() -> None:
 def test_straight_into_a_step_they_are_the_same(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     kind = CELLS[name]
     cell = LSTM(hidden_size=5) if isinstance(kind, LSTM) else RNN(hidden_size=5, activation=kind.activation)
-    case = make(cell, 6, 3, 4, 2, 5, 2, False, torch.float64)
+    case = make(cell, 6, 3, 4, 2, 2, False, torch.float64)
     expected = results(FAST[name], cell, case)
     for module in (packed_rnn, packed_lstm):
         monkeypatch.setattr(module, "products_of", lambda steps: steps)
