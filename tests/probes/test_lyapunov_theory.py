@@ -104,8 +104,9 @@ def test_chaos_of_a_random_network_against_mean_field(g: float, published: float
     """The leading exponent, free-running, falls short of mean field by a term in 1/N.
 
     Seen, 8 networks each over 800 steps or more: .018, .009, .006 (g = 1.5) and .013, .007, .003 (g = 3) at N = 200,
-    400, 800. So 2 x (N = 400) - (N = 200) is compared, at 4 standard errors of its own from the spread over networks
-    (some .01 and .002: networks of this size differ, most of all near g = 1, where some do not turn chaotic at all).
+    400, 800. So 2 x (N = 400) - (N = 200) is compared, at 4 standard errors of its own from the spread over networks:
+    they differ, most of all near g = 1, where some do not turn chaotic at all. Over six draws of the networks the root
+    mean square of that error was .0087 and .0034; chaos draws others on each processor, and none may be twice as large.
     """
     expected = mean_field(g)
     assert expected == pytest.approx(published, abs=1e-4)
@@ -118,7 +119,7 @@ def test_chaos_of_a_random_network_against_mean_field(g: float, published: float
         found[n] = rates[150:, ..., 0].mean((0, 2))
     extrapolated = 2 * found[400].mean() - found[200].mean()
     error = (4 * found[400].var() / networks + found[200].var() / networks).sqrt().item()
-    assert error < {1.5: 0.015, 3.0: 0.003}[g]
+    assert error < {1.5: 2 * 0.0087, 3.0: 2 * 0.0034}[g]
     assert extrapolated.item() == pytest.approx(expected, abs=4 * error)
 
 
