@@ -17,7 +17,9 @@ print(os.environ["MKL_CBWR"], all(torch.equal(together[i], x[i].clone() @ y[i].c
 """
 
 
-@pytest.mark.parametrize(("given", "expected"), [({}, "AUTO True\n"), ({"MKL_CBWR": "COMPATIBLE"}, "COMPATIBLE True\n")])
+@pytest.mark.parametrize(
+    ("given", "expected"), [({}, "AUTO True\n"), ({"MKL_CBWR": "COMPATIBLE"}, "COMPATIBLE True\n")]
+)
 def test_products_do_not_depend_on_where_their_factors_lie(given: dict[str, str], expected: str) -> None:
     """On AMD's Zen 4 they do, where MKL may choose."""
     environment = {name: value for name, value in os.environ.items() if name != "MKL_CBWR"} | given
