@@ -7,7 +7,7 @@ JOBS ?= auto
 RUNS ?= runs
 ARGS ?=
 
-.PHONY: help demo paper test lint types bench bench-sweep bench-plan bench-analysis bench-pack bench-gpu clean
+.PHONY: help demo paper test test-slow lint types bench bench-sweep bench-plan bench-analysis bench-pack bench-gpu clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -29,8 +29,11 @@ paper: .venv ## the same study as a report, one page in HTML and PDF
 	$(BIN)/lrd train experiment=demo runs_dir=$(RUNS) $(ARGS)
 	$(BIN)/lrd report $(RUNS)/demo
 
-test: .venv ## the tests
-	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal
+test: .venv ## the fast tests, of every module, some minutes
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m "not slow"
+
+test-slow: .venv ## the others: whole commands, kills, SLURM, browsers, studies, some ten minutes
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m slow
 
 lint: .venv ## style and layering
 	$(BIN)/ruff check .

@@ -23,14 +23,37 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 #: Where the longest tests are, the longest first. They begin first, or the run would end with one core at work.
 LONGEST = ("end_to_end/test_readme.py", "end_to_end/", "slurm/", "records/test_wandb_server.py")
+#: Folders whose tests run whole commands.
+SLOW = ("end_to_end", "slurm")
 
 
+@pytest.hookimpl(tryfirst=True)  # before cases are chosen by their marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    _mark_slow_cases(items)
+
     def place(item: pytest.Item) -> int:
         path = item.path.relative_to(Path(__file__).parent).as_posix()
         return next((place for place, start in enumerate(LONGEST) if path.startswith(start)), len(LONGEST))
 
     items.sort(key=place)
+
+
+def _mark_slow_cases(items: list[pytest.Item]) -> None:
+    """Mark as slow what runs whole commands, and all cases but a few of the tests that ask for it by ``slow_but``."""
+    cases: dict[tuple[Path, str], list[pytest.Item]] = {}
+    for item in items:
+        if item.path.parent.name in SLOW:
+            item.add_marker(pytest.mark.slow)
+        if item.get_closest_marker("slow_but"):
+            cases.setdefault((item.path, item.name.partition("[")[0]), []).append(item)
+    for some in cases.values():
+        marker = some[0].get_closest_marker("slow_but")
+        assert marker is not None
+        fast = min(marker.args[0], len(some))
+        chosen = {number * len(some) // fast for number in range(fast)}
+        for number, item in enumerate(some):
+            if number not in chosen:
+                item.add_marker(pytest.mark.slow)
 
 
 @pytest.hookimpl(optionalhook=True)  # of xdist

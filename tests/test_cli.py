@@ -116,6 +116,7 @@ WRONG: list[tuple[str, str, str]] = [
 ]
 
 
+@pytest.mark.slow_but(20)
 @pytest.mark.parametrize("command", ["train", "plan"])
 @pytest.mark.parametrize(("line", "start", "holds"), WRONG, ids=[line for line, *_ in WRONG])
 def test_a_wrong_option_is_one_line_before_any_work(

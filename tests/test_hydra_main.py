@@ -40,11 +40,13 @@ def test_a_sweep_is_the_product_of_its_choices_in_order() -> None:
     assert swept == [(t, c, g, s) for t in ("copy", "adding") for c in ("rnn", "lstm") for g in (3, 4) for s in (0, 1)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("flag", ["-m", "--multirun"])
 def test_the_sweep_flag_may_stand_anywhere(flag: str) -> None:
     assert table("seed=1,2", flag, "task.gap=5") == table("-m", "seed=1,2", "task.gap=5")
 
 
+@pytest.mark.slow
 def test_a_custom_cell_has_options_of_its_own_and_the_others_keep_theirs() -> None:
     swept = configs("-m", "cell=custom,rnn", "cell.path=my_cell.py:Mine", "cell.leak=0.5", "cell.gain=2.0", "seed=0")
     assert [(c["cell"]["name"], c["cell"]["leak"], c["cell"]["gain"]) for c in swept] == [

@@ -88,6 +88,7 @@ def test_lower_layers_name_no_library_but_torch_and_numpy() -> None:
     assert foreign <= {("shapes.py", "jaxtyping"), ("digits.py", "sklearn"), *programs}
 
 
+@pytest.mark.slow
 def test_gradient_flow_is_measured_and_packs_train_where_only_torch_and_numpy_are_installed() -> None:
     code = """
 import importlib.abc, sys, sysconfig

@@ -39,6 +39,7 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return root / "one", root / "two"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("width", "pixels"), [("single", 680), ("5", 1000)])
 def test_a_width_arrives_in_the_file(width: str, pixels: int, pair: tuple[Path, Path], tmp_path: Path) -> None:
     assert draw("gap_wall", pair[0], "--out", tmp_path, "--width", width) == 0
@@ -54,6 +55,7 @@ def test_panels_fold_where_they_would_not_fit() -> None:
     assert found == [(4, 3, 1), (2, 1, 1), (1, 1, 1), (2, 2, 1.5), (1, 1, 1.5)]
 
 
+@pytest.mark.slow
 def test_grey_is_grey_and_fonts_are_embedded(pair: tuple[Path, Path], tmp_path: Path) -> None:
     mine = tmp_path / "mine.mplstyle"
     mine.write_text("pdf.fonttype: 3\nfont.size: 10\n")
@@ -150,6 +152,7 @@ def test_equal_bytes_however_it_is_spelled(
         assert path.read_bytes() == (tmp_path / "b" / path.name).read_bytes(), path.name
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("numbers_alone")
 @pytest.mark.parametrize("script", ["gap_wall", "learning_curves", "gradient_flow", "lyapunov_slope", "walls"])
 def test_compared_numbers_are_those_drawn_alone(script: str, pair: tuple[Path, Path], tmp_path: Path) -> None:

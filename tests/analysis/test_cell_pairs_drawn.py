@@ -136,6 +136,7 @@ def test_nothing_to_compare(labels: str, tmp_path: Path) -> None:
         cell_pairs.draw(open_study(tmp_path / "small"), tmp_path)
 
 
+@pytest.mark.slow
 def test_many_pairs_go_on_pages(tmp_path: Path) -> None:
     labels = "abcdefghi"  # 36 pairs and their heading, 36 lines a page
     for label in labels:

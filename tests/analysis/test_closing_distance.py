@@ -56,6 +56,7 @@ def test_curves_hold_the_numbers_of_the_csv(study: MadeStudy, tmp_path: Path, mo
     assert len(drawn) == len(keys) + len({key[:2] for key in keys})
 
 
+@pytest.mark.slow
 def test_points_of_few_signs_are_named(study: MadeStudy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     said = []
     monkeypatch.setattr("style.foot", lambda figure, lines: said.extend(lines))

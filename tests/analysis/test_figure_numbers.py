@@ -90,6 +90,7 @@ def test_gradient_flow(study: MadeStudy, tmp_path: Path) -> None:
     assert steps == set(range(50))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("when", ["init", "end"])
 def test_gradient_flow_at_one_moment(study: MadeStudy, tmp_path: Path, when: str) -> None:
     gradient_flow.draw(open_study(study.folder), tmp_path, when=when)
@@ -111,6 +112,7 @@ def small_run(root: Path, run_id: str, convention: str, answer: str, profile: li
     record.finish({"outcome": "unsolved", "update": 5})
 
 
+@pytest.mark.slow
 def test_conventions_and_answers_are_kept_apart_and_exact_zeros_survive(tmp_path: Path) -> None:
     study = tmp_path / "small"
     zero = float("-inf")

@@ -63,6 +63,7 @@ def made(root: Path, gaps: tuple[int, ...], outcomes: str) -> Path:
     return root / "zero"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("gaps", [(0,), (0, 10), (0, 10, 100)])
 def test_figures_of_a_study_with_gap_zero(gaps: tuple[int, ...], tmp_path: Path) -> None:
     """The walls, the critical gaps and the costs are drawn; runs without a gap count in the walls alone."""

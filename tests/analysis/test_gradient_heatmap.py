@@ -46,6 +46,7 @@ def rows(study: MadeStudy, tmp_path_factory: pytest.TempPathFactory) -> list[dic
     return rows_of(out / "gradient_heatmap.csv")
 
 
+@pytest.mark.slow
 def test_the_median_look_of_each_moment(study: MadeStudy, rows: list[dict[str, str]]) -> None:
     found = {
         (row["panel"], row["label"], int(row["gap"]), row["variable"], int(row["update"]), int(row["t"])): row

@@ -24,6 +24,7 @@ def counted(run: Made, variable: str, update: int) -> np.ndarray | None:
     return mine[max(mine)] if mine and run.state == "finished" and update > max(mine) else None
 
 
+@pytest.mark.slow
 def test_the_bands_over_seeds_of_five_steps(study: MadeStudy, tmp_path: Path) -> None:
     gradient_norms.draw(open_study(study.folder), tmp_path)
     rows = rows_of(tmp_path / "gradient_norms.csv")

@@ -93,6 +93,7 @@ def same(curve: dict[int, dict[str, str]], runs: list[Made], value: Callable[[Ma
         assert (int(row["runs"]), row["band"]) == (len(runs), "min-max")
 
 
+@pytest.mark.slow
 def test_what_is_left_of_the_gradient(study: MadeStudy, tmp_path: Path) -> None:
     lag_profiles.draw(open_study(study.folder), tmp_path)
     found = curves(tmp_path / "lag_profiles.csv")
@@ -125,6 +126,7 @@ def ended(study: MadeStudy, label: str) -> list[Made]:
     return [run for run in grouped(study.runs)["copy", label, 10] if run.state == "finished"]
 
 
+@pytest.mark.slow
 def test_theory_where_a_probe_took_it(looked_at: MadeStudy, tmp_path: Path) -> None:
     lag_profiles.draw(open_study(looked_at.folder), tmp_path)
     found = curves(tmp_path / "lag_profiles.csv")

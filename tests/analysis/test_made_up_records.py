@@ -14,6 +14,7 @@ sys.path.append(str(Path(__file__).resolve().parents[2] / "benchmarks"))
 import records
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("numbers_alone")
 def test_what_is_broken_or_foreign_is_named_and_left_out(tmp_path: Path) -> None:
     runs = 12

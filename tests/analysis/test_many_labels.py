@@ -26,6 +26,7 @@ from lrd.stats import band
 pytestmark = pytest.mark.usefixtures("numbers_alone")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("module", [gates_along_gap, gradient_flow, regimes], ids=lambda module: module.__name__)
 def test_no_number_is_lost(module: Any, study: MadeStudy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def rows(out: Path) -> tuple[list[list[tuple[str, str]]], int]:

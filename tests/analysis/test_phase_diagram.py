@@ -24,6 +24,7 @@ def rows(study: MadeStudy, tmp_path_factory: pytest.TempPathFactory) -> list[dic
     return rows_of(out / "phase_diagram.csv")
 
 
+@pytest.mark.slow
 def test_rates_are_those_before_training_in_nats(study: MadeStudy, rows: list[dict[str, str]]) -> None:
     """Of every run, also of those that failed or were cut off later."""
     measured = [row for row in rows if row["quantity"] != "theory"]

@@ -35,6 +35,7 @@ def slope_at(run: Made, variable: str, update: int) -> float | None:
     return looks[max(looks)] if run.state == "finished" and update > max(looks) else None
 
 
+@pytest.mark.slow
 def test_regimes(study: MadeStudy, tmp_path: Path) -> None:
     regimes.draw(open_study(study.folder), tmp_path)
     rows = rows_of(tmp_path / "regimes.csv")

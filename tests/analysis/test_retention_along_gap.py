@@ -22,6 +22,7 @@ def of_row(runs: list[Made], row: dict[str, str]) -> list[Made]:
     return [run for run in finished(runs) if (run.task, run.gap, run.label) == place]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("item", ["median", "final"])
 def test_scores_are_of_the_item_asked_for(item: str, study: MadeStudy, tmp_path: Path) -> None:
     paths = retention_along_gap.draw(open_study(study.folder), tmp_path, item=item)

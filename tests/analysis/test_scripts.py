@@ -66,6 +66,7 @@ def test_every_figure_is_found() -> None:
     assert tuple(common.figure_scripts()) == SCRIPTS
 
 
+@pytest.mark.slow
 def test_files_are_there_and_are_what_they_say(drawn: Path) -> None:
     for script in SCRIPTS:
         assert (drawn / f"{script}.pdf").read_bytes().startswith(b"%PDF")
@@ -96,6 +97,7 @@ def test_figures_are_two_columns_wide(drawn: Path) -> None:
         assert plt.imread(drawn / f"{script}.png").shape[1] == 1400  # 7.0 in at 200 dpi
 
 
+@pytest.mark.slow
 def test_drawn_again_elsewhere_gives_equal_bytes(study: MadeStudy, drawn: Path, tmp_path: Path) -> None:
     code = "import sys; sys.path.insert(0, sys.argv[1]); import common, pathlib; from lrd.records import open_study\n"
     code += "common.draw_all(open_study(sys.argv[2]), pathlib.Path(sys.argv[3]))"
@@ -145,6 +147,7 @@ def test_of_some_runs_alone(study: MadeStudy, tmp_path: Path, capsys: pytest.Cap
         assert error.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_nothing_to_draw_is_one_line_without_traceback(tmp_path: Path) -> None:
     done = run("gradient_flow", tmp_path / "nowhere", cwd=tmp_path)
     assert done.returncode == 1

@@ -24,6 +24,7 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_they_are_chosen_by_name_and_a_broken_one_is_named(packages: Path, tmp_path: Path) -> None:
     train = [LRD, "train", "-m", "cell=leaky", "cell.leak=0.25,0.5", "cell.hidden_size=4", "task=first", "task.gap=3"]
     done = run([*train, "tracker=none", *TINY], tmp_path, PYTHONPATH=str(packages))

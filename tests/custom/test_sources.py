@@ -61,6 +61,7 @@ def test_a_run_is_made_again_from_what_its_record_keeps(tmp_path: Path) -> None:
         run_from_dict(run.to_dict(), {})
 
 
+@pytest.mark.slow
 def test_another_process_gets_the_run_though_the_file_has_changed(tmp_path: Path) -> None:
     run = run_of(tmp_path)
     (tmp_path / "run.pickle").write_bytes(pickle.dumps(run))

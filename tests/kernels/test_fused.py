@@ -75,6 +75,7 @@ def test_programs_are_launched_where_triton_has_what_it_wants(
     assert said == [f"packs run without their Triton kernels, which want {wants[m]}" for m in wants if m == missing]
 
 
+@pytest.mark.slow
 def test_triton_is_not_imported_before_a_program_runs() -> None:
     code = "import sys, lrd.kernels, lrd.kernels.fused; print('triton' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=100)

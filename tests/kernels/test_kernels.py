@@ -35,6 +35,7 @@ def test_table() -> None:
 
 def test_table_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     gpu = torch.device("cuda")
+    monkeypatch.setattr(fused, "launchable", lambda: True)
     alone = {kind: choose_kernel(kind(), gpu) for kind in (RNN, LSTM, GRU)}
     assert alone == {RNN: "stock_rnn", LSTM: "stock", GRU: "stock_gru"}
     assert choose_kernel(LSTM(), gpu, cut=True) == "triton_lstm"
@@ -124,6 +125,7 @@ def assert_close(got: dict[str, Tensor], expected: dict[str, Tensor], case: Case
 shapes = st.tuples(st.integers(1, 9), st.integers(1, 4), st.integers(1, 5), st.integers(1, 4), st.integers(1, 7))
 
 
+@pytest.mark.slow_but(4)
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
 @pytest.mark.parametrize("name", CELLS)
 @settings(deadline=None, max_examples=20)
@@ -215,6 +217,7 @@ def test_groups_cover_every_run_once(monkeypatch: pytest.MonkeyPatch) -> None:
         assert len(range(7)[groups[0]]) == expected
 
 
+@pytest.mark.slow_but(2)
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 @pytest.mark.parametrize(("time", "first"), [(1, 0), (1, 1), (4, 0), (4, 3), (4, 4)])
 def test_gradcheck_of_the_packed_loop(activation: str, time: int, first: int) -> None:

@@ -7,6 +7,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[2]
 SHARED = 227 * 1024  # bytes of shared memory that a block may have there (CUDA C++ Programming Guide, 9.0)
 CODE = """

@@ -14,6 +14,7 @@ CLOSE = 1e-5
 ONE_OF_EACH = ["rnn-tanh", "lstm", "gru"]
 
 
+@pytest.mark.slow_but(1)
 @pytest.mark.parametrize("device", ON)
 @pytest.mark.parametrize("name", ONE_OF_EACH)
 def test_fifty_steps_there_and_back(name: str, device: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -42,6 +43,7 @@ def test_odd_sizes(name: str, shape: tuple[int, ...], device: str, monkeypatch: 
     assert error(made.triton(device), made.results("loop", torch.float64)) < CLOSE
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("device", ON)
 @pytest.mark.parametrize("name", ONE_OF_EACH)
 def test_weights_that_no_program_holds(name: str, device: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -61,6 +63,7 @@ def test_weights_that_no_program_holds(name: str, device: str, monkeypatch: pyte
     assert error(held, expected) < CLOSE
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("device", ON)
 @pytest.mark.parametrize("name", ONE_OF_EACH)
 def test_no_companion_matters(name: str, device: str) -> None:
@@ -73,6 +76,7 @@ def test_no_companion_matters(name: str, device: str) -> None:
     assert error(alone, made.of_run(1).results("loop", torch.float64)) < CLOSE
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("device", ON)
 @pytest.mark.parametrize(
     ("name", "time", "gain", "forgets"),

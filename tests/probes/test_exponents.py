@@ -72,6 +72,7 @@ def look(task: Task, cell: RNN | LSTM, params: Parameters, answer: str | int = "
     return gradient_flow(task, cell, params, task.batch(torch.tensor([0]), "probe", 0, samples), answer)
 
 
+@pytest.mark.slow_but(2)
 @pytest.mark.parametrize("g", [1e-3, 0.6, 1.0, 1.5, 1e3, 1e-150, 1e150])
 def test_linear_network_vanishes_and_explodes_as_the_power_of_its_gain(g: float) -> None:
     """W = g Q, Q orthogonal: the norm k steps back is exactly g^k of the first, from 1e-300000 to 1e+300000.

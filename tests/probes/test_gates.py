@@ -34,6 +34,7 @@ def rows(table: Columns, quantity: str, gate: str) -> dict[str, np.ndarray]:
     return {name: column[mine] for name, column in table.items()}
 
 
+@pytest.mark.slow_but(2)
 @pytest.mark.parametrize("cell", GATED)
 @pytest.mark.parametrize("task", TASKS)
 def test_every_number_by_a_plain_loop(task: str, cell: str) -> None:

@@ -164,6 +164,7 @@ COMPANIONS = [
 ]
 
 
+@pytest.mark.slow_but(1)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("group_bytes", [1, 2**26])
 @pytest.mark.parametrize(("task", "cell", "samples"), COMPANIONS)

@@ -106,6 +106,7 @@ def test_standard_errors_of_a_run() -> None:
     assert set(columns) == set(Lyapunov.columns)
 
 
+@pytest.mark.slow_but(1)
 @pytest.mark.parametrize("cell", BUILT_IN)
 def test_the_order_of_hidden_units_does_not_matter(cell: str) -> None:
     kind, task = BUILT_IN[cell], Noise(features=2)

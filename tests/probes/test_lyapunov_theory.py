@@ -99,6 +99,7 @@ def mean_field(g: float) -> float:
     return 0.5 * math.log(g**2 * weight @ np.cosh(np.sqrt(q) * z) ** -4.0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("g", "published"), [(1.5, 0.0652), (3.0, 0.3103)])
 def test_chaos_of_a_random_network_against_mean_field(g: float, published: float) -> None:
     """The leading exponent, free-running, falls short of mean field by a term in 1/N.

@@ -41,6 +41,7 @@ def allowance(table: Columns) -> float:
     return 4.5 * table["capacity_error"][-1] + 0.4 * table["error"].sum()
 
 
+@pytest.mark.slow_but(1)
 @pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize("ridge", [None, 0.01])
 def test_every_number_by_a_plain_loop(cell: str, ridge: float | None) -> None:

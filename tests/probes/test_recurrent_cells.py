@@ -125,6 +125,7 @@ SMALL: dict[str, dict[str, int]] = {  # of every probe that looks at any task
 }
 
 
+@pytest.mark.slow_but(3)
 @pytest.mark.parametrize("task", [TASK, Delay(gap=3, convention="gu2022")], ids=lambda task: task.name)
 @pytest.mark.parametrize("probe", SMALL)
 @pytest.mark.parametrize("name", CELLS)

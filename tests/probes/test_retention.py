@@ -39,6 +39,7 @@ def plain_score(item: Item, run: int, mask: np.ndarray, outputs: np.ndarray, mea
     return 1 - ratio, 0.0, np.std(errors - ratio * spread, ddof=1) / spread.mean() / math.sqrt(len(truth))
 
 
+@pytest.mark.slow_but(2)
 @pytest.mark.parametrize("ridge", [None, 0.01])
 @pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize("task", ["copy-arjovsky2016", "adding-hochreiter1997", "adding-bai2018", "delay-gu2022"])
@@ -80,6 +81,7 @@ def test_every_number_by_a_plain_loop(task: str, cell: str, ridge: float | None)
             assert got[row[:3]] == pytest.approx(row[3:], rel=1e-6, abs=1e-6)
 
 
+@pytest.mark.slow_but(1)
 @pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize("task", ["adding-hochreiter1997", "delay-echo"])
 def test_looking_changes_nothing_and_companions_do_not_matter(cell: str, task: str) -> None:

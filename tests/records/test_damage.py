@@ -59,6 +59,7 @@ def test_a_run_that_is_finished_anew_has_new_sums(pair: tuple[RunRecord, RunReco
     assert open_study(record.path.parent).check() == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("file", TABLES)
 def test_what_cannot_be_read_of_a_run_without_sums_is_left_out_and_raises_nothing(tmp_path: Path, file: str) -> None:
     """A bit in the middle may go unnoticed there; where it is noticed, the file is named and the query answered."""

@@ -12,6 +12,7 @@ from lrd.records import open_study
 from lrd.records.logged import Logged, logged
 
 
+@pytest.mark.slow
 def test_they_are_the_keys_that_wandb_wrote(trained: Path) -> None:
     study = trained / "runs" / "scratch"
     history: set[str] = set()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -276,6 +277,7 @@ def test_environment_is_cached_and_never_fails(monkeypatch: pytest.MonkeyPatch, 
     assert git_commit(tmp_path / "lrd") == (None, None)
 
 
+@pytest.mark.skipif(shutil.which("git") is None, reason="there is no git here")
 def test_commit_of_the_checkout_and_of_no_other(tmp_path: Path) -> None:
     identity = ["-c", "user.name=x", "-c", "user.email=x@localhost"]
 

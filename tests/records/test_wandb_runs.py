@@ -19,6 +19,7 @@ from wandb_bench import KEY
 from lrd.records.heatmap import VANISHED, VIRIDIS
 
 
+@pytest.mark.slow
 def test_24_runs_open_at_once(tmp_path: Path) -> None:
     folder = tmp_path / "runs" / "demo"
     code = (
@@ -80,6 +81,7 @@ def check_images(rows: list[dict[str, Any]], folder: Path) -> None:
         assert tuple(pixels[5, -5]) == VIRIDIS[-1]
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_under_its_id(tmp_path: Path) -> None:
     folder = tmp_path / "demo"
     begin = (
@@ -143,6 +145,7 @@ def server() -> Iterator[str]:
         running.shutdown()
 
 
+@pytest.mark.slow
 def test_a_server_that_refuses_means_offline_and_the_key_is_nowhere(tmp_path: Path, server: str) -> None:
     done = run_script(train_three("online"), tmp_path / "demo", WANDB_BASE_URL=server, WANDB_API_KEY=KEY)
     assert done.stdout.count("LOG") == 1

@@ -20,6 +20,8 @@ from wandb_bench import KEY, Bench, serving
 
 from lrd.records.wandb_server import without_keys
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def server() -> Iterator[Bench]:

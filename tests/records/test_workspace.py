@@ -100,6 +100,7 @@ def server() -> Iterator[Bench]:
         yield bench
 
 
+@pytest.mark.slow
 def test_it_is_saved_once_and_what_hinders_that_is_one_line(trained: Path, server: Bench) -> None:
     """One process for all of it: to begin one takes seconds."""
     code = (

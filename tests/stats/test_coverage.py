@@ -46,6 +46,7 @@ def test_median_interval(runs: int) -> None:
     assert covered([one.low <= log(2) <= one.high for one in found])
 
 
+@pytest.mark.slow
 def test_the_band_of_kaplan_meier_and_what_is_read_off_it() -> None:
     """60 runs of mean time 1, given up after times spread over 0.5 to 3: about a quarter is censored."""
     rng = np.random.default_rng(3)
@@ -61,6 +62,7 @@ def test_the_band_of_kaplan_meier_and_what_is_read_off_it() -> None:
     assert covered([one.low <= 1 - np.exp(-1.2) <= one.high for one in means])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("whole", [False, True])
 def test_critical_gap(whole: bool) -> None:
     """20 seeds at each of five gaps; as whole seeds, each has its own critical gap, which half have below 45."""
@@ -73,6 +75,7 @@ def test_critical_gap(whole: bool) -> None:
     assert covered([one.low <= 45 <= one.high for one in found])
 
 
+@pytest.mark.slow
 def test_newcombe() -> None:
     """80 seeds, of which the first cell solves 65 % and the second 50 %."""
     cells = (0.4, 0.25, 0.1, 0.25)  # both, first, second, neither

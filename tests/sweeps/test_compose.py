@@ -68,6 +68,7 @@ JOBS = [
 ]
 
 
+@pytest.mark.slow_but(8)
 @pytest.mark.parametrize("overrides", JOBS, ids=" ".join)
 def test_composes_what_hydra_composes(hydra: Counting, overrides: list[str]) -> None:
     expected = plain(compose("config", overrides))
@@ -75,6 +76,7 @@ def test_composes_what_hydra_composes(hydra: Counting, overrides: list[str]) -> 
     assert repr(sorted(compose_one(hydra, *overrides).items())) == repr(sorted(expected.items()))
 
 
+@pytest.mark.slow_but(3)
 @pytest.mark.parametrize(
     ("override", "key"),
     [

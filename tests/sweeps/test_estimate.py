@@ -126,6 +126,7 @@ def test_a_process_is_as_large_as_the_system_says() -> None:
     assert max(100_000_000, resident) <= found * 1.01
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="reads /proc")
 def test_a_worker_has_for_itself_what_is_said(tmp_path: Path) -> None:
     """Within a factor of two, since the allocator keeps what it likes."""

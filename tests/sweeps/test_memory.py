@@ -90,6 +90,7 @@ CASES: list[tuple[Task, Cell, int, dict[str, Any]]] = [
 ]
 
 
+@pytest.mark.slow_but(2)
 @pytest.mark.parametrize(
     ("task", "cell", "runs", "options"),
     CASES,

@@ -50,6 +50,7 @@ def as_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         yield
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(HERE, reason="programs are compiled for the GPU that is here")
 @pytest.mark.parametrize(("task", "cell", "options"), CASES, ids=[cell.name for _, cell, _ in CASES])
 def test_buffers_of_the_programs_are_counted(

@@ -46,6 +46,7 @@ def same(a: dict[str, np.ndarray], b: dict[str, np.ndarray], updates: list[int])
         np.testing.assert_array_equal(a[name], column[kept], err_msg=name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_look_afterwards_is_the_look_in_training_bit_for_bit(tmp_path: Path, workers: int) -> None:
     both = {"gradient_flow": {"samples": 2}, "parameter_gradient": {"samples": 2}}
@@ -58,6 +59,7 @@ def test_a_look_afterwards_is_the_look_in_training_bit_for_bit(tmp_path: Path, w
     assert columns == ["run_id", "update", *PROBE.columns]
 
 
+@pytest.mark.slow
 def test_nothing_is_looked_at_twice_and_other_options_are_another_look(tmp_path: Path) -> None:
     jobs = trained(tmp_path)
     assert look(tmp_path, [PROBE], ("end",)) == (0, 4)

@@ -105,6 +105,7 @@ def test_a_run_that_fails_once_goes_on_from_its_checkpoint_and_keeps_the_reason(
     assert "OSError: the disk was away\n-- tried again\n" in log
 
 
+@pytest.mark.slow
 def test_a_killed_worker_is_replaced_and_its_pack_goes_on(tmp_path: Path) -> None:
     jobs, killed = four(tmp_path, training_max_updates=300), []
     pool = Pool(1)

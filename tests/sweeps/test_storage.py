@@ -41,6 +41,7 @@ def interrupted(jobs: list[Job]) -> None:
         train_pack(pack, lambda event: None, lambda: next(steps) == 7)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("file", "behind"),
     [("metrics.parquet", None), ("checkpoint.pt", None), ("summary.json", None), ("status.json", None)]
@@ -97,6 +98,7 @@ def test_a_claim_that_cannot_be_written_is_named(tmp_path: Path, monkeypatch: py
     assert "the file system is read-only; choose another folder" in line
 
 
+@pytest.mark.slow
 def test_a_study_removed_under_a_sweep_is_trained_anew(tmp_path: Path) -> None:
     jobs = pair(tmp_path / "gone", checkpoint_seconds=1e-9)
     (pack,) = plan(jobs, 1).packs
@@ -124,6 +126,7 @@ def test_a_truncated_table_of_a_finished_run_is_named_and_in_no_figure(tmp_path:
     assert opened.problems == [f"cannot read {table}: it is damaged or cut off; left out"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["version", "damaged", "empty", "missing"])
 def test_a_checkpoint_that_is_none_starts_its_runs_anew(
     tmp_path: Path, how: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture

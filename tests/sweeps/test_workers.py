@@ -113,6 +113,7 @@ def test_stopped_workers_leave_checkpoints(tmp_path: Path) -> None:
     assert all(pack.start > 0 for pack in plan(jobs, 2).packs)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("update", [0, 1, 3, 8])  # a row of metrics and averages over its updates every 3
 def test_a_stopped_pack_goes_on_to_the_same_end_bit_for_bit(tmp_path: Path, update: int) -> None:
     # One sample to evaluate, one bit to remember: some runs are "solved" by luck, so that streaks are cut too.

@@ -191,6 +191,7 @@ def test_whatever_ends_training_all_that_was_asked_for_is_on_disk(
         assert (RunRecord(tmp_path, "s", spec.run_id).load_checkpoint() or {})["pack"]["update"] == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("file", ["checkpoint.pt", "summary.json"])
 def test_a_full_disk_is_the_same_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, whole: dict[str, bytes], file: str
@@ -236,6 +237,7 @@ def killed_at(folder: Path, number: int) -> None:
 
 # Four files begin two runs, two status.json follow, and five files a run are written before each of three updates; then
 # the first run leaves with seven more, of which the last is its summary.
+@pytest.mark.slow_but(2)
 @pytest.mark.parametrize("number", [6, 42, 43])
 def test_a_kill_while_files_are_written_loses_nothing(tmp_path: Path, whole: dict[str, bytes], number: int) -> None:
     folder = tmp_path / "cut"

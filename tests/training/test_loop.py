@@ -95,6 +95,7 @@ def test_final_parameters_are_those_of_the_pack(tmp_path: Path) -> None:
     assert {name: summary[f"test_{name}"] for name in tested} == {name: float(v[0]) for name, v in tested.items()}
 
 
+@pytest.mark.slow_but(2)
 @pytest.mark.parametrize("stop_at", [0, 1, 10, 13, 29])
 @pytest.mark.parametrize("cell", [RNN(hidden_size=4), LSTM(hidden_size=3)])
 def test_interruption_leaves_no_trace(cell: RNN | LSTM, stop_at: int, tmp_path: Path) -> None:
@@ -114,6 +115,7 @@ def test_interruption_leaves_no_trace(cell: RNN | LSTM, stop_at: int, tmp_path: 
         assert torch.equal(final_theta(spec, cut), final_theta(spec, tmp_path / "whole"))
 
 
+@pytest.mark.slow
 def test_interrupted_again_and_again_with_checkpoints_all_the_time(tmp_path: Path) -> None:
     specs = [
         run_spec(EASY, LSTM(hidden_size=3), seed, max_updates=21, stop_when_solved=False, **SMALL) for seed in (0, 1)
@@ -125,6 +127,7 @@ def test_interrupted_again_and_again_with_checkpoints_all_the_time(tmp_path: Pat
         assert_same(contents(spec, tmp_path / "cut"), contents(spec, tmp_path / "whole"))
 
 
+@pytest.mark.slow
 def test_a_run_recorded_alone_is_the_run_recorded_in_a_pack(tmp_path: Path) -> None:
     """Also where companions leave the pack early, solved or diverged."""
     rates = (0.05, 0.0003, 1e38, 0.02)
@@ -245,6 +248,7 @@ class Recorder(NullTracker):
         self.log(run_id, update, {name: norms.tolist() for name, norms in log10_norms.items()})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stop_at", [0, 10, 13])
 def test_a_resumed_run_tells_its_mirror_once_what_it_had_shown(stop_at: int, tmp_path: Path) -> None:
     spec = run_spec(EASY, LSTM(hidden_size=3), max_updates=20, stop_when_solved=False, gradient_norms=True, **SMALL)

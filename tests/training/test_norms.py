@@ -94,6 +94,7 @@ def statistics(norms: list[np.ndarray]) -> dict[str, np.ndarray]:
         }
 
 
+@pytest.mark.slow_but(6)
 @pytest.mark.parametrize("truncate", [None, 5])
 @pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize("task", TASKS)
@@ -121,6 +122,7 @@ def test_both_ways_to_them_were_tested() -> None:
     assert kernels["attentive"] == "attentive"
 
 
+@pytest.mark.slow_but(2)
 @pytest.mark.parametrize("cell", CELLS)
 def test_a_run_has_them_alone_as_in_a_pack_bit_for_bit(cell: str) -> None:
     def tables(*runs: RunSpec) -> list[dict[str, np.ndarray]]:
@@ -179,6 +181,7 @@ def go(folder: Path, runs: list[RunSpec], stop_at: int = 10**6) -> None:
     train(runs, place, NullTracker(), torch.device("cpu"), should_stop=lambda: next(calls) >= stop_at)
 
 
+@pytest.mark.slow
 def test_the_table_of_a_record(tmp_path: Path) -> None:
     """Rows at the moments of looks and at the end, of all updates, but for those after a run has diverged."""
     easy = Delay(gap=1, tokens=4, alphabet=2)
@@ -206,6 +209,7 @@ def test_the_table_of_a_record(tmp_path: Path) -> None:
     assert of_diverged["updates"][of_diverged["t"] == 0].sum() == summary["diverged_at"] - 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cell", [RNN(hidden_size=4), GRU(hidden_size=4)])
 @pytest.mark.parametrize("stop_at", [1, 13])
 def test_interruption_leaves_no_trace(cell: Cell, stop_at: int, tmp_path: Path) -> None:

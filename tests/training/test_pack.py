@@ -90,6 +90,7 @@ def mixed(task: Task, cell: Cell, truncate: int | None = None) -> list[RunSpec]:
     ]
 
 
+@pytest.mark.slow_but(5)
 @pytest.mark.parametrize("truncate", [None, 8])
 @pytest.mark.parametrize("cell", [RNN(hidden_size=7), RNN(hidden_size=5, activation="sigmoid"), LSTM(hidden_size=7)])
 @pytest.mark.parametrize("task", TASKS)

@@ -59,6 +59,7 @@ def test_float64_does_what_float32_does_for_every_task(name: str) -> None:
     assert_close_to_float64(task, RNN(hidden_size=3), "float32", EPS32)
 
 
+@pytest.mark.slow_but(2)
 @pytest.mark.parametrize("name", CELLS)
 def test_float64_does_what_float32_does_for_every_cell(name: str) -> None:
     assert_close_to_float64(Adding(gap=4), CELLS[name](hidden_size=4), "float32", EPS32)

@@ -56,6 +56,7 @@ def assert_same(a: Pack, b: Pack) -> None:
         torch.testing.assert_close(value, b.sums[name], rtol=0, atol=0, equal_nan=True)
 
 
+@pytest.mark.slow_but(2)
 @pytest.mark.parametrize(("task", "cell", "options"), CASES, ids=lambda value: getattr(value, "name", None))
 def test_recorded_updates_are_plain_ones_bit_for_bit(task: Task, cell: Cell, options: dict[str, Any]) -> None:
     """Through runs that leave, metrics that are taken, and a run that is put back."""

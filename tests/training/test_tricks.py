@@ -116,6 +116,7 @@ def test_updates_move_by_the_gradient_of_a_loop_that_detaches_h(task: str, trunc
             torch.testing.assert_close(moved[name], expected[name], rtol=0, atol=100 * EPS32 * scale)
 
 
+@pytest.mark.slow_but(3)
 @pytest.mark.parametrize("truncate", [None, 8])
 @pytest.mark.parametrize("task", TASKS)
 @pytest.mark.parametrize("trick", KINDS)

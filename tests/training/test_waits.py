@@ -64,12 +64,14 @@ def update(spec: RunSpec, device: torch.device) -> None:
         pack.step()
 
 
+@pytest.mark.slow_but(4)
 @pytest.mark.parametrize("device", DEVICES, ids=str)
 @pytest.mark.parametrize("task", ALL_TASKS, ids=lambda task: f"{task.name}-{getattr(task, 'convention', '')}")
 def test_no_task_waits(task: Task, device: torch.device) -> None:
     update(run_spec(task, RNN(hidden_size=2), batch_size=2), device)
 
 
+@pytest.mark.slow_but(4)
 @pytest.mark.parametrize("device", DEVICES, ids=str)
 @pytest.mark.parametrize("cell", ALL_CELLS, ids=lambda cell: f"{cell.name}-{getattr(cell, 'activation', '')}")
 def test_no_cell_waits(cell: Cell, device: torch.device) -> None:
@@ -89,6 +91,7 @@ def test_no_optimiser_waits(optimizer: str, clip: str, device: torch.device) -> 
     update(run_spec(TASK, RNN(hidden_size=2), optimizer=optimizer, clip=clip, batch_size=2), device)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("device", DEVICES, ids=str)
 @pytest.mark.parametrize(
     "options", [{"omega": 0.1}, {"h_detach": 0.1}, {"truncate": 2}, {"precision": "bfloat16"}, {"precision": "float64"}]
@@ -98,6 +101,7 @@ def test_no_trick_waits(options: dict[str, Any], device: torch.device) -> None:
     update(run_spec(TASK, cell, batch_size=2, **options), device)
 
 
+@pytest.mark.slow_but(3)
 @pytest.mark.parametrize("device", DEVICES, ids=str)
 @pytest.mark.parametrize("truncate", [None, 2])
 @pytest.mark.parametrize("cell", [RNN(), LSTM(), GRU(), Attentive(), Clockwork(modules=3)], ids=lambda cell: cell.name)
