@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import inspect
 from typing import Any
 
 import pytest
@@ -40,6 +42,25 @@ PAIRS: dict[str, tuple[list[spec.Optimizer], Any]] = {
     ),
 }
 THEIRS = {"rmsprop": torch.optim.RMSprop, "adam": torch.optim.Adam}
+
+
+OWN = {field.name for field in dataclasses.fields(spec.Optimizer)}  # learning rate and clipping
+
+
+@pytest.mark.parametrize("kind", spec.OPTIMIZERS.values(), ids=spec.OPTIMIZERS)
+def test_what_is_said_to_be_torchs_has_torchs_defaults(kind: type[spec.Optimizer]) -> None:
+    if "as in torch" not in (kind.__doc__ or "").lower():
+        assert "(2016)" in (kind.__doc__ or ""), "the variant of a paper names the paper"
+        return
+    theirs = inspect.signature(THEIRS.get(kind.name, torch.optim.SGD)).parameters
+    mine = kind()
+    said = PAIRS[kind.name][1](mine) | ({"nesterov": mine.nesterov, "momentum": mine.momentum} if kind is spec.SGD else {})
+    assert {name: said[name] for name in said if name not in OWN} == {
+        name: theirs[name].default for name in said if name not in OWN
+    }
+    values = [value for name, value in said.items() if name not in OWN]
+    flat = [one for value in values for one in (value if isinstance(value, tuple) else (value,))]
+    assert flat == [getattr(mine, field.name) for field in dataclasses.fields(kind) if field.name not in OWN]
 
 
 def gradients(updates: int = 30) -> torch.Tensor:
