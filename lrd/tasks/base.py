@@ -107,9 +107,10 @@ class Task(ABC):
     def quiet_steps(self) -> range:
         """The steps before the last answer over which the slope of its gradient flow is fitted.
 
-        Where lengths vary they are steps of the longest sample, with all samples aligned at their answer.
-        Where it can be said for every sample: those between the latest item and the first answer that needs it.
-        Default: from the first step to the last answer's step.
+        Where lengths vary they are steps of the longest sample, with all samples aligned at their answer. Where it can
+        be said for every sample that can be drawn: those between the latest item and the first answer that needs it.
+        The first of them may be the one that shows that item, for its state has read it; no later one shows any.
+        Default, for tasks whose items may stand right before the answer: from the first step to the last answer's step.
         """
         return range(0, self.loss_steps[-1])
 

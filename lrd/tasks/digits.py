@@ -37,6 +37,8 @@ PIXELS, CLASSES = 64, 10
 DEALT = (0, 1, 0, 2, 0, 3, 0, 0, 1, 0, 2, 4, 0, 0, 1, 0, 2, 0, 5, 0)
 #: Places in a part that one step goes on by: the largest batch of an evaluation (``lrd.training.Pack.evaluate``).
 STRIDE = 256
+#: Points that a slope takes.
+LEAST_QUIET = 3
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,12 @@ class Digits(Task):
     @property
     def loss_steps(self) -> range:
         return range(self.largest_lag, self.largest_lag + 1)
+
+    @property
+    def quiet_steps(self) -> range:
+        """From the last pixel to the step before the answer; with fewer than three such steps, from the first pixel."""
+        last = self.largest_lag
+        return range(PIXELS - 1 if self.gap >= LEAST_QUIET else 0, last)
 
     @property
     def order(self) -> tuple[int, ...]:

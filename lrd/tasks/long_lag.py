@@ -95,12 +95,6 @@ class LongLag(OneAnswer):
         return self.sequence_length - 1 - self.shown_step
 
     @property
-    def quiet_steps(self) -> range:
-        """The steps before the answer by which every sample has shown its symbol; in steps of the longest."""
-        last = self.loss_steps[-1]
-        return range(last - self.smallest_lag, last)
-
-    @property
     def input_size(self) -> int:
         return self.kinds + (4 if self.random_length else 2)
 

@@ -81,6 +81,16 @@ class MarkedPairs(OneAnswer):
         return self.sequence_length - 1
 
     @property
+    def quiet_steps(self) -> range:
+        """Where the second number lies in the first half: the steps behind the last place that it takes in any sample.
+
+        In steps of the longest sample, all aligned at their answer. In the other conventions it may be shown with the
+        last step, and the quiet steps are all before the answer.
+        """
+        last = self.loss_steps[-1]
+        return range(last - self.smallest_lag + 1 if self.random_length else 0, last)
+
+    @property
     def input_size(self) -> int:
         return 2
 

@@ -91,12 +91,6 @@ class TemporalOrder(OneAnswer):
         return self.sequence_length - 1 - self.windows[0][0]
 
     @property
-    def quiet_steps(self) -> range:
-        """The steps before the answer by which every sample has shown all of them; in steps of the longest."""
-        last = self.loss_steps[-1]
-        return range(last - self.smallest_lag, last)
-
-    @property
     def input_size(self) -> int:
         return 6 if self.classification else 8
 

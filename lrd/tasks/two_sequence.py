@@ -79,12 +79,6 @@ class TwoSequence(OneAnswer):
         return self.sequence_length - 1
 
     @property
-    def quiet_steps(self) -> range:
-        """The steps before the answer by which every sample has shown its class; in steps of the longest."""
-        last = self.loss_steps[-1]
-        return range(last - self.smallest_lag, last)
-
-    @property
     def input_size(self) -> int:
         return 1
 
