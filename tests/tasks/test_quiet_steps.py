@@ -17,6 +17,7 @@ NEVER_QUIET = {
     "adding-arjovsky2016",
     "adding-bai2018",
     "variable_copy",
+    "variable_copy-1",
     "selective_copy",
     "memory_capacity",
     "delay-voelker2019",
@@ -51,7 +52,7 @@ def test_where_an_item_may_stand_before_the_answer_there_is_no_room_for_a_slope(
     task = kind.of_gap(22)
     batch = task.batch(SEEDS, "train", 0, 500)
     shown = [int(before_answer(task, batch, item.steps, 0).min()) for item in task.shown(batch)]
-    assert min(task.smallest_lag, *shown) < POINTS
+    assert min(task.smallest_lag, *shown) - 1 < POINTS, "steps between the two"
 
 
 @settings(deadline=None, max_examples=60)
