@@ -17,6 +17,7 @@ import torch
 from lrd.options import check_options
 from lrd.shapes import Bool, Float, Int, Num, Tensor
 from lrd.tasks.items import Item, spread
+from lrd.tasks.overlap import Likelihoods, log10_number, seen_share
 from lrd.tasks.streams import Stream
 
 
@@ -138,6 +139,26 @@ class Task(ABC):
         ``step``: the same for all runs, or each run's own.
         """
         return self.draw(Stream(seeds, split, step), batch_size)
+
+    @property
+    def likelihoods(self) -> Likelihoods | None:
+        """How likely each sequence is to be drawn, as shares of all draws; None, the default: nobody has said.
+
+        Of sequences as the network is shown them, so that two with the same inputs are one.
+        """
+        return None
+
+    @property
+    def log10_sequences(self) -> float | None:
+        """log10 of the number of different sequences; inf for real numbers, None where it is not known."""
+        return None if self.likelihoods is None else log10_number(self.likelihoods)
+
+    def seen_share(self, drawn: int, split: str = "test") -> float | None:
+        """The expected share of a split's sequences that are among so many ``drawn`` training ones; None: not known.
+
+        It is the same for all splits but of real data, whose parts differ.
+        """
+        return None if self.likelihoods is None else seen_share(self.likelihoods, drawn)
 
     def shown(self, batch: Batch) -> list[Item]:
         """What the sequences show and their answers need, for the probe ``retention``.

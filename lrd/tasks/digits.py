@@ -29,7 +29,8 @@ from lrd.options import OptionError, option
 from lrd.shapes import Bool, Float, Int, Tensor
 from lrd.tasks.base import Batch, Task, over_steps_and_batch
 from lrd.tasks.items import Item
-from lrd.tasks.parts import PARTS, part_number
+from lrd.tasks.overlap import seen_among
+from lrd.tasks.parts import PARTS, part_number, parts_of
 from lrd.tasks.streams import Stream
 
 PIXELS, CLASSES = 64, 10
@@ -95,6 +96,12 @@ class Digits(Task):
     def part_sizes(self) -> tuple[int, ...]:
         """Images of each part, numbered as by ``lrd.tasks.parts.part_number``."""
         return tuple(len(part) for part in _parts())
+
+    def seen_share(self, drawn: int, split: str = "test") -> float:
+        """Of the images of a split's part; parts share no image, but there may be equal ones."""
+        images = np.unique(_load()[0], axis=0, return_inverse=True)[1].ravel()
+        train, other = (np.concatenate(parts) for parts in (_parts()[:1], _parts()[parts_of(split)]))
+        return seen_among(images[train], images[other], drawn)
 
     def draw(self, stream: Stream, batch_size: int) -> Batch:
         pixels, labels, bounds = _tensors(self.order, stream.seeds.device)

@@ -17,6 +17,7 @@ from lrd.shapes import Float, Int, Tensor
 from lrd.tasks.base import Batch
 from lrd.tasks.items import Item
 from lrd.tasks.one_answer import OneAnswer
+from lrd.tasks.overlap import NEVER, Likelihoods
 from lrd.tasks.streams import Stream
 
 LEAST_GAP = {
@@ -97,6 +98,11 @@ class MarkedPairs(OneAnswer):
     @property
     def output_size(self) -> int:
         return 1
+
+    @property
+    def likelihoods(self) -> Likelihoods:
+        """Real numbers: none comes again."""
+        return NEVER
 
     def draw(self, stream: Stream, batch_size: int) -> Batch:
         length = self.sequence_length

@@ -17,6 +17,12 @@ PROBED = 3
 PARTS = len(SPLITS) - 1 + PROBED
 
 
+def parts_of(split: str) -> slice:
+    """The parts of a split, of which probes have several."""
+    first = SPLITS[split]
+    return slice(first, PARTS if split == "probe" else first + 1)
+
+
 def part_number(stream: Stream) -> Int[Tensor, "runs_or_1 1"]:
     """The part of each run: 0 train, 1 eval, 2 test, 3 and on probe; one row where it is the same for all runs."""
     part = SPLITS[stream.split]

@@ -25,6 +25,7 @@ import torch
 from lrd.options import option
 from lrd.shapes import Int, Tensor
 from lrd.tasks.base import Batch
+from lrd.tasks.overlap import Likelihoods, alike
 from lrd.tasks.recall import Recall, one_hot
 from lrd.tasks.streams import Stream
 
@@ -78,6 +79,11 @@ class VariableCopy(Recall):
     @property
     def output_size(self) -> int:
         return self.symbols + 1
+
+    @property
+    def likelihoods(self) -> Likelihoods:
+        """Every list of items, at every distance from the cue."""
+        return alike(self.items * math.log(self.symbols) + math.log(self.gap))
 
     def draw(self, stream: Stream, batch_size: int) -> Batch:
         items = stream.integers(self.symbols, self.items, batch_size).transpose(0, 1) + 1  # [items, runs, batch]
