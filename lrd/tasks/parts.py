@@ -1,8 +1,8 @@
 """Which part of real data a stream may see: parts share nothing, so that what is fitted is never what is scored.
 
-Generated tasks draw without end, and other random words are other data. Real data end: each split has a part of its
-own, and so has each number modulo 3 of the probe batches, since probes that fit something (``retention``) fit it to one
-number and score it on another.
+Generated tasks draw without end, and other random words are as good as other data where sequences are many (how often
+they come again: ``lrd.tasks.overlap``). Real data end: each split has a part of its own, and so has each number modulo
+3 of the probe batches, since probes that fit something (``retention``) fit it to one number and score it on another.
 """
 
 from __future__ import annotations
