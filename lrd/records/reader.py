@@ -42,7 +42,8 @@ summary.json -- how it ended; written last: a run is finished if and only if it 
     seconds         wall time of training, the pack's time shared among its runs
     eval_*, test_*  metrics of the task at the end
     seen_share      expected share of test sequences that are among the training sequences (updates x batch), in closed
-                    form; 1: no test sequence is new. But of real data it is that of evaluation and probe sequences too
+                    form; 1: no test sequence is new. For evaluation and probe sequences it is the same (not quite where
+                    data are real)
     seen_counted    null; or, of a custom task of which nothing is known, the number of its first training sequences
                     among which seen_share was counted, on 256 test sequences: among all there may be more
     *_start, *_end  what probes saw in one number at their first and last look (``scalars`` in ``lrd/probes/``)

@@ -26,8 +26,7 @@ _HEADER = (
 def results(study: Study) -> Table:
     """Share solved with Wilson's interval, the Kaplan-Meier median of the updates to solve, and what was no new test.
 
-    Of test sequences the expected share that training had shown, least and most over runs; that of evaluation sequences
-    is the same but of real data. Of a task of which that is not known, what was counted of it, and no less.
+    Of test sequences the expected share that training had shown, least to most over runs; where counted, no less.
     """
     lines = []
     for panel, gap, label, states, outcomes, *columns, seen, most, counted in in_order(rows(study, _GROUPS)):
