@@ -4,8 +4,8 @@
 
 How to read it. One column a task: above before training, below after it. A point is the median over seeds of the
 factor by which the norm of dL/dh_t (dL/dc_t, where the cell has a c) changes for each step back from the answer, from
-the straight line that was fitted over the quiet steps of the gap; its bar is a 95 % bootstrap interval of that median,
-which with fewer than 6 seeds covers less (``attainable`` in the CSV) and reaches from the least to the greatest seed.
+the straight line that was fitted over the quiet steps of the gap; its bar is a 95 % interval of that median (order
+statistics), which with fewer than 6 seeds covers less (``attainable`` in the CSV): from the least to the greatest seed.
 Points are moved sideways a little where they would hide each other. In the grey stripe, between 1/e and e times of the
 gradient are left over all of the gap; below, it vanishes; above, it explodes.
 
@@ -39,7 +39,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import FixedLocator, NullFormatter, NullLocator
 from moments import KEEPING, absent, rows_at
 
-from lrd.stats import factor_per_step, median, median_bootstrap, robust_slope
+from lrd.stats import factor_per_step, median, median_interval, robust_slope
 
 MOMENTS = {"init": "before training", "end": "after training"}
 DODGE, SPREAD = 0.04, 0.14  # shift of neighbouring labels, and of the first from the last at most: shares of the axis
@@ -120,7 +120,7 @@ def _points(place: Place, rows: common.Table, runs: common.Table) -> list[dict[s
         for (at,), group in common.groups(of_label, "gap"):
             begun = (runs["panel"] == place[0]) & (runs["label"] == label) & (runs["gap"] == at)
             values = group["log10_factor"]
-            middle = median_bootstrap(np.where(np.isfinite(values), values, np.nan))
+            middle = median_interval(np.where(np.isfinite(values), values, np.nan))
             ends = (middle.estimate, middle.low, middle.high)
             factors = dict(zip(("factor", "low", "high"), map(float, factor_per_step(-np.array(ends))), strict=True))
             found.append(
@@ -200,7 +200,7 @@ def _factors(axes: Axes, table: list[dict[str, Any]]) -> None:
 def _note(rows: common.Table, runs: common.Table, table: list[dict[str, Any]]) -> str:
     without = sum(int((~np.isfinite(rows["log10_factor"]) & (rows["moment"] == moment)).sum()) for moment in MOMENTS)
     least = min((row["fits"] for row in table), default=0)
-    bars = "95 % bootstrap intervals" + (" (less where seeds are fewer than 6)" if least < 6 else "")
+    bars = "95 % intervals (order statistics)" + (" (less where seeds are fewer than 6)" if least < 6 else "")
     return (
         f"Points: median over {common.drawn_over(runs)}; bars: {bars}; lines: Theil-Sen over gaps, with Sen's 95 % "
         "interval of their slope where cells are few and runs enough."

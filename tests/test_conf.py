@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from pathlib import Path
 from typing import Any
 
@@ -123,3 +124,19 @@ def test_a_study_begins_with_its_command_and_says_what_it_tests(path: Path) -> N
     values = read(path)
     assert values["study"] == path.stem, "a study's records lie in the folder of its name"
     assert values["hydra"]["mode"] == "MULTIRUN", "a study sweeps by itself"
+
+
+@pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
+def test_what_a_study_found_names_where_it_was_seen(path: Path) -> None:
+    """Counts differ by a run or two between processors and versions of torch."""
+    comment = "\n".join(line[1:].strip() for line in path.read_text().splitlines() if line.startswith("#"))
+    for paragraph in comment.split("\n\n"):
+        if paragraph.startswith("Found"):
+            assert re.match(r"Found \([^)]*cores[^)]*torch \d+\.\d+[^)]*20\d\d[^)]*\):", " ".join(paragraph.split()))
+
+
+def test_a_count_is_told_where_the_machine_is_named_alone() -> None:
+    """What stands before ``Found`` is the question: it says what is tested, not how often it was seen."""
+    for path in STUDIES:
+        before = path.read_text().partition("# Found")[0]
+        assert not re.search(r"\b\d+ of \d+\b", before), path.name

@@ -36,7 +36,8 @@ BASE: dict[str, Any] = {
 }
 NAMED = {"task": TASKS, "cell": CELLS, "optimizer": OPTIMIZERS}
 _RNN = {"cell": {"name": "rnn"}}
-NEEDS: dict[str, Any] = {"omega": _RNN, "input_std": _RNN}  # what an option wants that BASE has not
+#: What an option wants that BASE has not.
+NEEDS: dict[str, Any] = {"omega": _RNN, "input_std": _RNN, "least_blanks": {"task": {"name": "variable_copy"}}}
 
 
 def with_(path: str, value: Any, base: dict[str, Any] = BASE) -> dict[str, Any]:
@@ -262,7 +263,7 @@ def test_a_switch_that_is_off_is_in_no_hash_and_what_it_is_when_on_may_differ_in
     switches = {f.name: (group, f) for group, _, kind in kinds() for f in fields(kind) if f.metadata["switch"]}
     assert switches.keys() >= {"omega", "h_detach", "precision"}
     for name, (group, option) in switches.items():
-        others = (0, True) if isinstance(option.default, bool) else (0, 0.25, 0.5)
+        others = {bool: (0, True), int: (0, 1)}.get(type(option.default), (0, 0.25, 0.5))
         values = (option.default, *option.metadata.get("choices", others)[1:3])
         off, *on = (job_from_config(with_(f"{group}.{name}", v, BASE | NEEDS.get(name, {}))).run for v in values)
         assert off.run_id.endswith("-" + name_by_hand(off, set(switches)))

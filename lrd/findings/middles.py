@@ -16,13 +16,14 @@ from lrd.stats import differences, mean_interval, median_interval, shift, tau, w
 def median_of_runs(first: Group, second: Group | None, pairs: Pairs | None, level: float) -> Estimate:
     """From order statistics; of a difference that of the pairs' differences, or Hodges and Lehmann's shift."""
     if second is None:
-        return _median(first.value, first.value, f"median of {first.named()}", f"{first.unit}s", level)
+        return median_between(first.value, first.value, f"median of {first.named()}", f"{first.unit}s", level)
     one, other = first.value, second.value
     if pairs:
         one, other = one[pairs[0]], other[pairs[1]]
         low, high = (_extreme(one, unknown) for unknown in (-np.inf, np.inf))
         low, high = differences(low, _extreme(other, np.inf)), differences(high, _extreme(other, -np.inf))
-        return _median(low, high, f"median difference of {len(one)} pairs", "pairs", level, differences(one, other))
+        of = f"median difference of {len(one)} pairs"
+        return median_between(low, high, of, "pairs", level, differences(one, other))
     worst = shift(_extreme(one, -np.inf), _extreme(other, np.inf), level)
     best = shift(_extreme(one, np.inf), _extreme(other, -np.inf), level)
     of = f"shift between {first.named()} and {second.size}"
@@ -66,11 +67,16 @@ def trend_of_runs(first: Group, second: Group | None, pairs: Pairs | None, level
         return nothing("against is one and the same number in all runs of a seed")
     taus = np.array([tau(first.against[mine], first.value[mine]) for mine in seeds.values()], dtype=np.float64)
     low, high = (np.where(np.isnan(taus), bound, taus) for bound in (-1.0, 1.0))
-    return _median(low, high, f"median tau of {len(taus)} seeds", "seeds", level, taus)
+    return median_between(low, high, f"median tau of {len(taus)} seeds", "seeds", level, taus)
 
 
-def _median(low: Floats, high: Floats, of: str, what: str, level: float, values: Floats | None = None) -> Estimate:
-    """The interval of the median of what the numbers are at least, ``low``, and at most, ``high``."""
+def median_between(
+    low: Floats, high: Floats, of: str, what: str, level: float, values: Floats | None = None
+) -> Estimate:
+    """The interval of the median of numbers that are known to be at least ``low`` and at most ``high``.
+
+    NaN is not known at all. ``values``: those of which the median is the estimate; default: ``low``.
+    """
     worst, best = median_interval(_extreme(low, -np.inf), level), median_interval(_extreme(high, np.inf), level)
     estimate = median_interval(low if values is None else values, level).estimate
     if worst.attainable < level:

@@ -1,18 +1,21 @@
 """Updates to solve, as censored data (``lrd.stats.censoring`` says which run is censored where).
 
 Means are restricted to the updates that all runs were given. Their errors are widened as those of a sample's mean are,
-and their intervals are Student's: Greenwood's are made for many runs, and there are a handful.
+and their intervals are Student's: Greenwood's are made for many runs, and there are a handful. For that reason a median
+has the interval of order statistics and not the one of its curve, which at levels beyond 95 % misses up to twice as
+often as it says: a run that was not solved solves it somewhere beyond the updates it did, if ever.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import sqrt
 
 import numpy as np
 
 from lrd.findings.estimate import Estimate, Pairs, nothing, runs
 from lrd.findings.groups import Floats, Group
+from lrd.findings.middles import median_between
 from lrd.stats import (
     Mean,
     Times,
@@ -74,8 +77,10 @@ def mean_updates(first: Group, second: Group | None, pairs: Pairs | None, level:
 def median_updates(first: Group, second: Group | None, pairs: Pairs | None, level: float) -> Estimate:
     """After which half of the runs have solved it, from the Kaplan-Meier curve; inf where half never do."""
     timed = _timed(first)
-    found = median_time(kaplan_meier(timed.times.updates, timed.times.solved, level))
-    return Estimate(found.median, found.low, found.high, f"median, {timed.count}")
+    times = timed.times
+    at_most = np.where(times.solved, times.updates, np.inf)
+    found = median_between(times.updates, at_most, f"median, {timed.count}", "runs", level)
+    return replace(found, estimate=median_time(kaplan_meier(times.updates, times.solved, level)).median)
 
 
 def solving_rate(first: Group, second: Group | None, pairs: Pairs | None, level: float) -> Estimate:

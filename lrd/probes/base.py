@@ -39,7 +39,7 @@ class Subject:
         return cls(task, cell.stepped, prepared(cell, params, torch.float64), seeds)
 
     def sequences(self, samples: int, number: int = 0, dtype: torch.dtype = torch.float64) -> Batch:
-        """Probe sequences, the same at every look; other ``number``, other sequences."""
+        """Probe sequences, the same at every look; those of another ``number`` are drawn apart."""
         batch = self.task.batch(self.seeds, "probe", number, samples)
         targets = batch.targets.to(dtype) if batch.targets.is_floating_point() else batch.targets
         weights = None if batch.weights is None else batch.weights.to(dtype)

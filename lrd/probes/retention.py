@@ -1,8 +1,9 @@
 """Retention: how much of what was shown can still be read from the state, step by step.
 
 A linear readout in closed form is fitted to some probe sequences at one step and scored on others, for each item that
-the task shows and each state variable. What it scores is what a linear readout could use; the network's own readout
-sees h alone and was trained for its answers.
+the task shows and each state variable. Others are drawn apart: of a task with few sequences they may be the same ones
+(``lrd.tasks.overlap``; ``task.seen_share(samples)`` of them are expected to be). What it scores is what a linear
+readout could use; the network's own readout sees h alone and was trained for its answers.
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ class Retention(Probe):
 
     per_decade: int = option(1, "moments per decade of updates, besides the first and the last; 0: only those", ge=0)
     samples: int = option(256, "sequences that readouts are fitted to", ge=LEAST)
-    test_samples: int = option(256, "other sequences, that readouts are scored on", ge=LEAST)
+    test_samples: int = option(256, "sequences drawn apart, that readouts are scored on", ge=LEAST)
     stride: int = option(5, "look at every so many steps, counted back from the last answer", ge=1)
     ridge: float | None = option(
         None, "ridge strength relative to the states' mean square; null: cross-validated on the fitted sequences", gt=0

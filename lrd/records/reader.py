@@ -15,8 +15,10 @@ run.json -- what the run is; written first
     schema          version of this layout
     run_id, study   names of the folders
     spec            every option of the run, resolved, nested by group: ``{"task": {"name", "gap", ...}, "cell": ...}``
-    task            sequence_length, smallest_lag, largest_lag [steps]; chance: closed-form level of each metric for an
-                    answer that remembers nothing; landmarks: further levels of the loss; criterion: "solved", in words
+    task            sequence_length, smallest_lag, largest_lag [steps]; log10_sequences: log10 of the number of
+                    different sequences that it can show, "inf" for real numbers, null where nobody has said (real data,
+                    custom tasks) and before lrd kept it; chance: closed-form level of each metric for an answer that
+                    remembers nothing; landmarks: further levels of the loss; criterion: "solved", in words
     parameters      number of trained parameters
     sources         texts of the files that a custom cell or task came out of, by group; only where there are any
     tracker         name, mode, project, entity of its mirror; not there before lrd kept it, which means project "lrd"
@@ -39,6 +41,11 @@ summary.json -- how it ended; written last: a run is finished if and only if it 
     diverged_at     update at which loss or parameters stopped being finite, or null
     seconds         wall time of training, the pack's time shared among its runs
     eval_*, test_*  metrics of the task at the end
+    seen_share      expected share of test sequences that are among the training sequences (updates x batch), in closed
+                    form; 1: no test sequence is new. For evaluation and probe sequences it is the same (not quite where
+                    data are real)
+    seen_counted    null; or, of a custom task of which nothing is known, the number of its first training sequences
+                    among which seen_share was counted, on 256 test sequences: among all there may be more
     *_start, *_end  what probes saw in one number at their first and last look (``scalars`` in ``lrd/probes/``)
 metrics.parquet -- one row a logged update
     update          BIGINT; every other column is DOUBLE: train_loss, eval_loss [nats or squared error], grad_norm and
@@ -83,9 +90,10 @@ The tables
 runs            a row a run: run_id, study, state, outcome (NULL until finished), solved (1 or 0, NULL until finished),
                 update, max_updates, solved_at, diverged_at, seconds, message, kernel, hardware, pack_size, resumed
                 (NULL of records from before these were kept); task, cell, gap, convention, seed, hidden_size,
-                sequence_length, smallest_lag, largest_lag, chance_loss, criterion, parameters; chance and
-                landmarks as JSON text; every option of the spec (task_gap, optimizer_lr, ...; lists as JSON text);
-                every scalar of the summary (test_loss, ...; ``summary_`` before a name that is also an option)
+                sequence_length, smallest_lag, largest_lag, chance_loss, criterion, parameters, log10_sequences,
+                seen_share, seen_counted (NULL of records from before these were kept); chance and landmarks as JSON
+                text; every option of the spec (task_gap, optimizer_lr, ...; lists as JSON text); every scalar
+                of the summary (test_loss, ...; ``summary_`` before a name that is also an option)
 metrics, gradient_flow, gradient_fit, and one for every further probe that looked at any run: the files of all runs,
                 with run_id in front: ``join runs using (run_id)``
 

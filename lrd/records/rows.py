@@ -39,6 +39,9 @@ COLUMNS = {
     "chance_loss": schema.REAL,
     "criterion": schema.TEXT,
     "parameters": schema.INTEGER,
+    "log10_sequences": schema.REAL,
+    "seen_share": schema.REAL,
+    "seen_counted": schema.INTEGER,
     "chance": schema.TEXT,
     "landmarks": schema.TEXT,
 }
@@ -116,13 +119,16 @@ def _row(
         "chance_loss": chance.get("loss"),
         "criterion": task.get("criterion"),
         "parameters": run.get("parameters"),
+        "log10_sequences": task.get("log10_sequences"),
+        "seen_share": None,
+        "seen_counted": None,
         "chance": to_json(chance),
         "landmarks": to_json(task.get("landmarks") or {}),
     }
     if summary is not None:
         row["outcome"] = summary.get("outcome")
         row["solved"] = int(summary.get("outcome") == "solved")
-        for name in ("update", "solved_at", "diverged_at", "seconds"):
+        for name in ("update", "solved_at", "diverged_at", "seconds", "seen_share", "seen_counted"):
             row[name] = summary.get(name, row.get(name))
     for name, value in flat.items():
         row.setdefault(name, value)

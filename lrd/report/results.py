@@ -13,16 +13,23 @@ from lrd.stats import kaplan_meier, median_time, solve_share, times_to_solve
 
 _GROUPS = """
 select panel, gap, label, list(state order by run_id), list(outcome order by run_id), list("update" order by run_id),
-    list(solved_at order by run_id), list(max_updates order by run_id)
+    list(solved_at order by run_id), list(max_updates order by run_id),
+    min(seen_share), max(seen_share), max(seen_counted)
 from named group by all
 """
-_HEADER = ("task", "gap", "cell", "runs", "solved", "share", "95 % interval", "median updates", "not solved")
+_HEADER = (
+    *("task", "gap", "cell", "runs", "solved", "share", "95 % interval", "median updates", "not solved"),
+    "test sequences seen in training",
+)
 
 
 def results(study: Study) -> Table:
-    """Share solved with Wilson's interval, and the Kaplan-Meier median of the updates to solve."""
+    """Share solved with Wilson's interval, the Kaplan-Meier median of the updates to solve, and what was no new test.
+
+    Of test sequences the expected share that training had shown, least to most over runs; where counted, no less.
+    """
     lines = []
-    for panel, gap, label, states, outcomes, *columns in in_order(rows(study, _GROUPS)):
+    for panel, gap, label, states, outcomes, *columns, seen, most, counted in in_order(rows(study, _GROUPS)):
         share = solve_share(states, outcomes)
         done, solved_at, given = (np.array([nan if v is None else v for v in column], float) for column in columns)
         median = median_time(kaplan_meier(*vars(times_to_solve(states, outcomes, done, solved_at, given)).values()))
@@ -38,9 +45,18 @@ def results(study: Study) -> Table:
                 f"{percent(share.low)[:-2]}–{percent(share.high)}",
                 "–" if isinf(median.median) else spelled(median.median),
                 ", ".join(f"{whole(count)} {name}" for name, count in rest.items() if count),
+                _seen(seen, most, counted is not None),
             )
         )
-    return table("Runs that met the published criterion of their task", _HEADER, lines, (1, 3, 4, 5, 6, 7))
+    return table("Runs that met the published criterion of their task", _HEADER, lines, (1, 3, 4, 5, 6, 7, 9))
+
+
+def _seen(least: float | None, most: float | None, counted: bool) -> str:
+    """A share of sequences, or from which to which; ``–`` of records from before it was kept."""
+    if least is None or most is None:
+        return "–"
+    low, high = (f"{100 * share:.0f}" for share in (least, most))
+    return ("≥ " if counted else "") + (f"{high} %" if low == high else f"{low}–{high} %")
 
 
 def headline(study: Study) -> str:

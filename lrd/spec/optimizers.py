@@ -1,4 +1,8 @@
-"""Options of the optimisers, by name; what they do stands in ``lrd.training.optimizers``."""
+"""Options of the optimisers, by name; what they do stands in ``lrd.training.optimizers``.
+
+An optimiser of torch has torch's defaults, but for the learning rate and clipping, which are lrd's own and the same for
+all; the variant of a paper is named after the paper, and has the paper's.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +16,7 @@ CLIPS = ("none", "norm", "value")
 
 @dataclass(frozen=True)
 class Optimizer:
-    """Options that every optimiser has."""
+    """Options that every optimiser has; their defaults are lrd's own."""
 
     name: ClassVar[str]
 
@@ -26,7 +30,7 @@ class Optimizer:
 
 @dataclass(frozen=True)
 class SGD(Optimizer):
-    """Stochastic gradient descent with momentum."""
+    """Stochastic gradient descent with momentum, as in torch."""
 
     name: ClassVar[str] = "sgd"
 
@@ -36,11 +40,13 @@ class SGD(Optimizer):
 
 @dataclass(frozen=True)
 class RMSprop(Optimizer):
-    """As in torch."""
+    """As in torch, whose decay (``alpha``) is 0.99; most papers on long-term dependencies have 0.9."""
 
     name: ClassVar[str] = "rmsprop"
 
-    decay: float = option(0.9, "decay of the mean squared gradient", ge=0, lt=1, per_run=True)
+    decay: float = option(
+        0.99, "decay of the mean squared gradient (torch's alpha; most papers: 0.9)", ge=0, lt=1, per_run=True
+    )
     eps: float = option(1e-8, "added to the root mean squared gradient", gt=0, per_run=True)
 
 
@@ -55,7 +61,7 @@ class RMSpropURNN(Optimizer):
 
 @dataclass(frozen=True)
 class Adam(Optimizer):
-    """Kingma & Ba (2015)."""
+    """Kingma & Ba (2015), as in torch."""
 
     name: ClassVar[str] = "adam"
 

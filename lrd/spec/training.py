@@ -43,8 +43,8 @@ class Training:
         switch=True,
     )
     eval_every: int = option(100, "updates between evaluations, and between rows of metrics", ge=1)
-    eval_samples: int = option(512, "fresh sequences of the evaluation set, the same at each evaluation", ge=1)
-    test_samples: int = option(2048, "fresh sequences of the test set, used once at the end", ge=1)
+    eval_samples: int = option(512, "sequences of the evaluation set, drawn apart from training's", ge=1)
+    test_samples: int = option(2048, "sequences of the test set, drawn apart from those, used once at the end", ge=1)
     solved_evals: int = option(3, "evaluations in a row that must meet the criterion for a run to be solved", ge=1)
     stop_when_solved: bool = option(True, "end a run as soon as it is solved")
 

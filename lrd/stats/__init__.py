@@ -24,7 +24,7 @@ from lrd.stats.rates import RateRatio, rate_ratio
 from lrd.stats.regimes import REGIMES, regimes, slope_interval
 from lrd.stats.robust import RobustSlope, robust_slope
 from lrd.stats.shifts import Shift, differences, shift
-from lrd.stats.spread import Band, Interval, band, median, median_bootstrap, median_interval, quantile
+from lrd.stats.spread import Band, Interval, band, median, median_interval, quantile
 from lrd.stats.survival import MedianTime, RestrictedMean, Survival, kaplan_meier, median_time, restricted_mean
 from lrd.stats.trends import tau
 from lrd.stats.walls import Wall, wall
@@ -60,7 +60,6 @@ __all__ = [
     "logrank",
     "mean_interval",
     "median",
-    "median_bootstrap",
     "median_interval",
     "median_time",
     "paired",

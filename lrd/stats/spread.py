@@ -11,10 +11,11 @@ from math import nan
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import binom, bootstrap
+from scipy.stats import binom
 
 Floats = NDArray[np.float64]
 
+_ROUNDING = 1e-12
 FEWEST_FOR_QUANTILES = 10  # below this, a 10 % quantile lies between the two outermost seeds: show those instead
 
 
@@ -110,13 +111,14 @@ def band(values: ArrayLike, coverage: float = 0.8) -> Band:
 
 
 def median_interval(values: ArrayLike, level: float = 0.95) -> Interval:
-    """Distribution-free interval of a median, from order statistics.
+    """Distribution-free interval of a median: the narrowest [x_(k), x_(n+1-k)] that covers no less than ``level``.
 
-    With x_(k) the k-th least of n values, [x_(k), x_(n+1-k)] covers the median of any continuous distribution with
-    probability g_k = 1 - 2 P(Binomial(n, 1/2) < k) exactly. Between the last k with g_k >= level and the next, the
-    bounds are interpolated by the rule of Hettmansperger & Sheather (1986), Statistics & Probability Letters 4:
-    lambda = (n-k) I / (k + (n-2k) I) with I = (g_k - level) / (g_k - g_(k+1)). Seen to cover 94 to 96 % at a level of
-    95 % for n from 6 to 30, where the bootstrap covers 91 to 95 %. It draws nothing, so it is the same every time.
+    With x_(k) the k-th least of n values it covers the median of any continuous distribution with probability
+    1 - 2 P(Binomial(n, 1/2) < k) exactly, and that of any other with no less: it misses on one side only if fewer than
+    k values lie at the median or beyond it. Nothing is interpolated between order statistics (as by Hettmansperger &
+    Sheather 1986), which comes closer to the level where values are spread out and falls below it where they lie in
+    lumps, as updates to solve and losses of runs that did or did not learn do: 11 % missed of 6 values in two lumps, at
+    a level of 95 %. Nor is it a bootstrap, for the same reason.
 
     NaN is left out and counted. Fewer than two values give NaN bounds; where even the least to the greatest value
     reach less than the level (n < 6 at 95 %), those two are given, and ``attainable`` says what they are worth.
@@ -127,43 +129,9 @@ def median_interval(values: ArrayLike, level: float = 0.95) -> Interval:
     estimate = float(median(known))
     if count < 2:
         return Interval(estimate, nan, nan, count, missing, level, attainable)
-    if attainable <= level:
-        return Interval(estimate, float(known[0]), float(known[-1]), count, missing, level, attainable)
-    reached = 1 - 2 * binom.cdf(np.arange(count // 2 + 1), count, 0.5)  # g_(k) at index k - 1
-    k = int((reached >= level).sum())
-    excess = (reached[k - 1] - level) / (reached[k - 1] - reached[k])
-    weight = (count - k) * excess / (k + (count - 2 * k) * excess)
-    low = _between(known[k - 1], known[k], weight)
-    high = _between(known[count - k], known[count - k - 1], weight)
-    return Interval(estimate, float(low), float(high), count, missing, level, attainable)
-
-
-def median_bootstrap(values: ArrayLike, level: float = 0.95, resamples: int = 9999, seed: int = 0) -> Interval:
-    """Percentile-bootstrap interval of a median (Efron & Tibshirani 1993, ch. 13), by ``scipy.stats.bootstrap``.
-
-    For comparison with papers that report it; ``median_interval`` covers closer to its level. Resampled with a
-    generator of a fixed seed, so the same values give the same interval in any order. Percentile and not BCa: the
-    jackknife that BCa rests on is inconsistent for a median. Missing and too few values as in ``median_interval``.
-    """
-    known, missing = _known(values, level)
-    count = known.size
-    attainable = 1 - 2.0 ** (1 - count) if count else 0.0
-    estimate = float(median(known))
-    if count < 2:
-        return Interval(estimate, nan, nan, count, missing, level, attainable)
-    with np.errstate(invalid="ignore"):  # scipy also takes a standard error, NaN where an infinity was drawn
-        drawn = bootstrap(
-            (known,),
-            median,
-            n_resamples=resamples,
-            method="percentile",
-            rng=np.random.default_rng(seed),
-            vectorized=True,
-            axis=-1,
-        ).bootstrap_distribution
-    tail = (1 - level) / 2
-    low, high = float(quantile(drawn, tail)), float(quantile(drawn, 1 - tail))
-    return Interval(estimate, low, high, count, missing, level, attainable)
+    covered = 1 - 2 * binom.cdf(np.arange(count // 2), count, 0.5)  # of k = 1, 2, ...
+    k = max(int((covered >= level - _ROUNDING).sum()), 1)
+    return Interval(estimate, float(known[k - 1]), float(known[-k]), count, missing, level, attainable)
 
 
 def _known(values: ArrayLike, level: float) -> tuple[Floats, int]:

@@ -113,6 +113,9 @@ def _band(s: Floats, greenwood: Floats, n: Ints, left: Ints, level: float) -> tu
 def median_time(curve: Survival) -> MedianTime:
     """The median and its interval: the updates at which the band holds 1/2 (Brookmeyer & Crowley 1982).
 
+    As good as the band, which is made for many runs: of 5 to 20 that solve it at two moments, or at one and never, up
+    to 6.3 % are missed at 95 %, up to 2 % at 99 %. Verdicts take order statistics (``lrd.findings.times``).
+
     Bounds are 0 where the band holds 1/2 from the start, the last update where it stays above 1/2 to the end (the
     median lies beyond, as far as one knows), and inf where it does not come down below 1/2. NaN
     where there are no runs.

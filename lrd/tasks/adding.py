@@ -15,7 +15,10 @@ pascanu2013     U[0, 1)   uniform in T..T + T // 10            in [0, L // 10); 
 
 Sources: Hochreiter & Schmidhuber 1997, experiment 4; Pascanu, Mikolov, Bengio 2013, supplement; Arjovsky, Shah, Bengio
 2016, section 5.2; Bai, Kolter, Koltun 2018. The output of 1997 is logistic. Our readings: Pascanu's length is an
-integer uniform in [T, 11/10 T], and the marked places scale with each sample's own length. Hochreiter marks the first
+integer uniform in [T, 11/10 T], and the marked places scale with each sample's own length. "One of the first T/2 - 1
+still unmarked pairs" of 1997 is one of the first T // 2 - 1 pairs, as a public re-implementation has it too; it can be
+read as one more, since one of those is marked already, which would make the least lag the paper's T/2 and not T/2 + 1.
+Hochreiter marks the first
 and the final pair with -1, and sets X1 to 0 where the first pair is also the marked one; here the mark 1 wins there and
 X1 keeps its value, so that every sequence has two numbers to remember and the level of a constant is 1/24 exactly.
 Shorter samples are padded with zeros behind their answer.

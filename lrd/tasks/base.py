@@ -17,6 +17,7 @@ import torch
 from lrd.options import check_options
 from lrd.shapes import Bool, Float, Int, Num, Tensor
 from lrd.tasks.items import Item, spread
+from lrd.tasks.overlap import Likelihoods, log10_number, seen_share
 from lrd.tasks.streams import Stream
 
 
@@ -107,9 +108,10 @@ class Task(ABC):
     def quiet_steps(self) -> range:
         """The steps before the last answer over which the slope of its gradient flow is fitted.
 
-        Where lengths vary they are steps of the longest sample, with all samples aligned at their answer.
-        Where it can be said for every sample: those between the latest item and the first answer that needs it.
-        Default: from the first step to the last answer's step.
+        Where lengths vary they are steps of the longest sample, with all samples aligned at their answer. Where it can
+        be said for every sample that can be drawn: those between the latest item and the first answer that needs it.
+        The first of them may be the one that shows that item, for its state has read it; no later one shows any.
+        Default, for tasks whose items may stand right before the answer: from the first step to the last answer's step.
         """
         return range(0, self.loss_steps[-1])
 
@@ -137,6 +139,26 @@ class Task(ABC):
         ``step``: the same for all runs, or each run's own.
         """
         return self.draw(Stream(seeds, split, step), batch_size)
+
+    @property
+    def likelihoods(self) -> Likelihoods | None:
+        """How likely each sequence is to be drawn, as shares of all draws; None, the default: nobody has said.
+
+        Of sequences as the network is shown them, so that two with the same inputs are one.
+        """
+        return None
+
+    @property
+    def log10_sequences(self) -> float | None:
+        """log10 of the number of different sequences; inf for real numbers, None where it is not known."""
+        return None if self.likelihoods is None else log10_number(self.likelihoods)
+
+    def seen_share(self, drawn: int, split: str = "test") -> float | None:
+        """The expected share of a split's sequences that are among so many ``drawn`` training ones; None: not known.
+
+        It is the same for all splits but of real data, whose parts differ.
+        """
+        return None if self.likelihoods is None else seen_share(self.likelihoods, drawn)
 
     def shown(self, batch: Batch) -> list[Item]:
         """What the sequences show and their answers need, for the probe ``retention``.

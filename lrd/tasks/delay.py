@@ -28,6 +28,7 @@ from lrd.options import OptionError, option
 from lrd.shapes import Bool, Float, Tensor
 from lrd.tasks.base import Batch, Task, over_steps_and_batch
 from lrd.tasks.items import Item
+from lrd.tasks.overlap import NEVER, Likelihoods, alike
 from lrd.tasks.recall import one_hot
 from lrd.tasks.streams import Stream
 
@@ -104,6 +105,11 @@ class Delay(Task):
     def frequencies(self) -> int:
         """Number of frequencies in the noise: k periods in the whole sequence, for k from 1 to this."""
         return {"gu2022": self.sequence_length // 4, "voelker2019": 20}[self.convention]
+
+    @property
+    def likelihoods(self) -> Likelihoods:
+        """Every list of tokens, those that are never asked for too; or real numbers."""
+        return alike(self.sequence_length * math.log(self.alphabet)) if self.classification else NEVER
 
     def draw(self, stream: Stream, batch_size: int) -> Batch:
         length = self.sequence_length

@@ -29,7 +29,8 @@ from lrd.options import OptionError, option
 from lrd.shapes import Bool, Float, Int, Tensor
 from lrd.tasks.base import Batch, Task, over_steps_and_batch
 from lrd.tasks.items import Item
-from lrd.tasks.parts import PARTS, part_number
+from lrd.tasks.overlap import seen_among
+from lrd.tasks.parts import PARTS, part_number, parts_of
 from lrd.tasks.streams import Stream
 
 PIXELS, CLASSES = 64, 10
@@ -37,6 +38,8 @@ PIXELS, CLASSES = 64, 10
 DEALT = (0, 1, 0, 2, 0, 3, 0, 0, 1, 0, 2, 4, 0, 0, 1, 0, 2, 0, 5, 0)
 #: Places in a part that one step goes on by: the largest batch of an evaluation (``lrd.training.Pack.evaluate``).
 STRIDE = 256
+#: Points that a slope takes.
+LEAST_QUIET = 3
 
 
 @dataclass(frozen=True)
@@ -79,6 +82,12 @@ class Digits(Task):
         return range(self.largest_lag, self.largest_lag + 1)
 
     @property
+    def quiet_steps(self) -> range:
+        """From the last pixel to the step before the answer; with fewer than three such steps, from the first pixel."""
+        last = self.largest_lag
+        return range(PIXELS - 1 if self.gap >= LEAST_QUIET else 0, last)
+
+    @property
     def order(self) -> tuple[int, ...]:
         """Which pixel, counted row by row, each step shows."""
         return tuple(range(PIXELS)) if self.convention == "sequential" else _permuted(self.permutation_seed)
@@ -87,6 +96,12 @@ class Digits(Task):
     def part_sizes(self) -> tuple[int, ...]:
         """Images of each part, numbered as by ``lrd.tasks.parts.part_number``."""
         return tuple(len(part) for part in _parts())
+
+    def seen_share(self, drawn: int, split: str = "test") -> float:
+        """Of the images of a split's part; parts share no image, but there may be equal ones."""
+        images = np.unique(_load()[0], axis=0, return_inverse=True)[1].ravel()
+        train, other = (np.concatenate(parts) for parts in (_parts()[:1], _parts()[parts_of(split)]))
+        return seen_among(images[train], images[other], drawn)
 
     def draw(self, stream: Stream, batch_size: int) -> Batch:
         pixels, labels, bounds = _tensors(self.order, stream.seeds.device)

@@ -15,6 +15,7 @@ known in closed form: w sqrt(1 - 1/w) - artanh sqrt(1 - 1/w) for w > 1 (``tests/
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -24,6 +25,7 @@ from lrd.options import OptionError, option
 from lrd.shapes import Bool, Float, Tensor
 from lrd.tasks.base import Batch, Task, over_steps_and_batch
 from lrd.tasks.items import Item
+from lrd.tasks.overlap import NEVER, Likelihoods, alike
 from lrd.tasks.streams import Stream
 
 TARGET = 0.8
@@ -69,6 +71,11 @@ class Latch(Task):
     def quiet_steps(self) -> range:
         """From the last step that shows the class to the one before the answer."""
         return range(self.class_steps - 1, self.gap - 1)
+
+    @property
+    def likelihoods(self) -> Likelihoods:
+        """Real numbers; the two classes alone where there is no noise."""
+        return NEVER if self.noise > 0 else alike(math.log(2))
 
     def draw(self, stream: Stream, batch_size: int) -> Batch:
         signs = (2 * stream.integers(2, 1, batch_size) - 1).transpose(0, 1).float()  # [1, runs, batch]

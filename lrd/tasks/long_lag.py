@@ -22,6 +22,7 @@ over both, so that the paper's learning rate stands for itself times half their 
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -32,6 +33,7 @@ from lrd.shapes import Bool, Float, Int, Tensor
 from lrd.tasks.base import Batch
 from lrd.tasks.items import Item
 from lrd.tasks.one_answer import OneAnswer
+from lrd.tasks.overlap import Likelihoods, alike
 from lrd.tasks.streams import Stream
 
 MORE = 64  # most random symbols that a sequence of very_long has beyond its gap
@@ -95,18 +97,24 @@ class LongLag(OneAnswer):
         return self.sequence_length - 1 - self.shown_step
 
     @property
-    def quiet_steps(self) -> range:
-        """The steps before the answer by which every sample has shown its symbol; in steps of the longest."""
-        last = self.loss_steps[-1]
-        return range(last - self.smallest_lag, last)
-
-    @property
     def input_size(self) -> int:
         return self.kinds + (4 if self.random_length else 2)
 
     @property
     def output_size(self) -> int:
         return 2 if self.random_length else self.input_size
+
+    @property
+    def likelihoods(self) -> Likelihoods:
+        """x and y alone; with every middle; or with every one of each length, which are not as likely."""
+        if self.convention == "noise_free":
+            return alike(math.log(2))
+        if self.convention == "random_middle":
+            return alike(math.log(2) + (self.gap - 1) * math.log(self.kinds))
+        whole = 1 - 0.9 ** (MORE + 1)
+        shares = [0.1 * 0.9**more / whole for more in range(MORE + 1)]
+        middles = [(self.gap + more) * math.log(self.kinds) for more in range(MORE + 1)]
+        return [(p, math.log(p) - math.log(2) - middle) for p, middle in zip(shares, middles, strict=True)]
 
     def draw(self, stream: Stream, batch_size: int) -> Batch:
         remembered = stream.integers(2, batch_size)  # [runs, batch]: 0 is x, 1 is y

@@ -17,6 +17,7 @@ from lrd.shapes import Float, Int, Tensor
 from lrd.tasks.base import Batch
 from lrd.tasks.items import Item
 from lrd.tasks.one_answer import OneAnswer
+from lrd.tasks.overlap import NEVER, Likelihoods
 from lrd.tasks.streams import Stream
 
 LEAST_GAP = {
@@ -81,12 +82,27 @@ class MarkedPairs(OneAnswer):
         return self.sequence_length - 1
 
     @property
+    def quiet_steps(self) -> range:
+        """Where the second number lies in the first half: the steps behind the last place that it takes in any sample.
+
+        In steps of the longest sample, all aligned at their answer. In the other conventions it may be shown with the
+        last step, and the quiet steps are all before the answer.
+        """
+        last = self.loss_steps[-1]
+        return range(last - self.smallest_lag + 1 if self.random_length else 0, last)
+
+    @property
     def input_size(self) -> int:
         return 2
 
     @property
     def output_size(self) -> int:
         return 1
+
+    @property
+    def likelihoods(self) -> Likelihoods:
+        """Real numbers: none comes again."""
+        return NEVER
 
     def draw(self, stream: Stream, batch_size: int) -> Batch:
         length = self.sequence_length

@@ -21,6 +21,7 @@ from lrd.options import option
 from lrd.shapes import Bool, Float, Tensor
 from lrd.tasks.base import Batch, Task
 from lrd.tasks.items import Item, spread
+from lrd.tasks.overlap import NEVER, Likelihoods
 from lrd.tasks.streams import Stream
 
 VARIANCE = 1 / 12
@@ -67,6 +68,11 @@ class ScalarMemory(Task):
     @property
     def output_size(self) -> int:
         return self.gap
+
+    @property
+    def likelihoods(self) -> Likelihoods:
+        """Real numbers: none comes again."""
+        return NEVER
 
     def draw(self, stream: Stream, batch_size: int) -> Batch:
         u = stream.uniform(self.sequence_length, batch_size).transpose(0, 1).contiguous() - 0.5  # [time, runs, batch]

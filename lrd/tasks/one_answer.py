@@ -35,9 +35,9 @@ class OneAnswer(Task):
 
     @property
     def quiet_steps(self) -> range:
-        """The steps before the answer that every sample has, however long; in steps of the longest."""
+        """The steps before the answer by which every sample has shown all it asks for; in steps of the longest."""
         last = self.loss_steps[-1]
-        return range(last - self.least_length + 1, last)
+        return range(last - self.smallest_lag, last)
 
     def ends(self, lengths: Int[Tensor, "runs batch"]) -> Float[Tensor, "steps runs batch"]:
         """The weights of a batch: 1 at the last step of each sample, which has so many steps."""

@@ -1,8 +1,8 @@
 """Which part of real data a stream may see: parts share nothing, so that what is fitted is never what is scored.
 
-Generated tasks draw without end, and other random words are other data. Real data end: each split has a part of its
-own, and so has each number modulo 3 of the probe batches, since probes that fit something (``retention``) fit it to one
-number and score it on another.
+Generated tasks draw without end, and other random words are as good as other data where sequences are many (how often
+they come again: ``lrd.tasks.overlap``). Real data end: each split has a part of its own, and so has each number modulo
+3 of the probe batches, since probes that fit something (``retention``) fit it to one number and score it on another.
 """
 
 from __future__ import annotations
@@ -15,6 +15,12 @@ from lrd.tasks.streams import SPLITS, Stream
 #: Parts of the probe split, one for each number of a batch modulo this.
 PROBED = 3
 PARTS = len(SPLITS) - 1 + PROBED
+
+
+def parts_of(split: str) -> slice:
+    """The parts of a split, of which probes have several."""
+    first = SPLITS[split]
+    return slice(first, PARTS if split == "probe" else first + 1)
 
 
 def part_number(stream: Stream) -> Int[Tensor, "runs_or_1 1"]:

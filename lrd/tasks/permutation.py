@@ -20,6 +20,7 @@ from lrd.options import option
 from lrd.shapes import Bool, Float, Tensor
 from lrd.tasks.base import Batch, Task, over_steps_and_batch
 from lrd.tasks.items import Item
+from lrd.tasks.overlap import Likelihoods, alike
 from lrd.tasks.recall import one_hot
 from lrd.tasks.streams import Stream
 
@@ -59,6 +60,11 @@ class Permutation(Task):
     @property
     def output_size(self) -> int:
         return self.symbols
+
+    @property
+    def likelihoods(self) -> Likelihoods:
+        """Every list of symbols."""
+        return alike(math.log(2) + (self.gap - 1) * math.log(self.symbols - 2))
 
     def draw(self, stream: Stream, batch_size: int) -> Batch:
         first = stream.integers(2, 1, batch_size)

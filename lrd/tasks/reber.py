@@ -31,7 +31,8 @@ from lrd.options import option
 from lrd.shapes import Bool, Float, Int, Tensor
 from lrd.tasks.base import Batch, Task
 from lrd.tasks.items import Item
-from lrd.tasks.reber_grammar import SYMBOLS, grammar, memoryless
+from lrd.tasks.overlap import Likelihoods
+from lrd.tasks.reber_grammar import SYMBOLS, grammar, memoryless, string_likelihoods
 from lrd.tasks.streams import Stream
 
 SHORTEST = 5
@@ -93,6 +94,11 @@ class Reber(Task):
     @property
     def output_size(self) -> int:
         return len(SYMBOLS)
+
+    @property
+    def likelihoods(self) -> Likelihoods:
+        """Strings by the number of choices that they take."""
+        return string_likelihoods(self.repeats, self.sequence_length)
 
     def draw(self, stream: Stream, batch_size: int) -> Batch:
         length = self.sequence_length

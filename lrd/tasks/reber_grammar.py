@@ -8,11 +8,13 @@ behind the last E and shows nothing.
 from __future__ import annotations
 
 import functools
+import math
 from dataclasses import dataclass
 
 import torch
 
 from lrd.shapes import Bool, Float, Int, Tensor
+from lrd.tasks.overlap import Likelihoods
 
 SYMBOLS = "BTPSXVE"
 # Each state of one inner string, named by its symbol and the node that it leads to, and the states that may follow.
@@ -93,6 +95,32 @@ def _ending_within(following: Int[Tensor, "states 2"], most: int) -> Float[Tenso
     for r in range(1, most + 1):
         ends[r, : states - 2] = ends[r - 1][following[: states - 2]].mean(1)
     return ends
+
+
+@functools.lru_cache(maxsize=16)
+def string_likelihoods(repeats: int, most: int) -> Likelihoods:
+    """How likely each string of at most ``most`` symbols behind the first B is, given that it is no longer.
+
+    A string of c choices between two symbols has probability 2^-c among all strings, so that the share of strings of
+    so many choices is all there is to find.
+    """
+    symbols, following = _automaton(repeats)
+    last = len(symbols) - 2  # the state of the last E
+    chooses = following[:last, 0] != following[:last, 1]
+    at = torch.zeros(last + 2, most + 1, dtype=torch.float64)  # by state and choices so far
+    at[0, 0] = 1
+    ended = torch.zeros(most + 1, dtype=torch.float64)
+    for _ in range(most):
+        halves = at[:last] / 2
+        halves[chooses] = halves[chooses].roll(1, dims=1)  # one choice more; a step makes no more than one
+        at = torch.zeros_like(at)
+        for k in (0, 1):
+            at.index_add_(0, following[:last, k], halves)
+        ended += at[last]
+    within = float(ended.sum())
+    return [
+        (share / within, -c * math.log(2) - math.log(within)) for c, share in enumerate(ended.tolist()) if share > 0
+    ]
 
 
 @functools.lru_cache(maxsize=16)

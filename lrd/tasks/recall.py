@@ -14,6 +14,7 @@ import torch
 from lrd.shapes import Bool, Float, Int, Num, Tensor
 from lrd.tasks.base import Batch, Task, over_steps_and_batch
 from lrd.tasks.items import Item
+from lrd.tasks.overlap import Likelihoods, alike
 
 
 class Recall(Task):
@@ -56,6 +57,11 @@ class Recall(Task):
     @property
     def input_size(self) -> int:
         return self.symbols + 2
+
+    @property
+    def likelihoods(self) -> Likelihoods:
+        """Every list of items."""
+        return alike(self.items * math.log(self.symbols))
 
     def shown(self, batch: Batch) -> list[Item]:
         """Each of the items, at its own step."""

@@ -10,6 +10,7 @@ makes 4096 steps before recall. The defaults are those of ``copy``, to stand bes
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -18,6 +19,7 @@ from lrd.options import option
 from lrd.shapes import Tensor
 from lrd.tasks.base import Batch
 from lrd.tasks.items import Item
+from lrd.tasks.overlap import Likelihoods, alike
 from lrd.tasks.recall import Recall, one_hot
 from lrd.tasks.streams import Stream
 
@@ -48,6 +50,12 @@ class SelectiveCopy(Recall):
     @property
     def output_size(self) -> int:
         return self.symbols + 2
+
+    @property
+    def likelihoods(self) -> Likelihoods:
+        """Every list of items, at every choice of places."""
+        places = math.comb(self.gap + self.items, self.items)
+        return alike(self.items * math.log(self.symbols) + math.log(places))
 
     def draw(self, stream: Stream, batch_size: int) -> Batch:
         items = (stream.integers(self.symbols, self.items, batch_size).transpose(0, 1) + 1).contiguous()

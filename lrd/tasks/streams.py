@@ -2,8 +2,9 @@
 
 A batch can be drawn again at any time, on any device, in any pack, bit for bit: nothing is remembered between draws.
 The 64-bit counter ``split | step | place`` is unique to one word, and the mixing is a bijection for each seed, so no
-two splits or steps of one run ever share a counter: training, evaluation, test and probe data are disjoint by
-construction.
+two splits or steps of one run ever share a counter: the random words of training, evaluation, test and probes are
+disjoint by construction. The sequences that tasks make of them are disjoint only where there are so many that none
+comes again; how many of them training has shown is told by ``lrd.tasks.overlap``.
 
 Mixer: SplitMix64's finaliser (Steele, Lea, Flood 2014, "Fast splittable pseudorandom number generators", with
 Stafford's mix 13), applied twice since our counters are structured where theirs are not. Integer arithmetic modulo

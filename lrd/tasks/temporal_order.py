@@ -31,6 +31,7 @@ from lrd.shapes import Bool, Float, Int, Tensor
 from lrd.tasks.base import Batch
 from lrd.tasks.items import Item
 from lrd.tasks.one_answer import OneAnswer
+from lrd.tasks.overlap import Likelihoods, alike
 from lrd.tasks.streams import Stream
 
 # Columns of the one-hot input. Pascanu has no start and no end symbol.
@@ -91,18 +92,23 @@ class TemporalOrder(OneAnswer):
         return self.sequence_length - 1 - self.windows[0][0]
 
     @property
-    def quiet_steps(self) -> range:
-        """The steps before the answer by which every sample has shown all of them; in steps of the longest."""
-        last = self.loss_steps[-1]
-        return range(last - self.smallest_lag, last)
-
-    @property
     def input_size(self) -> int:
         return 6 if self.classification else 8
 
     @property
     def output_size(self) -> int:
         return 1 << self.ordered
+
+    @property
+    def likelihoods(self) -> Likelihoods:
+        """Every choice of the ordered symbols, their places and the distractors; longer ones are less likely."""
+        ordered = self.ordered * math.log(2) + math.fsum(math.log(len(window)) for window in self.windows)
+        free = math.log(len(DISTRACTORS))
+        if self.classification:
+            return alike(ordered + (self.gap - self.ordered) * free)
+        lengths = range(self.gap, self.sequence_length + 1)  # the first and the last symbol are no distractors
+        of_length = [math.log(len(lengths)) + ordered + (length - 2 - self.ordered) * free for length in lengths]
+        return [(1 / len(lengths), -log_number) for log_number in of_length]
 
     def draw(self, stream: Stream, batch_size: int) -> Batch:
         length = self.sequence_length

@@ -27,9 +27,12 @@ from lrd.tasks.base import Batch, Task, over_steps_and_batch
 from lrd.tasks.corpus import Corpus, corpus, known_corpus
 from lrd.tasks.items import Item, spread
 from lrd.tasks.ngrams import probabilities
+from lrd.tasks.overlap import seen_among
 from lrd.tasks.pairs import closing_distances
-from lrd.tasks.parts import part_number
+from lrd.tasks.parts import part_number, parts_of
 from lrd.tasks.streams import SPLITS, Stream
+
+_HASH = 0x9E3779B97F4A7C15  # odd, and without a pattern
 
 
 @dataclass(frozen=True)
@@ -91,6 +94,12 @@ class Text(Task):
     @property
     def _corpus(self) -> Corpus:
         return known_corpus(self.file, str(self.digest))
+
+    def seen_share(self, drawn: int, split: str = "test") -> float:
+        """Of the windows of a split's parts, as they are shown; short ones are common to all parts."""
+        parts = (self._corpus.parts[0], *self._corpus.parts[parts_of(split)])
+        train, *others = (_windows(self)[part.start : part.stop - self.gap] for part in parts)
+        return seen_among(train, np.concatenate(others), drawn)
 
     def draw(self, stream: Stream, batch_size: int) -> Batch:
         codes = _tensors(self._corpus, self.least, stream.seeds.device).codes
@@ -176,6 +185,19 @@ def _tensors(text: Corpus, least: int, device: torch.device) -> _OnDevice:
 @functools.lru_cache(maxsize=8)
 def _distances(text: Corpus, device: torch.device) -> Int[Tensor, "characters"]:
     return torch.from_numpy(closing_distances(text.text)).to(device)
+
+
+@functools.lru_cache(maxsize=8)
+def _windows(task: Text) -> np.ndarray:
+    """A number for each window of ``gap`` characters of the text: the same for equal windows, another for others.
+
+    (But for one pair in 2**64.)
+    """
+    codes = task._corpus.codes(task.least).astype(np.uint64)
+    numbers = np.zeros(len(codes) - task.gap + 1, dtype=np.uint64)
+    for place in range(task.gap):
+        numbers = numbers * np.uint64(_HASH) + codes[place : place + len(numbers)]
+    return numbers
 
 
 def _evaluated(task: Text) -> tuple[np.ndarray, np.ndarray]:

@@ -31,6 +31,7 @@ from lrd.shapes import Bool, Float, Tensor
 from lrd.tasks.base import Batch
 from lrd.tasks.items import Item
 from lrd.tasks.one_answer import OneAnswer
+from lrd.tasks.overlap import NEVER, Likelihoods
 from lrd.tasks.streams import Stream
 
 INPUT_VARIANCE, TARGET_VARIANCE = 0.2, 0.1
@@ -79,18 +80,17 @@ class TwoSequence(OneAnswer):
         return self.sequence_length - 1
 
     @property
-    def quiet_steps(self) -> range:
-        """The steps before the answer by which every sample has shown its class; in steps of the longest."""
-        last = self.loss_steps[-1]
-        return range(last - self.smallest_lag, last)
-
-    @property
     def input_size(self) -> int:
         return 1
 
     @property
     def output_size(self) -> int:
         return 1
+
+    @property
+    def likelihoods(self) -> Likelihoods:
+        """Real numbers: none comes again."""
+        return NEVER
 
     def draw(self, stream: Stream, batch_size: int) -> Batch:
         second = stream.integers(2, batch_size)  # [runs, batch], 1 for class 2

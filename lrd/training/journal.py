@@ -19,6 +19,7 @@ from lrd.spec import RunSpec
 from lrd.tasks import Task
 from lrd.training.cost import Cost
 from lrd.training.fetch import fetched
+from lrd.training.overlap import log10_sequences, overlap
 
 Rows = list[dict[str, Any]]
 
@@ -123,6 +124,7 @@ class Journal:
             summary |= {f"{name}_{when}": value for name, value in scalars.items()}
         summary |= {name: value for name, value in self.metrics[-1].items() if name.startswith("eval_")}
         summary |= {f"test_{name}": value for name, value in test.items()}
+        summary |= overlap(self.spec, update)
 
         def told() -> dict[str, Any]:
             self.tracker.finish(self.record.run_id, summary)
@@ -162,6 +164,7 @@ def task_facts(task: Task) -> dict[str, Any]:
         "sequence_length": task.sequence_length,
         "smallest_lag": task.smallest_lag,
         "largest_lag": task.largest_lag,
+        "log10_sequences": log10_sequences(task),
         "chance": task.chance(),
         "landmarks": task.landmarks(),
         "criterion": task.criterion,

@@ -35,13 +35,28 @@ def test_an_interval_and_a_median_by_hand() -> None:
     """
     times = [{"update": at, "solved_at": at} | SOLVED for at in (30, 10, 70)]
     (row,) = results(study_of(*times, {})).rows
-    assert row == ("copy", "10", "rnn", "4", "3", "75 %", "30–95 %", "30", "1 unsolved")
+    assert row == ("copy", "10", "rnn", "4", "3", "75 %", "30–95 %", "30", "1 unsolved", "–")
 
 
 def test_a_median_that_most_never_reach_is_not_a_number() -> None:
     (row,) = results(study_of({"solved_at": 10, "update": 10} | SOLVED, {}, {"outcome": "diverged"}, BEGUN)).rows
     assert row[3:5] == ("4", "1")
-    assert row[7:] == ("–", "1 unsolved, 1 diverged, 1 unfinished")
+    assert row[7:9] == ("–", "1 unsolved, 1 diverged, 1 unfinished")
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        ([{"seen_share": 1.0}, {"seen_share": 1.0}], "100 %"),
+        ([{"seen_share": 0.104}, {"seen_share": 0.31}, {}], "10–31 %"),
+        ([{"seen_share": 0.0}], "0 %"),
+        ([{"seen_share": 0.12, "seen_counted": 4000}], "≥ 12 %"),
+        ([{}, BEGUN], "–"),
+    ],
+)
+def test_how_much_of_the_test_training_had_shown(rows: list[dict[str, object]], said: str) -> None:
+    (row,) = results(study_of(*({"seen_share": None, "seen_counted": None} | row for row in rows))).rows
+    assert row[9] == said
 
 
 def test_labels_and_conventions_tell_rows_apart() -> None:

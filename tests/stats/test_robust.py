@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from itertools import combinations
+from itertools import combinations, permutations
 from math import inf, isnan, nan
 
 import numpy as np
 import pytest
 
 from lrd.stats import robust_slope
+from lrd.stats.robust import LARGEST_EXACT, _left_out, _ways
 
 
 def test_by_hand_with_an_outlier() -> None:
@@ -18,7 +19,7 @@ def test_by_hand_with_an_outlier() -> None:
     assert slopes == [1] * 6 + [24.25, 32, 47.5, 94]
     assert found.slope == np.median(slopes) == 1
     assert found.least_squares == pytest.approx((-2 * 1 - 2 + 4 + 2 * 98) / 10)
-    # Kendall's sum has variance 5 x 4 x 15 / 18: the ranks reach (10 -+ 1.96 x 4.08) / 2 = 1 and 9 of 10.
+    # 2 of the 5! orders have no pair in the wrong order or all of them, 10 one or all but one: too many to leave out.
     assert (found.low, found.high) == (1, 94)
 
 
@@ -56,6 +57,20 @@ def test_of_two_gaps_four_seeds_are_needed(seeds: int, there: bool) -> None:
     found = robust_slope([1] * seeds + [2] * seeds, range(2 * seeds))
     assert found.slope == seeds
     assert np.isfinite([found.low, found.high]).all() == there
+
+
+def test_the_counts_are_those_of_all_orders() -> None:
+    assert _ways([1, 1, 1, 1], 6) == [1, 3, 5, 6, 5, 3, 1]
+    pairs = [(a, b) for a, b in combinations(range(4), 2) if (a < 2) != (b < 2)]  # two steps at each of two t
+    wrong = [sum(order[a] > order[b] for a, b in pairs) for order in permutations(range(4))]
+    assert _ways([2, 2], 4) == [wrong.count(d) // 4 for d in range(5)]
+
+
+def test_the_approximation_goes_on_where_the_exact_counts_end() -> None:
+    n = 71  # 2485 pairs, and 2556 with one step more
+    exact, approximate = (_left_out([1] * steps, steps * (steps - 1) // 2, 0.05) for steps in (n, n + 1))
+    assert n * (n - 1) // 2 <= LARGEST_EXACT < n * (n + 1) // 2
+    assert exact < approximate < exact + n / 2 + 2
 
 
 def test_nonsense_is_refused() -> None:

@@ -31,6 +31,7 @@ class Kind:
 
 #: Options that make another task of one convention.
 VARIANTS: dict[str, list[dict[str, Any]]] = {
+    "variable_copy": [{"least_blanks": 1}],
     "temporal_order": [{"convention": "hochreiter1997", "ordered": 3}],
 }
 #: Kinds whose targets cannot all be known, whatever is remembered.

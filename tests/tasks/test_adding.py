@@ -209,4 +209,5 @@ def test_solved_after_pascanu_and_after_hochreiter() -> None:
 
 def test_quiet_steps_are_the_lags_that_every_sample_has() -> None:
     assert Adding(gap=30).quiet_steps == range(29)
-    assert Adding(gap=30, convention="pascanu2013").quiet_steps == range(3, 32)  # the answer is at most at 32
+    assert Adding(gap=30, convention="pascanu2013").quiet_steps == range(18, 32)  # answered at 29 to 32, marked to 14
+    assert Adding(gap=30, convention="hochreiter1997").quiet_steps == range(17, 32)  # marked up to 13

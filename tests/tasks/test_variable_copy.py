@@ -19,26 +19,28 @@ def own_gaps(task: VariableCopy, batch: Batch) -> Tensor:
 
 
 @settings(deadline=None, max_examples=30)
-@given(st.integers(1, 30), st.integers(1, 5), st.integers(2, 9), st.integers(0, 2**40))
-def test_each_sample_is_a_copy_of_its_own_gap_and_then_nothing(gap: int, items: int, symbols: int, seed: int) -> None:
-    task = VariableCopy(gap=gap, items=items, symbols=symbols)
+@given(st.integers(1, 30), st.integers(1, 5), st.integers(2, 9), st.integers(0, 1), st.integers(0, 2**40))
+def test_each_sample_is_a_copy_of_its_own_gap_and_then_nothing(
+    gap: int, items: int, symbols: int, least: int, seed: int
+) -> None:
+    task = VariableCopy(gap=gap, items=items, symbols=symbols, least_blanks=least)
     batch = task.batch(torch.tensor([seed, seed + 1]), "train", 5, 4)
     assert batch.weights is not None
     gaps = own_gaps(task, batch)
     for run in range(2):
         for sample in range(4):
             g = int(gaps[run, sample])
-            assert 1 <= g <= gap
+            assert 1 + least <= g <= gap + least
             length, lag = g + 2 * items, g + items
             assert task.smallest_lag <= lag <= task.largest_lag
-            assert batch.weights[:, run, sample].tolist() == [1.0] * length + [0.0] * (gap - g)
+            assert batch.weights[:, run, sample].tolist() == [1.0] * length + [0.0] * (gap + least - g)
             inputs, targets = batch.inputs[:, run, sample], batch.targets[:, run, sample]
             assert not inputs[length:].any()
             assert torch.equal(inputs[:length].sum(1), torch.ones(length))
             codes = inputs[:length].argmax(1).tolist()
             assert all(1 <= code <= symbols for code in codes[:items])
             assert codes[items:] == [0] * (g - 1) + [symbols + 1] + [0] * items
-            assert targets.tolist() == [0] * lag + codes[:items] + [0] * (gap - g)
+            assert targets.tolist() == [0] * lag + codes[:items] + [0] * (gap + least - g)
             for answer in range(-items, items):
                 step = int(task.answer_steps(batch, answer)[run, sample])
                 assert step == lag + answer % items
@@ -58,6 +60,12 @@ def test_the_longest_sample_is_that_of_copy() -> None:
     for name in ("sequence_length", "largest_lag", "loss_steps", "input_size", "output_size", "answers"):
         assert getattr(task, name) == getattr(same, name)
     assert (VariableCopy(gap=1).smallest_lag, VariableCopy(gap=1).largest_lag) == (11, 11)
+
+
+def test_word_for_word_there_are_1_to_gap_blanks_before_the_cue() -> None:
+    batch = VariableCopy(gap=5, items=2, least_blanks=1).batch(torch.tensor([1]), "train", 0, 200)
+    blanks = batch.inputs[..., -1].argmax(0) - 2
+    assert blanks.unique().tolist() == [1, 2, 3, 4, 5]
 
 
 def test_gaps_and_items_are_uniform_and_independent() -> None:
@@ -93,6 +101,9 @@ def test_chance_in_closed_form() -> None:
     assert VariableCopy(gap=1).chance()["loss"] == pytest.approx(Copy(gap=1).chance()["loss"])
     expected = sum(Copy(gap=g, items=2).chance()["loss"] for g in (1, 2, 3)) / 3
     assert VariableCopy(gap=3, items=2).chance()["loss"] == pytest.approx(expected)
+    assert VariableCopy(gap=1, items=2, least_blanks=1).chance()["loss"] == pytest.approx(
+        Copy(gap=2, items=2).chance()["loss"]
+    )
 
 
 def test_metrics_by_hand() -> None:

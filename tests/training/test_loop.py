@@ -68,7 +68,7 @@ def test_a_finished_record(tmp_path: Path) -> None:
     summary = got["summary"]
     metrics = {"loss", "recall_loss", "recall_accuracy", "sequence_accuracy"}
     fits = {f"{what}_{v}_{when}" for what in ("slope", "horizon") for v in "hc" for when in ("start", "end")}
-    outcome = {"outcome", "update", "solved_at", "diverged_at"}
+    outcome = {"outcome", "update", "solved_at", "diverged_at", "seen_share", "seen_counted"}
     assert set(summary) == outcome | fits | {f"{s}_{m}" for s in ("eval", "test") for m in metrics}
     assert (summary["outcome"], summary["update"], summary["diverged_at"]) == ("unsolved", 25, None)
     assert got["metrics"]["update"].tolist() == [0, 10, 20, 25]
@@ -80,6 +80,9 @@ def test_a_finished_record(tmp_path: Path) -> None:
     total = (got["flow"]["part"] == "total") & (got["flow"]["variable"] == "c") & (got["flow"]["update"] == 25)
     assert got["flow"]["t"][total].tolist() == list(range(spec.task.sequence_length))
     assert record(spec, tmp_path).read_status()["state"] == "finished"
+    assert summary["seen_share"] == pytest.approx(1 - 0.75 ** (25 * spec.training.batch_size))
+    assert summary["seen_counted"] is None
+    assert record(spec, tmp_path).read_run()["task"]["log10_sequences"] == pytest.approx(math.log10(4))
     assert json.loads((record(spec, tmp_path).path / "run.json").read_text())["parameters"] == 4 * 4 * (4 + 4 + 1) + 15
 
 

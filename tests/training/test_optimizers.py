@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import inspect
 from typing import Any
 
 import pytest
@@ -40,6 +42,25 @@ PAIRS: dict[str, tuple[list[spec.Optimizer], Any]] = {
     ),
 }
 THEIRS = {"rmsprop": torch.optim.RMSprop, "adam": torch.optim.Adam}
+
+
+#: lrd's own: learning rate and clipping.
+OWN = {field.name for field in dataclasses.fields(spec.Optimizer)}
+
+
+@pytest.mark.parametrize("kind", spec.OPTIMIZERS.values(), ids=spec.OPTIMIZERS)
+def test_what_is_said_to_be_torchs_has_torchs_defaults(kind: type[spec.Optimizer]) -> None:
+    assert kind.__doc__ is not None
+    if "as in torch" not in kind.__doc__.lower():
+        assert "code of Arjovsky, Shah & Bengio (2016)" in kind.__doc__, "a variant names the paper that it is of"
+        return
+    theirs = inspect.signature(THEIRS.get(kind.name, torch.optim.SGD)).parameters
+    torchs = {"decay": "alpha"}
+    for field in dataclasses.fields(kind):
+        if field.name.startswith("beta"):
+            assert field.default == theirs["betas"].default[int(field.name[-1]) - 1]
+        elif field.name not in OWN:
+            assert field.default == theirs[torchs.get(field.name, field.name)].default, field.name
 
 
 def gradients(updates: int = 30) -> torch.Tensor:

@@ -1,0 +1,63 @@
+"""What of the test sequences a run has met in training: in closed form, or else counted on a sample."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+
+from lrd.custom import source_of
+from lrd.shapes import Float, Tensor
+from lrd.spec import RunSpec
+from lrd.tasks import Task
+
+#: Of a task of which nothing is known so many numbers of inputs are drawn again, about.
+NUMBERS = 2**22
+TESTED = 256
+
+
+def overlap(spec: RunSpec, updates: int) -> dict[str, Any]:
+    """Return the scalars ``seen_share`` and ``seen_counted`` of a run's summary after so many updates.
+
+    ``seen_share``: the share of test sequences that are expected among those trained on. ``seen_counted``: None where
+    that is known in closed form (``Task.seen_share``); else the number of training sequences, the first ones of the
+    run, among which test sequences were looked for, so that among all there may be more.
+    """
+    share = spec.task.seen_share(updates * spec.training.batch_size) if _says(spec.task) else None
+    counted = None
+    if share is None:
+        share, counted = _counted(spec, updates)
+    return {"seen_share": share, "seen_counted": counted}
+
+
+def log10_sequences(task: Task) -> float | None:
+    """Return log10 of the number of different sequences of a task, None where it does not say."""
+    return task.log10_sequences if _says(task) else None
+
+
+def _says(task: Task) -> bool:
+    """Whether what it says of its sequences is of itself: a class of somebody's own may draw others than its base."""
+    kind = type(task)
+    return source_of(kind) is None or bool({"likelihoods", "seen_share"} & vars(kind).keys())
+
+
+def _counted(spec: RunSpec, updates: int) -> tuple[float, int]:
+    """The share of ``TESTED`` test sequences that are among the first ones drawn, and how many those are."""
+    task, seeds, size = spec.task, torch.tensor([spec.seed]), spec.training.batch_size
+    of_update = task.sequence_length * task.input_size * size
+    updates = min(updates, max(1, NUMBERS // of_update))
+    at_once = max(1, NUMBERS // 16 // of_update)
+    seen: set[bytes] = set()
+    for first in range(0, updates, at_once):
+        steps = torch.arange(first, min(first + at_once, updates))
+        seen.update(_named(task.batch(seeds.repeat(len(steps)), "train", steps, size).inputs))
+    asked = list(_named(task.batch(seeds, "test", 0, TESTED).inputs))
+    return sum(name in seen for name in asked) / len(asked), updates * size
+
+
+def _named(inputs: Float[Tensor, "time runs batch inputs"]) -> Iterator[bytes]:
+    """A digest of each sequence: equal for equal inputs."""
+    for sequence in inputs.flatten(1, 2).transpose(0, 1).contiguous() + 0.0:  # there is no -0 then
+        yield hashlib.blake2b(sequence.numpy().tobytes(), digest_size=16).digest()
