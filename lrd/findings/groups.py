@@ -85,7 +85,7 @@ def group(study: Study, claim: Claim, condition: str) -> Group:
     Raises:
         NotYetError, BrokenError: what the records lack, or what is wrong with the claim.
     """
-    found = _asked(study, claim, query_of_runs(claim, condition))
+    found = _asked(study, claim, query_of_runs(study, claim, condition))
     run_ids = found["_run_id"].tolist()
 
     def number_of(name: str) -> Floats:
@@ -149,22 +149,27 @@ def pairs(claim: Claim, first: Group, second: Group) -> tuple[list[int], list[in
     return None
 
 
-def query_of_runs(claim: Claim, condition: str) -> str:
-    """SQL for what a claim wants to know of the runs that meet a condition."""
+def query_of_runs(study: Study, claim: Claim, condition: str) -> str:
+    """SQL for what a claim wants to know of the runs of a study that meet a condition.
+
+    Raises:
+        BrokenError: condition or numbers are more than expressions over the tables of a study.
+    """
     columns = [f'"{name}" as _{name}' for name in _KNOWN]
     columns += [f'"{name}" as _by{place}' for place, name in enumerate(_by(claim))]
     number = "0" if claim.table else claim.number or "solved"
-    columns += [f"cast(({number}) as double) as _value", f"cast(({claim.against or 0}) as double) as _against"]
-    return f"select {', '.join(columns)} from runs where ({condition}) order by _run_id"
+    value, against = _checked(study, number), _checked(study, claim.against or "0")
+    columns += [f"cast({value} as double) as _value", f"cast({against} as double) as _against"]
+    return f"select {', '.join(columns)} from runs where {_checked(study, condition)} order by _run_id"
 
 
-def query_of_table(claim: Claim) -> str:
-    """SQL for the number that a claim takes from the rows of each run in a probe's table."""
+def query_of_table(study: Study, claim: Claim) -> str:
+    """SQL for the number that a claim takes from the rows of each run in a probe's table; raises as that of runs."""
     return f"""
-        select run_id as _run_id, cast(({claim.number}) as double) as _value from (
+        select run_id as _run_id, cast({_checked(study, claim.number)} as double) as _value from (
             select looked.*, ended from {claim.table} as looked
             join (select run_id, case when state = 'finished' then "update" end as ended from runs) using (run_id)
-        ) where {_LOOKS[claim.at]} and ({claim.rows or "true"}) group by all order by all
+        ) where {_LOOKS[claim.at]} and {_checked(study, claim.rows or "true")} group by all order by all
     """
 
 
@@ -174,6 +179,14 @@ def check_table(claim: Claim) -> None:
         raise BrokenError(f"table: {not_a_choice(claim.table, sorted(KNOWN_TABLES))}")
 
 
+def _checked(study: Study, text: str) -> str:
+    """An expression of a claim, ready for a query; also over a table that nobody has filled yet."""
+    try:
+        return study.checked(text, KNOWN_TABLES)
+    except RecordError as error:
+        raise BrokenError(str(error)) from error
+
+
 def _by(claim: Claim) -> tuple[str, ...]:
     return (*_BY_TASK, *(claim.per or claim.pair or ()))
 
@@ -181,7 +194,7 @@ def _by(claim: Claim) -> tuple[str, ...]:
 def _looked(study: Study, claim: Claim) -> dict[str, float]:
     """The number of the rows of each run that was looked at."""
     check_table(claim)
-    found = _asked(study, claim, query_of_table(claim))
+    found = _asked(study, claim, query_of_table(study, claim))
     run_ids = found["_run_id"].tolist()
     if len(set(run_ids)) < len(run_ids):
         raise BrokenError(f"number: {claim.number!r} gives several numbers of one run; take one, such as avg(...)")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +12,7 @@ from lrd.findings.groups import OPTIONS, BrokenError, check_table, query_of_runs
 from lrd.probes import PROBES
 from lrd.records import RecordError, Study
 from lrd.records.ask import NoColumnError, ask
+from lrd.records.foreign import confined
 from lrd.records.rows import planned_row
 from lrd.records.schema import INTEGER
 from lrd.records.tables import view
@@ -36,10 +38,10 @@ def check_statements(claims: Sequence[Claim], runs: Sequence[RunSpec]) -> None:
 
 
 def _wrong(claim: Claim, study: Study) -> str:
-    queries = [query_of_runs(claim, condition) for condition in (claim.of, claim.than) if condition]
     try:
         check_table(claim)
-        for query in [*queries, query_of_table(claim)] if claim.table else queries:
+        queries = [query_of_runs(study, claim, condition) for condition in (claim.of, claim.than) if condition]
+        for query in [*queries, query_of_table(study, claim)] if claim.table else queries:
             try:
                 ask(study, query)
             except NoColumnError as error:
@@ -55,7 +57,7 @@ def _planned(runs: Sequence[RunSpec]) -> Study:
     """A study of these runs of which nothing is recorded yet, with all tables, empty."""
     facts = {run.run_id: (run.to_dict(), task_facts(run.task)) for run in runs}
     rows = [planned_row({"run_id": run_id, "spec": spec, "task": task}) for run_id, (spec, task) in facts.items()]
-    study = Study(Path(), rows, [])
+    study = Study(Path(os.devnull), rows, [], confined([]))  # nothing lies there, and nothing else can be read
     for probe in PROBES.values():
         for name, columns in probe.tables().items():
             if name not in study.tables:

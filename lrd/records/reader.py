@@ -105,13 +105,14 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lrd.records import schema
 from lrd.records.damage import is_whole, kept_sums, problem
 from lrd.records.files import RecordError, storage_error
+from lrd.records.foreign import confined, expression
 from lrd.records.rows import columns_of, only_claimed, read_row
 from lrd.records.tables import parquet, register_columns, view
 
@@ -119,8 +120,6 @@ if TYPE_CHECKING:
     import duckdb
     import numpy as np
 
-#: A query that names no table of ours must fail, not find a Python variable of that name.
-CONFIG: dict[str, Any] = {"python_enable_replacements": False}
 _TABLES = {
     "metrics": (schema.METRICS, schema.METRICS_COLUMNS),
     "gradient_flow": (schema.GRADIENT_FLOW, schema.GRADIENT_FLOW_COLUMNS),
@@ -176,8 +175,6 @@ class Study:
         problems: list[str],
         connection: duckdb.DuckDBPyConnection | None = None,
     ) -> None:
-        import duckdb
-
         self.path = path
         #: The name of its folder; of several studies in one (``lrd.records.together``), of each.
         self.names: tuple[str, ...] = (Path(os.path.abspath(path)).name,)
@@ -190,9 +187,7 @@ class Study:
         self._ready: set[str] = set()
         self._files = _TABLES | _further_tables(path, self._run_ids)
         self._paths: dict[str, list[Path]] = {}
-        self._connection = connection or duckdb.connect(":memory:", config=CONFIG)
-        self._connection.execute("set parquet_metadata_cache=true")
-        self._connection.execute("set enable_progress_bar=false")  # it would stand among the paths of figures
+        self._connection = connection or confined([path])
         columns, types = columns_of(rows)
         select = register_columns(self._connection, "rows", columns, types)
         self._connection.execute(f"create table runs as {select}")
@@ -205,7 +200,7 @@ class Study:
 
     @property
     def connection(self) -> duckdb.DuckDBPyConnection:
-        """The duckdb connection with all tables."""
+        """The duckdb connection with all tables; it reaches no file but those of the study."""
         self.check()
         return self._connection
 
@@ -215,9 +210,20 @@ class Study:
         return list(self._files)
 
     def sql(self, query: str) -> duckdb.DuckDBPyRelation:
-        """The relation of a query over ``runs`` and ``tables``."""
+        """The relation of a query over ``runs`` and ``tables``: your own, in full SQL.
+
+        It reaches no file but those of the study; what you have elsewhere, hand over as
+        ``study.connection.register("mine", frame)``. What somebody else wrote is for ``where``.
+        """
         self._prepare([name for name in self.tables if re.search(rf"\b{name}\b", query, re.IGNORECASE)])
         return self._connection.sql(query)
+
+    def checked(self, text: str, further: Iterable[str] = ()) -> str:
+        """An SQL expression that somebody else wrote, over the tables of the study or ``further`` ones, for a query.
+
+        Raises ``RecordError`` where it is anything else (``lrd.records.foreign``).
+        """
+        return expression(text, {"runs", *self.tables, *further}, self._connection)
 
     def where(self, condition: str) -> list[str]:
         """Ids of the runs that meet an SQL condition over the columns of ``runs``, such as ``cell = 'lstm'``.
@@ -227,8 +233,8 @@ class Study:
         import duckdb
 
         try:
-            found = self.sql(f"select run_id from runs where ({condition}) order by run_id").fetchall()
-        except duckdb.Error as error:
+            found = self.sql(f"select run_id from runs where {self.checked(condition)} order by run_id").fetchall()
+        except (duckdb.Error, RecordError) as error:
             raise RecordError(f"cannot use the condition {condition!r}: {' '.join(str(error).split())}") from error
         return [run_id for (run_id,) in found]
 

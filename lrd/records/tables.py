@@ -83,8 +83,13 @@ def read_table(path: Path) -> dict[str, np.ndarray]:
 
 def parquet(paths: Sequence[Path], options: str = "") -> str:
     """SQL that reads exactly these files: what duckdb takes for patterns or partitions in a path means itself."""
-    names = ", ".join(literal(re.sub(r"([*?\[])", r"[\1]", str(path))) for path in paths)
+    names = ", ".join(literal(without_patterns(path)) for path in paths)
     return f"read_parquet([{names}], hive_partitioning=false{options})"
+
+
+def without_patterns(path: Path) -> str:
+    """A path so written that duckdb takes it for itself, not for a pattern of several."""
+    return re.sub(r"([*?\[])", r"[\1]", str(path))
 
 
 def view(name: str, paths: Sequence[Path], columns: Mapping[str, str]) -> str:

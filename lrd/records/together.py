@@ -14,7 +14,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lrd.records.files import RecordError
-from lrd.records.reader import CONFIG, Study
+from lrd.records.foreign import confined
+from lrd.records.reader import Study
 from lrd.records.tables import literal
 
 
@@ -37,15 +38,12 @@ class Together(Study):
     """The tables of several studies, each the union of theirs; a column that one of them lacks is NULL in its rows."""
 
     def __init__(self, studies: Sequence[Study]) -> None:
-        import duckdb
-
         self.path = studies[0].path
         self.names = names_of([study.path for study in studies])
         self.problems = [problem for study in studies for problem in study.problems]
         conditions = {study.condition for study in studies}
         self.condition = conditions.pop() if len(conditions) == 1 else None
-        self._connection = duckdb.connect(":memory:", config=CONFIG)
-        self._connection.execute("set enable_progress_bar=false")
+        self._connection = confined([study.path for study in studies])
         self._studies: dict[str, Study] = {}
         for at, (name, study) in enumerate(zip(self.names, studies, strict=True)):
             # Each study has a schema of its own, where its tables have their usual names.

@@ -68,6 +68,9 @@ def test_claims_are_kept_and_printed_and_change_no_run(tmp_path: Path, capfd: py
     other.write_text("claims: {bad: {says: It., measure: share, of: gapp = 5, above: 0}}")
     assert cli.main(["claims", str(study), "--claims", str(other)]) == 2
     assert capfd.readouterr().err == "lrd: claims.bad: there is no column 'gapp'; did you mean 'gap'?\n"
+    other.write_text("claims: {bad: {says: It., measure: share, of: exists (from 'other.yaml'), above: 0}}")
+    assert cli.main(["claims", str(study), "--claims", str(other)]) == 2
+    assert capfd.readouterr().err == "lrd: claims.bad: there is no table 'other.yaml'\n"
     other.write_text("claims:\n")
     assert cli.main(["claims", str(study), "--claims", str(other)]) == 2
     assert "holds no claims; give a file that does" in capfd.readouterr().err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -44,14 +45,25 @@ def test_what_records_will_answer_is_let_through(statement: dict[str, Any]) -> N
         ({"table": "lyapunov", "number": "max(exponnent)"}, "did you mean 'exponent'?"),
         ({"table": "gates", "number": "max(mean)", "rows": "gaet = 'forget'"}, "did you mean 'gate'?"),
         ({"number": "(select max(score) from retentoin) > 1"}, "retentoin"),
+        ({"of": "true); copy runs to 'x.csv'; select (true"}, "Parser Error"),
+        ({"of": "true", "than": "exists (from 'x.csv')"}, "there is no table 'x.csv'"),
+        ({"number": "(select size from read_text('x.csv'))"}, "read_text() is no table of the study"),
+        ({"measure": "trend", "number": "gap", "against": "getenv('HOME') > 'a'"}, "getenv()"),
+        ({"table": "metrics", "number": "max(setseed(0.1))"}, "setseed()"),
+        ({"table": "metrics", "number": "max(eval_loss)", "rows": "true or exists (from glob('*'))"}, "glob()"),
     ],
 )
-def test_what_they_will_not_answer_is_one_line(statement: dict[str, Any], words: str) -> None:
+def test_what_they_will_not_answer_is_one_line(
+    statement: dict[str, Any], words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "x.csv").write_text("a\n1\n")
     with pytest.raises(ClaimError) as caught:
         check_statements([claim(**statement)], RUNS)
     assert str(caught.value).startswith("claims.it: ")
     assert words in str(caught.value)
     assert "\n" not in str(caught.value)
+    assert [(file.name, file.read_text()) for file in tmp_path.iterdir()] == [("x.csv", "a\n1\n")]
 
 
 def test_each_wrong_claim_has_a_line() -> None:
