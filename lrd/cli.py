@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from lrd import __version__
 from lrd.commands import COMMANDS, INTERRUPTED, fail
+from lrd.sweeps.telling import open_closed_streams, silence
 
 _LINES = [(f"lrd {name} {follows}", does) for name, (follows, does) in COMMANDS.items()]
 _USAGE = f"""lrd: recurrent networks and long-term dependencies
@@ -23,6 +24,7 @@ _USAGE = f"""lrd: recurrent networks and long-term dependencies
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point of the console script; returns the exit status."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
+    open_closed_streams()
     if not arguments or arguments[0] in ("-h", "--help", "help"):
         print(_USAGE, end="")
         return 0 if arguments else 2
@@ -38,12 +40,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return fail(f"command: {not_a_choice(command, COMMANDS)} (lrd --help shows them)")
     try:
         status: int = importlib.import_module(f"lrd.commands.{command}").run(rest)
+        sys.stdout.flush()
         return status
     except KeyboardInterrupt:  # before or after training, which answers for itself
         print(INTERRUPTED, file=sys.stderr)
         return 130
     except BrokenPipeError:  # the reader of our output has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        silence(sys.stdout)
         return 141
 
 

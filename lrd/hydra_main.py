@@ -16,7 +16,11 @@ from hydra._internal.utils import get_args_parser
 from hydra.core.config_store import ConfigStore
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.plugins import Plugins
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
+from hydra.plugins.launcher import Launcher
+from hydra.plugins.plugin import Plugin
+from hydra.plugins.sweeper import Sweeper
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
@@ -25,6 +29,9 @@ from lrd.paths import CONF
 from lrd.sweeps.compose import OverrideError, plain
 from lrd.sweeps.inbox import INBOX, Inbox
 
+_ANSWERED = ("help", "hydra_help", "cfg", "info", "shell_completion")  # flags
+_LAUNCHER = "hydra_plugins.lrd_plugin.PackLauncher"
+_SWEEPERS = ("hydra_plugins.lrd_plugin.UnionSweeper", "hydra._internal.core_plugins.basic_sweeper.BasicSweeper")
 GROUPS = ("task", "cell", "optimizer", "training", "probe", "tracker")
 
 
@@ -43,19 +50,22 @@ def compose_from_command_line(arguments: list[str]) -> Inbox:
     os.environ["HYDRA_FULL_ERROR"] = "1"  # raise, so that we can say it in one line
     before, sys.argv = sys.argv, [sys.argv[0], *arguments]
     try:
-        _check_flags(arguments)
+        answers = _check_flags(arguments)
         arguments = with_own_options(arguments)
         sys.argv = [sys.argv[0], *arguments]
         _name_registered()
+        _leave_out_foreign_plugins()
         hydra_main(config_path=str(CONF), config_name="config", version_base="1.3")(_single_run)()
         if INBOX.error is not None:
             raise INBOX.error
+        if not INBOX.configs and not answers:
+            raise CompositionError("this command line leads Hydra to no run at all; leave out its options hydra.*")
     except SystemExit as end:
         if end.code not in (0, None):
             raise
     except CompositionError:
         raise
-    except (HydraException, OmegaConfBaseException, OverrideError, ValueError, AssertionError) as error:
+    except (HydraException, OmegaConfBaseException, OverrideError, ValueError, AssertionError, RuntimeError) as error:
         raise CompositionError(_not_a_name(arguments) or explain(error)) from error
     finally:
         sys.argv = before
@@ -72,11 +82,34 @@ def _single_run(config: DictConfig) -> None:
         INBOX.error = error
     launcher = OmegaConf.to_container(HydraConfig.get().launcher, resolve=True)
     assert isinstance(launcher, dict)
-    INBOX.launcher = {str(key): value for key, value in launcher.items() if key != "_target_"}
+    if (target := launcher.pop("_target_", None)) != _LAUNCHER:
+        INBOX.error = CompositionError(_not_ours(str(target)))
+    INBOX.launcher = {str(key): value for key, value in launcher.items()}
 
 
-def _check_flags(arguments: list[str]) -> None:
-    """Let Hydra's own parser look first: it would answer a wrong flag with its whole usage."""
+def _leave_out_foreign_plugins() -> None:
+    """Let Hydra know no launcher or sweeper but those that hand jobs to lrd: others would train nothing."""
+    plugins = Plugins.instance()
+    for name in (*_names(Launcher), *_names(Sweeper)):
+        if name not in (_LAUNCHER, *_SWEEPERS):
+            plugins.class_name_to_class.pop(name, None)
+
+
+def _names(kind: type[Plugin]) -> list[str]:
+    return [f"{plugin.__module__}.{plugin.__name__}" for plugin in Plugins.instance().discover(kind)]
+
+
+def _not_ours(plugin: str) -> str:
+    if plugin in _names(Sweeper):
+        return f"hydra/sweeper: must be union or basic, got {plugin}"
+    return f"hydra/launcher: must be local or slurm, which alone train anything, got {plugin}"
+
+
+def _check_flags(arguments: list[str]) -> bool:
+    """Let Hydra's own parser look first: it would answer a wrong flag with its whole usage.
+
+    Returns whether Hydra answers itself, and composes nothing to train.
+    """
     parser = get_args_parser()
     flags = sorted(flag for action in parser._actions for flag in action.option_strings)
 
@@ -85,8 +118,10 @@ def _check_flags(arguments: list[str]) -> None:
         raise CompositionError(f"{message}{nearest(wrong, flags)}")
 
     parser.error = refuse  # type: ignore[method-assign]
-    if "--version" not in arguments:
-        parser.parse_args(arguments)
+    if "--version" in arguments:
+        return True
+    given = vars(parser.parse_args(arguments))
+    return any(given[flag] for flag in _ANSWERED)
 
 
 def with_own_options(arguments: list[str]) -> list[str]:
@@ -145,6 +180,8 @@ def explain(error: BaseException) -> str:
     match = re.search(r"Could not override '([^'@]+)'|'([^'@]+)' does not exist", text)
     if match:
         return _no_such_option(match.group(1) or match.group(2))
+    if match := re.search(r"(?:Invalid plugin|Unknown plugin class :) '([^']+)'", text):
+        return _not_ours(match.group(1))
     if match := re.search(r"Could not append to config. An item is already at '([^']+)'", text):
         return f"{match.group(1)}: is there already; leave out the +"
     return " ".join(text.split())

@@ -8,7 +8,11 @@ from typing import Any
 
 import pytest
 from commands import process_as_before
+from hydra.core.config_store import ConfigStore
+from hydra.core.plugins import Plugins
 from hydra.errors import MissingConfigException, OverrideParseException
+from hydra.plugins.launcher import Launcher
+from hydra.plugins.sweeper import Sweeper
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
@@ -125,3 +129,58 @@ def test_errors_are_one_line_with_key_rule_and_way_out(error: Exception, start: 
 
 def test_an_interpolation_of_nothing_names_its_key() -> None:
     assert explain(interpolation_error()).startswith("task.gap: Interpolation key 'nope' not found")
+
+
+@pytest.mark.parametrize("mode", [[], ["-m"], ["hydra.mode=MULTIRUN"]])
+@pytest.mark.parametrize("chosen", ["hydra/launcher=basic", "hydra.launcher._target_=hydra_plugins.joblib.Launcher"])
+def test_a_launcher_that_is_not_lrds_is_refused(mode: list[str], chosen: str) -> None:
+    with pytest.raises(
+        CompositionError, match=r"^hydra/launcher: must be local or slurm, which .* got .*Launcher$"
+    ):
+        configs(*mode, chosen, "seed=0")
+
+
+def test_a_plugin_that_is_installed_is_refused_before_it_launches(monkeypatch: pytest.MonkeyPatch) -> None:
+    launched: list[str] = []
+
+    class Joblib(Launcher):
+        def setup(self, **_: Any) -> None:
+            launched.append("set up")
+
+        def launch(self, *_: Any) -> list[Any]:
+            launched.append("launched")
+            return []
+
+    class Optuna(Sweeper):
+        def setup(self, **_: Any) -> None:
+            launched.append("set up")
+
+        def sweep(self, arguments: list[str]) -> None:
+            launched.append("swept")
+
+    for kind, group in ((Joblib, "launcher"), (Optuna, "sweeper")):
+        monkeypatch.setattr(kind, "__module__", f"hydra_plugins.{kind.__name__.lower()}")
+        plugin = f"{kind.__module__}.{kind.__name__}"
+        Plugins.instance().register(kind)
+        ConfigStore.instance().store(name="foreign", group=f"hydra/{group}", node={"_target_": plugin})
+        with pytest.raises(CompositionError, match=f"^hydra/{group}: must be .*, got {plugin}$"):
+            configs("-m", f"hydra/{group}=foreign", "seed=0,1")
+    assert launched == []
+
+
+@pytest.mark.parametrize("options", [["hydra.launcher=null"], ["hydra.sweeper=null"]])
+def test_what_hydra_has_nothing_for_is_one_line(options: list[str]) -> None:
+    with pytest.raises(CompositionError, match=r"^Hydra (launcher|sweeper) is not configured$"):
+        configs("-m", *options, "seed=0,1")
+
+
+@pytest.mark.parametrize("options", [["hydra/sweeper=basic"], ["hydra.run.dir=."]])
+def test_other_options_of_hydra_train_what_was_asked_for(options: list[str]) -> None:
+    assert table("-m", *options, "seed=0,1") == [("copy", "lstm", 20, 0), ("copy", "lstm", 20, 1)]
+
+
+def test_to_train_nothing_is_no_success(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lrd.hydra_main.hydra_main", lambda **_: lambda _: lambda: None)
+    with pytest.raises(CompositionError, match="leads Hydra to no run at all"):
+        configs("seed=0")
+    assert configs("--cfg", "job") == []

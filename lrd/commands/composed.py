@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from lrd.commands import fail
 from lrd.sweeps import nursery
+from lrd.sweeps.sockets import NoSocketError
 
 if TYPE_CHECKING:
     from lrd.sweeps.launchers import Launcher
@@ -49,7 +50,10 @@ def composed(arguments: list[str], trains: bool) -> Composed | int:
         return 0
 
     if trains and len(inbox.configs) > 1 and inbox.launcher.get("name") == "local":
-        nursery.prepare()  # it imports torch while we do
+        try:
+            nursery.prepare()  # it imports torch while we do
+        except NoSocketError as error:
+            return fail(str(error))
 
     from lrd.findings import ClaimError, claims_from
     from lrd.findings.planned import check_statements

@@ -34,6 +34,7 @@ def _probe(given: Any, config: dict[str, Any]) -> int:
     from lrd.records import RecordError, open_study
     from lrd.spec import SpecError, probes_from_config
     from lrd.sweeps.probing import MOMENTS, agenda, take
+    from lrd.sweeps.sockets import NoSocketError
     from lrd.sweeps.workers import default_workers
 
     moments = list(dict.fromkeys(given.at.split(",")))
@@ -53,9 +54,12 @@ def _probe(given: Any, config: dict[str, Any]) -> int:
     left = sum(look.count for look in work.looks)
     print(f"{len(run_ids)} runs: {work.done} looks taken before, {left} to take", flush=True)
     reasons: dict[str, int] = {}
-    for look, reason in take(work.looks, default_workers(torch.device("cpu"))):
-        if reason:
-            reasons[reason] = reasons.get(reason, 0) + len(look.specs)
+    try:
+        for look, reason in take(work.looks, default_workers(torch.device("cpu"))):
+            if reason:
+                reasons[reason] = reasons.get(reason, 0) + len(look.specs)
+    except NoSocketError as error:
+        return fail(str(error))
     for reason, count in reasons.items():
         print(f"lrd: {count} runs could not be looked at: {reason}", file=sys.stderr)
     tables = sorted({name for probe in probes for name in probe.tables()})

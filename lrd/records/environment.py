@@ -53,6 +53,7 @@ def _fixed(device: str) -> dict[str, Any]:
         "device_name": _device_name(device),
         "host": socket.gethostname(),
         "executable": sys.executable,
+        "package": str(PACKAGE),  # the folder of the lrd that trains, whose commit that is
     }
 
 

@@ -23,7 +23,8 @@ run.json -- what the run is; written first
     sources         texts of the files that a custom cell or task came out of, by group; only where there are any
     tracker         name, mode, project, entity of its mirror; not there before lrd kept it, which means project "lrd"
 environment.json -- where it was made
-    lrd, commit, dirty, python, torch, cuda, numpy, platform, device, device_name, host, executable, threads;
+    lrd, commit, dirty, python, torch, cuda, numpy, platform, device, device_name, host, executable,
+    package (the folder of the lrd that trained), threads;
     earlier: the same of attempts before this one, where they differ
 status.json -- how it stands
     state           running, interrupted, failed or finished

@@ -62,7 +62,7 @@ def view(folder: Path) -> int:
         (Path(settings) / SETTINGS).write_text(json.dumps(_own_settings() | SHOWN))
         # Offline, and so without reports to wandb.
         variables = {"WANDB_CONFIG_DIR": settings, "WANDB_MODE": "offline"}
-        command = [sys.executable, "-m", "wandb", "leet", "run", str(folder)]
+        command = [sys.executable, "-P", "-m", "wandb", "leet", "run", str(folder)]
         status = subprocess.Popen(command, env=os.environ | variables).wait()
     if status != 0:
         termios.tcsetattr(sys.stdin, termios.TCSADRAIN, before)

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from lrd.spec import Job
+from lrd.sweeps import nursery
 from lrd.sweeps.events import Event
 from lrd.sweeps.failures import keep_failure
 from lrd.sweeps.launchers import Slurm
@@ -100,14 +101,14 @@ def _take(event: Event, queue: Queue, progress: Progress) -> None:
 
 @contextmanager
 def _on_interrupt(ask_to_stop: Any, text: str) -> Iterator[None]:
-    """The first SIGINT or SIGTERM asks to stop, the second is a KeyboardInterrupt."""
+    """The first SIGINT, SIGTERM or SIGHUP asks to stop; a SIGINT after it is a KeyboardInterrupt."""
 
     def handle(number: int, frame: Any) -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
         print(f"\nstopping: {text} (Ctrl-C again to stop at once)", file=sys.stderr)
         ask_to_stop()
 
-    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, handle) for number in nursery.stopping()}
     try:
         yield
     finally:

@@ -129,6 +129,7 @@ def _resources(options: Slurm) -> dict[str, Any]:
 def _parameters(options: Slurm, name: str, token: str, before: str | None) -> dict[str, Any]:
     """Everything for submitit."""
     exports = [f"export {name}={value}" for name, value in nursery.VARIABLES.items()]
+    exports += [f"export PYTHONPATH={shlex.quote(nursery.search_path())}${{PYTHONPATH:+:$PYTHONPATH}}"]
     return {
         **_resources(options),
         "job_name": name,

@@ -1,8 +1,8 @@
 """Local workers: single-threaded processes that train packs and report on them.
 
-A worker takes one pack after another. On SIGINT or SIGTERM it finishes the update at hand, writes checkpoints and
-stops. A worker that dies takes its pack's progress since the last checkpoint with it and nothing else. Whoever trains
-a run holds its claim (``lrd.records.claims``): workers, not the command that started them.
+A worker takes one pack after another. On SIGINT, SIGTERM or SIGHUP it finishes the update at hand, writes checkpoints
+and stops. A worker that dies takes its pack's progress since the last checkpoint with it and nothing else. Whoever
+trains a run holds its claim (``lrd.records.claims``): workers, not the command that started them.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from lrd.sweeps import nursery
 from lrd.sweeps.events import Event
 from lrd.sweeps.plan import PlannedPack, record_of
 from lrd.sweeps.queue import Queue
+from lrd.sweeps.telling import telling
 from lrd.training.wants import wants_memory
 
 _STOP = False
@@ -107,6 +108,7 @@ class ClaimLostError(Exception):
     """The folder is gone, or another process took us for dead: what we would write is no longer ours to write."""
 
 
+@telling()
 def _worker(connection: Connection, environment: dict[str, str]) -> None:
     """Body of a worker process: packs come in, events go out. It stops when the sweep that started it is gone."""
 
@@ -114,8 +116,8 @@ def _worker(connection: Connection, environment: dict[str, str]) -> None:
         global _STOP
         _STOP = True
 
-    signal.signal(signal.SIGINT, stop)
-    signal.signal(signal.SIGTERM, stop)
+    for number in nursery.stopping():
+        signal.signal(number, stop)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, nursery.STOPPING)
     os.environ.update(environment)
     sweep = multiprocessing.parent_process()

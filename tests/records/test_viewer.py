@@ -89,7 +89,7 @@ def test_a_viewer_that_dies_leaves_the_terminal_as_it_was(
         assert viewer.view(tmp_path / "wandb") == 3
     assert termios.tcgetattr(theirs) == before
     assert "\x1b[?25h" in capsys.readouterr().out  # the cursor is there again
-    assert (tmp_path / "arguments").read_text() == f"-m wandb leet run {tmp_path}/wandb\n"
+    assert (tmp_path / "arguments").read_text() == f"-P -m wandb leet run {tmp_path}/wandb\n"
 
 
 def test_pictures_are_shown_and_the_users_other_settings_kept(

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,9 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jobs import job, pack
 
+from lrd.sweeps import slurm_entry
 from lrd.sweeps.launchers import Slurm
 from lrd.sweeps.plan import PlannedPack
-from lrd.sweeps.slurm_submit import RefusedError, _refusal, arrays, check
+from lrd.sweeps.slurm_submit import RefusedError, _parameters, _refusal, arrays, check
 
 JOB = job()
 
@@ -55,3 +59,26 @@ def test_without_sbatch_the_message_shows_the_way_out(tmp_path: Path, monkeypatc
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(RefusedError, match=r"^hydra/launcher=slurm: there is no sbatch here; .*hydra/launcher=local$"):
         check(Slurm())
+
+
+def test_a_job_imports_what_this_process_would_and_nothing_from_its_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "path", ["", str(tmp_path / "my modules"), *sys.path])
+    (tmp_path / "my modules").mkdir()
+    (tmp_path / "my modules" / "mine.py").touch()
+    (tmp_path / "random.py").write_text("raise SystemExit('of the current folder')")
+    lines = _parameters(Slurm(setup=("export PYTHONPATH=/modules",)), "name", "token", None)["setup"]
+    python = [sys.executable, "-I", "-S", slurm_entry.__file__, "-u", "-c"]
+    script = "\n".join([*lines, '"$@"'])
+    done = subprocess.run(
+        ["bash", "-c", script, "sh", *python, "import random, mine, sys; print(*sys.path, sep=chr(10))"],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": ""},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    found, wanted = done.stdout.splitlines(), list(dict.fromkeys(sys.path[1:]))
+    assert found[: len(wanted)] == wanted
+    assert "/modules" in found
