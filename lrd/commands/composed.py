@@ -57,6 +57,7 @@ def composed(arguments: list[str], trains: bool) -> Composed | int:
     from lrd.spec import SpecError
     from lrd.sweeps.launchers import launcher_from_options
     from lrd.sweeps.plan import jobs_from_configs, plan, writable
+    from lrd.sweeps.quoting import with_quotes
 
     try:
         launcher = launcher_from_options(inbox.launcher)
@@ -69,5 +70,5 @@ def composed(arguments: list[str], trains: bool) -> Composed | int:
             check_statements(claims_from(inbox.claims), [job.run for job in jobs])
         work = plan(jobs, workers)
     except (ClaimError, SpecError, RecordError) as error:
-        return fail(str(error))
+        return fail(with_quotes(str(error), arguments, sweeps=len(inbox.configs) > 1))
     return Composed(work, launcher, workers, len(inbox.configs) - len(jobs), inbox.claims)

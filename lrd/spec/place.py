@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,6 +41,9 @@ class Place:
 
     def __post_init__(self) -> None:
         check_options(self)
+        object.__setattr__(
+            self, "runs_dir", os.path.expanduser(self.runs_dir)
+        )  # no shell does it for all ways to type it
         if not self.study or self.study.startswith(".") or "/" in self.study:
             raise OptionError("study", f"must be a plain folder name, got {self.study!r}")
         if self.pack_size != "auto" and (isinstance(self.pack_size, str) or self.pack_size < 1):
