@@ -18,9 +18,11 @@ class Tracker:
     """The mirror of records that one can watch."""
 
     name: str = option("wandb", "where metrics are mirrored", choices=("wandb", "none"))
-    mode: str = option("offline", "wandb's mode", choices=("online", "offline", "disabled"))
-    project: str = option("lrd", "wandb's project")
-    entity: str | None = option(None, "wandb's entity; null: the user's default")
+    mode: str | None = option(
+        None, "wandb's mode; null: WANDB_MODE, or else offline", choices=("online", "offline", "disabled")
+    )
+    project: str | None = option(None, "wandb's project; null: WANDB_PROJECT, or else lrd")
+    entity: str | None = option(None, "wandb's entity; null: WANDB_ENTITY, or else the user's default")
 
     def __post_init__(self) -> None:
         check_options(self)
