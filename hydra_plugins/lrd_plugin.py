@@ -29,11 +29,16 @@ class UnionSweeper(BasicSweeper):
         """All jobs of all grids, handed to the launcher at once."""
         assert self.hydra_context is not None
         assert self.launcher is not None
-        parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
+        from lrd.sweeps.choices import settle
+
+        loader = self.hydra_context.config_loader
+        parser = OverridesParser.create(config_loader=loader)
         jobs: list[list[str]] = []
         for grid in self.union:
-            swept = [f"{key}={value}" for key, value in ({**self.params, **grid}).items()]
+            swept = [f"{k}={'null' if v is None else v}" for k, v in ({**self.params, **grid}).items()]
             overrides = parser.parse_overrides(swept + arguments)
+            for override in overrides:
+                settle(override, loader.get_group_options)
             jobs.extend(itertools.chain.from_iterable(self.split_arguments(overrides, None)))
         return self.launcher.launch(jobs, initial_job_idx=0)
 
@@ -50,15 +55,21 @@ class PackLauncher(Launcher):
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         """Compose; nothing is run here."""
+        from lrd.sweeps.choices import check_choices
         from lrd.sweeps.compose import compose_jobs
         from lrd.sweeps.inbox import INBOX
 
         if not job_overrides:
             raise ValueError("the sweep is empty: one of its options has no values")
-        loader = self.hydra_context.config_loader
+        loader, whole = self.hydra_context.config_loader, self.config
 
         def compose(overrides: list[str]) -> DictConfig:
-            return loader.load_sweep_config(self.config, overrides)
+            config = loader.load_sweep_config(whole, overrides)
+            check_choices(config, config.hydra.runtime.choices)
+            if config.hydra.sweeper != whole.hydra.sweeper:
+                study = config.hydra.runtime.choices.get("experiment")
+                raise ValueError(f"experiment: {study} sweeps by itself; train it alone, experiment={study}")
+            return config
 
         INBOX.configs += compose_jobs(job_overrides, compose, lambda key: bool(loader.get_group_options(key)))
         launcher = OmegaConf.to_container(self.config.hydra.launcher, resolve=True)

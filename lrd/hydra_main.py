@@ -6,10 +6,10 @@ import dataclasses
 import os
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from importlib.metadata import entry_points
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from hydra import main as hydra_main
 from hydra._internal.utils import get_args_parser
@@ -26,13 +26,19 @@ from omegaconf.errors import OmegaConfBaseException
 
 from lrd.options import nearest, not_a_choice
 from lrd.paths import CONF
+from lrd.sweeps.choices import check_choices
 from lrd.sweeps.compose import OverrideError, plain
 from lrd.sweeps.inbox import INBOX, Inbox
+from lrd.sweeps.quoting import hydra_quoted, in_quotes, unreadable
 
 _ANSWERED = ("help", "hydra_help", "cfg", "info", "shell_completion")  # flags
 _LAUNCHER = "hydra_plugins.lrd_plugin.PackLauncher"
 _SWEEPERS = ("hydra_plugins.lrd_plugin.UnionSweeper", "hydra._internal.core_plugins.basic_sweeper.BasicSweeper")
 GROUPS = ("task", "cell", "optimizer", "training", "probe", "tracker")
+#: Groups of which one may have nothing: ``~tracker`` is ``tracker=none``.
+_MAY_BE_NONE = ("probe", "tracker")
+_GLOBAL = "# @package _global_"
+_SWEEP_FLAGS, _SWEEP = ("-m", "--multirun"), "hydra.mode=MULTIRUN"
 
 
 class CompositionError(ValueError):
@@ -46,16 +52,14 @@ def compose_from_command_line(arguments: list[str]) -> Inbox:
     """
     INBOX.configs.clear()
     INBOX.error = INBOX.claims = None
-    arguments = sorted(arguments, key=lambda argument: argument not in ("-m", "--multirun"))  # wherever it was put
+    typed = sorted(arguments, key=lambda argument: argument not in _SWEEP_FLAGS)  # wherever it was put
     os.environ["HYDRA_FULL_ERROR"] = "1"  # raise, so that we can say it in one line
-    before, sys.argv = sys.argv, [sys.argv[0], *arguments]
+    before = sys.argv
     try:
-        answers = _check_flags(arguments)
-        arguments = with_own_options(arguments)
-        sys.argv = [sys.argv[0], *arguments]
+        answers = _check_flags(typed)
         _name_registered()
         _leave_out_foreign_plugins()
-        hydra_main(config_path=str(CONF), config_name="config", version_base="1.3")(_single_run)()
+        _hand_to_hydra(with_own_options([_meant(argument) for argument in typed]))
         if INBOX.error is not None:
             raise INBOX.error
         if not INBOX.configs and not answers:
@@ -66,21 +70,55 @@ def compose_from_command_line(arguments: list[str]) -> Inbox:
     except CompositionError:
         raise
     except (HydraException, OmegaConfBaseException, OverrideError, ValueError, AssertionError, RuntimeError) as error:
-        raise CompositionError(_not_a_name(arguments) or explain(error)) from error
+        raise CompositionError(_not_a_name(typed) or explain(error, typed)) from error
     finally:
         sys.argv = before
     for config in INBOX.configs:
+        if isinstance(config.get("experiment"), dict):
+            raise CompositionError(f"experiment: the first line of a study's file must be `{_GLOBAL}`")
         INBOX.claims = config.pop("claims", INBOX.claims)
     return INBOX
 
 
+def _meant(argument: str) -> str:
+    """Return the argument as Hydra should get it: a group left out is ``none``, ``~`` is the home folder."""
+    group = argument.removeprefix("~").partition("=")[0]
+    if argument.startswith("~") and group in _MAY_BE_NONE:
+        return f"{group}=none"
+    flag, equals, folder = argument.partition("=")
+    return f"{flag}={os.path.expanduser(folder)}" if equals and flag in ("--config-dir", "-cd") else argument
+
+
+def _hand_to_hydra(arguments: list[str]) -> None:
+    """Let Hydra compose, and once more where a study that sweeps came without ``-m``.
+
+    Raises:
+        CompositionError: the study sweeps and the command line forbids it.
+    """
+    compose = hydra_main(config_path=str(CONF), config_name="config", version_base="1.3")(_single_run)
+    if any(flag in arguments for flag in _SWEEP_FLAGS):
+        arguments = [*arguments, _SWEEP]  # or Hydra warns of a file that says otherwise
+    sys.argv = [sys.argv[0], *arguments]
+    INBOX.sweeps = False
+    compose()
+    if INBOX.sweeps and INBOX.error is None:
+        INBOX.configs.clear()
+        if forbids := next((text for text in arguments if text.startswith("hydra.mode=")), ""):
+            raise CompositionError(f"{forbids}: the study sweeps (hydra.sweeper); leave {forbids} out")
+        sys.argv = [sys.argv[0], *arguments, _SWEEP]
+        compose()
+
+
 def _single_run(config: DictConfig) -> None:
     """Hydra's task function: nothing is run here either."""
+    hydra = HydraConfig.get()
+    INBOX.sweeps = bool(hydra.sweeper.get("params") or hydra.sweeper.get("union"))
     try:
+        check_choices(config, hydra.runtime.choices)
         INBOX.configs.append(plain(config))
-    except OmegaConfBaseException as error:
+    except (OmegaConfBaseException, ValueError) as error:
         INBOX.error = error
-    launcher = OmegaConf.to_container(HydraConfig.get().launcher, resolve=True)
+    launcher = OmegaConf.to_container(hydra.launcher, resolve=True)
     assert isinstance(launcher, dict)
     if (target := launcher.pop("_target_", None)) != _LAUNCHER:
         INBOX.error = CompositionError(_not_ours(str(target)))
@@ -121,6 +159,13 @@ def _check_flags(arguments: list[str]) -> bool:
     if "--version" in arguments:
         return True
     given = vars(parser.parse_args(arguments))
+    for flag in ("config_name", "config_path"):
+        if given[flag] is not None:
+            raise CompositionError(
+                f"--{flag.replace('_', '-')}: a configuration of yours does not replace lrd's own, it goes over it: "
+                f"save it as FOLDER/experiment/NAME.yaml, with `{_GLOBAL}` as its first line, and write "
+                "--config-dir FOLDER experiment=NAME"
+            )
     return any(given[flag] for flag in _ANSWERED)
 
 
@@ -150,33 +195,51 @@ def _name_registered() -> None:
 
 
 def _not_a_name(arguments: list[str]) -> str:
-    """What is wrong with ``task=null`` or ``task=3``: Hydra's own message does not name the group."""
+    """Return what is wrong with ``task=null`` or ``task=3``: Hydra's own message does not name the group."""
     parser = OverridesParser.create()
     for text in arguments:
         with suppress(HydraException):
             override = parser.parse_override(text)
             group = override.key_or_group
-            plainly = not override.is_delete() and not override.is_sweep_override()
-            if group in GROUPS and plainly and not isinstance(override.value(), str | list | dict):
-                return f"{group}: must be the name of a file of conf/{group}/, got {override.get_value_string()}"
+            if group not in (*GROUPS, "experiment") or override.is_delete():
+                continue
+            if not override.is_sweep_override() and not isinstance(override.value(), str | list | dict):
+                none = f"; {group}=none is for nothing" if group in _MAY_BE_NONE else ""
+                return f"{group}: must be the name of a file of conf/{group}/, got {override.get_value_string()}{none}"
     return ""
 
 
-def explain(error: BaseException) -> str:
-    """An error of Hydra's composition in one line: the key, what is allowed, the nearest valid name."""
+def explain(error: BaseException, arguments: Sequence[str] = ()) -> str:
+    """Return an error of Hydra's composition in one line: the key, what is allowed, the nearest valid name.
+
+    ``arguments`` is the command line.
+    """
     text = str(error)
     if isinstance(error, MissingConfigException) and error.options and error.missing_cfg_file:
         group, _, name = error.missing_cfg_file.rpartition("/")
         return f"{group}: {not_a_choice(name, error.options)}"
     if isinstance(error, OverrideParseException):
-        return f"cannot read the override {error.override!r}: write option=value, for example task.gap=100"
+        return _unreadable(error.override, arguments)
     if isinstance(error, OverrideError):
         return str(error) if error.message else _no_such_option(error.key)
     if isinstance(error, OmegaConfBaseException) and error.full_key:
         return f"{error.full_key}: {' '.join(str(error.msg or error).split())}"
     if match := re.search(r"Could not load '(\w+)/([^']+)'", text):  # one of a list of choices
         group, name = match.groups()
-        return f"{group}: {not_a_choice(name, sorted(path.stem for path in (CONF / group).glob('*.yaml')))}"
+        return f"{group}: {not_a_choice(name, _files_of(group))}"
+    if match := re.search(
+        r"(?:Ambiguous value for argument|Sweep parameters) '(.+)' (?:1\.|requires)", " ".join(text.split())
+    ):
+        return _several(match[1])
+    if match := re.search(r"[Bb]asicSweeper does not support sweep type", text):
+        swept = next((text for text in arguments if "interval(" in text), "an interval")
+        return f"{swept}: lrd sweeps over values, as in 1,2,3 or range(1,4) or choice(a,b)"
+    if match := re.search(
+        r"Multiple values for (\w+)\.|force-add of config groups .*'\+\+(\w+)=|^(\w+) appears more", text
+    ):
+        return f"{match[1] or match[2] or match[3]}: is there already; leave out the +"
+    if match := re.search(r"Could not override '([^'@]+)@", text):
+        return f"{match[1]}: is chosen without @, {match[1]}=NAME"
     match = re.search(r"Could not override '([^'@]+)'|'([^'@]+)' does not exist", text)
     if match:
         return _no_such_option(match.group(1) or match.group(2))
@@ -187,9 +250,44 @@ def explain(error: BaseException) -> str:
     return " ".join(text.split())
 
 
+def _unreadable(text: str, arguments: Sequence[str]) -> str:
+    """Return what to write instead of what Hydra's grammar cannot read, of the command line or of a study's file."""
+    text = text if text in arguments else text.removeprefix("++")  # which with_own_options has put there
+    key, equals, value = text.partition("=")
+    key = key.lstrip("+")
+    if arguments and text not in arguments and equals and text.isprintable():
+        quoted = hydra_quoted(value).replace("'", "''")
+        return f"cannot read {key}: {value} of hydra.sweeper: a text needs two kinds of quotes there, {key}: '{quoted}'"
+    if key in GROUPS and equals and value[:1] not in ("[", "{"):
+        return f"{key}: {not_a_choice(value, _files_of(key))}"
+    sweeps = any(flag in arguments for flag in _SWEEP_FLAGS)
+    return unreadable(text, arguments, sweeps, _takes_text(key), known_keys())
+
+
+def _several(argument: str) -> str:
+    """Return what to write for several values without ``-m``: Hydra's own advice holds for no shell and no type."""
+    key, _, value = argument.partition("=")
+    advice = f"{argument}: several values are swept, with -m (--multirun)"
+    if key == "probe" and "(" not in value:
+        return f"{advice}, or taken together, '{key}=[{value}]'"
+    key = key.lstrip("+")
+    one_text = key not in (*GROUPS, "experiment") and _takes_text(key) and "(" not in value
+    return f"{advice}; as one text, {in_quotes(argument)}" if one_text else advice
+
+
+def _files_of(group: str) -> list[str]:
+    """Return the names that one may choose of a group."""
+    return sorted(path.stem for path in (CONF / group).glob("*.yaml"))
+
+
 def _no_such_option(key: str) -> str:
     group, _, name = key.rpartition(".")
     keys = known_keys()
+    if key in keys and not group:
+        return f"{key}: cannot be set so; write {key}=VALUE"
+    if key in keys:
+        having = [kind.name for kind in _kinds()[group] if name in kind.__dataclass_fields__] or ["custom"]
+        return f"{key}: there is no such option of the {group} chosen; {', '.join(having)} has it"
     siblings = sorted({k.rpartition(".")[2] for k in keys if k.rpartition(".")[0] == group and k != group})
     hint = nearest(name, siblings) if siblings else nearest(key, keys)
     has = f"; {group or 'the top level'} has {', '.join(siblings)}" if siblings else ""
@@ -198,26 +296,35 @@ def _no_such_option(key: str) -> str:
 
 def known_keys() -> set[str]:
     """Every option there is, dotted: ``task.gap``, ``seed``, ... and the groups themselves."""
+    return {"seed", "experiment", "probe", "task.path", "cell.path", *_kinds(), *(key for key, _ in _fields())}
+
+
+def _takes_text(key: str) -> bool:
+    """Return whether an option may hold a text; one that is not known here, as a custom cell's own, may."""
+    types = [str(field.type) for known, field in _fields() if known == key]
+    return key != "seed" and (not types or any("str" in kind for kind in types))
+
+
+def _fields() -> Iterator[tuple[str, dataclasses.Field[Any]]]:
+    """Yield every option's dotted name and its field."""
+    from lrd import spec
+
+    place: list[type[Any]] = [spec.Place]
+    for group, members in {"": place, **_kinds()}.items():
+        for kind in members:
+            yield from ((f"{group}.{field.name}".lstrip("."), field) for field in dataclasses.fields(kind))
+
+
+def _kinds() -> dict[str, list[type[Any]]]:
+    """Return the classes whose fields are a group's options."""
     from lrd import spec
     from lrd.probes import PROBES
 
-    kinds: dict[str, Iterable[type]] = {
-        "task": spec.kinds_of("task").values(),
-        "cell": spec.kinds_of("cell").values(),
-        "optimizer": spec.OPTIMIZERS.values(),
+    return {
+        "task": [*spec.kinds_of("task").values()],
+        "cell": [*spec.kinds_of("cell").values()],
+        "optimizer": [*spec.OPTIMIZERS.values()],
         "training": [spec.Training],
         **{f"probe.{name}": [kind] for name, kind in PROBES.items()},
         "tracker": [spec.Tracker],
     }
-    keys = {
-        "seed",
-        "experiment",
-        "probe",
-        "task.path",
-        "cell.path",
-        *kinds,
-        *(f.name for f in dataclasses.fields(spec.Place)),
-    }
-    for group, members in kinds.items():
-        keys |= {f"{group}.{f.name}" for kind in members for f in dataclasses.fields(kind)}
-    return keys

@@ -93,7 +93,9 @@ def not_a_choice(value: object, choices: Iterable[str]) -> str:
 
 def nearest(name: str, valid: Iterable[str]) -> str:
     """``"; did you mean 'hidden_size'?"``, or nothing where no valid name is close."""
-    close = difflib.get_close_matches(name, list(valid), n=1, cutoff=0.5)
+    if name in (valid := list(valid)):  # it is right, and something else is wrong
+        return ""
+    close = difflib.get_close_matches(name, valid, n=1, cutoff=0.5)
     return f"; did you mean {close[0]!r}?" if close else ""
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import shlex
 from collections.abc import Iterator
 from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,6 +21,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from lrd import spec
 from lrd.hydra_main import GROUPS, CompositionError, compose_from_command_line, explain, known_keys
+from lrd.paths import CONF
 from lrd.sweeps.compose import OverrideError
 
 
@@ -114,7 +118,9 @@ def interpolation_error() -> OmegaConfBaseException:
         (OverrideError("sede"), "sede: there is no such option; did you mean 'seed'?", "training"),
         (OverrideError("cel.gain"), "cel.gain: there is no such option", "did you mean 'cell.gain'?"),
         (OverrideError("seed", "is there already"), "seed: is there already", "already"),
-        (OverrideParseException("a=[", "long\ntext"), "cannot read the override 'a=['", "for example task.gap=100"),
+        (OverrideParseException("a=[", "long\ntext"), "cannot read the override 'a=['", "needs quotes, 'a=\"[\"'"),
+        (OverrideError("seed"), "seed: cannot be set so; write seed=VALUE", "VALUE"),
+        (OverrideError("cell.chrono"), "cell.chrono: there is no such option of the cell chosen; ", " has it"),
         (MissingConfigException("m", "task/coppy", ["copy", "delay"]), "task: must be one of copy", "mean 'copy'?"),
         (MissingConfigException("m", "hydra/launcher/x", ["local"]), "hydra/launcher: must be one of local", "'x'"),
         (ValueError("two\n  lines"), "two lines", "two lines"),
@@ -134,9 +140,7 @@ def test_an_interpolation_of_nothing_names_its_key() -> None:
 @pytest.mark.parametrize("mode", [[], ["-m"], ["hydra.mode=MULTIRUN"]])
 @pytest.mark.parametrize("chosen", ["hydra/launcher=basic", "hydra.launcher._target_=hydra_plugins.joblib.Launcher"])
 def test_a_launcher_that_is_not_lrds_is_refused(mode: list[str], chosen: str) -> None:
-    with pytest.raises(
-        CompositionError, match=r"^hydra/launcher: must be local or slurm, which .* got .*Launcher$"
-    ):
+    with pytest.raises(CompositionError, match=r"^hydra/launcher: must be local or slurm, which .* got .*Launcher$"):
         configs(*mode, chosen, "seed=0")
 
 
@@ -184,3 +188,168 @@ def test_to_train_nothing_is_no_success(monkeypatch: pytest.MonkeyPatch) -> None
     with pytest.raises(CompositionError, match="leads Hydra to no run at all"):
         configs("seed=0")
     assert configs("--cfg", "job") == []
+
+
+def mistake(*arguments: str) -> str:
+    with pytest.raises(CompositionError) as caught:
+        configs(*arguments)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+TEXTS = [
+    "été",
+    "~/x",
+    "a=b",
+    "a(b)",
+    "a&b",
+    "50%!",
+    "a,b",
+    "it's",
+    '"',
+    "{a}",
+    "[a",
+    "$\\frac{a}{b}$",
+    "a;b #c",
+    "${seed}é",
+    "🙂",
+]
+
+
+@pytest.mark.parametrize("text", TEXTS)
+@pytest.mark.parametrize("flags", [[], ["-m"]])
+def test_a_text_that_cannot_be_read_is_told_with_the_line_to_type(text: str, flags: list[str]) -> None:
+    if flags and "," in text:
+        assert [config["study"] for config in configs("-m", f"study={text}")] == ["a", "b"]
+        return
+    said = mistake(*flags, f"study={text}")
+    (word,) = shlex.split(said[said.rindex("'study=\"") :])
+    assert [config["study"] for config in configs(*flags, word)] == [text]
+
+
+@pytest.mark.parametrize(
+    ("typed", "word"),
+    [
+        (["task.file=/data/my", "file.txt"], "'task.file=/data/my file.txt'"),
+        (["cell.label=the", "(big)", "one", "seed=1"], "'cell.label=\"the (big) one\"'"),
+        (["probe=[gradient_flow,", "gates]"], "'probe=[gradient_flow, gates]'"),
+        (["-m", "study=é,b"], '\'study="é","b"\''),
+        (["probe=gates,lyapunov"], "'probe=[gates,lyapunov]'"),
+    ],
+)
+def test_what_a_shell_or_a_comma_takes_apart_is_told_whole(typed: list[str], word: str) -> None:
+    assert mistake(*typed).endswith(word)
+    rest = [argument for argument in typed if argument in ("-m", "seed=1")]
+    assert configs(*rest, "task=text", *shlex.split(word))
+
+
+@pytest.mark.parametrize("typed", [["seed=1", "task.gap"], ["task.gap=1é"], ["task.gap=[1"], ["seed=1", "copy="]])
+def test_no_quotes_are_advised_where_they_do_not_help(typed: list[str]) -> None:
+    assert '"' not in mistake(*typed)
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ("cell=[rnn,lstm]", "cell: takes one name; several are swept"),
+        ("-m cell=[rnn,lstm],gru", "cell: takes one name; several are swept, -m cell=rnn,lstm"),
+        ("-m experiment=demo,variants", "experiment: demo sweeps by itself; train it alone, experiment=demo"),
+        ("hydra.mode=RUN experiment=demo", "hydra.mode=RUN: the study sweeps"),
+        ("-m task.gap=interval(1,3)", "task.gap=interval(1,3): lrd sweeps over values"),
+        ("experiment=null", "experiment: must be the name of a file of conf/experiment/, got null"),
+        ("tracker=null", "tracker: must be the name of a file of conf/tracker/, got null; tracker=none is for nothing"),
+        ("+tracker=none", "tracker: is there already; leave out the +"),
+        ("++cell=rnn", "cell: is there already; leave out the +"),
+        ("-m +cell=rnn,lstm", "cell: is there already; leave out the +"),
+        ("cell@x=rnn", "cell: is chosen without @, cell=NAME"),
+        ("-m cell=glob(x*) seed=1", "the sweep is empty: cell=glob(x*) gives no value"),
+        ("cell=rnn cell.chrono=true", "cell.chrono: there is no such option of the cell chosen; "),
+        ("--config-name demo", "--config-name: a configuration of yours does not replace lrd's own, it goes over it"),
+        ("--config-path /tmp seed=1", "--config-path: a configuration of yours does not replace lrd's own"),
+    ],
+)
+def test_what_hydra_would_take_for_something_else_is_refused(typed: str, said: str) -> None:
+    assert mistake(*typed.split()).startswith(said)
+
+
+@pytest.mark.parametrize("group", GROUPS)
+@pytest.mark.parametrize(
+    "way", ["~{}", "+{}=x", "{}=null", "{}=", "{}.{}=1", "{}=x", "{}@y=x", "-m {}=x,y", "{}=[x,y]"]
+)
+def test_no_advice_is_what_was_typed(group: str, way: str) -> None:
+    with contextlib.suppress(CompositionError):
+        configs(*way.replace("{}", group).split())
+        return
+    said = mistake(*way.replace("{}", group).split())
+    assert f"did you mean '{group}'" not in said
+
+
+def test_a_tracker_or_probe_left_out_is_none() -> None:
+    for typed in (["~tracker", "~probe"], ["-m", "~tracker=wandb", "~probe", "seed=1"]):
+        (config,) = configs(*typed)
+        assert (config["tracker"]["name"], config["probe"]) == ("none", {})
+
+
+def study_file(folder: Path, text: str) -> list[str]:
+    """A study of the user's own; gives the arguments that choose it."""
+    (folder / "experiment").mkdir(exist_ok=True)
+    (folder / "experiment" / "own.yaml").write_text(text)
+    return [f"--config-dir={folder}", "experiment=own"]
+
+
+SWEPT = ["params: {seed: '1,2', cell: 'glob(r*)', training.truncate: null}", "union: [{seed: 1}, {seed: '2'}]"]
+
+
+@pytest.mark.parametrize("mode", ["", "  mode: RUN\n", "  mode: MULTIRUN\n"])
+@pytest.mark.parametrize("swept", SWEPT)
+def test_a_study_of_the_users_own_sweeps_however_it_is_started(tmp_path: Path, swept: str, mode: str) -> None:
+    own = study_file(tmp_path, f"# @package _global_\nhydra:\n{mode}  sweeper:\n    {swept}\n")
+    assert [config["seed"] for config in configs(*own)] == [1, 2]
+    assert [config["seed"] for config in configs(*own, "seed=7,8,9", "-m")[:3]] == [7, 8, 9]
+    assert {config["training"]["truncate"] for config in configs(*own)} == {None}
+
+
+def test_sweep_values_of_the_command_line_are_never_ignored() -> None:
+    for typed in (
+        '+hydra.sweeper.params.seed="1,2"',
+        '+hydra.sweeper.params={seed:"1,2"}',
+        "hydra.sweeper.union=[{seed:1},{seed:2}]",
+    ):
+        assert [config["seed"] for config in configs(typed)] == [1, 2]
+
+
+def test_a_mistake_in_a_study_file_is_told_as_it_stands_in_a_file(tmp_path: Path) -> None:
+    own = study_file(tmp_path, '# @package _global_\nhydra: {sweeper: {params: {study: "it\'s été"}}}\n')
+    said = mistake(*own)
+    assert said.startswith("cannot read study: it's été of hydra.sweeper: a text needs two kinds of quotes there, ")
+    fixed = said.partition("quotes there, ")[2]
+    own = study_file(tmp_path, f"# @package _global_\nhydra:\n  sweeper:\n    params:\n      {fixed}\n")
+    assert [config["study"] for config in configs(*own)] == ["it's été"]
+    assert "`# @package _global_`" in mistake(*study_file(tmp_path, "seed: 3\n"))
+
+
+@pytest.mark.parametrize("group", ["cell", "task"])
+def test_globs_leave_out_the_custom_one_unless_it_is_named(group: str) -> None:
+    names = {path.stem: OmegaConf.load(path)["name"] for path in (CONF / group).glob("*.yaml")}
+    own = names.keys() - {"custom"}
+
+    def swept(pattern: str) -> list[str]:
+        return sorted(config[group]["name"] for config in configs("-m", f"{group}={pattern}"))
+
+    for pattern, stems in (
+        ("*", own),
+        ("[c*,r*]", {name for name in own if name[0] in "cr"}),
+        ("*,exclude=r*", {name for name in own if name[0] != "r"}),
+        ("*,exclude=custom", own),
+    ):
+        assert swept(f"glob({pattern})") == sorted(names[stem] for stem in stems)
+    for pattern in ("glob([custom,d*])", "glob(d*),custom"):
+        assert "custom" in swept(pattern)
+
+
+def test_the_home_folder_may_be_written_as_in_a_shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (config,) = configs('runs_dir="~/x"')
+    assert spec.job_from_config(config).place.folder == tmp_path / "x" / "scratch"
+    study_file(tmp_path, "# @package _global_\nseed: 3\n")
+    assert [config["seed"] for config in configs("--config-dir=~", "experiment=own")] == [3]

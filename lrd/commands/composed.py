@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -49,6 +50,18 @@ def composed(arguments: list[str], trains: bool) -> Composed | int:
     if not inbox.configs:  # --help, --cfg and the like
         return 0
 
+    from lrd.records import RecordError
+    from lrd.records.wandb_environment import left_out, tracker_options
+
+    try:
+        for config in inbox.configs:
+            if isinstance(options := config.get("tracker"), dict):
+                config["tracker"] = tracker_options(options)
+    except RecordError as error:
+        return fail(str(error))
+    mirrored = any((config.get("tracker") or {}).get("mode") != "disabled" for config in inbox.configs)
+    if trains and mirrored and (line := left_out()):  # before workers get this process's variables
+        print(f"lrd: {line}", file=sys.stderr)
     if trains and len(inbox.configs) > 1 and inbox.launcher.get("name") == "local":
         try:
             nursery.prepare()  # it imports torch while we do
@@ -57,10 +70,10 @@ def composed(arguments: list[str], trains: bool) -> Composed | int:
 
     from lrd.findings import ClaimError, claims_from
     from lrd.findings.planned import check_statements
-    from lrd.records import RecordError
     from lrd.spec import SpecError
     from lrd.sweeps.launchers import launcher_from_options
     from lrd.sweeps.plan import jobs_from_configs, plan, writable
+    from lrd.sweeps.quoting import with_quotes
 
     try:
         launcher = launcher_from_options(inbox.launcher)
@@ -73,5 +86,5 @@ def composed(arguments: list[str], trains: bool) -> Composed | int:
             check_statements(claims_from(inbox.claims), [job.run for job in jobs])
         work = plan(jobs, workers)
     except (ClaimError, SpecError, RecordError) as error:
-        return fail(str(error))
+        return fail(with_quotes(str(error), arguments, sweeps=len(inbox.configs) > 1))
     return Composed(work, launcher, workers, len(inbox.configs) - len(jobs), inbox.claims)

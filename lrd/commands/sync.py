@@ -13,6 +13,7 @@ def run(arguments: list[str]) -> int:
     """Ask the server what it has of the study's runs, send the rest, say what is missing."""
     from lrd.records import RecordError, open_study
     from lrd.records.sync import Place, Server, places, sync
+    from lrd.records.wandb_environment import left_out
     from lrd.records.wandb_server import WandbServer
 
     parser = study_parser("sync")
@@ -20,6 +21,8 @@ def run(arguments: list[str]) -> int:
     parser.add_argument("--entity", help="wandb's entity (default: the same, or else the key's own)")
     parser.add_argument("--dry-run", action="store_true", help="ask the server and say what would be sent")
     given = parser.parse_args(arguments)
+    if line := left_out():
+        print(f"lrd: {line}", file=sys.stderr)
     try:
         open_study(given.study)
     except RecordError as error:

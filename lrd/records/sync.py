@@ -19,6 +19,7 @@ from lrd.records.files import RecordError
 from lrd.records.record import RunRecord, read_object
 from lrd.records.rows import read_row
 from lrd.records.shown import PICTURED, Moment, fits_missing, looks_of, moments, rows_of, scalars_of
+from lrd.records.wandb_environment import tracker_options
 
 PATIENCE = 15.0  # seconds for a server to show what it was sent
 FAILURES = 2  # runs in a row that could not be sent, after which a server is taken to be gone
@@ -136,7 +137,10 @@ def places(folder: Path, project: str | None, entity: str | None) -> tuple[dict[
 
 def place_of(tracker: Mapping[str, Any], project: str | None, entity: str | None) -> Place:
     """Where a run is mirrored to, by what its record keeps of its tracker; ``project`` and ``entity`` go over that."""
-    return project or tracker.get("project") or "lrd", entity or tracker.get("entity")
+    said = tracker_options(
+        {"name": "wandb", "mode": "online", **{key: tracker.get(key) for key in ("project", "entity")}}
+    )
+    return project or said["project"] or "lrd", entity or said["entity"]
 
 
 def sync(

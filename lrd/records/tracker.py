@@ -74,9 +74,18 @@ class NullTracker:
 
 
 def make_tracker(
-    name: str, *, directory: str | Path, mode: str = "offline", project: str = "lrd", entity: str | None = None
+    name: str,
+    *,
+    directory: str | Path,
+    mode: str | None = None,
+    project: str | None = None,
+    entity: str | None = None,
 ) -> Tracker:
-    """The tracker of that name (``none`` or ``wandb``); ``directory`` is the study's folder."""
+    """The tracker of that name (``none`` or ``wandb``); ``directory`` is the study's folder.
+
+    Without a mode it is offline, without a project it is ``lrd``'s.
+    """
+    mode, project = mode or "offline", project or "lrd"
     if name not in TRACKERS:
         raise ValueError(f"tracker must be one of {', '.join(TRACKERS)}, got {name!r}")
     if mode not in MODES:

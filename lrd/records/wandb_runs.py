@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from lrd.records.heatmap import heatmap
 from lrd.records.shown import summary_values
+from lrd.records.wandb_environment import take_away
 
 if TYPE_CHECKING:
     import numpy as np
@@ -48,6 +49,7 @@ SETTINGS: dict[str, Any] = {
 
 def prepare(directory: Path) -> None:
     """What must be so before wandb is imported, for whatever it writes to lie below ``directory``."""
+    take_away()
     # Its service writes a log to the cache, and the home folder may be read-only or over quota. Its own error reports
     # would print errors of their own when there is no network.
     os.environ.setdefault("WANDB_CACHE_DIR", str(directory.resolve() / "wandb" / ".cache"))

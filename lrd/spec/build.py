@@ -90,6 +90,8 @@ def build(kind: type[Any], group: str, options: Any, errors: list[str]) -> Any:
                 text = f"{wrong[key].split(', got ')[0]} or{allowed}, got {problem['input']!r}"
             else:
                 text = f"{problem['msg'][0].lower()}{problem['msg'][1:]}, got {problem['input']!r}"
+                if isinstance(problem["input"], list) and problem["input"]:
+                    text += f"; several values are swept, -m {prefix}{key}={','.join(map(str, problem['input']))}"
             wrong[key] = text
     typed = {key: value for key, value in options.items() if key in known and key not in wrong}
     wrong |= {error.key: error.message for error in wrong_options(kind, typed)}

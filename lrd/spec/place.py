@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,9 +18,11 @@ class Tracker:
     """The mirror of records that one can watch."""
 
     name: str = option("wandb", "where metrics are mirrored", choices=("wandb", "none"))
-    mode: str = option("offline", "wandb's mode", choices=("online", "offline", "disabled"))
-    project: str = option("lrd", "wandb's project")
-    entity: str | None = option(None, "wandb's entity; null: the user's default")
+    mode: str | None = option(
+        None, "wandb's mode; null: WANDB_MODE, or else offline", choices=("online", "offline", "disabled")
+    )
+    project: str | None = option(None, "wandb's project; null: WANDB_PROJECT, or else lrd")
+    entity: str | None = option(None, "wandb's entity; null: WANDB_ENTITY, or else the user's default")
 
     def __post_init__(self) -> None:
         check_options(self)
@@ -40,6 +43,9 @@ class Place:
 
     def __post_init__(self) -> None:
         check_options(self)
+        object.__setattr__(
+            self, "runs_dir", os.path.expanduser(self.runs_dir)
+        )  # no shell does it for all ways to type it
         if not self.study or self.study.startswith(".") or "/" in self.study:
             raise OptionError("study", f"must be a plain folder name, got {self.study!r}")
         if self.pack_size != "auto" and (isinstance(self.pack_size, str) or self.pack_size < 1):

@@ -13,6 +13,7 @@ class Inbox:
     configs: list[dict[str, Any]] = field(default_factory=list)
     launcher: dict[str, Any] = field(default_factory=dict)
     claims: Any = None  # as it stands in the study's file; no part of any configuration
+    sweeps: bool = False  # whether a single run's configuration says how to sweep
     error: Exception | None = None  # of a single run, for Hydra would print one raised inside its job
 
 
