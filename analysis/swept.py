@@ -6,6 +6,7 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import texts
 from labels import in_order
 from numpy.typing import NDArray
 
@@ -54,5 +55,7 @@ def _range(name: str, column: Array) -> str:
     values = in_order(spelled(value) for value in column)
     if len(values) < 2:
         return ""
-    numbers = column.dtype.kind in "iuf" and "none" not in values
-    return f"{name} {values[0]}–{values[-1]}" if numbers else f"{name} {', '.join(values)}"
+    if column.dtype.kind in "iuf" and "none" not in values:
+        return f"{name} {values[0]}–{values[-1]}"
+    shown = texts.named(values)
+    return f"{name} {', '.join(shown[value] for value in values)}"

@@ -12,7 +12,7 @@ from lrd.findings import FAILS, HOLDS, UNDECIDED, Finding
 from lrd.records import Study
 from lrd.report.configuration import configuration
 from lrd.report.costs import costs
-from lrd.report.figures import Drawn, figures, undrawn
+from lrd.report.figures import Drawn, failed, figures, undrawn
 from lrd.report.machines import environments, machines
 from lrd.report.question import question
 from lrd.report.results import headline, results
@@ -52,6 +52,7 @@ def page(
         unreadable=unreadable,
         results=results(study),
         figures=figures(drawn),
+        failed=failed(drawn),
         undrawn=reasons,
         unasked=unasked,
         configuration=configuration(study),
