@@ -73,11 +73,11 @@ def test_it_can_be_read_without_seeing_it(html: str) -> None:
 def test_figures_stand_in_order_with_how_to_read_them(html: str) -> None:
     seen = Seen(html)
     headings = re.findall(r"<h3 id=\"(\w+)\"", html)
-    assert headings == ["gap_wall", "gradient_flow", "undrawn"]
+    assert headings == ["gradient_flow", "gap_wall", "undrawn"]
     assert [attributes["id"] for attributes in seen.all("img")] == [
+        "picture-gradient_flow",
         "picture-gap_wall",
         "picture-gap_wall_2",
-        "picture-gradient_flow",
     ]
     assert "One panel a task, one line a cell. A point is the share of all runs begun" in seen.text
     assert "Numbers: figures/gap_wall.csv, figures/gap_wall_2.csv." in seen.text
