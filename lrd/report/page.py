@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from lrd import __version__
 from lrd.findings import FAILS, HOLDS, UNDECIDED, Finding
-from lrd.records import Study
+from lrd.records import Study, without_home
 from lrd.report.configuration import configuration
 from lrd.report.costs import costs
 from lrd.report.figures import Drawn, failed, figures, undrawn
@@ -38,6 +39,7 @@ def page(
     templates = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
+        finalize=_without_home,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -61,6 +63,11 @@ def page(
         shortfall=shortfall(study),  # last: only now is it known what could not be read
         version=__version__,
     )
+
+
+def _without_home(value: Any) -> Any:
+    """What is put into the template, without the homes of those who made or read the records."""
+    return without_home(value) if type(value) is str and not value.startswith("data:") else value
 
 
 def _tally(findings: Sequence[Finding]) -> str:

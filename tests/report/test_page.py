@@ -85,6 +85,15 @@ def test_figures_stand_in_order_with_how_to_read_them(html: str) -> None:
     assert "are drawn against: regimes." in seen.text
 
 
+def test_nobodys_home_stands_on_the_page(made: MadeStudy, drawn: Drawn) -> None:
+    failed = Drawn(drawn.paths, ["walls: lrd probe /home/anna/runs/x"], drawn.scripts, ["regimes: /Users/bob/y failed"])
+    html = page(open_study(made.folder), failed, unreadable="cannot read /cluster/home/anna/claims.yaml")
+    assert "lrd probe ~/runs/x" in html
+    assert "~/y failed" in html
+    assert "cannot read ~/claims.yaml" in html
+    assert "anna" not in html
+
+
 def test_the_same_records_give_the_same_bytes(made: MadeStudy, drawn: Drawn, html: str, tmp_path: Path) -> None:
     moved = tmp_path / "elsewhere" / made.folder.name
     shutil.copytree(made.folder, moved)
