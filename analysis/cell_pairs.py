@@ -146,7 +146,7 @@ def _page(
         axes.axvline(0, color="0.25", linewidth=0.6, zorder=1.5)
         axes.set_xlim(-1.08, 1.08)
         axes.xaxis.set_major_locator(FixedLocator([-1, -0.5, 0, 0.5, 1]))
-        axes.set_xlabel("second ahead  ←  0  →  first ahead")
+        axes.set_xlabel("second ahead  ←  0  →  first ahead", fontsize=style.small())  # beside long names
         axes.grid(visible=False, axis="y")
         axes.tick_params(axis="y", length=0)
         style.head(axes, title, "p (Holm)")

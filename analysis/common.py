@@ -12,6 +12,7 @@ import importlib
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from inspect import unwrap
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,8 @@ from typing import Any
 import asked
 import numpy as np
 import saving
-from drawing import Asked
+import texts
+from drawing import Asked, current
 from labels import by_study, in_order, natural
 from manifest import drawn_from
 from numpy.typing import NDArray
@@ -32,6 +34,7 @@ from lrd.stats import Band
 __all__ = ["COLUMNS", "ROWS", "Page", "drawn_from", "in_files", "pages"]  # from here, for the scripts
 
 HERE = Path(__file__).resolve().parent
+LONGEST_REASON = 300  # letters of why a figure failed
 Array = NDArray[Any]
 Table = dict[str, Array]
 
@@ -44,24 +47,57 @@ class NotLookedAtError(NothingToDrawError):
     """Nobody asked for what this figure shows: no probe looked, or nothing was swept. A study may well be without."""
 
 
-def draw_all(study: Any, out: Path, asked: Asked | None = None) -> tuple[list[Path], list[str]]:
-    """Draw every figure of this folder; gives the files written and a line for each figure that had nothing to draw.
+@dataclass
+class Drawn:
+    """What became of the figures of a study: files, and a line ``name: reason`` for each that is not there.
+
+    ``missing``: the records hold nothing for it, or not yet; ``failed``: drawing it went wrong.
+    """
+
+    paths: list[Path] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+    failed: list[str] = field(default_factory=list)
+
+    @property
+    def figures(self) -> list[str]:
+        """Names of the figures, of which several may be pages of one."""
+        return [path.stem for path in self.paths if path.suffix == ".png"]
+
+
+def draw_all(study: Any, out: Path, asked: Asked | None = None) -> Drawn:
+    """Draw every figure of this folder. One that fails stops no other.
 
     ``asked`` is the style and width they have (``asked.read``); those of a paper by default.
 
     Figures that the study was not made for (``NotLookedAtError``) are passed over in silence.
+
+    Raises:
+        OSError, RecordError: the system refuses to write, or to read the records: it would refuse all of them.
     """
-    paths: list[Path] = []
-    missing: list[str] = []
-    with saving.together():  # while the pages of one figure are saved, the records of the next are read
+    drawn = Drawn()
+    failed: dict[str, Exception] = {}
+    with saving.together(failed):  # while the pages of one figure are saved, the records of the next are read
         for name in figure_scripts():
             try:
-                paths += importlib.import_module(name).draw(study, out, asked=asked)
+                drawn.paths += importlib.import_module(name).draw(study, out, asked=asked)
             except NotLookedAtError:
                 continue
             except NothingToDrawError as error:
-                missing.append(f"{name}: {error}")
-    return paths, missing
+                drawn.missing.append(f"{name}: {error}")
+            except (OSError, RecordError):
+                raise
+            except Exception as error:  # whatever a stranger's records lead to
+                failed[name] = error
+    for reason in failed.values():
+        if isinstance(reason, OSError) and not isinstance(reason, ChildProcessError):
+            raise reason
+    drawn.paths = [path for path in drawn.paths if path.stem not in failed]
+    drawn.failed = [f"{name}: {_in_a_line(reason)}" for name, reason in sorted(failed.items())]
+    return drawn
+
+
+def _in_a_line(error: Exception) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split())[:LONGEST_REASON]
 
 
 def figure_scripts() -> list[str]:
@@ -109,6 +145,7 @@ def runs_of(study: Any) -> Table:
     These are run_id, panel, label, gap, seed, state, outcome (None while unfinished) and ``pooled``: in which options
     runs differ that agree in panel, gap and label, in words. ``panel`` is the task, with its convention where the study
     has the task in more than one. Where several studies are drawn, a label of more than one has its study's name.
+    All texts are as figures can show them (``texts``); CSV files have what the records say.
     """
     known = study.columns("select * from runs limit 0")
     label = "coalesce(cast(cell_label as varchar), cell)" if "cell_label" in known else "cell"
@@ -123,18 +160,30 @@ def runs_of(study: Any) -> Table:
     if not len(rows["run_id"]):
         raise NothingToDrawError("the study holds no runs")
     runs = {name: rows[name] for name in ("run_id", "panel", "label", "gap", "seed", "state")}
+    said = dict(runs)
+    runs |= {name: _drawn(runs[name]) for name in ("panel", "label")}
     if len(study.names) > 1:
-        runs["label"] = np.array(by_study(list(runs["label"]), list(rows["study"]), study.names), dtype=object)
+        shown = texts.named(study.names)
+        said["label"] = np.array(by_study(list(said["label"]), list(rows["study"]), study.names), dtype=object)
+        studies, names = ([shown[name] for name in of] for of in (rows["study"], study.names))
+        runs["label"] = np.array(by_study(list(runs["label"]), studies, names), dtype=object)
+    for name in ("panel", "label"):
+        current().says(zip(runs[name], said[name], strict=True))
     runs["outcome"] = np.array([value if isinstance(value, str) else None for value in rows["outcome"]], dtype=object)
     runs["pooled"] = pooled(rows, list(zip(runs["panel"], runs["gap"], runs["label"], strict=True)))
     drawn_from(runs)
     return runs
 
 
+def _drawn(names: Array) -> Array:
+    drawn = texts.named(name for name in names if isinstance(name, str))
+    return np.array([drawn.get(name, name) for name in names], dtype=object)
+
+
 def pooling(runs: Table) -> str:
     """Over which options a figure pools its runs, as a sentence with a space before it; empty where seeds alone."""
-    texts = in_order(text for text in runs["pooled"] if text)
-    return f" Pooled over {'; '.join(texts)}." if texts else ""
+    options = in_order(text for text in runs["pooled"] if text)
+    return f" Pooled over {'; '.join(options)}." if options else ""
 
 
 def drawn_over(runs: Table) -> str:

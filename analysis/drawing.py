@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -52,6 +52,11 @@ class Drawing:
     study: Watched | None = None
     runs: dict[str, Any] | None = None
     keys: tuple[str, ...] = ()
+    said: dict[str, str] = field(default_factory=dict)  # what the records say, of names that are drawn otherwise
+
+    def says(self, names: Iterable[tuple[str, str]]) -> None:
+        """Remember what the records say for names as they are drawn."""
+        self.said |= {drawn: said for drawn, said in names if drawn != said}
 
 
 _current: ContextVar[Drawing | None] = ContextVar("drawing", default=None)

@@ -100,7 +100,8 @@ def _sheet(
             _landmarks(axes, picture[1], ends[place], shown.get(place))
             updates, count, of = solved[*place, track[0]]
             _mark_solved(axes, picture[0].updates, updates)
-            axes.set_title(f"{track[0]}, ${symbol(track[1])}$", loc="left", pad=6 * style.scale())  # over the landmarks
+            title = style.fitted(axes, f"{track[0]}, ${symbol(track[1])}$")
+            axes.set_title(title, loc="left", pad=6 * style.scale())  # over the landmarks
             axes.set_title(
                 f"{count}/{of}", loc="right", pad=6 * style.scale(), fontsize=style.small(), color=style.GREY
             )

@@ -31,7 +31,7 @@ import numpy as np
 from drawing import Watched, current
 
 import lrd
-from lrd.records import git_commit, origins
+from lrd.records import git_commit, origins, without_home
 
 #: Columns of a CSV that say which runs a row is of, where the table of runs has them too.
 KEYS = ("panel", "gap", "label", "kind", "setting")
@@ -103,7 +103,7 @@ def _left_out(study: Watched) -> list[str]:
             for name, folder in study.folders.items():
                 inside = f"{name}/" if len(study.folders) > 1 else ""
                 problem = problem.replace(f"{folder}{os.sep}", inside)
-            lines.append(problem)
+            lines.append(without_home(problem))
     return sorted(lines)
 
 

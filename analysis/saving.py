@@ -9,46 +9,69 @@ from __future__ import annotations
 import gc
 import multiprocessing
 import os
+import pickle
 import sys
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
 Work = Callable[[], object]
 
-_running: dict[Connection, Any] | None = None  # by where its answer comes from; None: outside of ``together``
+
+@dataclass
+class _Pages:
+    """Pages that are being saved, each by where its answer comes from, and what went wrong with those that are done."""
+
+    forks: bool
+    running: dict[Connection, tuple[str, Any]] = field(default_factory=dict)
+    failed: dict[str, Exception] = field(default_factory=dict)
+
+
+_pages: _Pages | None = None  # None: outside of ``together``
 
 
 @contextmanager
-def together() -> Iterator[None]:
+def together(failed: dict[str, Exception] | None = None) -> Iterator[None]:
     """Let what is handed to ``save`` inside run at the same time; all of it is done at the end of the outermost.
 
-    Raises what the first of them raised, and ``ChildProcessError`` for one that was killed.
+    What a page raised, or ``ChildProcessError`` for one that was killed, stops no other: it is put into ``failed`` by
+    the name of the page or, where that is not given, the first of them is raised at the end.
     """
-    global _running
-    if _running is not None or _cores() < 2 or sys.platform != "linux":  # elsewhere system libraries break in forks
+    global _pages
+    if _pages is not None:
         yield
         return
-    _running = {}
+    pages = _pages = _Pages(forks=_cores() > 1 and sys.platform == "linux")  # elsewhere system libraries break in forks
     try:
         yield
-        while _running:
-            _collect(_running)
+        while pages.running:
+            _collect(pages)
     finally:
-        left, _running = _running, None
-        for process in left.values():  # after an error: what the others write is whole
+        _pages = None
+        for _, process in pages.running.values():  # after an error: what the others write is whole
             process.join()
+    if failed is not None:
+        failed |= pages.failed
+    elif pages.failed:
+        raise next(iter(pages.failed.values()))
 
 
-def save(work: Work) -> None:
-    """Run ``work``: at once, or beside others where that is asked for."""
-    if _running is None:
+def save(name: str, work: Work) -> None:
+    """Run ``work``, which saves the page of that name: at once, or beside others where that is asked for."""
+    if _pages is None:
         work()
         return
-    while len(_running) >= _cores():
-        _collect(_running)
+    if not _pages.forks:
+        try:
+            work()
+        except Exception as error:
+            _pages.failed[name] = error
+        return
+    while len(_pages.running) >= _cores():
+        _collect(_pages)
     context = multiprocessing.get_context("fork")
     answer, sender = context.Pipe(duplex=False)
     process = context.Process(target=_run, args=(work, sender))
@@ -57,7 +80,7 @@ def save(work: Work) -> None:
         warnings.simplefilter("ignore", DeprecationWarning)
         process.start()
     sender.close()
-    _running[answer] = process
+    _pages.running[answer] = name, process
 
 
 def _run(work: Work, sender: Connection) -> None:
@@ -66,14 +89,23 @@ def _run(work: Work, sender: Connection) -> None:
         work()
         sender.send(None)
     except Exception as error:
-        sender.send(error)
+        sender.send(_portable(error))
 
 
-def _collect(running: dict[Connection, Any]) -> None:
+def _portable(error: Exception) -> Exception:
+    """An error as another process can read it: a stranger's may be made of what cannot be sent."""
+    try:
+        pickle.loads(pickle.dumps(error))
+    except Exception:
+        return RuntimeError(f"{type(error).__name__}: {error}")
+    return error
+
+
+def _collect(pages: _Pages) -> None:
     """Wait for one that is done."""
-    for answer in wait(list(running)):
+    for answer in wait(list(pages.running)):
         assert isinstance(answer, Connection)
-        process = running.pop(answer)
+        name, process = pages.running.pop(answer)
         try:
             error = answer.recv()
         except EOFError:
@@ -81,7 +113,7 @@ def _collect(running: dict[Connection, Any]) -> None:
         answer.close()
         process.join()
         if error is not None:
-            raise error
+            pages.failed[name] = error
 
 
 def _cores() -> int:

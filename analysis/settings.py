@@ -13,6 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import own_settings
+
+own_settings.import_matplotlib()  # before any other module here asks for it
+
 SINGLE, DOUBLE = 3.4, 7.0  # width of one and of two columns, inches
 WIDTHS = {"single": SINGLE, "double": DOUBLE}
 NARROWEST, WIDEST = 2.5, 14.0  # inches: below, no axis is legible; a slide is 13.3 wide

@@ -1,7 +1,9 @@
 """One way to lay figures of a two-column paper out, and one way to save them, in the style and width asked for.
 
 Sizes, lengths and widths are those of the paper (``settings``) times what the style's text is larger. Nothing of the
-clock or the machine goes into a file: the same records give the same bytes.
+clock or the machine goes into a file: the same records give the same bytes. Settings begin from matplotlib's own
+defaults, whatever a matplotlibrc says, and figures have a canvas of their own: ``pyplot``, which would look for a
+backend, has no part in it.
 """
 
 from __future__ import annotations
@@ -14,21 +16,21 @@ from functools import partial, wraps
 from pathlib import Path
 from typing import Any
 
-import matplotlib
-
-matplotlib.use("Agg")  # figures are files; no window system is asked for
-
 import drawing
 import manifest
-import matplotlib.pyplot as plt
+import matplotlib
 import numpy as np
+import own_settings
 import pictures
 import saving
+import texts
 from looks import FREE, KNOWN, SEQUENCE, Look, looks
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.text import Text
 from settings import DOUBLE, FONT, SETTINGS, SINGLE
 
 __all__ = ["DOUBLE", "FREE", "KNOWN", "SETTINGS", "SINGLE", "Look", "looks"]
@@ -36,6 +38,7 @@ __all__ = ["DOUBLE", "FREE", "KNOWN", "SETTINGS", "SINGLE", "Look", "looks"]
 NARROWEST = 1.7  # width of a panel with its axis, inches
 SMALL = 6.5  # points: numbers written into panels
 GREY = "0.45"
+HAIR = "\u200a"  # a space of a hair's width
 POINTS_A_LETTER = 1.75  # a letter of DejaVu Sans is 4/7 as wide as its font is high, about
 
 
@@ -48,7 +51,7 @@ def paper(draw: Callable[..., list[Path]]) -> Callable[..., list[Path]]:
 
     @wraps(draw)
     def drawn(study: Any, *args: Any, asked: drawing.Asked | None = None, **kwargs: Any) -> list[Path]:
-        with drawing.drawing(asked, study) as watched, plt.rc_context(_settings()), saving.together():
+        with drawing.drawing(asked, study) as watched, own_settings.only(_settings()), saving.together():
             return draw(watched, *args, **kwargs)
 
     return drawn
@@ -83,7 +86,9 @@ def grid(rows: int, columns: int, panel_height: float, **options: Any) -> tuple[
     """A figure of rows x columns panels: as wide as asked for; else one column for one panel a row, two for more."""
     width = drawing.current().asked.width or (SINGLE if columns == 1 else DOUBLE)
     height = panel_height * scale() * rows
-    figure, axes = plt.subplots(rows, columns, figsize=(width, height), squeeze=False, **options)
+    figure = Figure(figsize=(width, height))
+    FigureCanvasAgg(figure)
+    axes = figure.subplots(rows, columns, squeeze=False, **options)
     return figure, [list(row) for row in axes]
 
 
@@ -110,11 +115,18 @@ def folded(lines: int, panels: int, panel_height: float) -> tuple[Figure, list[l
 
 def head(axes: Axes, title: str, note: str = "") -> None:
     """Name a panel at its upper left, with a small grey note at its upper right: under the title if it is narrow."""
+    title = fitted(axes, title)
     letters = FONT * len(title.splitlines()[-1].replace("$", "")) + SMALL * len(note)
     under = "\n" if note and letters > POINTS_A_LETTER * _points_across(axes) else ""
     axes.set_title(title + under, loc="left", pad=3)
     if note:
         axes.set_title(note, loc="right", pad=3, fontsize=small(), color=GREY)
+
+
+def fitted(axes: Axes, title: str) -> str:
+    """A title in as many lines as it needs to stay over its panel."""
+    letters = int(1.15 * POINTS_A_LETTER * (_points_across(axes) + 18) / FONT)  # a little further is no harm
+    return "\n".join(line for part in title.split("\n") for line in textwrap.wrap(part, letters))
 
 
 def _points_across(axes: Axes) -> float:
@@ -130,7 +142,8 @@ def legend(figure: Figure, handles: Sequence[Any], labels: Sequence[str]) -> Non
     entry = 0.5 + 0.055 * max(len(label.replace("\\partial", "")) for label in labels)  # inches, roughly
     columns = max(1, min(len(labels), int(figure.get_figwidth() / (entry * scale()))))
     figure.set_figheight(figure.get_figheight() + scale() * (0.17 * -(-len(labels) // columns) + 0.08))
-    figure.legend(handles, labels, loc="outside upper center", ncols=columns)
+    shown = [f"{HAIR}{label}" if label.startswith("_") else label for label in labels]  # or matplotlib leaves it out
+    figure.legend(handles, shown, loc="outside upper center", ncols=columns)
 
 
 def foot(figure: Figure, lines: Sequence[str]) -> None:
@@ -143,17 +156,16 @@ def foot(figure: Figure, lines: Sequence[str]) -> None:
 def save(figure: Figure, out: Path, name: str, table: Sequence[Mapping[str, object]]) -> list[Path]:
     """Write name.pdf, name.png, name.csv (the numbers drawn, one mapping a row) and name.json to ``out``.
 
-    The last is the manifest (``manifest``), of a figure that a script draws of a study. Closes the figure.
+    The last is the manifest (``manifest``), of a figure that a script draws of a study.
     """
     out.mkdir(parents=True, exist_ok=True)
     paths = [out / f"{name}.{suffix}" for suffix in ("pdf", "png", "csv")]
     _wrap(figure)
+    _make_literal(figure)
     _thicken(figure, drawing.current().asked.style.strokes)
-    saving.save(partial(pictures.write, figure, *paths[:2]))
-    width = float(figure.get_figwidth())
-    plt.close(figure)
+    saving.save(name, partial(pictures.write, figure, *paths[:2]))
     write_table(paths[2], table)
-    return paths + manifest.write(out / f"{name}.json", paths[2], table, width)
+    return paths + manifest.write(out / f"{name}.json", paths[2], table, float(figure.get_figwidth()))
 
 
 def save_table(out: Path, name: str, table: Sequence[Mapping[str, object]]) -> list[Path]:
@@ -171,6 +183,13 @@ def _wrap(figure: Figure) -> None:
             axes.set_xlabel(textwrap.fill(label, letters))
 
 
+def _make_literal(figure: Figure) -> None:
+    """Let no text stop a figure: what is neither mathtext nor has all its glyphs is drawn letter by letter."""
+    for text in figure.findobj(Text):
+        assert isinstance(text, Text)
+        text.set_text(texts.literal(text.get_text()))
+
+
 def _thicken(figure: Figure, strokes: float) -> None:
     """Lines and marks of the paper as they are in a style with thicker ones, ticks and the grid among them."""
     if strokes == 1:
@@ -185,7 +204,7 @@ def _thicken(figure: Figure, strokes: float) -> None:
 
 
 def write_table(path: Path, table: Sequence[Mapping[str, object]]) -> Path:
-    """Write rows of equal keys as a CSV; gives its path."""
+    """Write rows of equal keys as a CSV, with names as the records have them; gives its path."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
@@ -199,6 +218,6 @@ def _text(value: object) -> str:
     if value is None:
         return ""
     if isinstance(value, str):
-        return value
+        return drawing.current().said.get(value, value)
     number = float(value)  # type: ignore[arg-type]
     return "" if math.isnan(number) else f"{number:.9g}"

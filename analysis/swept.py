@@ -6,12 +6,17 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import texts
 from labels import in_order
 from numpy.typing import NDArray
+
+from lrd.records import without_home
 
 GROUPS = ("task", "cell", "optimizer", "training")
 #: What figures tell apart in any case.
 TOLD_APART = ("task_name", "task_gap", "task_convention", "cell_name", "cell_label")
+#: What changes no result: where the code or the text lies that is told by its digest.
+PLACES = ("task_path", "task_file", "cell_path")
 
 Array = NDArray[Any]
 
@@ -24,7 +29,7 @@ def swept(columns: Mapping[str, Array], same: Iterable[Hashable]) -> dict[str, A
     found = {}
     for name, column in columns.items():
         group, _, option = name.partition("_")
-        if group in GROUPS and name not in TOLD_APART:
+        if group in GROUPS and name not in (*TOLD_APART, *PLACES):
             values = [spelled(value) for value in column]
             if any(len({values[run] for run in runs}) > 1 for runs in groups.values()):
                 found[f"{group}.{option}"] = column
@@ -46,7 +51,7 @@ def spelled(value: object) -> str:
     """An option as text; ``none`` where a run has none."""
     if value is None or value is np.ma.masked or value != value:
         return "none"
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    return f"{value:g}" if isinstance(value, float) else without_home(str(value))
 
 
 def _range(name: str, column: Array) -> str:
@@ -54,5 +59,7 @@ def _range(name: str, column: Array) -> str:
     values = in_order(spelled(value) for value in column)
     if len(values) < 2:
         return ""
-    numbers = column.dtype.kind in "iuf" and "none" not in values
-    return f"{name} {values[0]}–{values[-1]}" if numbers else f"{name} {', '.join(values)}"
+    if column.dtype.kind in "iuf" and "none" not in values:
+        return f"{name} {values[0]}–{values[-1]}"
+    shown = texts.named(values)
+    return f"{name} {', '.join(shown[value] for value in values)}"

@@ -18,13 +18,18 @@ def run(arguments: list[str]) -> int:
     given = parser.parse_args(arguments)
     try:
         study, how = asked.read(given, ("lrd", "figures"))
-        drawn, missing = common.draw_all(study, given.out or given.study / "figures", how)
+        out = given.out or given.study / "figures"
+        drawn = common.draw_all(study, out, how)
     except (asked.AskedError, RecordError, OSError) as error:
         return fail(str(error))
-    for path in drawn:
-        print(path)
-    for line in missing:
+    if drawn.figures:
+        print(f"figures in {out}, each as PDF, PNG, CSV (its numbers) and JSON (of which runs):")
+    for name in drawn.figures:
+        print(f"  {name}")
+    for line in drawn.missing:
         print(f"lrd: not drawn: {line}", file=sys.stderr)
     for problem in study.problems:
         print(f"lrd: left out: {problem}", file=sys.stderr)
-    return 0 if drawn else 1
+    for line in drawn.failed:
+        print(f"lrd: failed: {line}", file=sys.stderr)
+    return 0 if drawn.figures and not drawn.failed else 1

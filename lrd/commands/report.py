@@ -31,8 +31,11 @@ def run(arguments: list[str]) -> int:
         out = given.out or given.study / "report"
         out.mkdir(parents=True, exist_ok=True)  # before the figures, which take the time
         scripts = analysis_module("common")
-        paths, missing = scripts.draw_all(study, out / "figures", how)
-        html = page(study, Drawn(paths, missing, scripts.figure_scripts()), findings, unreadable, given.filter)
+        all_of_them = scripts.draw_all(study, out / "figures", how)
+        for line in all_of_them.failed:
+            print(f"lrd: failed: {line}", file=sys.stderr)
+        drawn = Drawn(all_of_them.paths, all_of_them.missing, scripts.figure_scripts(), all_of_them.failed)
+        html = page(study, drawn, findings, unreadable, given.filter)
         write_bytes(out / "report.html", html.encode())
         print(out / "report.html")
         if not given.no_pdf:
@@ -43,7 +46,7 @@ def run(arguments: list[str]) -> int:
         return 1
     except (ClaimError, RecordError, OSError) as error:
         return fail(str(error))
-    return 0
+    return 1 if drawn.failed else 0
 
 
 def _findings(file: Path | None, study: Any) -> tuple[list[Any], str]:

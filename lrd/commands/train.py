@@ -21,15 +21,22 @@ def run(arguments: list[str]) -> int:
     from lrd.records import RecordError, open_study
     from lrd.spec import SpecError
     from lrd.sweeps import tables
+    from lrd.sweeps.asides import take_over
     from lrd.sweeps.execute import execute, failures
     from lrd.sweeps.launchers import Slurm
 
     try:
         for folder in work.plan.folders if work.claims else ():
             write_claims(folder, work.claims)
+        taken_over = take_over(work.plan.finished)
     except RecordError as error:
         return fail(str(error))
     print(work.headline, flush=True)
+    for option, count in taken_over.items():
+        print(
+            f"{option}: taken over by {count} finished run{'s' if count > 1 else ''}, of which it is no part",
+            flush=True,
+        )
     cluster = work.launcher if isinstance(work.launcher, Slurm) else None
     try:
         progress = execute(work.plan, work.workers, work.launcher.retries, cluster)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from lrd.records.claims import BEAT, Claim, Watch, held, holder, silence
 from lrd.records.environment import environment, git_commit, hardware
 from lrd.records.files import RecordError, read_json, write_atomic, write_json
+from lrd.records.homes import without_home
 from lrd.records.origins import origins
 from lrd.records.process import slurm_job
 from lrd.records.reader import Study, open_study
@@ -46,6 +47,7 @@ __all__ = [
     "slurm_job",
     "state_of",
     "together",
+    "without_home",
     "write_atomic",
     "write_json",
     "write_table",

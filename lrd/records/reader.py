@@ -90,7 +90,8 @@ The tables
 ==========
 runs            a row a run: run_id, study, state, outcome (NULL until finished), solved (1 or 0, NULL until finished),
                 update, max_updates, solved_at, diverged_at, seconds, message, kernel, hardware, pack_size, resumed
-                (NULL of records from before these were kept); task, cell, gap, convention, seed, hidden_size,
+                (NULL of records from before these were kept); task, cell (told apart where one name stands for
+                several, as are labels: ``lrd.records.told_apart``), gap, convention, seed, hidden_size,
                 sequence_length, smallest_lag, largest_lag, chance_loss, criterion, parameters, log10_sequences,
                 seen_share, seen_counted (NULL of records from before these were kept); chance and landmarks as JSON
                 text; every option of the spec (task_gap, optimizer_lr, ...; lists as JSON text); every scalar
@@ -116,6 +117,7 @@ from lrd.records.files import RecordError, storage_error
 from lrd.records.foreign import confined, expression
 from lrd.records.rows import columns_of, only_claimed, read_row
 from lrd.records.tables import parquet, register_columns, view
+from lrd.records.told_apart import told_apart
 
 if TYPE_CHECKING:
     import duckdb
@@ -175,6 +177,7 @@ class Study:
         rows: Sequence[dict[str, Any]],
         problems: list[str],
         connection: duckdb.DuckDBPyConnection | None = None,
+        among: Sequence[dict[str, Any]] | None = None,
     ) -> None:
         self.path = path
         #: The name of its folder; of several studies in one (``lrd.records.together``), of each.
@@ -184,12 +187,13 @@ class Study:
         #: One line for each folder or file that is left out, and why.
         self.problems = problems
         self._rows = rows
+        self._among = rows if among is None else among  # all rows by which its cells and tasks are told apart
         self._run_ids = [row["run_id"] for row in rows]
         self._ready: set[str] = set()
         self._files = _TABLES | _further_tables(path, self._run_ids)
         self._paths: dict[str, list[Path]] = {}
         self._connection = connection or confined([path])
-        columns, types = columns_of(rows)
+        columns, types = columns_of(told_apart(rows, self._among))
         select = register_columns(self._connection, "rows", columns, types)
         self._connection.execute(f"create table runs as {select}")
         self._connection.unregister("rows")
@@ -247,7 +251,8 @@ class Study:
         chosen = set(self.where(condition))
         if not chosen:
             raise RecordError(f"no run of {self.path} meets the condition {condition!r}")
-        found = Study(self.path, [row for row in self._rows if row["run_id"] in chosen], self.problems)
+        rows = [row for row in self._rows if row["run_id"] in chosen]
+        found = Study(self.path, rows, self.problems, among=self._among)
         found.condition = condition
         return found
 
@@ -260,9 +265,11 @@ class Study:
         """The folder of a run."""
         return self.path / run_id
 
-    def within(self, connection: duckdb.DuckDBPyConnection, problems: list[str]) -> Study:
-        """The same study with its tables in another duckdb connection, and its problems added to others."""
-        return Study(self.path, self._rows, problems, connection)
+    def within(
+        self, connection: duckdb.DuckDBPyConnection, problems: list[str], among: Sequence[dict[str, Any]]
+    ) -> Study:
+        """The same study in another duckdb connection, its problems added to others, its names told apart ``among``."""
+        return Study(self.path, self._rows, problems, connection, among)
 
     def columns(self, query: str) -> dict[str, np.ndarray]:
         """The columns of a query as arrays: NULL is nan among numbers (which makes integers floats), None in text."""

@@ -55,6 +55,30 @@ class RunRecord:
         write_json(self.path / schema.RUN, {**head, **run})
         self._write_environment(environment(device))
 
+    def describe(self, asides: Mapping[str, Mapping[str, Any]]) -> list[str]:
+        """Write options that change nothing in the run, by group, into run.json; gives those that were others.
+
+        A run.json that cannot be read is left as it is: the reader of the study names it.
+
+        Raises ``RecordError`` where the system refuses.
+        """
+        try:
+            run = self.read_run()
+            spec = run["spec"]
+            others = [
+                (group, name)
+                for group in asides
+                for name in asides[group]
+                if spec[group].get(name) != asides[group][name]
+            ]
+        except (RecordError, AttributeError, KeyError, TypeError):
+            return []
+        for group, name in others:
+            spec[group][name] = asides[group][name]
+        if others:
+            write_json(self.path / schema.RUN, run)
+        return [f"{group}.{name}" for group, name in others]
+
     def _write_environment(self, now: dict[str, Any]) -> None:
         try:
             before = read_json(self.path / schema.ENVIRONMENT)

@@ -45,12 +45,13 @@ class Together(Study):
         self.condition = conditions.pop() if len(conditions) == 1 else None
         self._connection = confined([study.path for study in studies])
         self._studies: dict[str, Study] = {}
+        self._among = [row for study in studies for row in study._among]
         for at, (name, study) in enumerate(zip(self.names, studies, strict=True)):
             # Each study has a schema of its own, where its tables have their usual names.
             cursor = self._connection.cursor()
             cursor.execute(f"create schema study_{at}")
             cursor.execute(f"set schema = 'study_{at}'")
-            self._studies[name] = study.within(cursor, self.problems)
+            self._studies[name] = study.within(cursor, self.problems, self._among)
         self._files = {name: file for study in self._studies.values() for name, file in study._files.items()}
         self._ready: set[str] = set()
         self._unite("runs")
@@ -64,7 +65,7 @@ class Together(Study):
         for name, study in self._studies.items():
             rows = [row for row in study._rows if f"{name}/{row['run_id']}" in chosen]
             if rows:
-                kept.append(Study(study.path, rows, [] if kept else self.problems))
+                kept.append(Study(study.path, rows, [] if kept else self.problems, among=self._among))
                 kept[-1].condition = condition
         return together(kept)
 

@@ -60,7 +60,7 @@ def make_workspace(study: Study, place: Place, directory: Path) -> Workspace:
         name=f"lrd: {name}",
         sections=[_section(title, charts) for title, charts in sections(found).items()],
         settings=ws.WorkspaceSettings(x_axis="update", max_runs=RUNS_SHOWN),
-        runset_settings=_runs(name, found.summary),
+        runset_settings=_runs(name, found.summary, _codes(study)),
     )
     # A name of its own for each study, so that saving again changes the same view instead of adding another.
     made._internal_name = f"nw-{_digest(project, name)}-v"
@@ -155,14 +155,21 @@ def _panel(chart: Chart) -> Any:
     )
 
 
-def _runs(study: str, summary: Sequence[str]) -> Any:
+def _codes(study: Study) -> list[str]:
+    """By which digests of code runs are grouped, too: where one name of a task or cell stands for several."""
+    known = study.runs.columns
+    named = [group for group in ("task", "cell") if f"{group}_code" in known]
+    return [f"{group}.code" for group in named if study.where(f"{group} <> {group}_name")]
+
+
+def _runs(study: str, summary: Sequence[str], codes: Sequence[str]) -> Any:
     """The runs of this study alone, grouped by task, cell and gap."""
     from wandb_workspaces import expr
     from wandb_workspaces import workspaces as ws
 
     return ws.RunsetSettings(
         filters=expr.And(expr.Metric("Group") == study),
-        groupby=[expr.Config(key) for key in ("task.name", "cell.name", "task.gap")],
+        groupby=[expr.Config(key) for key in ("task.name", "cell.name", *codes, "task.gap")],
         order=[expr.Ordering(expr.Metric("Name"), ascending=True)],
         pinned_columns=["run:displayName", *(f"summary:{key}" for key in COLUMNS if key in summary)],
     )

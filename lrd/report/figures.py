@@ -12,11 +12,11 @@ from PIL import Image
 
 from lrd.report.reading import Reading, reading
 
-#: What was learned, then what the gradient does, then what the state keeps; figures that are not named here follow.
+#: What the gradient does, then what was learned, then what the state keeps; figures that are not named here follow.
 ORDER = (
+    *("gradient_flow", "gradient_heatmap", "regimes", "slopes", "lag_profiles", "gradient_norms"),
+    *("phase_diagram", "lyapunov_slope"),
     *("gap_wall", "walls", "cell_pairs", "survival", "learning_curves", "outcomes"),
-    *("gradient_flow", "slopes", "lag_profiles", "gradient_heatmap", "gradient_norms"),
-    *("regimes", "phase_diagram", "lyapunov_slope"),
     *("gates_along_gap", "retention_along_gap", "closing_distance", "cost"),
 )
 MOST_PAGES = 12  # of one figure; the others lie beside the report
@@ -25,11 +25,15 @@ CSS_INCH = 96  # pixels
 
 @dataclass(frozen=True)
 class Drawn:
-    """What was drawn: the files, a line ``script: reason`` for each script that could not, the names of all scripts."""
+    """What was drawn: the files, a line ``script: reason`` for each that had nothing to draw, the names of all scripts.
+
+    ``failed``: a line ``figure: reason`` for each that could not be drawn.
+    """
 
     paths: Sequence[Path]
     missing: Sequence[str]
     scripts: Sequence[str]
+    failed: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -65,9 +69,15 @@ def figures(drawn: Drawn) -> list[Figure]:
 def undrawn(drawn: Drawn) -> tuple[dict[str, str], list[str]]:
     """Why scripts had nothing to draw, by their names; and the scripts that the study was not made for."""
     reasons = dict(line.split(": ", 1) for line in drawn.missing)
-    done = {_script(path.stem, drawn.scripts) for path in drawn.paths}
+    names = [*(path.stem for path in drawn.paths), *failed(drawn)]
+    done = {_script(name, drawn.scripts) for name in names}
     unasked = [name for name in sorted(drawn.scripts, key=_place) if name not in done | reasons.keys()]
     return {name: reasons[name] for name in sorted(reasons, key=_place)}, unasked
+
+
+def failed(drawn: Drawn) -> dict[str, str]:
+    """Why figures failed, by their names."""
+    return dict(line.split(": ", 1) for line in drawn.failed)
 
 
 def _script(stem: str, scripts: Sequence[str]) -> str:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from lrd import __version__
 from lrd.findings import FAILS, HOLDS, UNDECIDED, Finding
-from lrd.records import Study
+from lrd.records import Study, without_home
 from lrd.report.configuration import configuration
 from lrd.report.costs import costs
-from lrd.report.figures import Drawn, figures, undrawn
+from lrd.report.figures import Drawn, failed, figures, undrawn
 from lrd.report.machines import environments, machines
 from lrd.report.question import question
 from lrd.report.results import headline, results
@@ -38,6 +39,7 @@ def page(
     templates = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
+        finalize=_without_home,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -52,6 +54,7 @@ def page(
         unreadable=unreadable,
         results=results(study),
         figures=figures(drawn),
+        failed=failed(drawn),
         undrawn=reasons,
         unasked=unasked,
         configuration=configuration(study),
@@ -60,6 +63,11 @@ def page(
         shortfall=shortfall(study),  # last: only now is it known what could not be read
         version=__version__,
     )
+
+
+def _without_home(value: Any) -> Any:
+    """What is put into the template, without the homes of those who made or read the records."""
+    return without_home(value) if type(value) is str and not value.startswith("data:") else value
 
 
 def _tally(findings: Sequence[Finding]) -> str:

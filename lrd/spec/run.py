@@ -72,6 +72,16 @@ class RunSpec:
         digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:10]
         return f"{self.cell.name}-{self.task.name}-T{self.task.gap}-s{self.seed}-{digest}"
 
+    @property
+    def asides(self) -> dict[str, dict[str, Any]]:
+        """The options by group that change nothing in the results and are no part of the name, such as a label."""
+        found: dict[str, dict[str, Any]] = {}
+        for group in _GROUPS:
+            options = getattr(self, group)
+            names = _marked(type(options), "identity", False)  # type: ignore[arg-type]
+            found[group] = {name: getattr(options, name) for name in names}
+        return found
+
     @cached_property
     def pack_key(self) -> str:
         """Equal for runs that can train in one pack."""

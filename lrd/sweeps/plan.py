@@ -14,6 +14,7 @@ from typing import Any
 
 from lrd.records import RecordError, RunRecord
 from lrd.spec import Job, SpecError, job_from_config
+from lrd.sweeps.asides import check_same
 from lrd.sweeps.prices import pack_seconds
 from lrd.sweeps.sizes import most_runs
 
@@ -71,7 +72,9 @@ def jobs_from_configs(configs: Sequence[Mapping[str, Any]], here: bool = True) -
             job = job_from_config(config)
             if here:
                 job.torch_device()
-            jobs.setdefault((str(job.place.folder), job.run.run_id), job)
+            first = jobs.setdefault((str(job.place.folder), job.run.run_id), job)
+            if first != job:
+                check_same(first, job)
         except SpecError as error:
             errors |= dict.fromkeys(str(error).splitlines())
     if errors:

@@ -183,7 +183,9 @@ def test_a_condition_holds_for_both(
     monkeypatch.setattr(common, "figure_scripts", lambda: ["gap_wall"])
     arguments = [str(pair[0]), "--compare", str(pair[1]), "--filter", "cell = 'lstm'", "--out", str(tmp_path)]
     assert main(["figures", *arguments]) == 0
-    assert capsys.readouterr().err == ""
+    said = capsys.readouterr()
+    assert said.err == ""
+    assert [line.split(",")[0] for line in said.out.splitlines()] == [f"figures in {tmp_path}", "  gap_wall"]
     with (tmp_path / "gap_wall.csv").open() as file:
         assert {row["label"] for row in csv.DictReader(file)} == {"lstm (one)", "lstm (two)"}
     known = json.loads((tmp_path / "gap_wall.json").read_text())

@@ -68,7 +68,7 @@ def made(root: Path, gaps: tuple[int, ...], outcomes: str) -> Path:
 def test_figures_of_a_study_with_gap_zero(gaps: tuple[int, ...], tmp_path: Path) -> None:
     """The walls, the critical gaps and the costs are drawn; runs without a gap count in the walls alone."""
     folder = made(tmp_path, gaps, "ssuu")
-    drawn, _ = common.draw_all(open_study(folder), tmp_path / "figures")
+    drawn = common.draw_all(open_study(folder), tmp_path / "figures").paths
     names = {path.name for path in drawn}
     assert {"gap_wall.png", "cost.png"} <= names
     assert [row["gap"] for row in rows_of(tmp_path / "figures" / "gap_wall.csv")] == [str(gap) for gap in gaps]

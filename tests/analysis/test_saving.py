@@ -7,7 +7,6 @@ import signal
 from functools import partial
 from pathlib import Path
 
-import matplotlib.pyplot as plt
 import pytest
 import saving
 import style
@@ -34,18 +33,17 @@ def test_all_is_done_at_the_end(cores: int, tmp_path: Path, monkeypatch: pytest.
     paths = [tmp_path / str(number) for number in range(5)]
     with saving.together():
         for path in paths:
-            saving.save(partial(path.write_text, str(os.getpid())))  # of the process that is forked from, in any case
+            here = str(os.getpid())  # of the process that is forked from, in any case
+            saving.save(path.name, partial(path.write_text, here))
     assert {path.read_text() for path in paths} == {str(os.getpid())}
-    saving.save(partial(paths[0].write_text, "outside"))
+    saving.save("0", partial(paths[0].write_text, "outside"))
     assert paths[0].read_text() == "outside"
 
 
 def test_files_are_the_same_from_one_core_and_from_two(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    open_before = plt.get_fignums()
     for cores in (1, 2):
         monkeypatch.setattr(saving, "_cores", lambda cores=cores: cores)
         assert all(path.exists() for path in two_pages(None, tmp_path / str(cores)))
-        assert plt.get_fignums() == open_before
     files = sorted(path.name for path in (tmp_path / "1").iterdir())
     assert len(files) == 6
     for name in files:
@@ -58,14 +56,14 @@ def test_what_one_raised_is_raised(cores: int, tmp_path: Path, monkeypatch: pyte
 
     @style.paper
     def one_of_two(study: object, out: Path) -> list[Path]:
-        saving.save(partial((tmp_path / "first").write_text, "whole"))
-        saving.save(partial(refuse, out))
+        saving.save("first", partial((tmp_path / "first").write_text, "whole"))
+        saving.save("second", partial(refuse, out))
         return []
 
     with pytest.raises(PermissionError, match="cannot write"):
         one_of_two(None, tmp_path)
     assert (tmp_path / "first").read_text() == "whole"
-    assert saving._running is None
+    assert saving._pages is None
 
 
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="pages are saved in place where nothing is forked")
@@ -78,4 +76,24 @@ def test_one_that_is_killed_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None
         os.kill(os.getpid(), signal.SIGKILL)
 
     with pytest.raises(ChildProcessError, match="was killed"), saving.together():
-        saving.save(die)
+        saving.save("page", die)
+
+
+class UnsendableError(Exception):
+    def __init__(self, place: str, line: int) -> None:
+        super().__init__(f"{place}, line {line}")
+
+
+@pytest.mark.parametrize("cores", [1, 2])
+def test_one_that_fails_stops_no_other(cores: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> None:
+        raise UnsendableError("title", 3)
+
+    monkeypatch.setattr(saving, "_cores", lambda: cores)
+    failed: dict[str, Exception] = {}
+    with saving.together(failed):
+        for number in range(6):
+            write = partial((tmp_path / str(number)).write_text, "whole")
+            saving.save(f"page_{number}", fail if number == 1 else write)
+    assert {name: str(error).endswith("title, line 3") for name, error in failed.items()} == {"page_1": True}
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["0", "2", "3", "4", "5"]

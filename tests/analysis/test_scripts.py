@@ -43,9 +43,9 @@ SCRIPTS = (
 @pytest.fixture(scope="module")
 def drawn(study: MadeStudy, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("drawn")
-    paths, missing = common.draw_all(open_study(study.folder), out)
-    assert missing == []
-    assert sorted(paths) == sorted(out.iterdir())
+    found = common.draw_all(open_study(study.folder), out)
+    assert found.missing == found.failed == []
+    assert sorted(found.paths) == sorted(out.iterdir())
     return out
 
 
@@ -168,9 +168,9 @@ def test_a_study_that_has_just_begun(script: str, begun: Path, capsys: pytest.Ca
 
 def test_all_that_can_be_drawn_is_drawn(begun: Path, tmp_path: Path) -> None:
     """The wall counts the one run that has begun; the others have nothing yet and say so."""
-    paths, missing = common.draw_all(open_study(begun), tmp_path)
-    assert {path.stem for path in paths} == {"gap_wall"}
-    assert [line.split(":")[0] for line in missing] == ["cost", "gradient_flow", "learning_curves", "survival"]
+    drawn = common.draw_all(open_study(begun), tmp_path)
+    assert drawn.figures == ["gap_wall"]
+    assert [line.split(":")[0] for line in drawn.missing] == ["cost", "gradient_flow", "learning_curves", "survival"]
 
 
 def test_figures_go_beside_the_records_by_default(begun: Path, capsys: pytest.CaptureFixture[str]) -> None:

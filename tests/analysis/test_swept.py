@@ -46,3 +46,14 @@ def test_figures_say_what_they_pool(study: MadeStudy) -> None:
     lstm = {name: column[runs["label"] == "lstm"] for name, column in runs.items()}
     assert common.pooling(lstm) == ""
     assert (common.drawn_over(runs), common.drawn_over(lstm)) == ("runs", "seeds")
+
+
+def test_where_files_lie_is_no_option_and_no_home_is_shown() -> None:
+    paths = np.array(["/home/anna/a.py:A", "/home/bob/a.py:A"], dtype=object)
+    columns = {"cell_path": paths, "task_file": paths, "cell_table": paths}
+    (text,) = set(swept.pooled(columns, ["same", "same"]))
+    assert text == ""  # what differs in nothing but the home
+    columns["cell_table"] = np.array(["/home/anna/a", "/home/anna/" + "b" * 300], dtype=object)
+    (text,) = set(swept.pooled(columns, ["same", "same"]))
+    assert text.startswith("cell.table ~/a, ~/bbbb")
+    assert len(text) < 50

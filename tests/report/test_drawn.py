@@ -6,11 +6,12 @@ from pathlib import Path
 
 from PIL import Image
 
-from lrd.report.figures import MOST_PAGES, Drawn, figures, undrawn
+from lrd.paths import analysis_module
+from lrd.report.figures import MOST_PAGES, ORDER, Drawn, failed, figures, undrawn
 
 
 def test_a_figure_has_its_pages_and_numbers(drawn: Drawn) -> None:
-    wall, flow = figures(drawn)
+    flow, wall = figures(drawn)
     assert (wall.name, [picture.name for picture in wall.pictures]) == ("gap_wall", ["gap_wall", "gap_wall_2"])
     assert (flow.name, flow.numbers, flow.more) == ("gradient_flow", ("gradient_flow.csv",), 0)
     assert wall.pictures[1].alt.endswith("Page 2 (of 2). Its numbers are in figures/gap_wall_2.csv.")
@@ -35,6 +36,18 @@ def test_of_many_pages_the_first_are_shown(tmp_path: Path) -> None:
         Image.new("RGB", (7, 7)).save(path)
     (figure,) = figures(Drawn(paths, [], ["regimes"]))
     assert (len(figure.pictures), figure.more) == (MOST_PAGES, 3)
+
+
+def test_the_gradient_comes_first_then_what_was_learned() -> None:
+    assert ORDER[:4] == ("gradient_flow", "gradient_heatmap", "regimes", "slopes")
+    assert ORDER.index("slopes") < ORDER.index("gap_wall") < ORDER.index("walls")
+    assert set(ORDER) == set(analysis_module("common").figure_scripts())
+
+
+def test_one_that_failed_is_not_one_that_nobody_asked_for() -> None:
+    drawn = Drawn([], [], ["regimes", "walls"], ["walls_2: ValueError: a: b"])
+    assert failed(drawn) == {"walls_2": "ValueError: a: b"}
+    assert undrawn(drawn) == ({}, ["regimes"])
 
 
 def test_what_was_not_drawn_says_why() -> None:

@@ -73,16 +73,25 @@ def test_it_can_be_read_without_seeing_it(html: str) -> None:
 def test_figures_stand_in_order_with_how_to_read_them(html: str) -> None:
     seen = Seen(html)
     headings = re.findall(r"<h3 id=\"(\w+)\"", html)
-    assert headings == ["gap_wall", "gradient_flow", "undrawn"]
+    assert headings == ["gradient_flow", "gap_wall", "undrawn"]
     assert [attributes["id"] for attributes in seen.all("img")] == [
+        "picture-gradient_flow",
         "picture-gap_wall",
         "picture-gap_wall_2",
-        "picture-gradient_flow",
     ]
     assert "One panel a task, one line a cell. A point is the share of all runs begun" in seen.text
     assert "Numbers: figures/gap_wall.csv, figures/gap_wall_2.csv." in seen.text
     assert "the study <b> has one gap" in seen.text
     assert "are drawn against: regimes." in seen.text
+
+
+def test_nobodys_home_stands_on_the_page(made: MadeStudy, drawn: Drawn) -> None:
+    failed = Drawn(drawn.paths, ["walls: lrd probe /home/anna/runs/x"], drawn.scripts, ["regimes: /Users/bob/y failed"])
+    html = page(open_study(made.folder), failed, unreadable="cannot read /cluster/home/anna/claims.yaml")
+    assert "lrd probe ~/runs/x" in html
+    assert "~/y failed" in html
+    assert "cannot read ~/claims.yaml" in html
+    assert "anna" not in html
 
 
 def test_the_same_records_give_the_same_bytes(made: MadeStudy, drawn: Drawn, html: str, tmp_path: Path) -> None:

@@ -30,10 +30,10 @@ def folder(made: MadeStudy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     """A study of one's own, of which nothing is drawn but a stand-in: the README's tests draw all there is."""
     shutil.copytree(made.folder, tmp_path / "made")
 
-    def draw_all(study: Study, out: Path, asked: object) -> tuple[list[Path], list[str]]:
+    def draw_all(study: Study, out: Path, asked: object) -> common.Drawn:
         out.mkdir(exist_ok=True)
         Image.new("RGB", (7, 7)).save(out / "gap_wall.png")
-        return [out / "gap_wall.png"], []
+        return common.Drawn([out / "gap_wall.png"])
 
     monkeypatch.setattr(common, "draw_all", draw_all)
     with process_as_before():
@@ -53,6 +53,18 @@ def test_a_report_and_the_same_again(folder: Path, capsys: pytest.CaptureFixture
     assert not study.check()  # the report is taken for no run
     assert cli.main(["report", str(folder), "--no-pdf"]) == 0
     assert page.read_bytes() == first
+
+
+def test_a_figure_that_failed_stands_on_the_page(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    reason = "walls: ValueError: <none> of it"
+    monkeypatch.setattr(common, "draw_all", lambda *_: common.Drawn(failed=[reason]))
+    assert cli.main(["report", str(folder), "--no-pdf"]) == 1
+    assert capsys.readouterr() == (f"{folder / 'report' / 'report.html'}\n", f"lrd: failed: {reason}\n")
+    page = (folder / "report" / "report.html").read_text()
+    assert "ValueError: &lt;none&gt; of it" in page
+    assert "walls" not in page.partition('id="undrawn"')[2]
 
 
 def test_elsewhere_of_some_runs_with_other_claims(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
