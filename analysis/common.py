@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Any
 
 import asked
+import drawable
 import numpy as np
 import saving
-import texts
 from drawing import Asked, current
 from labels import by_study, in_order, natural
 from manifest import drawn_from
@@ -163,7 +163,7 @@ def runs_of(study: Any) -> Table:
     said = dict(runs)
     runs |= {name: _drawn(runs[name]) for name in ("panel", "label")}
     if len(study.names) > 1:
-        shown = texts.named(study.names)
+        shown = drawable.named(study.names)
         said["label"] = np.array(by_study(list(said["label"]), list(rows["study"]), study.names), dtype=object)
         studies, names = ([shown[name] for name in of] for of in (rows["study"], study.names))
         runs["label"] = np.array(by_study(list(runs["label"]), studies, names), dtype=object)
@@ -176,7 +176,7 @@ def runs_of(study: Any) -> Table:
 
 
 def _drawn(names: Array) -> Array:
-    drawn = texts.named(name for name in names if isinstance(name, str))
+    drawn = drawable.named(name for name in names if isinstance(name, str))
     return np.array([drawn.get(name, name) for name in names], dtype=object)
 
 

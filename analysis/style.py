@@ -16,6 +16,7 @@ from functools import partial, wraps
 from pathlib import Path
 from typing import Any
 
+import drawable
 import drawing
 import manifest
 import matplotlib
@@ -23,7 +24,6 @@ import numpy as np
 import own_settings
 import pictures
 import saving
-import texts
 from looks import FREE, KNOWN, SEQUENCE, Look, looks
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -187,7 +187,7 @@ def _make_literal(figure: Figure) -> None:
     """Let no text stop a figure: what is neither mathtext nor has all its glyphs is drawn letter by letter."""
     for text in figure.findobj(Text):
         assert isinstance(text, Text)
-        text.set_text(texts.literal(text.get_text()))
+        text.set_text(drawable.literal(text.get_text()))
 
 
 def _thicken(figure: Figure, strokes: float) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Any
 
+import drawable
 import numpy as np
-import texts
 from labels import in_order
 from numpy.typing import NDArray
 
@@ -61,5 +61,5 @@ def _range(name: str, column: Array) -> str:
         return ""
     if column.dtype.kind in "iuf" and "none" not in values:
         return f"{name} {values[0]}–{values[-1]}"
-    shown = texts.named(values)
+    shown = drawable.named(values)
     return f"{name} {', '.join(shown[value] for value in values)}"

@@ -8,10 +8,10 @@ import shutil
 from pathlib import Path
 
 import common
+import drawable
 import gap_wall
 import pytest
 import style
-import texts
 from drawn import rows_of
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -30,29 +30,35 @@ HOSTILE = (
 @pytest.mark.parametrize("name", HOSTILE)
 def test_any_name_is_drawn_alone_and_beside_mathtext(name: str) -> None:
     """A missing glyph is a warning, and that an error here; so is mathtext that cannot be parsed."""
-    (drawn,) = texts.named([name]).values()
+    (drawn,) = drawable.named([name]).values()
     figure = Figure()
-    for text in (drawn, f"{drawn}, $T$ = 3", f"$h_t$ of {drawn}", texts.literal(name), texts.literal(f"{name}, $T$")):
+    for text in (
+        drawn,
+        f"{drawn}, $T$ = 3",
+        f"$h_t$ of {drawn}",
+        drawable.literal(name),
+        drawable.literal(f"{name}, $T$"),
+    ):
         figure.text(0.5, 0.5, text)
     FigureCanvasAgg(figure).draw()
     assert "\n" not in drawn
-    assert "$" in name or len(drawn) <= texts.LONGEST
+    assert "$" in name or len(drawn) <= drawable.LONGEST
 
 
 def test_no_two_names_are_drawn_alike() -> None:
-    drawn = texts.named(HOSTILE)
+    drawn = drawable.named(HOSTILE)
     assert set(drawn) == set(HOSTILE)
     assert len(set(drawn.values())) == len(HOSTILE)
 
 
 def test_plain_names_and_mathtext_stay_as_they_are() -> None:
     names = ("lstm", "bias −2", "rnn g=2", "$\\alpha$ = 0.5", "größe", "not clipped")
-    assert texts.named(names) == {name: name for name in names}
-    assert [texts.literal(name) for name in names] == list(names)
+    assert drawable.named(names) == {name: name for name in names}
+    assert [drawable.literal(name) for name in names] == list(names)
 
 
 def test_a_dollar_is_a_dollar_beside_mathtext() -> None:
-    (drawn,) = texts.named(["5$"]).values()
+    (drawn,) = drawable.named(["5$"]).values()
     text = Figure().text(0, 0, f"{drawn}, $T$ = 3")
     shown, is_math = text._preprocess_math(text.get_text())
     assert is_math
