@@ -132,9 +132,7 @@ def test_an_interpolation_of_nothing_names_its_key() -> None:
 @pytest.mark.parametrize("mode", [[], ["-m"], ["hydra.mode=MULTIRUN"]])
 @pytest.mark.parametrize("chosen", ["hydra/launcher=basic", "hydra.launcher._target_=hydra_plugins.joblib.Launcher"])
 def test_a_launcher_that_is_not_lrds_is_refused(mode: list[str], chosen: str) -> None:
-    with pytest.raises(
-        CompositionError, match=r"^hydra/launcher: must be local or slurm, which .* got .*Launcher$"
-    ):
+    with pytest.raises(CompositionError, match=r"^hydra/launcher: must be local or slurm, which .* got .*Launcher$"):
         configs(*mode, chosen, "seed=0")
 
 
