@@ -9,8 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-#: Names of options that say where the class comes from.
 LONGEST_NAME = 64  # letters: a run's folder is named after its cell and task
+#: Names of options that say where the class comes from.
 RESERVED = ("name", "path", "code")
 
 
