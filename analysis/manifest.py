@@ -32,6 +32,7 @@ from drawing import Watched, current
 
 import lrd
 from lrd.records import git_commit, origins, without_home
+from lrd.records.files import write_bytes
 
 #: Columns of a CSV that say which runs a row is of, where the table of runs has them too.
 KEYS = ("panel", "gap", "label", "kind", "setting")
@@ -77,7 +78,7 @@ def write(path: Path, csv: Path, table: Sequence[Mapping[str, object]], width: f
         "drawn_with": _versions(),
         "csv": {"name": csv.name, "sha256": hashlib.sha256(csv.read_bytes()).hexdigest()},
     }
-    path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_bytes(path, (json.dumps(content, indent=1, ensure_ascii=False) + "\n").encode())
     return [path]
 
 

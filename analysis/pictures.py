@@ -1,4 +1,7 @@
-"""A figure as PDF and PNG: laid out once, for both."""
+"""A figure as PDF and PNG: laid out once, for both.
+
+They are made in memory and written at once: libraries that a full disk interrupts die of what it left them with.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,8 @@ from matplotlib.backends.backend_pdf import FigureCanvasPdf
 from matplotlib.figure import Figure
 from PIL import Image
 
+from lrd.records.files import write_bytes
+
 COMPRESSION = 3  # of PNGs, of 9
 
 
@@ -19,18 +24,21 @@ def write(figure: Figure, pdf: Path, png: Path) -> None:
     _lay_out(figure)
     with matplotlib.rc_context({"figure.constrained_layout.use": False}):  # no new one in the place of the old
         figure.set_layout_engine(None)
-        figure.savefig(pdf, metadata={"CreationDate": None})
+        with BytesIO() as file:
+            figure.savefig(file, format="pdf", metadata={"CreationDate": None})
+            write_bytes(pdf, file.getvalue())
         _write_png(figure, png)
 
 
 def _write_png(figure: Figure, path: Path) -> None:
     """Without transparency where nothing is transparent: what reads the file would have to take it off again."""
-    with BytesIO() as file:
+    with BytesIO() as file, BytesIO() as png:
         figure.savefig(file, format="tiff")  # neither compressed nor with losses
         with Image.open(file) as image:
             opaque = image.getchannel("A").getextrema() == (255, 255)
             made = image.convert("RGB") if opaque else image
-            made.save(path, "PNG", compress_level=COMPRESSION, dpi=image.info["dpi"])
+            made.save(png, "PNG", compress_level=COMPRESSION, dpi=image.info["dpi"])
+        write_bytes(path, png.getvalue())
 
 
 def _lay_out(figure: Figure) -> None:

@@ -13,6 +13,7 @@ import math
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial, wraps
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.text import Text
 from settings import DOUBLE, FONT, SETTINGS, SINGLE
+
+from lrd.records.files import write_bytes
 
 __all__ = ["DOUBLE", "FREE", "KNOWN", "SETTINGS", "SINGLE", "Look", "looks"]
 
@@ -206,10 +209,11 @@ def _thicken(figure: Figure, strokes: float) -> None:
 def write_table(path: Path, table: Sequence[Mapping[str, object]]) -> Path:
     """Write rows of equal keys as a CSV, with names as the records have them; gives its path."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(table[0])
-        writer.writerows([_text(value) for value in row.values()] for row in table)
+    text = StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(table[0])
+    writer.writerows([_text(value) for value in row.values()] for row in table)
+    write_bytes(path, text.getvalue().encode())
     return path
 
 

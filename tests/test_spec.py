@@ -116,6 +116,7 @@ WRONG = [
     ("seed", -1, r"seed: must be >= 0 and < 2147483648, got -1"),
     ("seed", 1.0, r"seed: input should be a valid integer, got 1\.0"),
     ("study", "../x", r"study: must be a plain folder name, got '../x'"),
+    ("study", "é" * 128, r"study: must have at most 255 bytes, as the name of a folder, got 256"),
     ("checkpoint_seconds", 0, r"checkpoint_seconds: must be > 0, got 0"),
     ("tracker.name", "wandbb", r"tracker\.name: must be one of wandb, none, got 'wandbb'; did you mean 'wandb'\?"),
 ]

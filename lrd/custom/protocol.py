@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+LONGEST_NAME = 64  # letters: a run's folder is named after its cell and task
 #: Names of options that say where the class comes from.
 RESERVED = ("name", "path", "code")
 
@@ -54,6 +55,8 @@ def check_class(kind: object, base: type) -> None:
     name = getattr(kind, "name", None)
     if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9_]+", name):
         raise ProtocolError(2, f"`name` must be made of letters, digits and _, got {name!r}")
+    if len(name) > LONGEST_NAME:
+        raise ProtocolError(2, f"`name` must have at most {LONGEST_NAME} letters, got {len(name)}")
     if inspect.isabstract(kind):
         missing = ", ".join(sorted(kind.__abstractmethods__))
         raise ProtocolError(2, f"it lacks {missing}")

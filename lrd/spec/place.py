@@ -12,6 +12,8 @@ import torch
 from lrd.options import OptionError, check_options, option
 from lrd.spec.error import SpecError
 
+LONGEST = 255  # bytes of a file's name, on every common file system
+
 
 @dataclass(frozen=True)
 class Tracker:
@@ -48,6 +50,8 @@ class Place:
         )  # no shell does it for all ways to type it
         if not self.study or self.study.startswith(".") or "/" in self.study:
             raise OptionError("study", f"must be a plain folder name, got {self.study!r}")
+        if (bytes_ := len(os.fsencode(self.study))) > LONGEST:
+            raise OptionError("study", f"must have at most {LONGEST} bytes, as the name of a folder, got {bytes_}")
         if self.pack_size != "auto" and (isinstance(self.pack_size, str) or self.pack_size < 1):
             raise OptionError("pack_size", f"must be auto or a number >= 1, got {self.pack_size!r}")
 

@@ -122,8 +122,8 @@ def writable(folder: Path, keep: bool = True) -> None:
 
     Raises ``SpecError`` where that is not allowed, before any work.
     """
-    missing = [path for path in (folder, *folder.parents) if not path.exists()]
     try:
+        missing = [path for path in (folder, *folder.parents) if not path.exists()]
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise SpecError(f"runs_dir: cannot make {folder}: {error.strerror}; choose another folder") from error

@@ -22,6 +22,7 @@ from lrd.probes import Probe, Subject
 from lrd.records import RecordError, RunRecord, Study, held
 from lrd.spec import RunSpec, SpecError, run_from_dict
 from lrd.sweeps import nursery
+from lrd.sweeps.telling import telling
 from lrd.training import initial_parameters, split_theta
 
 MOMENTS = ("start", "end")
@@ -112,6 +113,7 @@ def take(looks: Sequence[Look], workers: int) -> Iterator[tuple[Look, str]]:
             pool.shutdown(cancel_futures=True)
 
 
+@telling()  # a cell of one's own may print
 def _take(look: Look) -> str:
     """One look; gives the reason where it fails."""
     torch.set_num_threads(1)

@@ -45,7 +45,7 @@ class Teller:
             silence(self._stream)
         except UnicodeEncodeError as error:
             told = str(error.object).encode(error.encoding, "backslashreplace").decode(error.encoding)
-            self._stream.write(told)
+            self._tell(lambda: self._stream.write(told))
         except ValueError:  # somebody has closed it
             pass
 
@@ -68,9 +68,9 @@ def silence(stream: TextIO) -> None:
     """Let a stream lead nowhere from now on, with what it has not written yet; one without a file stays as it is."""
     try:
         number = stream.fileno()
+        nowhere = os.open(os.devnull, os.O_WRONLY)
     except (OSError, ValueError):
         return
-    nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, number)
     os.close(nowhere)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 from pathlib import Path
 
 import matplotlib
@@ -9,9 +10,13 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pictures
 import pytest
+import saving
+import style
 from matplotlib.backends.backend_pdf import FigureCanvasPdf
 from matplotlib.figure import Figure
 from PIL import Image
+
+from lrd.records import RecordError
 
 
 def uneven() -> Figure:
@@ -59,3 +64,26 @@ def test_a_picture_has_transparency_only_where_it_is_asked_for(transparent: bool
         assert image.size == (300, 150)
         assert image.info["dpi"] == pytest.approx((150, 150), rel=1e-3)  # a PNG counts dots a metre
     plt.close(figure)
+
+
+@pytest.mark.parametrize("cores", [1, 2])
+@pytest.mark.parametrize("room", [0, 300, 3000])  # bytes a file; the PDF takes some 8000
+def test_a_file_that_cannot_be_written_is_one_line(
+    cores: int, room: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(saving, "_cores", lambda: cores)
+
+    @style.paper
+    def draw(study: object, out: Path) -> list[Path]:
+        figure, [[panel]] = style.grid(1, 1, 1.0)
+        panel.plot(range(50))
+        return style.save(figure, out, "page", [{"panel": name, "loss": 0.5} for name in range(500)])
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (room, hard))
+    try:
+        with pytest.raises(RecordError, match=rf"^cannot write {tmp_path}/page\.\w+: the file is larger"):
+            draw(None, tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert list(tmp_path.iterdir()) == []

@@ -97,6 +97,7 @@ def test_it_may_import_what_lies_beside_it(tmp_path: Path) -> None:
             "my_cell.py:Leaky",
             "`name` must be made of letters, digits and _",
         ),
+        (spoiled(CELL, '"leaky", ', '"l" * 300, '), "my_cell.py:Leaky", "`name` must have at most 64 letters, got 300"),
         (spoiled(CELL, "def step", "def steps"), "my_cell.py:Leaky", "it lacks step"),
         (TASK, "my_cell.py:First", "it is not derived from lrd.cells.Cell"),
     ],

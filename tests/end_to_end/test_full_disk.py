@@ -76,3 +76,20 @@ def test_a_sweep_that_fills_the_disk_goes_on_once_there_is_room(folder: Path, ro
     assert (folder / "second.status").read_text() == "0\n", (folder / "second.err").read_text()
     assert len(run_folders(folder / "after")) == 4
     assert_equal_records(folder / "after", roomy)
+
+
+FIGURES = """
+mount -t tmpfs -o size=64k tmpfs figures || exit 77
+$1 figures $2 --out figures > out 2> err; echo $? > status
+"""
+
+
+@pytest.mark.slow
+def test_figures_that_fill_the_disk_are_one_line(folder: Path, roomy: Path) -> None:
+    (folder / "figures").mkdir()
+    assert mount_in(folder, FIGURES, LRD, str(roomy)).returncode == 0
+    assert (folder / "status").read_text() in ("1\n", "2\n")
+    said = (folder / "err").read_text()
+    assert "Traceback" not in said
+    assert "cannot write figures/" in said
+    assert ": the disk is full; free some space or choose another folder" in said

@@ -125,7 +125,7 @@ def test_every_distinct_mistake_of_a_sweep_is_one_line() -> None:
 
 def test_a_folder_that_cannot_be_made_or_written_to_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    for folder in (tmp_path / "file", tmp_path / "file" / "below", Path("/proc/lrd")):
+    for folder in (tmp_path / "file", tmp_path / "file" / "below", tmp_path / ("n" * 256), Path("/proc/lrd")):
         with pytest.raises(SpecError, match=f"^runs_dir: cannot make {folder}"):
             writable(folder)
     writable(tmp_path / "a" / "b")
