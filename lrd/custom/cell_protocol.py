@@ -1,8 +1,14 @@
-"""The protocol of cells, and a cell held to it: small random inputs through every promise."""
+"""The protocol of cells, and a cell held to it: small random inputs through every promise.
+
+What training does is tried as training does it: in its own precision and in that of checks, from zeros, over samples
+and runs of a pack, and with tensors that lie elsewhere than new ones do.
+"""
 
 from __future__ import annotations
 
 import dataclasses
+import itertools
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -13,14 +19,18 @@ from lrd.custom.protocol import Protocol, ProtocolError, called
 from lrd.shapes import Tensor
 
 _INPUTS, _SAMPLES, _LENGTH = 3, 2, 5
+#: Precisions of training, with the relative and absolute error of sums in another order.
+_PRECISIONS = {torch.float32: (1e-3, 1e-5), torch.float64: (1e-9, 1e-12)}
+_HOW = "write x.new_zeros(n), or device=x.device"
 _LINES = (
     "a dataclass(frozen=True) derived from lrd.cells.Cell; its options are lrd.options.option fields with defaults",
     "`name` is what it is called, `state_names` are its state variables; the readout sees the first of them",
     "parameters(input_size, generator) gives float32 tensors by name, drawn from that generator alone",
-    "step(p, x, state) gives a tuple of tensors, one a state variable, of state_sizes() and of the precision of x",
+    "step(p, x, state) gives a tuple of tensors, one a state variable, of state_sizes(), of the precision and"
+    " on the device of x, and finite from zeros on",
     "step changes none of its arguments",
     "step depends on nothing but its arguments",
-    "step is differentiable: gradients flow back to each parameter, and to the state before",
+    "step is differentiable: finite gradients flow back to each parameter, and to the state before",
     "step is written for one sample and runs under torch.func.vmap: no .item(), no `if` on the values of a tensor",
     "step does not read an option marked per_run: runs that differ in it are one pack and share one step",
     "gates(p, x, state) gives tensors [units] by name; `keeps` says which gate multiplies which state variable",
@@ -31,17 +41,21 @@ def check_cell(cell: Cell) -> list[str]:
     """Hold a cell to its protocol; returns remarks. Raises ``ProtocolError`` with the line that it breaks."""
     cell = cell.for_length(_LENGTH)
     _check_names(cell)
-    p = {name: value.double() for name, value in _check_parameters(cell).items()}
-    p = called(3, "prepare", cell.prepare, p)
-    generator = torch.Generator().manual_seed(1)
-    x = torch.randn(_SAMPLES, _INPUTS, generator=generator, dtype=torch.float64)
-    state = tuple(torch.randn(_SAMPLES, size, generator=generator, dtype=torch.float64) for size in cell.state_sizes())
-    first = tuple(variable[0] for variable in state)
-    _check_step(cell, p, x[0], first)
-    remarks = _check_gradients(cell, p, x[0], first)
-    _check_vmap(cell, p, x, state)
-    _check_per_run(cell, p, x[0], first)
-    _check_gates(cell, p, x[0], first)
+    drawn = _check_parameters(cell)
+    remarks: list[str] = []
+    for dtype in _PRECISIONS:
+        p = called(3, "prepare", cell.prepare, {name: value.to(dtype) for name, value in drawn.items()})
+        generator = torch.Generator().manual_seed(1)
+        sizes = (_INPUTS, *cell.state_sizes())
+        x, *variables = (torch.randn(2, _SAMPLES, size, generator=generator, dtype=dtype) for size in sizes)
+        first = tuple(variable[0, 0] for variable in variables)
+        _check_step(cell, p, x[0, 0], first)
+        remarks = _check_gradients(cell, p, x[0, 0], first)
+        _check_pack(cell, p, x, tuple(variables))
+        _check_beginning(cell, p, x)
+        _check_per_run(cell, p, x[0, 0], first)
+        _check_gates(cell, p, x[0], tuple(variable[0] for variable in variables))
+    _check_device(cell, drawn)
     return remarks
 
 
@@ -64,7 +78,7 @@ def _check_parameters(cell: Cell) -> Parameters:
         raise ProtocolError(3, f"it must be a dict of tensors, got {type(p).__name__}")
     for name, value in p.items():
         if value.dtype != torch.float32:
-            raise ProtocolError(3, f"{name} must be float32, got {str(value.dtype).removeprefix('torch.')}")
+            raise ProtocolError(3, f"{name} must be float32, got {_plain(value.dtype)}")
         if name in ("V", "V_bias"):
             raise ProtocolError(3, f"{name} is the name of a parameter of the readout; take another")
     again = drawn(3)
@@ -77,6 +91,7 @@ def _check_parameters(cell: Cell) -> Parameters:
 def _check_step(cell: Cell, p: Parameters, x: Tensor, state: State) -> None:
     given = _named(cell, p, x, state)
     kept = {name: value.clone() for name, value in given.items()}
+    random = torch.get_rng_state()
     with torch.no_grad():
         after = called(4, "step", cell.step, p, x, state)
         if not isinstance(after, tuple) or len(after) != len(state):
@@ -88,13 +103,19 @@ def _check_step(cell: Cell, p: Parameters, x: Tensor, state: State) -> None:
                 got = str(list(value.shape)) if isinstance(value, Tensor) else f"a {type(value).__name__}"
                 raise ProtocolError(4, f"{name} must have the shape [{size}], got {got}")
             if value.dtype != x.dtype:
-                raise ProtocolError(4, f"{name} must be float64 where x is, got {str(value.dtype)[6:]}")
+                raise ProtocolError(4, f"{name} must be {_plain(x.dtype)} where x is, got {_plain(value.dtype)}")
         for name, value in given.items():
             if not torch.equal(value, kept[name]):
                 raise ProtocolError(5, f"it wrote into {name}: make a new tensor instead")
         again = called(4, "step", cell.step, p, x, state)
         if not all(torch.equal(a, b) for a, b in zip(after, again, strict=True)):
             raise ProtocolError(6, "the same arguments gave another state")
+        if not torch.equal(random, torch.get_rng_state()):
+            raise ProtocolError(6, "it draws random numbers, or seeds them")
+
+
+def _plain(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")
 
 
 def _named(cell: Cell, p: Parameters, x: Tensor, state: State) -> dict[str, Tensor]:
@@ -155,26 +176,81 @@ def _matters(cell: Cell, p: Parameters, x: Tensor, state: State, name: str) -> b
         return not all(torch.equal(a, b) for a, b in zip(cell.step(p, x, state), moved, strict=True))
 
 
-def _check_vmap(cell: Cell, p: Parameters, x: Tensor, state: State) -> None:
+def _over_pack(cell: Cell) -> Any:
+    """The step over the samples and runs of a pack, as ``lrd.kernels`` takes it."""
+    return vmap(vmap(cell.step, in_dims=(None, 0, 0)), in_dims=(0, 0, 0))
+
+
+def _pack_of(p: Parameters) -> Parameters:
+    """The parameters of two runs."""
+    return {name: torch.stack([value, 0.5 * value]) for name, value in p.items()}
+
+
+def _check_pack(cell: Cell, p: Parameters, x: Tensor, state: State) -> None:
+    pack, (relative, absolute) = _pack_of(p), _PRECISIONS[x.dtype]
     with torch.no_grad():
-        together = called(8, "step", vmap(cell.step, in_dims=(None, 0, 0)), p, x, state)
-        for sample in range(_SAMPLES):
-            alone = cell.step(p, x[sample], tuple(variable[sample] for variable in state))
-            for name, value, own in zip(cell.state_names, together, alone, strict=True):
+        together = called(8, "step", _over_pack(cell), pack, x, state)
+        for run, sample in itertools.product(range(2), range(_SAMPLES)):
+            own = {name: value[run] for name, value in pack.items()}
+            alone = cell.step(own, x[run, sample], tuple(variable[run, sample] for variable in state))
+            for name, value, single in zip(cell.state_names, together, alone, strict=True):
                 # Sums in another order, nothing more.
-                if not torch.allclose(value[sample], own, rtol=1e-9, atol=1e-12, equal_nan=True):
+                if not torch.allclose(value[run, sample], single, rtol=relative, atol=absolute, equal_nan=True):
                     raise ProtocolError(8, f"{name} of a sample is another under vmap than alone")
+
+
+def _check_beginning(cell: Cell, p: Parameters, x: Tensor) -> None:
+    """Two steps from the zeros that a sequence begins with, and back."""
+    pack = {name: value.requires_grad_() for name, value in _pack_of(p).items()}
+    state = tuple(x.new_zeros(*x.shape[:2], size) for size in cell.state_sizes())
+    step = _over_pack(cell)
+    for _ in range(2):
+        state = called(8, "step", step, pack, x, state)
+        for name, value in zip(cell.state_names, state, strict=True):
+            if not value.isfinite().all():
+                raise ProtocolError(4, f"{name} is nan or infinite soon after the zeros that a sequence begins with")
+    if not state[0].requires_grad:
+        return
+    grads = called(7, "step", torch.autograd.grad, [state[0].sum()], list(pack.values()), None, None, False, True)
+    for name, grad in zip(pack, grads, strict=True):
+        if grad is not None and not grad.isfinite().all():
+            raise ProtocolError(7, f"the gradient of {name} is nan or infinite where a sequence begins, at zeros")
+
+
+def _check_device(cell: Cell, drawn: Parameters) -> None:
+    """Everything on torch's device without numbers: what a step makes without a device lies elsewhere, as on a GPU."""
+    p, x = {name: value.to("meta") for name, value in drawn.items()}, torch.empty(_INPUTS, device="meta")
+    state = tuple(x.new_empty(size) for size in cell.state_sizes())
+    asked: list[tuple[int, str, Callable[[], Any]]] = [
+        (3, "prepare", lambda: cell.prepare(p)),
+        (4, "step", lambda: cell.step(cell.prepare(p), x, state)),
+        (10, "gates", lambda: cell.gates(cell.prepare(p), x, state)),
+    ]
+    for line, what, function in asked:
+        try:
+            found = function()
+        except Exception as error:
+            if "device" in str(error):
+                raise ProtocolError(
+                    line, f"{what} makes a tensor on another device than its arguments': {_HOW}"
+                ) from error
+            return  # of an operation that cannot be asked without numbers
+        made = found.values() if isinstance(found, dict) else found
+        if any(value.device != x.device for value in made):
+            raise ProtocolError(line, f"{what} gives a tensor on another device than its arguments': {_HOW}")
 
 
 def _check_gates(cell: Cell, p: Parameters, x: Tensor, state: State) -> None:
     with torch.no_grad():
-        gates = called(10, "gates", cell.gates, p, x, state)
+        gates = called(10, "gates", cell.gates, p, x[0], tuple(variable[0] for variable in state))
     for name, gate in gates.items():
         if not isinstance(gate, Tensor) or gate.ndim != 1:
             raise ProtocolError(10, f"the gate {name} must be a tensor [units]")
     for variable, gate in cell.keeps.items():
         if variable not in cell.state_names or gate not in gates:
             raise ProtocolError(10, f"`keeps` names {variable} and {gate}, which are no state variable and gate of it")
+    with torch.no_grad():
+        called(10, "gates", vmap(cell.gates, in_dims=(None, 0, 0)), p, x, state)
 
 
 CELL_PROTOCOL = Protocol(Cell, _LINES, check_cell)

@@ -18,6 +18,7 @@ from lrd.cells import Cell
 from lrd.custom.protocol import ProtocolError, check_class
 from lrd.options import nearest
 from lrd.tasks import Task
+from lrd.user_files import path_of, read_user_text
 
 BASES: dict[str, type] = {"cell": Cell, "task": Task}
 
@@ -65,10 +66,10 @@ def load(group: str, path: str, text: str | None = None) -> type:
     file, _, name = path.rpartition(":")
     if not file or not name.isidentifier():
         raise CustomError(f"must name a file and a class in it, such as my_{group}.py:My{group.title()}, got {path!r}")
-    where = Path(file).absolute()
+    where = path_of(file).absolute()
     if text is None:
         try:
-            text = where.read_text(encoding="utf-8")
+            text = read_user_text(where)
         except (OSError, UnicodeDecodeError) as error:
             reason = getattr(error, "strerror", None) or "it is no text in UTF-8"
             raise CustomError(f"cannot read {file}: {reason}") from error

@@ -17,7 +17,7 @@ _LINES = (
     "`name` is what it is called; criterion says in words when it is solved, and who says so",
     "sequence_length, loss_steps, answers, quiet_steps and the lags are steps of a sequence (0-based)",
     "draw(stream, batch_size) gives a Batch: inputs [time, runs, batch, input_size], float32; targets at loss_steps:"
-    " classes [steps, runs, batch] below output_size or values [steps, runs, batch, output_size]",
+    " classes [steps, runs, batch] below output_size or values [steps, runs, batch, output_size]; on the seeds' device",
     "weights, where there are any, are 1 where a sample is scored and 0 on its padding",
     "draw takes every random number from the stream, and a run's sequences do not depend on its companions",
     "metrics(outputs, batch) gives means [runs] by name, `loss` among them; chance() gives the same names",
@@ -33,7 +33,21 @@ def check_task(task: Task) -> list[str]:
     _check_batch(task, batch)
     _check_draws(task, batch, seeds)
     _check_success(task, batch)
+    _check_device(task, seeds)
     return []
+
+
+def _check_device(task: Task, seeds: Tensor) -> None:
+    """Draw on torch's device without numbers: what is made without a device lies elsewhere, as on a GPU."""
+    how = "write device=stream.seeds.device"
+    try:
+        batch = task.batch(seeds.to("meta"), "train", 0, _SAMPLES)
+    except Exception as error:
+        if "device" in str(error):
+            raise ProtocolError(4, f"draw makes a tensor on another device than the stream's seeds: {how}") from error
+        return  # of an operation that cannot be asked without numbers
+    if any(part is not None and not part.is_meta for part in (batch.inputs, batch.targets, batch.weights)):
+        raise ProtocolError(4, f"draw gives a tensor on another device than the stream's seeds: {how}")
 
 
 def _check_geometry(task: Task) -> None:

@@ -10,6 +10,7 @@ import yaml
 
 from lrd.findings.claim import Claim, ClaimError, claims_from
 from lrd.records.files import write_bytes
+from lrd.user_files import read_user_text
 
 CLAIMS = "claims.yaml"
 
@@ -23,7 +24,7 @@ def read_claims(path: Path | str) -> list[Claim]:
     path = Path(path)
     file = path / CLAIMS if path.is_dir() else path
     try:
-        tree = yaml.load(file.read_text(encoding="utf-8"), _Loader)
+        tree = yaml.load(read_user_text(file), _Loader)
     except FileNotFoundError:
         if path.is_dir():
             return []

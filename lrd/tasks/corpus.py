@@ -13,12 +13,12 @@ import hashlib
 import itertools
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 
 import numpy as np
 
 from lrd.options import OptionError
 from lrd.tasks.parts import PROBED
+from lrd.user_files import check_regular, path_of
 
 LEAST_LENGTH = 100
 #: In tenths of the text: where the parts of train, eval, test and probe end.
@@ -78,7 +78,7 @@ def corpus(file: str | None, digest: str | None = None) -> Corpus:
         found = _topics()
     else:
         try:
-            state = Path(file).stat()
+            state = check_regular(path_of(file))
             found = _file(file, state.st_mtime_ns, state.st_size)
         except OSError as error:
             raise OptionError("file", f"cannot read {file!r}: {error.strerror}") from error
@@ -100,7 +100,7 @@ def known_corpus(file: str | None, digest: str) -> Corpus:
 @functools.lru_cache(maxsize=8)
 def _file(file: str, modified: int, size: int) -> Corpus:
     """Read again only when the file has changed."""
-    return Corpus(Path(file).read_text(encoding="utf-8"))
+    return Corpus(path_of(file).read_text(encoding="utf-8"))  # a byte order mark is a character: the digest holds it
 
 
 @functools.cache

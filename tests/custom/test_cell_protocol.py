@@ -53,7 +53,44 @@ def test_a_plain_cell_keeps_it(tmp_path: Path) -> None:
         ),
         (4, STEP, f"return (({NEW_H}).float(),)", "h must be float64 where x is, got float32"),
         (4, 'p["U"] @ x', 'p["U"] @ h', r"step raised RuntimeError: .* \(line 20\)"),
+        (
+            4,
+            STEP,
+            STEP.replace("(1 - self.leak)", "torch.ones(len(h), dtype=torch.float64)"),
+            "h must be float32 where x is, got float64",
+        ),
+        (4, 'p["U"] @ x', 'p["U"] @ torch.ones(len(x), dtype=torch.float64)', "step raised RuntimeError: .*"),
+        (4, "(h,) = state", "(h,) = state; h = h.double()", r"step raised RuntimeError: .*dtype.*"),
+        (4, STEP, f"return (({NEW_H}).int(),)", "h must be float32 where x is, got int32"),
+        (4, "(h,) = state", "(h,) = state; h = h / h.norm()", "h is nan or infinite soon after the zeros"),
+        (
+            4,
+            STEP,
+            STEP.replace("torch.tanh(", "torch.zeros(len(h)).to(h.dtype) + torch.tanh("),
+            "step makes a tensor on another device",
+        ),
+        (4, "(h,) = state", "(h,) = state; h = h + torch.arange(len(h)).to(h.dtype)", "step makes a tensor on another"),
         (5, "(h,) = state", "(h,) = state; h *= 0.5", "it wrote into the state h"),
+        (
+            6,
+            "(h,) = state",
+            "(h,) = state; torch.manual_seed(1); h = h + torch.rand(len(h)).to(h)",
+            "it draws random numbers, or seeds them",
+        ),
+        (
+            7,
+            "(h,) = state",
+            '(h,) = state; h = h + 0.1 * (p["W"] @ h).abs().sqrt()',
+            "the gradient of [UW] is nan or infinite where a sequence begins",
+        ),
+        (8, "(h,) = state", '(h,) = state; h = h * 2 if p["W"][0, 0] > 0 else h', "step raised .*vmap"),
+        (8, "(h,) = state", '(h,) = state; h = h * p["W"][0, 0].item()', "step raised .*vmap"),
+        (
+            8,
+            "(h,) = state",
+            '(h,) = state; a = torch.zeros(len(h), dtype=h.dtype, device=h.device); a.add_(p["U"] @ x); h = h + 0 * a',
+            "step raised RuntimeError: output with shape",
+        ),
         (5, "(h,) = state", '(h,) = state; p["W"].mul_(0.5)', "it wrote into W"),
         (6, STEP, STEP[:-2] + " + torch.rand_like(h),)", "the same arguments gave another state"),
         (7, STEP, f"return (({NEW_H}).detach(),)", "no gradient flows through it"),
@@ -88,3 +125,19 @@ def test_a_truncated_gradient_is_allowed_and_remarked(tmp_path: Path) -> None:
     two = spoiled(CELL, '("h",)', '("h", "c")').replace("(h,) = state", "h, c = state[0].detach(), state[1]")
     two = spoiled(two, STEP, 'c = c + torch.tanh(p["U"] @ x + p["W"] @ h); return c.tanh(), c')
     assert checked(tmp_path, two) == ["no gradient reaches h_(t-1) in a step: right for a truncated gradient only"]
+
+
+@pytest.mark.parametrize(
+    ("gates", "message"),
+    [
+        ('{"update": p["W"].sum(1) * (2 if x[0] > 0 else 1)}', "gates raised .*vmap"),
+        (
+            '{"update": p["W"].sum(1) + torch.zeros(self.hidden_size).to(x.dtype)}',
+            "gates makes a tensor on another device",
+        ),
+    ],
+)
+def test_gates_are_held_to_what_probes_do_with_them(tmp_path: Path, gates: str, message: str) -> None:
+    with pytest.raises(ProtocolError, match=message) as caught:
+        checked(tmp_path, CELL + f"\n    def gates(self, p, x, state):\n        return {gates}\n")
+    assert caught.value.line == 10

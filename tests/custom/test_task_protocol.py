@@ -50,6 +50,7 @@ def test_a_plain_task_keeps_it(tmp_path: Path) -> None:
         ),
         (4, ".transpose(0, 1)", "", r"inputs must be \[6, 2, 4, 4\], float32, got \[2, 6, 4, 4\], float32"),
         (4, ".float(), symbols", ".double(), symbols", "inputs must be .* got .*, float64"),
+        (4, "4).float(), symbols", "4).float() + torch.zeros(4), symbols", "draw makes a tensor on another device"),
         (4, "symbols[:1].contiguous())", "symbols[:1].float())", r"targets must be \[1, 2, 4\], int64"),
         (4, "symbols[:1].contiguous())", "symbols[:1] + 4)", "targets must be classes below output_size, 4"),
         (
