@@ -42,7 +42,7 @@ TASK_OF = {"closing": "text"}
 
 
 def read(path: Path) -> dict[str, Any]:
-    values = yaml.safe_load(path.read_text())
+    values = yaml.safe_load(path.read_text(encoding="utf-8"))
     assert isinstance(values, dict)
     return values
 
@@ -113,7 +113,7 @@ def test_there_is_a_study() -> None:
 
 @pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
 def test_a_study_begins_with_its_command_and_says_what_it_tests(path: Path) -> None:
-    lines = path.read_text().splitlines()
+    lines = path.read_text(encoding="utf-8").splitlines()
     assert lines[0] == "# @package _global_"
     assert lines[1] == f"# lrd train experiment={path.stem}"
     comment = " ".join(
@@ -129,7 +129,9 @@ def test_a_study_begins_with_its_command_and_says_what_it_tests(path: Path) -> N
 @pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
 def test_what_a_study_found_names_where_it_was_seen(path: Path) -> None:
     """Counts differ by a run or two between processors and versions of torch."""
-    comment = "\n".join(line[1:].strip() for line in path.read_text().splitlines() if line.startswith("#"))
+    comment = "\n".join(
+        line[1:].strip() for line in path.read_text(encoding="utf-8").splitlines() if line.startswith("#")
+    )
     for paragraph in comment.split("\n\n"):
         if paragraph.startswith("Found"):
             assert re.match(r"Found \([^)]*cores[^)]*torch \d+\.\d+[^)]*20\d\d[^)]*\):", " ".join(paragraph.split()))
@@ -138,5 +140,5 @@ def test_what_a_study_found_names_where_it_was_seen(path: Path) -> None:
 def test_a_count_is_told_where_the_machine_is_named_alone() -> None:
     """What stands before ``Found`` is the question: it says what is tested, not how often it was seen."""
     for path in STUDIES:
-        before = path.read_text().partition("# Found")[0]
+        before = path.read_text(encoding="utf-8").partition("# Found")[0]
         assert not re.search(r"\b\d+ of \d+\b", before), path.name

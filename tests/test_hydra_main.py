@@ -216,6 +216,7 @@ TEXTS = [
 ]
 
 
+@pytest.mark.slow_but(3)
 @pytest.mark.parametrize("text", TEXTS)
 @pytest.mark.parametrize("flags", [[], ["-m"]])
 def test_a_text_that_cannot_be_read_is_told_with_the_line_to_type(text: str, flags: list[str]) -> None:
@@ -248,6 +249,7 @@ def test_no_quotes_are_advised_where_they_do_not_help(typed: list[str]) -> None:
     assert '"' not in mistake(*typed)
 
 
+@pytest.mark.slow_but(3)
 @pytest.mark.parametrize(
     ("typed", "said"),
     [
@@ -272,6 +274,7 @@ def test_what_hydra_would_take_for_something_else_is_refused(typed: str, said: s
     assert mistake(*typed.split()).startswith(said)
 
 
+@pytest.mark.slow_but(6)
 @pytest.mark.parametrize("group", GROUPS)
 @pytest.mark.parametrize(
     "way", ["~{}", "+{}=x", "{}=null", "{}=", "{}.{}=1", "{}=x", "{}@y=x", "-m {}=x,y", "{}=[x,y]"]
@@ -300,6 +303,7 @@ def study_file(folder: Path, text: str) -> list[str]:
 SWEPT = ["params: {seed: '1,2', cell: 'glob(r*)', training.truncate: null}", "union: [{seed: 1}, {seed: '2'}]"]
 
 
+@pytest.mark.slow_but(1)
 @pytest.mark.parametrize("mode", ["", "  mode: RUN\n", "  mode: MULTIRUN\n"])
 @pytest.mark.parametrize("swept", SWEPT)
 def test_a_study_of_the_users_own_sweeps_however_it_is_started(tmp_path: Path, swept: str, mode: str) -> None:
@@ -309,6 +313,7 @@ def test_a_study_of_the_users_own_sweeps_however_it_is_started(tmp_path: Path, s
     assert {config["training"]["truncate"] for config in configs(*own)} == {None}
 
 
+@pytest.mark.slow
 def test_sweep_values_of_the_command_line_are_never_ignored() -> None:
     for typed in (
         '+hydra.sweeper.params.seed="1,2"',
@@ -318,6 +323,7 @@ def test_sweep_values_of_the_command_line_are_never_ignored() -> None:
         assert [config["seed"] for config in configs(typed)] == [1, 2]
 
 
+@pytest.mark.slow
 def test_a_mistake_in_a_study_file_is_told_as_it_stands_in_a_file(tmp_path: Path) -> None:
     own = study_file(tmp_path, '# @package _global_\nhydra: {sweeper: {params: {study: "it\'s été"}}}\n')
     said = mistake(*own)
@@ -328,6 +334,7 @@ def test_a_mistake_in_a_study_file_is_told_as_it_stands_in_a_file(tmp_path: Path
     assert "`# @package _global_`" in mistake(*study_file(tmp_path, "seed: 3\n"))
 
 
+@pytest.mark.slow_but(1)
 @pytest.mark.parametrize("group", ["cell", "task"])
 def test_globs_leave_out_the_custom_one_unless_it_is_named(group: str) -> None:
     names = {path.stem: OmegaConf.load(path)["name"] for path in (CONF / group).glob("*.yaml")}

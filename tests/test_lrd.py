@@ -17,6 +17,7 @@ print(os.environ["MKL_CBWR"], all(torch.equal(together[i], x[i].clone() @ y[i].c
 """
 
 
+@pytest.mark.slow_but(1)
 @pytest.mark.parametrize(
     ("given", "expected"), [({}, "AUTO True\n"), ({"MKL_CBWR": "COMPATIBLE"}, "COMPATIBLE True\n")]
 )

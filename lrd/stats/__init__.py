@@ -16,7 +16,7 @@ from lrd.stats.fits import factor_per_step, horizon
 from lrd.stats.independent_shares import ShareDifference, share_difference
 from lrd.stats.logrank import LogRank, logrank
 from lrd.stats.means import Mean, mean_interval, student, welch
-from lrd.stats.multiple import benjamini_hochberg, holm
+from lrd.stats.multiple import holm
 from lrd.stats.paired import Paired, paired, worst_of
 from lrd.stats.paired_shares import PairedShares, paired_shares
 from lrd.stats.proportions import Share, SolveShare, share, solve_share
@@ -50,7 +50,6 @@ __all__ = [
     "Times",
     "Wall",
     "band",
-    "benjamini_hochberg",
     "critical_gap",
     "differences",
     "factor_per_step",

@@ -22,7 +22,7 @@ def tables(folder: Path) -> dict[str, str]:
     return {path.name: path.read_text() for path in folder.glob("*.csv")}
 
 
-@pytest.mark.slow_but(1)
+@pytest.mark.slow
 @pytest.mark.usefixtures("tables_alone")
 @pytest.mark.parametrize("file", SCRIPTS)
 @pytest.mark.parametrize("how", ["cut", "rows"])

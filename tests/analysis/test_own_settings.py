@@ -29,6 +29,7 @@ HOSTILE = {
 }
 
 
+@pytest.mark.slow
 def test_the_bytes_are_those_of_the_defaults(study: MadeStudy, tmp_path: Path) -> None:
     for place, settings in (("plain", {}), ("hostile", HOSTILE)):
         with matplotlib.rc_context(settings):

@@ -47,6 +47,7 @@ def test_rates_are_those_before_training_in_nats(study: MadeStudy, rows: list[di
     assert Counter(row["quantity"] for row in measured) == {"gradient": 20, "driven": 20, "free": 20}
 
 
+@pytest.mark.slow
 def test_theory_stands_beside_each_panel(rows: list[dict[str, str]]) -> None:
     theory = [row for row in rows if row["quantity"] == "theory"]
     assert len({(row["panel"], row["kind"]) for row in theory}) == 8

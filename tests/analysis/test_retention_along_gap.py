@@ -45,6 +45,7 @@ def test_scores_are_of_the_item_asked_for(item: str, study: MadeStudy, tmp_path:
     assert min(int(row["runs"]) for row in scores if row["label"] == "rnn g=2") == 3  # one seed has no number there
 
 
+@pytest.mark.slow
 def test_below_stands_the_gradient_flow_of_the_same_runs(study: MadeStudy, tmp_path: Path) -> None:
     paths = retention_along_gap.draw(open_study(study.folder), tmp_path)
     gradients = [

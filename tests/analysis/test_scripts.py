@@ -71,15 +71,16 @@ def test_files_are_there_and_are_what_they_say(drawn: Path) -> None:
     for script in SCRIPTS:
         assert (drawn / f"{script}.pdf").read_bytes().startswith(b"%PDF")
         assert (drawn / f"{script}.png").read_bytes().startswith(b"\x89PNG")
-        assert (drawn / f"{script}.csv").read_text().startswith("panel,")
+        assert (drawn / f"{script}.csv").read_text(encoding="utf-8").startswith("panel,")
 
 
+@pytest.mark.slow
 def test_every_table_stands_in_a_manifest(drawn: Path) -> None:
-    manifests = [json.loads(path.read_text()) for path in drawn.glob("*.json")]
+    manifests = [json.loads(path.read_text(encoding="utf-8")) for path in drawn.glob("*.json")]
     found = {one["csv"]["name"]: one["csv"]["sha256"] for one in manifests}
     assert found == {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in drawn.glob("*.csv")}
-    pairs = json.loads((drawn / "survival_pairs.json").read_text())
-    whole = json.loads((drawn / "survival.json").read_text())
+    pairs = json.loads((drawn / "survival_pairs.json").read_text(encoding="utf-8"))
+    whole = json.loads((drawn / "survival.json").read_text(encoding="utf-8"))
     assert pairs["width"] is None
     assert pairs["runs"] == whole["runs"]  # every panel has several cells
 
@@ -110,6 +111,7 @@ def test_drawn_again_elsewhere_gives_equal_bytes(study: MadeStudy, drawn: Path, 
         assert path.read_bytes() == (drawn / path.name).read_bytes(), path.name
 
 
+@pytest.mark.slow
 def test_a_script_is_a_program(study: MadeStudy, drawn: Path, tmp_path: Path) -> None:
     done = run("gap_wall", study.folder, "--out", tmp_path / "again", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
@@ -126,7 +128,7 @@ def test_a_script_is_a_program(study: MadeStudy, drawn: Path, tmp_path: Path) ->
 
 def test_every_script_ends_in_its_command_line() -> None:
     for script in SCRIPTS:
-        last = (ANALYSIS / f"{script}.py").read_text().splitlines()[-1].strip()
+        last = (ANALYSIS / f"{script}.py").read_text(encoding="utf-8").splitlines()[-1].strip()
         assert re.fullmatch(r"sys\.exit\(common\.main\(draw, __doc__.*\)\)", last), script
 
 
@@ -190,7 +192,7 @@ def test_figures_go_beside_the_records_by_default(begun: Path, capsys: pytest.Ca
 def test_every_script_finds_its_siblings_where_python_does_not_look_beside_a_script() -> None:
     found = "sys.path.insert(0, str(Path(__file__).parent))"
     for name in common.figure_scripts():
-        text = (common.HERE / f"{name}.py").read_text()
+        text = (common.HERE / f"{name}.py").read_text(encoding="utf-8")
         assert text.index(found) < text.index("\nimport common"), name
 
 

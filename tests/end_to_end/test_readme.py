@@ -15,7 +15,7 @@ from commands import BIN, MINIATURE, ROOT, environment, run, slurm_answers
 
 from lrd.commands import COMMANDS
 
-README = (ROOT / "README.md").read_text()
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 #: Of the demo two gaps of one task: whole, though in miniature, ``test_studies`` trains and draws it.
 DEMO = ["hydra.sweeper.union=null", "task=adding", "cell=rnn,lstm", "task.gap=10,50", *MINIATURE]
 MINIATURE_RUN = [option for option in MINIATURE if not option.startswith("seed")]
@@ -117,7 +117,7 @@ def test_every_file_and_target_it_names_is_there() -> None:
     assert len(paths) > 5
     missing = [path for path in linked + paths if not (ROOT / path).exists()]
     assert not missing
-    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
     assert {words.split()[1] for words in quoted + lines() if words.startswith("make ")} <= targets
 
 

@@ -33,7 +33,9 @@ def test_a_study_trains_and_draws_its_figures(
     runs = run_folders(study)
     assert runs
     assert all(RunRecord(study.parent, name, run_id).finished for run_id in runs)
-    assert f"{len(runs)} runs: 0 finished before, {len(runs)} to train" in (folder / "stdout").read_text()
+    assert f"{len(runs)} runs: 0 finished before, {len(runs)} to train" in (folder / "stdout").read_text(
+        encoding="utf-8"
+    )
 
     claims = read_claims(study)
     assert claims == read_claims(ROOT / "experiments" / f"{name}.yaml")
@@ -52,7 +54,10 @@ def test_a_study_trains_and_draws_its_figures(
     suffixes = (".pdf", ".png", ".csv", ".json") if name in WITH_PICTURES else (".csv", ".json")
     assert {f"{figure}{suffix}" for figure in figures for suffix in suffixes} <= written.keys()
     assert {Path(file).suffix for file in written} == set(suffixes)
-    assert all(path.stat().st_size > 1000 or len(path.read_text().splitlines()) > 1 for path in written.values())
+    assert all(
+        path.stat().st_size > 1000 or len(path.read_text(encoding="utf-8").splitlines()) > 1
+        for path in written.values()
+    )
     assert drawn.err == ""
 
 

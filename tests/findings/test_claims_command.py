@@ -76,6 +76,7 @@ def test_claims_are_kept_and_printed_and_change_no_run(tmp_path: Path, capfd: py
     assert "holds no claims; give a file that does" in capfd.readouterr().err
 
 
+@pytest.mark.slow_but(1)
 @pytest.mark.parametrize(
     ("command", "old", "new", "words"),
     [

@@ -29,6 +29,7 @@ def group(late: np.ndarray, solved: np.ndarray) -> Group:
     )
 
 
+@pytest.mark.slow_but(2)
 @pytest.mark.parametrize("level", [0.9, 0.95, 0.99, 0.999])
 @pytest.mark.parametrize("late_ones_solve_it", [True, False])
 def test_it_misses_no_more_often_than_it_says(level: float, late_ones_solve_it: bool) -> None:

@@ -76,6 +76,7 @@ def verdicts(measure: Measure, draw: Draw, truth: float | None, paired: bool, sh
     return {each: said.count(each) / STUDIES for each in (HOLDS, FAILS, UNDECIDED)}
 
 
+@pytest.mark.slow_but(2)
 @pytest.mark.parametrize(("measure", "draw", "truth", "paired"), CASES)
 def test_what_is_not_so_seldom_holds_or_fails(measure: Measure, draw: Draw, truth: float | None, paired: bool) -> None:
     of = verdicts(measure, draw, truth, paired)

@@ -62,6 +62,7 @@ def test_states_do_not_depend_on_what_is_cut() -> None:
     assert torch.equal(packed_lstm.scan(cell, p, x, state, 0, keep)[0], packed_lstm.scan(cell, p, x, state, 0)[0])
 
 
+@pytest.mark.slow
 def test_gradcheck() -> None:
     _, p, x, state, _ = drawn(4, runs=2)
     leaves = [v.requires_grad_() for v in (p["U"], p["W"], p["b"])]

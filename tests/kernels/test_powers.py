@@ -48,6 +48,7 @@ def test_norms_are_those_of_a_loop_and_gradients_stay(name: str, time: int, firs
         torch.testing.assert_close(results[what], value, rtol=0, atol=2.0**-120, msg=lambda m, w=what: f"{w}: {m}")
 
 
+@pytest.mark.slow_but(2)
 @pytest.mark.parametrize("dtype", EPS, ids=str)
 @pytest.mark.parametrize(
     ("name", "gain", "time"),

@@ -28,6 +28,7 @@ CELLS: dict[str, Cell] = {
 }
 
 
+@pytest.mark.slow_but(2)
 @pytest.mark.parametrize("shape", SHAPES[:4], ids=str)
 @pytest.mark.parametrize("name", CELLS)
 def test_it_computes_what_the_loop_computes(name: str, shape: tuple[int, ...]) -> None:
@@ -49,6 +50,7 @@ def test_outputs_from_any_step_on(first: int) -> None:
         torch.testing.assert_close(got[what], value, rtol=1e-11, atol=1e-11)  # some 100 terms of order 1
 
 
+@pytest.mark.slow_but(3)
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 @pytest.mark.parametrize("name", ["peephole", "1997"])
 def test_a_run_alone_is_the_run_in_a_pack_bit_for_bit(name: str, shape: tuple[int, ...]) -> None:

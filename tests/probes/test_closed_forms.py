@@ -51,6 +51,7 @@ def test_the_typical_rate_of_fresh_gaussian_matrices_of_128_units() -> None:
     assert float(torch.stack(rates).mean()) == pytest.approx(expected, abs=4.5 * error)
 
 
+@pytest.mark.slow
 def test_the_same_gaussian_matrix_at_every_step_leaves_its_power_law_beyond_sqrt_n() -> None:
     """g = 1, N = 100, |W^k|^2 / N over 100 matrices: near 1 while k is far below 10, then apart by orders of magnitude.
 

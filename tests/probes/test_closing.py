@@ -72,6 +72,7 @@ def test_every_number_by_a_plain_loop(cell: str, task: Text) -> None:
             assert found == pytest.approx(means.tolist(), rel=1e-9)  # float64: some 1e6 operations at 1e-16
 
 
+@pytest.mark.slow_but(1)
 @pytest.mark.parametrize("cell", CELLS)
 def test_looking_changes_nothing_and_companions_do_not_matter(cell: str, task: Text) -> None:
     assert_looking_changes_nothing(PROBE, task, CELLS[cell])

@@ -54,6 +54,7 @@ def fixed_point(w: float, b: float, low: float, high: float) -> float:
     return float(brentq(lambda x: math.tanh(w * x - b) - x, low, high, xtol=1e-15, rtol=4 * EPS64))
 
 
+@pytest.mark.slow_but(1)
 @pytest.mark.parametrize(("w", "published"), PUBLISHED)
 def test_what_is_just_held_and_just_lost(w: float, published: float) -> None:
     """Near x = s the map is x - d / w - w s (x - s)^2 with d = b - b*: from one end of the line to the other that takes

@@ -59,6 +59,7 @@ def sums_above_the_widest_gap(a: np.ndarray, b: np.ndarray, steps: int) -> tuple
     return a[:k].sum(), b[:k].sum(), tolerance
 
 
+@pytest.mark.slow_but(2)
 @pytest.mark.parametrize("cell", CELLS)
 def test_against_numpy_from_another_frame(cell: str) -> None:
     kind, transient, steps = CELLS[cell], 300, 40
@@ -119,6 +120,7 @@ def test_the_order_of_hidden_units_does_not_matter(cell: str) -> None:
         assert a["driven"].sum() == pytest.approx(b["driven"].sum(), abs=1e-9)
 
 
+@pytest.mark.slow_but(1)
 @pytest.mark.parametrize("cell", BUILT_IN)
 @pytest.mark.parametrize(("hidden", "group_bytes"), [(1, 2**26), (5, 1), (5, 2**26), (32, 2**26)])
 def test_companions_do_not_matter(cell: str, hidden: int, group_bytes: int, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,6 +28,7 @@ def pair(tmp_path: Path) -> tuple[RunRecord, RunRecord]:
     return make_record(tmp_path, "a"), make_record(tmp_path, "b")
 
 
+@pytest.mark.slow_but(1)
 @pytest.mark.parametrize("file", TABLES)
 def test_a_flipped_bit_of_a_finished_run_is_named_wherever_it_is(pair: tuple[RunRecord, RunRecord], file: str) -> None:
     victim, other = pair

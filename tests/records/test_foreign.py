@@ -161,6 +161,7 @@ def test_full_sql_of_ones_own_is_as_it_was(study: Study) -> None:
     assert study.sql("select run_id from kept; select count(*) from metrics").fetchall() == [(6,)]
 
 
+@pytest.mark.slow_but(1)
 @pytest.mark.parametrize("folder", ["it's", "[ab]*?{x}", "été %20", "a,b='c'"])
 def test_a_study_is_read_wherever_it_lies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: str) -> None:
     for run_id in ("a", "b"):

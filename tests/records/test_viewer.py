@@ -46,6 +46,7 @@ def read_until(descriptor: int, words: str) -> str:
     return plain
 
 
+@pytest.mark.slow
 def test_it_shows_metrics_and_the_gradient_flow_and_leaves_the_terminal_as_it_was(
     trained: Path, terminal: tuple[int, int]
 ) -> None:
@@ -109,6 +110,7 @@ def test_pictures_are_shown_and_the_users_other_settings_kept(
     assert json.loads((tmp_path / viewer.SETTINGS).read_text()) == mine
 
 
+@pytest.mark.slow
 def test_what_cannot_be_viewed_is_one_line_with_a_way_out(trained: Path, tmp_path: Path) -> None:
     make_record(tmp_path / "runs", "a")
     cases = [

@@ -38,6 +38,7 @@ def settings_from(name: str) -> set[str]:
     return changed
 
 
+@pytest.mark.slow
 def test_no_variable_that_the_installed_wandb_knows_reaches_what_a_mirror_is() -> None:
     import wandb
 

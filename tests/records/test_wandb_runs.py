@@ -110,6 +110,7 @@ def train_three(mode: str) -> str:
     )
 
 
+@pytest.mark.slow
 def test_online_without_a_key_goes_offline_and_says_so_once(tmp_path: Path) -> None:
     done = run_script(train_three("online"), tmp_path / "demo", WANDB_BASE_URL="http://127.0.0.1:9")
     assert done.stdout.count("LOG") == 1
@@ -161,6 +162,7 @@ def test_a_server_that_refuses_means_offline_and_the_key_is_nowhere(tmp_path: Pa
     assert not [path for path in files if KEY.encode() in path.read_bytes()]
 
 
+@pytest.mark.slow
 def test_a_wandb_service_that_dies_costs_only_the_mirror(tmp_path: Path) -> None:
     code = (
         "tracker = make_tracker('wandb', directory=folder)\n"

@@ -9,7 +9,7 @@ from commands import ROOT
 
 from lrd.report.reading import reading
 
-SCRIPTS = sorted(p.stem for p in (ROOT / "analysis").glob("*.py") if "\ndef draw(" in p.read_text())
+SCRIPTS = sorted(p.stem for p in (ROOT / "analysis").glob("*.py") if "\ndef draw(" in p.read_text(encoding="utf-8"))
 DOCSTRING = '''"""What it shows: a < b.
 
     python analysis/made.py runs/demo

@@ -62,7 +62,7 @@ def test_a_figure_that_failed_stands_on_the_page(
     monkeypatch.setattr(common, "draw_all", lambda *_: common.Drawn(failed=[reason]))
     assert cli.main(["report", str(folder), "--no-pdf"]) == 1
     assert capsys.readouterr() == (f"{folder / 'report' / 'report.html'}\n", f"lrd: failed: {reason}\n")
-    page = (folder / "report" / "report.html").read_text()
+    page = (folder / "report" / "report.html").read_text(encoding="utf-8")
     assert "ValueError: &lt;none&gt; of it" in page
     assert "walls" not in page.partition('id="undrawn"')[2]
 
@@ -71,7 +71,7 @@ def test_elsewhere_of_some_runs_with_other_claims(folder: Path, capsys: pytest.C
     (folder.parent / "other.yaml").write_text(CLAIM.replace("Some", "Other"))
     options = ["--out", str(folder.parent / "out" / "deep"), "--filter", "gap = 10", "--no-pdf"]
     assert cli.main(["report", str(folder), *options, "--claims", str(folder.parent / "other.yaml")]) == 0
-    html = (folder.parent / "out" / "deep" / "report.html").read_text()
+    html = (folder.parent / "out" / "deep" / "report.html").read_text(encoding="utf-8")
     assert "Other LSTMs solve it." in html
     assert "<code>gap = 10</code>" in html
     assert not (folder / "report").exists()
@@ -99,7 +99,9 @@ def test_claims_of_its_own_that_cannot_be_read_are_left_out(folder: Path, capsys
     assert said.startswith("lrd: left out: ")
     assert "sahre" in said
     assert said.count("\n") == 1
-    assert "cannot be read, and were left out: claims.yaml" in (folder / "report" / "report.html").read_text()
+    assert "cannot be read, and were left out: claims.yaml" in (folder / "report" / "report.html").read_text(
+        encoding="utf-8"
+    )
 
 
 @pytest.mark.parametrize(

@@ -98,6 +98,7 @@ def test_a_slope_of_lumps_is_missed_no_more_often_than_said(level: float) -> Non
             assert (missed * upper**k * (1 - upper) ** (len(t) - k)).sum() <= 1 - level, (t, upper)
 
 
+@pytest.mark.slow_but(1)
 @pytest.mark.parametrize("level", [0.8, 0.9, 0.95, 0.99])
 def test_a_slope_is_missed_no_more_often_than_said(level: float) -> None:
     """By all orders that seven values may have."""

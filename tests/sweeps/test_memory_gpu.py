@@ -63,6 +63,7 @@ def test_buffers_of_the_programs_are_counted(
     assert_counted(run_spec(task, cell, **options))
 
 
+@pytest.mark.slow
 def test_slopes_of_a_whole_sequence_are_counted_where_triton_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
     """The packed loop of the LSTM makes them of a few steps at a time on a CPU alone."""
     monkeypatch.setattr("lrd.kernels.fused.launchable", lambda: False)

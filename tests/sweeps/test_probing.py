@@ -73,6 +73,7 @@ def test_nothing_is_looked_at_twice_and_other_options_are_another_look(tmp_path:
     assert (after["log10_mean"] != before["log10_mean"]).any()
 
 
+@pytest.mark.slow
 def test_what_training_saw_stays(tmp_path: Path) -> None:
     jobs = trained(tmp_path)
     before = record_of(jobs[0]).read_gradient_flow()
@@ -102,6 +103,7 @@ def test_runs_that_cannot_be_looked_at_are_named_and_left_out(tmp_path: Path) ->
     assert answer.problems == (f"{jobs[2].run.run_id}: must lie below the task's number of answers, 1, got 7",)
 
 
+@pytest.mark.slow
 def test_a_look_that_fails_says_why_and_the_others_go_on(tmp_path: Path) -> None:
     jobs = trained(tmp_path)
     (record_of(jobs[0]).path / "parameter_gradient.parquet").mkdir()  # in the place of the file

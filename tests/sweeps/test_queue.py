@@ -63,6 +63,7 @@ def test_what_wants_too_much_memory_is_halved_down_to_single_runs(tmp_path: Path
     assert sorted(given_up) == [0, 1, 2, 3]
 
 
+@pytest.mark.slow
 def test_a_pack_too_large_for_memory_trains_in_halves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     train = lrd.training.train
 

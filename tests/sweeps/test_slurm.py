@@ -101,12 +101,14 @@ def test_a_job_that_dies_is_sent_again_once_there_is_room(tmp_path: Path, cluste
     assert cluster.most == 4  # SLURM itself starts no more than two of them at once
 
 
+@pytest.mark.slow
 def test_what_dies_again_and_again_is_given_up(tmp_path: Path, cluster: Cluster) -> None:
     cluster.dies = lambda pack: pack.jobs[0].run.seed == 0
     assert run(four(tmp_path), retries=2) == {"unsolved": 3, "failed": 1}
     assert cluster.sent == [[1, 1, 1, 1], [1], [1]]
 
 
+@pytest.mark.slow
 def test_jobs_of_a_command_that_was_killed_while_it_sent_them_are_found(tmp_path: Path, cluster: Cluster) -> None:
     packs = four(tmp_path)
     ledger = Ledger(packs[0].jobs[0].place.folder)
@@ -117,6 +119,7 @@ def test_jobs_of_a_command_that_was_killed_while_it_sent_them_are_found(tmp_path
     assert cluster.sent == [[2]]
 
 
+@pytest.mark.slow
 def test_jobs_that_ended_before_are_not_waited_for(tmp_path: Path, cluster: Cluster) -> None:
     packs = four(tmp_path)
     Ledger(packs[0].jobs[0].place.folder).intend("before", [[pack.jobs[0].run.run_id] for pack in packs])
@@ -125,12 +128,14 @@ def test_jobs_that_ended_before_are_not_waited_for(tmp_path: Path, cluster: Clus
     assert cluster.sent == [[1, 1, 1, 1]]
 
 
+@pytest.mark.slow
 def test_a_cluster_that_does_not_answer_is_waited_for(tmp_path: Path, cluster: Cluster) -> None:
     cluster.answers = lambda looks: looks % 3 == 0
     assert run(four(tmp_path)) == {"unsolved": 4}
     assert cluster.sent == [[1, 1, 1, 1]]
 
 
+@pytest.mark.slow
 def test_a_cluster_that_refuses_more_jobs_is_asked_again(
     tmp_path: Path, cluster: Cluster, capsys: pytest.CaptureFixture[str]
 ) -> None:

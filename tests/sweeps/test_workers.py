@@ -41,6 +41,7 @@ def state(job_: Job) -> str | None:
     return record_of(job_).state
 
 
+@pytest.mark.slow
 def test_two_workers_leave_the_records_of_one_process_bit_for_bit(tmp_path: Path) -> None:
     in_process(plan(sweep(tmp_path / "one"), 1).packs)
     progress = execute(plan(sweep(tmp_path / "two"), 2), 2)
@@ -51,6 +52,7 @@ def test_two_workers_leave_the_records_of_one_process_bit_for_bit(tmp_path: Path
     assert os.getpid() not in pids
 
 
+@pytest.mark.slow
 def test_what_a_run_leaves_does_not_depend_on_its_pack(tmp_path: Path) -> None:
     in_process(plan(sweep(tmp_path / "together"), 1).packs)
     in_process([PlannedPack(n, (j,)) for n, j in enumerate(sweep(tmp_path / "alone"))])
@@ -76,6 +78,7 @@ def test_a_killed_worker_costs_its_pack_alone(tmp_path: Path) -> None:
     assert [state(j) for p in packs for j in p.jobs] == ["interrupted", "interrupted", "finished", "finished"]
 
 
+@pytest.mark.slow
 def test_a_pack_that_raises_says_why_and_the_others_go_on(tmp_path: Path) -> None:
     jobs = sweep(tmp_path)
     broken = record_of(jobs[0])

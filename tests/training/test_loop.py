@@ -204,6 +204,7 @@ def test_a_damaged_checkpoint_starts_the_run_anew_and_says_so(tmp_path: Path, ca
     assert_same(contents(spec, tmp_path / "cut"), contents(spec, tmp_path / "whole"))
 
 
+@pytest.mark.slow_but(1)
 @pytest.mark.parametrize("ends", ["solved", "unsolved", "diverged"])
 def test_a_run_cut_off_between_its_last_checkpoint_and_its_summary_ends_where_it_was(
     ends: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

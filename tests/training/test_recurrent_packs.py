@@ -54,6 +54,7 @@ def test_loss_and_gradient(name: str, every: int | None) -> None:
     assert bool((grads != 0).any())
 
 
+@pytest.mark.slow_but(2)
 @pytest.mark.parametrize("every", [None, 4])
 @pytest.mark.parametrize("name", CELLS)
 def test_a_run_trains_alone_as_in_a_pack_bit_for_bit(name: str, every: int | None) -> None:
