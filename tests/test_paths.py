@@ -25,7 +25,7 @@ def test_an_installed_package_uses_the_folders_inside_it(tmp_path: Path, install
     for name in ("_conf", "_analysis") if installed else ():
         (package / name).mkdir(parents=True)
     package.mkdir(exist_ok=True)
-    (package / "paths.py").write_text(Path(paths.__file__).read_text())
+    (package / "paths.py").write_text(Path(paths.__file__).read_text(encoding="utf-8"))
     spec = importlib.util.spec_from_file_location("elsewhere", package / "paths.py")
     assert spec is not None
     assert spec.loader is not None

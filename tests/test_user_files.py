@@ -18,7 +18,12 @@ from lrd.options import OptionError
 from lrd.tasks.corpus import corpus
 from lrd.user_files import path_of, read_user_text
 
-CELL = (Path(__file__).parent / "custom" / "written.py").read_text().partition('CELL = """')[2].partition('"""')[0]
+CELL = (
+    (Path(__file__).parent / "custom" / "written.py")
+    .read_text(encoding="utf-8")
+    .partition('CELL = """')[2]
+    .partition('"""')[0]
+)
 
 
 @pytest.fixture(params=["pipe", "device", "socket", "link to a device"])

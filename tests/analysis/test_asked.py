@@ -44,7 +44,7 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 def test_a_width_arrives_in_the_file(width: str, pixels: int, pair: tuple[Path, Path], tmp_path: Path) -> None:
     assert draw("gap_wall", pair[0], "--out", tmp_path, "--width", width) == 0
     assert plt.imread(tmp_path / "gap_wall.png").shape[1] == pixels  # 200 a inch
-    assert json.loads((tmp_path / "gap_wall.json").read_text())["width"] == pixels / 200
+    assert json.loads((tmp_path / "gap_wall.json").read_text(encoding="utf-8"))["width"] == pixels / 200
 
 
 def test_panels_fold_where_they_would_not_fit() -> None:
@@ -69,7 +69,7 @@ def test_grey_is_grey_and_fonts_are_embedded(pair: tuple[Path, Path], tmp_path: 
     content = (tmp_path / "mine" / "gap_wall.pdf").read_bytes()
     assert b"/CIDFontType2" in content
     assert not re.search(rb"/Subtype\s*/Type3", content)
-    known = json.loads((tmp_path / "mine" / "gap_wall.json").read_text())
+    known = json.loads((tmp_path / "mine" / "gap_wall.json").read_text(encoding="utf-8"))
     assert known["style"] == {"name": "mine.mplstyle", "sha256": hashlib.sha256(mine.read_bytes()).hexdigest()}
 
 
@@ -114,7 +114,7 @@ def test_a_manifest_says_what_was_drawn(
     for script in QUICK:
         assert draw(script, *arguments) == 0
     capsys.readouterr()
-    wall, curves = (json.loads((tmp_path / "out" / f"{script}.json").read_text()) for script in QUICK)
+    wall, curves = (json.loads((tmp_path / "out" / f"{script}.json").read_text(encoding="utf-8")) for script in QUICK)
     assert wall["runs"] == [path.name for path in chosen]
     assert curves["runs"] == [path.name for path in chosen if path != chosen[1]]
     assert wall["left_out"] == [line for line in wall["left_out"] if line.startswith("junk is no run")] != []
@@ -171,7 +171,7 @@ def test_compared_numbers_are_those_drawn_alone(script: str, pair: tuple[Path, P
             ids = {"run_id": f"{name}/{row['run_id']}"} if "run_id" in row else {}
             expected.append(row | {"label": label} | ids)
     assert sorted(rows("both"), key=str) == sorted(expected, key=str)
-    known = json.loads((tmp_path / "both" / f"{script}.json").read_text())
+    known = json.loads((tmp_path / "both" / f"{script}.json").read_text(encoding="utf-8"))
     assert known["studies"] == ["one", "two"]
     assert {run.split("/")[0] for run in known["runs"]} == {"one", "two"}
 
@@ -188,7 +188,7 @@ def test_a_condition_holds_for_both(
     assert [line.split(",")[0] for line in said.out.splitlines()] == [f"figures in {tmp_path}", "  gap_wall"]
     with (tmp_path / "gap_wall.csv").open() as file:
         assert {row["label"] for row in csv.DictReader(file)} == {"lstm (one)", "lstm (two)"}
-    known = json.loads((tmp_path / "gap_wall.json").read_text())
+    known = json.loads((tmp_path / "gap_wall.json").read_text(encoding="utf-8"))
     assert known["filter"] == "cell = 'lstm'"
     assert known["command"].startswith("lrd figures one --compare two --filter ")
 

@@ -91,7 +91,7 @@ def test_where_nothing_closes_there_is_nothing_to_draw(tmp_path: Path) -> None:
     for file in (tmp_path / "made").glob("*/closing.parquet"):
         duckdb.sql(f"copy (from read_parquet('{file}') limit 0) to '{file}.none' (format parquet)")
         Path(f"{file}.none").rename(file)
-        status = json.loads((file.parent / "status.json").read_text())
+        status = json.loads((file.parent / "status.json").read_text(encoding="utf-8"))
         del status["crc32"][file.name]
         (file.parent / "status.json").write_text(json.dumps(status))
     with pytest.raises(common.NothingToDrawError, match="saw nothing close"):

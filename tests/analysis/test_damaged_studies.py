@@ -19,7 +19,7 @@ SCRIPTS |= {"lyapunov.parquet": "lyapunov_slope", "retention.parquet": "retentio
 
 
 def tables(folder: Path) -> dict[str, str]:
-    return {path.name: path.read_text() for path in folder.glob("*.csv")}
+    return {path.name: path.read_text(encoding="utf-8") for path in folder.glob("*.csv")}
 
 
 @pytest.mark.slow
@@ -38,7 +38,7 @@ def test_what_is_damaged_is_named_and_the_rest_drawn(
     if file == "summary.json":
         shutil.rmtree(bare)
     else:
-        status = json.loads((bare / "status.json").read_text())
+        status = json.loads((bare / "status.json").read_text(encoding="utf-8"))
         del status["crc32"][file]
         (bare / "status.json").write_text(json.dumps(status))
         (bare / file).unlink()

@@ -76,7 +76,7 @@ def relabelled(study: MadeStudy, folder: Path, labels: dict[str, str]) -> Path:
     """A copy of a study with other labels."""
     shutil.copytree(study.folder, folder)
     for file in folder.glob("*/run.json"):
-        run = json.loads(file.read_text())
+        run = json.loads(file.read_text(encoding="utf-8"))
         label = run["spec"]["cell"]["label"] or run["spec"]["cell"]["name"]
         run["spec"]["cell"]["label"] = labels.get(label, label)
         file.write_text(json.dumps(run))
@@ -88,7 +88,7 @@ def test_a_csv_has_the_label_and_the_manifest_its_runs(study: MadeStudy, tmp_pat
     folder = relabelled(study, tmp_path / "made", labels)
     gap_wall.draw(open_study(folder), tmp_path / "out")
     assert {row["label"] for row in rows_of(tmp_path / "out" / "gap_wall.csv")} == {*labels.values(), "rnn g=2"}
-    manifest = json.loads((tmp_path / "out" / "gap_wall.json").read_text())
+    manifest = json.loads((tmp_path / "out" / "gap_wall.json").read_text(encoding="utf-8"))
     assert len(manifest["runs"]) == len(study.runs)
 
 

@@ -54,7 +54,7 @@ def test_a_study_without_the_probe_names_it(tmp_path: Path, capsys: pytest.Captu
         file.unlink()
         # A finished run keeps checksums of its tables: without this the file counts as lost, not as never made.
         status = file.parent / "status.json"
-        status.write_text(status.read_text().replace("lyapunov.parquet", "other.parquet"))
+        status.write_text(status.read_text(encoding="utf-8").replace("lyapunov.parquet", "other.parquet"))
     assert common.main(lyapunov_slope.draw, None, [str(tmp_path / "made")]) == 1
     said = capsys.readouterr().err
     assert said == (

@@ -35,9 +35,9 @@ def test_all_is_done_at_the_end(cores: int, tmp_path: Path, monkeypatch: pytest.
         for path in paths:
             here = str(os.getpid())  # of the process that is forked from, in any case
             saving.save(path.name, partial(path.write_text, here))
-    assert {path.read_text() for path in paths} == {str(os.getpid())}
+    assert {path.read_text(encoding="utf-8") for path in paths} == {str(os.getpid())}
     saving.save("0", partial(paths[0].write_text, "outside"))
-    assert paths[0].read_text() == "outside"
+    assert paths[0].read_text(encoding="utf-8") == "outside"
 
 
 def test_files_are_the_same_from_one_core_and_from_two(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -62,7 +62,7 @@ def test_what_one_raised_is_raised(cores: int, tmp_path: Path, monkeypatch: pyte
 
     with pytest.raises(PermissionError, match="cannot write"):
         one_of_two(None, tmp_path)
-    assert (tmp_path / "first").read_text() == "whole"
+    assert (tmp_path / "first").read_text(encoding="utf-8") == "whole"
     assert saving._pages is None
 
 

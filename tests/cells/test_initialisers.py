@@ -109,7 +109,9 @@ def test_positive_is_a_wishart_matrix_and_the_identity_over_its_largest_eigenval
 
 
 def test_irnn_and_np_rnn_are_the_vanilla_cell_with_their_initialisers() -> None:
-    options = {name: yaml.safe_load((CONF / "cell" / f"{name}.yaml").read_text()) for name in ("irnn", "nprnn")}
+    options = {
+        name: yaml.safe_load((CONF / "cell" / f"{name}.yaml").read_text(encoding="utf-8")) for name in ("irnn", "nprnn")
+    }
     made = {name: RNN(**{k: v for k, v in chosen.items() if k != "name"}) for name, chosen in options.items()}
     assert {name: (cell.name, cell.label, cell.activation) for name, cell in made.items()} == {
         "irnn": ("rnn", "irnn", "relu"),

@@ -77,7 +77,7 @@ class Sweeps:
 
     def text(self) -> str:
         """All that the commands said."""
-        return (self.folder / "output").read_text()
+        return (self.folder / "output").read_text(encoding="utf-8")
 
     def end(self) -> None:
         """Leave nothing behind."""

@@ -11,7 +11,11 @@ from commands import LRD, ROOT, TINY, process_as_before, run
 from lrd.cli import main
 
 PROGRAMS = dict(
-    re.findall(r"^```python\n# (my_\w+\.py)\n(.*?)^```", (ROOT / "README.md").read_text(), re.DOTALL | re.MULTILINE)
+    re.findall(
+        r"^```python\n# (my_\w+\.py)\n(.*?)^```",
+        (ROOT / "README.md").read_text(encoding="utf-8"),
+        re.DOTALL | re.MULTILINE,
+    )
 )
 MINE = ["cell=custom", "cell.path=my_cell.py:MGU", "task=custom", "task.path=my_task.py:First"]
 NORMS = "training.gradient_norms=true"
@@ -50,7 +54,9 @@ def test_the_cell_has_fifteen_lines() -> None:
 
 @pytest.mark.usefixtures("numbers_alone")  # test_readme has some of its pictures
 def test_it_gets_every_figure(folder: Path) -> None:
-    scripts = {path.stem for path in (ROOT / "analysis").glob("*.py") if "common.main(" in path.read_text()}
+    scripts = {
+        path.stem for path in (ROOT / "analysis").glob("*.py") if "common.main(" in path.read_text(encoding="utf-8")
+    }
     scripts -= {"closing_distance", "cell_pairs"}  # of texts alone, and of two cells or more
     run([LRD, "probe", "runs/scratch", f"probe=[{','.join(PROBES[1:])}]"], folder)
     with process_as_before():
@@ -60,7 +66,7 @@ def test_it_gets_every_figure(folder: Path) -> None:
 
 
 def test_an_edited_class_is_another_run_and_the_old_one_keeps_its_own(folder: Path) -> None:
-    text = (folder / "my_cell.py").read_text()
+    text = (folder / "my_cell.py").read_text(encoding="utf-8")
     try:
         (folder / "my_cell.py").write_text("this is no cell\n")
         first = run([LRD, "probe", "runs/scratch", "probe=gates", "probe.gates.samples=2", "--at", "end"], folder)

@@ -38,5 +38,5 @@ def test_every_cell_on_every_task(tmp_path: Path, capsys: pytest.CaptureFixture[
     script = analysis_module("gradient_flow")
     assert analysis_module("common").main(script.draw, "", [str(study.path), "--out", str(tmp_path / "figures")]) == 0
     pages = [Path(line) for line in capsys.readouterr().out.splitlines() if line.endswith(".csv")]
-    rows = [row for page in pages for row in csv.DictReader(page.read_text().splitlines())]
+    rows = [row for page in pages for row in csv.DictReader(page.read_text(encoding="utf-8").splitlines())]
     assert {(row["label"], row["panel"]) for row in rows} == set(finished)

@@ -58,8 +58,8 @@ def test_a_sweep_that_fills_the_disk_goes_on_once_there_is_room(folder: Path, ro
     """``room`` kB are free at first: for no claim, for some files of a pack, for some runs."""
     done = mount_in(folder, SCRIPT, str(room))
     assert done.returncode == 0, done.stderr
-    said = (folder / "first.err").read_text()
-    assert (folder / "first.status").read_text() == "1\n", said
+    said = (folder / "first.err").read_text(encoding="utf-8")
+    assert (folder / "first.status").read_text(encoding="utf-8") == "1\n", said
     assert "Traceback" not in said
     (line,) = [line for line in said.splitlines() if line.startswith("lrd: ")]
     assert "failed: RecordError: cannot write " in line
@@ -73,7 +73,9 @@ def test_a_sweep_that_fills_the_disk_goes_on_once_there_is_room(folder: Path, ro
         for (run_id,) in study.sql("select run_id from runs where outcome is not null").fetchall():
             assert content(folder / "before" / run_id) == content(roomy / run_id)
         assert study.sql("select count(*) from runs where outcome is not null").fetchall()[0][0] < 4
-    assert (folder / "second.status").read_text() == "0\n", (folder / "second.err").read_text()
+    assert (folder / "second.status").read_text(encoding="utf-8") == "0\n", (folder / "second.err").read_text(
+        encoding="utf-8"
+    )
     assert len(run_folders(folder / "after")) == 4
     assert_equal_records(folder / "after", roomy)
 
@@ -88,8 +90,8 @@ $1 figures $2 --out figures > out 2> err; echo $? > status
 def test_figures_that_fill_the_disk_are_one_line(folder: Path, roomy: Path) -> None:
     (folder / "figures").mkdir()
     assert mount_in(folder, FIGURES, LRD, str(roomy)).returncode == 0
-    assert (folder / "status").read_text() in ("1\n", "2\n")
-    said = (folder / "err").read_text()
+    assert (folder / "status").read_text(encoding="utf-8") in ("1\n", "2\n")
+    said = (folder / "err").read_text(encoding="utf-8")
     assert "Traceback" not in said
     assert "cannot write figures/" in said
     assert ": the disk is full; free some space or choose another folder" in said

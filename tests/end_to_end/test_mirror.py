@@ -158,8 +158,8 @@ def test_a_wandb_service_that_is_killed_costs_a_warning(tmp_path: Path, unseen: 
 
 def children(pid: int) -> list[int]:
     tasks = Path(f"/proc/{pid}/task").iterdir()
-    return [int(child) for task in tasks for child in (task / "children").read_text().split()]
+    return [int(child) for task in tasks for child in (task / "children").read_text(encoding="utf-8").split()]
 
 
 def command_of(pid: int) -> str:
-    return Path(f"/proc/{pid}/cmdline").read_text()
+    return Path(f"/proc/{pid}/cmdline").read_text(encoding="utf-8")

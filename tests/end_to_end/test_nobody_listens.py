@@ -41,7 +41,7 @@ def test_training_goes_on_when_nobody_listens(streams: str, tmp_path: Path) -> N
     (tmp_path / "cell.py").write_text(CELL)
     script = f"{{ {shlex.join(SWEEP)}; echo $? >status; }} {streams}"
     subprocess.run(["sh", "-c", script], cwd=tmp_path, env=environment(tmp_path), timeout=170)
-    assert (tmp_path / "status").read_text() == "0\n"
+    assert (tmp_path / "status").read_text(encoding="utf-8") == "0\n"
     folders = run_folders(tmp_path / "runs" / "scratch").values()
     assert len(folders) == 2
     assert all({file.name for file in folder.iterdir()} >= FILES["finished"] for folder in folders)

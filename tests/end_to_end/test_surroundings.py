@@ -47,7 +47,9 @@ def test_what_lies_in_the_current_folder_is_not_imported(tmp_path: Path, usual: 
     study = folder / "runs" / "scratch"
     assert_equal_records(study, usual)
     for path in run_folders(study).values():
-        assert json.loads((path / "environment.json").read_text())["package"] == str(Path(lrd.__file__).parent)
+        assert json.loads((path / "environment.json").read_text(encoding="utf-8"))["package"] == str(
+            Path(lrd.__file__).parent
+        )
 
 
 def test_workers_do_not_run_the_script_that_starts_them(tmp_path: Path, usual: Path) -> None:

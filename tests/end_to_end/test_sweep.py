@@ -69,7 +69,7 @@ def test_the_same_command_again_trains_nothing(
     assert cli.main(["train", "-m", *SWEEP]) == 0
     out = capsys.readouterr().out
     assert out.startswith("24 runs: 24 finished before, 0 to train in 0 packs\n")
-    assert out.split("\n", 1)[1] == (sweep / "stdout").read_text().split("\n", 1)[1]  # the same table
+    assert out.split("\n", 1)[1] == (sweep / "stdout").read_text(encoding="utf-8").split("\n", 1)[1]  # the same table
     assert bytes_of_records() == before
 
 

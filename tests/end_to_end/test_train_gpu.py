@@ -21,7 +21,8 @@ def test_a_sweep_on_a_gpu(tmp_path: Path) -> None:
     found = open_study(tmp_path / "s").sql("select cell, count(*) as runs from runs group by all order by all")
     assert found.fetchall() == [("lstm", 4), ("rnn", 4)]
     devices = {
-        json.loads((path / "environment.json").read_text())["device"] for path in run_folders(tmp_path / "s").values()
+        json.loads((path / "environment.json").read_text(encoding="utf-8"))["device"]
+        for path in run_folders(tmp_path / "s").values()
     }
     assert devices == {"cuda"}
     run([LRD, "train", "-m", *options], tmp_path)  # nothing is left to do

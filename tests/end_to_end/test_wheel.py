@@ -64,7 +64,7 @@ def test_an_installed_wheel_trains_a_study_and_reports_on_it_elsewhere(built: Pa
     assert len(run_folders(tmp_path / "runs" / "demo")) == 1
     run([*lrd, "report", "runs/demo", "--no-pdf"], tmp_path)
     report = tmp_path / "runs" / "demo" / "report"
-    assert "How to read it" in (report / "report.html").read_text()
+    assert "How to read it" in (report / "report.html").read_text(encoding="utf-8")
     assert (report / "figures" / "gradient_flow.pdf").stat().st_size > 0
     assert all(path.stat().st_size > 0 for path in (report / "figures").iterdir())
 

@@ -63,7 +63,7 @@ def test_what_they_will_not_answer_is_one_line(
     assert str(caught.value).startswith("claims.it: ")
     assert words in str(caught.value)
     assert "\n" not in str(caught.value)
-    assert [(file.name, file.read_text()) for file in tmp_path.iterdir()] == [("x.csv", "a\n1\n")]
+    assert [(file.name, file.read_text(encoding="utf-8")) for file in tmp_path.iterdir()] == [("x.csv", "a\n1\n")]
 
 
 def test_each_wrong_claim_has_a_line() -> None:

@@ -138,7 +138,7 @@ def ask(*command: str) -> str:
 
 def submissions(study: Path) -> list[list[list[str]]]:
     """The runs of the jobs of each submission."""
-    entries = [json.loads(line) for line in Ledger(study).path.read_text().splitlines()]
+    entries = [json.loads(line) for line in Ledger(study).path.read_text(encoding="utf-8").splitlines()]
     return [entry["runs"] for entry in entries if "runs" in entry]
 
 

@@ -30,7 +30,7 @@ def test_a_job_that_raises_says_why_and_the_same_command_goes_on(tmp_path: Path,
     done = train(tmp_path, "hydra.launcher.retries=0", status=1, fault="raise")
     line = done.stderr.splitlines()[-1]
     assert line.startswith("lrd: 2 runs failed: ValueError: the fault of this test (see runs/scratch/rnn-")
-    text = Path(tmp_path, line.partition("(see ")[2].rstrip(")")).read_text()
+    text = Path(tmp_path, line.partition("(see ")[2].rstrip(")")).read_text(encoding="utf-8")
     assert text.startswith("Traceback")
     assert "\n-- in SLURM job " in text
     assert "2 failed" in done.stderr.splitlines()[-2]
@@ -42,8 +42,8 @@ def test_a_job_that_raises_says_why_and_the_same_command_goes_on(tmp_path: Path,
 def test_a_job_that_dies_hard_is_noticed_and_tried_again(tmp_path: Path, rnns: Path) -> None:
     train(tmp_path, fault="exit")
     (error, *_) = sorted((tmp_path / STUDY).glob("rnn-*/error.txt"))
-    assert " died: srun: error: localhost: task 0: Exited with exit code 9\n" in error.read_text()
-    assert error.read_text().endswith("-- tried again\n")
+    assert " died: srun: error: localhost: task 0: Exited with exit code 9\n" in error.read_text(encoding="utf-8")
+    assert error.read_text(encoding="utf-8").endswith("-- tried again\n")
     assert len(submissions(tmp_path / STUDY)) == 2
     assert_equal_records(tmp_path / STUDY, rnns)
 

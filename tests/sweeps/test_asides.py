@@ -73,7 +73,7 @@ def test_a_record_without_the_option_or_one_that_is_damaged_stays(tmp_path: Path
     for text in (json.dumps(run), json.dumps(run | {"spec": []}), json.dumps(run | {"spec": {}}), "{"):
         (record.path / "run.json").write_text(text)
         assert take_over([job(tmp_path)]) == {}
-        assert (record.path / "run.json").read_text() == text
+        assert (record.path / "run.json").read_text(encoding="utf-8") == text
 
 
 def test_a_run_that_goes_on_has_the_new_label(tmp_path: Path) -> None:

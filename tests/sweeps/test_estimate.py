@@ -121,7 +121,11 @@ def test_the_number_of_updates_makes_no_other_kind() -> None:
 
 def test_a_process_is_as_large_as_the_system_says() -> None:
     """Resident pages now are at most the largest number of them up to now; torch alone takes 100 MB."""
-    resident = int(Path("/proc/self/statm").read_text().split()[1]) * 4096 if Path("/proc/self/statm").exists() else 0
+    resident = (
+        int(Path("/proc/self/statm").read_text(encoding="utf-8").split()[1]) * 4096
+        if Path("/proc/self/statm").exists()
+        else 0
+    )
     found = module.process_bytes()
     assert max(100_000_000, resident) <= found * 1.01
 
@@ -134,7 +138,7 @@ def test_a_worker_has_for_itself_what_is_said(tmp_path: Path) -> None:
     for event in pool.run(plan([job(tmp_path, tracker_name="wandb", tracker_mode="offline")], 1).packs):
         if event is not None and event.update == 12:
             (process,) = pool._processes.values()
-            rollup = Path(f"/proc/{process.pid}/smaps_rollup").read_text()
+            rollup = Path(f"/proc/{process.pid}/smaps_rollup").read_text(encoding="utf-8")
             sizes.append(1024 * int(rollup.split("Private_Dirty:")[1].split()[0]))
     assert sizes
     assert WORKER_BYTES / 2 <= max(sizes) <= 2 * WORKER_BYTES

@@ -23,7 +23,7 @@ def defaults(kind: type[Any]) -> dict[str, Any]:
 
 @pytest.mark.parametrize("kind", LAUNCHERS.values(), ids=LAUNCHERS)
 def test_a_file_gives_the_defaults_of_its_kind_and_explains_each(kind: Any) -> None:
-    text = (FOLDER / f"{kind.name}.yaml").read_text()
+    text = (FOLDER / f"{kind.name}.yaml").read_text(encoding="utf-8")
     values = yaml.safe_load(text)
     assert values.pop("_target_") == "hydra_plugins.lrd_plugin.PackLauncher"
     assert values.pop("name") == kind.name

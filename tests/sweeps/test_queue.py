@@ -102,7 +102,7 @@ def test_a_run_that_fails_once_goes_on_from_its_checkpoint_and_keeps_the_reason(
     assert progress.outcomes == {"unsolved": 4}
     assert starts == [0, 3, 6, 6, 9, 12]
     assert failures(progress) == []
-    log = (record_of(jobs[0]).path / "error.txt").read_text()
+    log = (record_of(jobs[0]).path / "error.txt").read_text(encoding="utf-8")
     assert "OSError: the disk was away\n-- tried again\n" in log
 
 
@@ -154,7 +154,7 @@ def test_runs_held_elsewhere_are_waited_for(tmp_path: Path, monkeypatch: pytest.
     claims[0].release()  # type: ignore[union-attr]
     assert seeds(taken(queue)) == [0]
     path = record_of(jobs[1]).path / "claim.json"
-    content = json.loads(path.read_text())
+    content = json.loads(path.read_text(encoding="utf-8"))
     path.write_text(json.dumps(content | {"process": content["process"] | {"started": 1}}))  # it died
     last = taken(queue)
     assert (seeds(last), last.dead) == ([1], {content["token"]})

@@ -48,7 +48,7 @@ def test_a_last_line_cut_off_says_nothing_and_spoils_nothing(tmp_path: Path, siz
 def test_a_damaged_line_is_passed_over(tmp_path: Path, line: str) -> None:
     ledger = Ledger(tmp_path)
     ledger.intend("aa", [["r1"]])
-    with ledger.path.open("a") as file:
+    with ledger.path.open("a", encoding="utf-8") as file:
         file.write(f"{line}\n")
     assert read(tmp_path).carried == {("aa", 0): ("r1",)}
 

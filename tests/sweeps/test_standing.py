@@ -34,7 +34,7 @@ def finished(j: Job, seconds: float = 12.0) -> Job:
     (pack,) = plan([j], 1).packs
     train_pack(pack, lambda event: None, lambda: False)
     path = record_of(j).path / "summary.json"
-    path.write_text(json.dumps({**json.loads(path.read_text()), "seconds": seconds}))
+    path.write_text(json.dumps({**json.loads(path.read_text(encoding="utf-8")), "seconds": seconds}))
     return j
 
 
@@ -44,7 +44,7 @@ def away(j: Job, silent: float, token: str = "a") -> Job:
     (path / "claim.json").write_text(json.dumps({"token": token, "process": AWAY}))
     stamp = time.time() - silent
     os.utime(path / "claim.json", (stamp, stamp))
-    status = json.loads((path / "status.json").read_text())
+    status = json.loads((path / "status.json").read_text(encoding="utf-8"))
     (path / "status.json").write_text(json.dumps({**status, **AWAY, "state": "running"}))
     return j
 

@@ -89,4 +89,4 @@ def test_no_file_gets_the_number_of_a_stream_that_was_closed(tmp_path: Path) -> 
     closing = 'exec "$@" <&- >&- 2>&-'
     done = subprocess.run(["sh", "-c", closing, "sh", sys.executable, "-c", script], cwd=tmp_path)
     assert done.returncode == 0
-    assert int((tmp_path / "record").read_text()) > 2
+    assert int((tmp_path / "record").read_text(encoding="utf-8")) > 2

@@ -90,7 +90,7 @@ def test_a_pack_that_raises_says_why_and_the_others_go_on(tmp_path: Path) -> Non
     reason = f"RecordError: cannot write {broken.path}/metrics.parquet: a folder stands in the place of the file"
     for j in jobs[:2]:
         assert record_of(j).read_status()["message"].startswith(reason)  # type: ignore[index]
-        trace = (record_of(j).path / "error.txt").read_text()
+        trace = (record_of(j).path / "error.txt").read_text(encoding="utf-8")
         assert trace.startswith("Traceback")
         assert reason.removeprefix("RecordError: ") in trace
     (line,) = failures(progress)

@@ -11,7 +11,7 @@ import pytest
 
 from lrd.tasks import TASKS
 
-PAGE = (Path(__file__).parents[2] / "docs" / "readings.md").read_text()
+PAGE = (Path(__file__).parents[2] / "docs" / "readings.md").read_text(encoding="utf-8")
 READ = [
     name
     for name, kind in TASKS.items()

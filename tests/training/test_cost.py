@@ -83,6 +83,6 @@ def test_records_of_before_have_none(tmp_path: Path) -> None:
     spec = run_spec(EASY, LSTM(hidden_size=3), **SMALL)
     go([spec], tmp_path)
     path = RunRecord(tmp_path, "s", spec.run_id).path / "status.json"
-    old = {name: value for name, value in json.loads(path.read_text()).items() if name != "kernel"}
+    old = {name: value for name, value in json.loads(path.read_text(encoding="utf-8")).items() if name != "kernel"}
     path.write_text(json.dumps(old))
     assert open_study(tmp_path / "s").sql("select kernel from runs").fetchall() == [(None,)]

@@ -83,7 +83,10 @@ def test_a_finished_record(tmp_path: Path) -> None:
     assert summary["seen_share"] == pytest.approx(1 - 0.75 ** (25 * spec.training.batch_size))
     assert summary["seen_counted"] is None
     assert record(spec, tmp_path).read_run()["task"]["log10_sequences"] == pytest.approx(math.log10(4))
-    assert json.loads((record(spec, tmp_path).path / "run.json").read_text())["parameters"] == 4 * 4 * (4 + 4 + 1) + 15
+    assert (
+        json.loads((record(spec, tmp_path).path / "run.json").read_text(encoding="utf-8"))["parameters"]
+        == 4 * 4 * (4 + 4 + 1) + 15
+    )
 
 
 def test_final_parameters_are_those_of_the_pack(tmp_path: Path) -> None:
