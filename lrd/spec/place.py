@@ -45,9 +45,8 @@ class Place:
 
     def __post_init__(self) -> None:
         check_options(self)
-        object.__setattr__(
-            self, "runs_dir", os.path.expanduser(self.runs_dir)
-        )  # no shell does it for all ways to type it
+        # Shells differ in where they do it.
+        object.__setattr__(self, "runs_dir", os.path.expanduser(self.runs_dir))
         if not self.study or self.study.startswith(".") or "/" in self.study:
             raise OptionError("study", f"must be a plain folder name, got {self.study!r}")
         if (bytes_ := len(os.fsencode(self.study))) > LONGEST:
