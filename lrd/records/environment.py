@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import platform
 import socket
 import subprocess
@@ -32,6 +33,21 @@ def hardware(device: str) -> str:
     return f"{name}, {now['threads']} thread{'s' * (now['threads'] != 1)}"
 
 
+def host() -> str:
+    """The name of this machine."""
+    return socket.gethostname()
+
+
+def user() -> str:
+    """The name of who runs this process; the number, where it has no name."""
+    try:
+        import pwd
+
+        return pwd.getpwuid(os.getuid()).pw_name
+    except (ImportError, KeyError):
+        return str(os.getuid()) if hasattr(os, "getuid") else ""
+
+
 @functools.cache
 def _fixed(device: str) -> dict[str, Any]:
     import numpy as np
@@ -51,7 +67,8 @@ def _fixed(device: str) -> dict[str, Any]:
         "platform": platform.platform(),
         "device": device,
         "device_name": _device_name(device),
-        "host": socket.gethostname(),
+        "host": host(),
+        "user": user(),
         "executable": sys.executable,
     }
 

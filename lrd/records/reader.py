@@ -19,9 +19,10 @@ run.json -- what the run is; written first
                     answer that remembers nothing; landmarks: further levels of the loss; criterion: "solved", in words
     parameters      number of trained parameters
     sources         texts of the files that a custom cell or task came out of, by group; only where there are any
+    seal            with them: by which who trained it, there, knows it for their own (``lrd.records.trust``)
     tracker         name, mode, project, entity of its mirror; not there before lrd kept it, which means project "lrd"
 environment.json -- where it was made
-    lrd, commit, dirty, python, torch, cuda, numpy, platform, device, device_name, host, executable, threads;
+    lrd, commit, dirty, python, torch, cuda, numpy, platform, device, device_name, host, user, executable, threads;
     earlier: the same of attempts before this one, where they differ
 status.json -- how it stands
     state           running, interrupted, failed or finished

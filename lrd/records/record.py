@@ -18,6 +18,7 @@ from lrd.records.environment import environment
 from lrd.records.files import TEMPORARY, RecordError, read_json, storage_error, write_json
 from lrd.records.process import alive, this_process
 from lrd.records.tables import read_table, write_table
+from lrd.records.trust import seal
 
 if TYPE_CHECKING:
     import numpy as np
@@ -52,7 +53,7 @@ class RunRecord:
         except OSError as error:
             raise storage_error(self.path, error.errno, error) from error
         head = {"schema": schema.SCHEMA_VERSION, "run_id": self.run_id, "study": self.study}
-        write_json(self.path / schema.RUN, {**head, **run})
+        write_json(self.path / schema.RUN, {**head, **run, **seal(run)})
         self._write_environment(environment(device))
 
     def _write_environment(self, now: dict[str, Any]) -> None:
