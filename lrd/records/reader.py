@@ -23,6 +23,7 @@ run.json -- what the run is; written first
     tracker         name, mode, project, entity of its mirror; not there before lrd kept it, which means project "lrd"
 environment.json -- where it was made
     lrd, commit, dirty, python, torch, cuda, numpy, platform, device, device_name, host, user, executable, threads;
+    commit_unknown: why git told no commit of the checkout, only then;
     earlier: the same of attempts before this one, where they differ
 status.json -- how it stands
     state           running, interrupted, failed or finished

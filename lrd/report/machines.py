@@ -34,9 +34,7 @@ def machines(found: Mapping[str, Mapping[str, Any]]) -> tuple[Table, Table]:
     """
     versions, places = Counter[tuple[str, ...]](), Counter[tuple[str, ...]]()
     for latest in found.values():
-        earlier = latest.get("earlier")
-        attempts = [latest, *(earlier if isinstance(earlier, list) else [])]
-        attempts = [each for each in attempts if isinstance(each, dict) and each]
+        attempts = attempts_of(latest)
         versions.update({tuple(_said(each, name) for name in _VERSIONS) for each in attempts})
         places.update({tuple(_said(each, name) for name in _MACHINES) for each in attempts})
     silent = sum(not latest for latest in found.values())
@@ -51,6 +49,13 @@ def machines(found: Mapping[str, Mapping[str, Any]]) -> tuple[Table, Table]:
             MOST,
         ),
     )
+
+
+def attempts_of(environment: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The environment of each attempt at a run, the last one first."""
+    earlier = environment.get("earlier")
+    attempts = [environment, *(earlier if isinstance(earlier, list) else [])]
+    return [each for each in attempts if isinstance(each, dict) and each]
 
 
 def _said(environment: Mapping[str, Any], name: str) -> str:

@@ -57,7 +57,7 @@ def page(
         configuration=configuration(study),
         machines=machines(made),
         costs=costs(study, made),
-        shortfall=shortfall(study),  # last: only now is it known what could not be read
+        shortfall=shortfall(study, made),  # last: only now is it known what could not be read
         version=__version__,
     )
 
