@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from pages import COLUMNS, ROWS, Page, in_files, pages
 from swept import pooled
 
+from lrd.printing import print_anything
 from lrd.records import RecordError
 from lrd.stats import Band
 
@@ -79,6 +80,7 @@ def main(
 
     The latter are handed to ``draw`` by name.
     """
+    print_anything()
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("study", type=Path, help="folder of a study, such as runs/demo")
     asked.add_options(parser)

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from lrd import __version__
 from lrd.commands import COMMANDS, INTERRUPTED, fail
+from lrd.printing import print_anything
 
 _LINES = [(f"lrd {name} {follows}", does) for name, (follows, does) in COMMANDS.items()]
 _USAGE = f"""lrd: recurrent networks and long-term dependencies
@@ -22,6 +23,7 @@ _USAGE = f"""lrd: recurrent networks and long-term dependencies
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point of the console script; returns the exit status."""
+    print_anything()
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     if not arguments or arguments[0] in ("-h", "--help", "help"):
         print(_USAGE, end="")

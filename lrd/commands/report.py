@@ -33,7 +33,7 @@ def run(arguments: list[str]) -> int:
         scripts = analysis_module("common")
         paths, missing = scripts.draw_all(study, out / "figures", how)
         html = page(study, Drawn(paths, missing, scripts.figure_scripts()), findings, unreadable, given.filter)
-        write_bytes(out / "report.html", html.encode())
+        write_bytes(out / "report.html", html.encode(errors="replace"))
         print(out / "report.html")
         if not given.no_pdf:
             write_pdf(html, out / "report.pdf")

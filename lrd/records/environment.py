@@ -119,7 +119,7 @@ def _device_name(device: str) -> str | None:
 
         if torch.device(device).type == "cuda":
             return torch.cuda.get_device_name(device)
-        lines = Path("/proc/cpuinfo").read_text(errors="replace").splitlines()
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
         names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
         return names[0] if names else platform.processor() or None
     except Exception:  # a label is never worth a run

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from lrd.records import RecordError, Study, read_json
+from lrd.records import RecordError, Study, read_object
 from lrd.records.schema import ENVIRONMENT
 from lrd.report.table import Table, table, whole
 
@@ -20,10 +20,10 @@ def environments(study: Study) -> dict[str, dict[str, Any]]:
     found = {}
     for (run_id,) in study.sql("select run_id from runs order by run_id").fetchall():
         try:
-            value = read_json(study.path / run_id / ENVIRONMENT)
+            value = read_object(study.folder(run_id) / ENVIRONMENT)
         except (FileNotFoundError, RecordError):
             value = {}
-        found[run_id] = value if isinstance(value, dict) else {}
+        found[run_id] = value
     return found
 
 
