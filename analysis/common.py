@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 from pages import COLUMNS, ROWS, Page, in_files, pages
 from swept import pooled
 
+from lrd.printing import print_anything
 from lrd.records import RecordError
 from lrd.stats import Band
 
@@ -91,6 +92,10 @@ def draw_all(study: Any, out: Path, asked: Asked | None = None) -> Drawn:
     for reason in failed.values():
         if isinstance(reason, OSError) and not isinstance(reason, ChildProcessError):
             raise reason
+    for path in drawn.paths:
+        if path.stem in failed:  # its numbers and manifest; a picture of an earlier drawing is not theirs
+            for suffix in (".pdf", ".png", path.suffix):
+                path.with_suffix(suffix).unlink(missing_ok=True)
     drawn.paths = [path for path in drawn.paths if path.stem not in failed]
     drawn.failed = [f"{name}: {_in_a_line(reason)}" for name, reason in sorted(failed.items())]
     return drawn
@@ -115,6 +120,7 @@ def main(
 
     The latter are handed to ``draw`` by name.
     """
+    print_anything()
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("study", type=Path, help="folder of a study, such as runs/demo")
     asked.add_options(parser)
@@ -145,7 +151,7 @@ def runs_of(study: Any) -> Table:
     These are run_id, panel, label, gap, seed, state, outcome (None while unfinished) and ``pooled``: in which options
     runs differ that agree in panel, gap and label, in words. ``panel`` is the task, with its convention where the study
     has the task in more than one. Where several studies are drawn, a label of more than one has its study's name.
-    All texts are as figures can show them (``texts``); CSV files have what the records say.
+    All texts are as figures can show them (``drawable``); CSV files have what the records say.
     """
     known = study.columns("select * from runs limit 0")
     label = "coalesce(cast(cell_label as varchar), cell)" if "cell_label" in known else "cell"

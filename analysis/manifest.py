@@ -109,6 +109,6 @@ def _left_out(study: Watched) -> list[str]:
 
 
 def _versions() -> dict[str, Any]:
-    commit, dirty = git_commit()
+    commit, dirty, _ = git_commit()
     versions = {"lrd": lrd.__version__, "commit": commit, "dirty": dirty, "python": platform.python_version()}
     return versions | {"matplotlib": matplotlib.__version__, "numpy": np.__version__}

@@ -7,9 +7,11 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from lrd import __version__
 from lrd.commands import COMMANDS, INTERRUPTED, fail
+from lrd.printing import print_anything
 from lrd.sweeps.telling import open_closed_streams, silence
 
 _LINES = [(f"lrd {name} {follows}", does) for name, (follows, does) in COMMANDS.items()]
@@ -24,6 +26,7 @@ _USAGE = f"""lrd: recurrent networks and long-term dependencies
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point of the console script; returns the exit status."""
+    print_anything()
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     open_closed_streams()
     if not arguments or arguments[0] in ("-h", "--help", "help"):
@@ -50,9 +53,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         silence(sys.stdout)
         return 141
     except OSError as error:
-        if error.errno != errno.ENAMETOOLONG:
-            raise
+        return _refused(error)
+
+
+def _refused(error: OSError) -> int:
+    """Say in one line what the system refuses that no command has an answer to; gives the exit status."""
+    from lrd.records.files import storage_error
+
+    if error.errno == errno.ENAMETOOLONG:
         return fail(f"a file's name can have 255 bytes, and its path some 4000; too long: {error.filename}")
+    if error.filename is None:  # of what is printed
+        silence(sys.stdout)
+        return fail(f"cannot write what is to be printed: {error.strerror or error}")
+    return fail(str(storage_error(Path(os.fsdecode(error.filename)), error.errno, error, doing="use")))
 
 
 def _complete(arguments: list[str]) -> int:

@@ -30,10 +30,11 @@ from lrd.sweeps.choices import check_choices
 from lrd.sweeps.compose import OverrideError, plain
 from lrd.sweeps.inbox import INBOX, Inbox
 from lrd.sweeps.quoting import hydra_quoted, in_quotes, unreadable
+from lrd.user_files import path_of
 
 _ANSWERED = ("help", "hydra_help", "cfg", "info", "shell_completion")  # flags
 _LAUNCHER = "hydra_plugins.lrd_plugin.PackLauncher"
-_SWEEPERS = ("hydra_plugins.lrd_plugin.UnionSweeper", "hydra._internal.core_plugins.basic_sweeper.BasicSweeper")
+_SWEEPER = "hydra_plugins.lrd_plugin.UnionSweeper"
 GROUPS = ("task", "cell", "optimizer", "training", "probe", "tracker")
 #: Groups of which one may have nothing: ``~tracker`` is ``tracker=none``.
 _MAY_BE_NONE = ("probe", "tracker")
@@ -86,7 +87,7 @@ def _meant(argument: str) -> str:
     if argument.startswith("~") and group in _MAY_BE_NONE:
         return f"{group}=none"
     flag, equals, folder = argument.partition("=")
-    return f"{flag}={os.path.expanduser(folder)}" if equals and flag in ("--config-dir", "-cd") else argument
+    return f"{flag}={path_of(folder)}" if equals and flag in ("--config-dir", "-cd") else argument
 
 
 def _hand_to_hydra(arguments: list[str]) -> None:
@@ -129,7 +130,7 @@ def _leave_out_foreign_plugins() -> None:
     """Let Hydra know no launcher or sweeper but those that hand jobs to lrd: others would train nothing."""
     plugins = Plugins.instance()
     for name in (*_names(Launcher), *_names(Sweeper)):
-        if name not in (_LAUNCHER, *_SWEEPERS):
+        if name not in (_LAUNCHER, _SWEEPER):
             plugins.class_name_to_class.pop(name, None)
 
 
@@ -139,7 +140,7 @@ def _names(kind: type[Plugin]) -> list[str]:
 
 def _not_ours(plugin: str) -> str:
     if plugin in _names(Sweeper):
-        return f"hydra/sweeper: must be union or basic, got {plugin}"
+        return f"hydra/sweeper: must be union, which sweeps as Hydra's basic one does, got {plugin}"
     return f"hydra/launcher: must be local or slurm, which alone train anything, got {plugin}"
 
 
@@ -231,7 +232,7 @@ def explain(error: BaseException, arguments: Sequence[str] = ()) -> str:
         r"(?:Ambiguous value for argument|Sweep parameters) '(.+)' (?:1\.|requires)", " ".join(text.split())
     ):
         return _several(match[1])
-    if match := re.search(r"[Bb]asicSweeper does not support sweep type", text):
+    if "asicSweeper does not support sweep type" in text:
         swept = next((text for text in arguments if "interval(" in text), "an interval")
         return f"{swept}: lrd sweeps over values, as in 1,2,3 or range(1,4) or choice(a,b)"
     if match := re.search(

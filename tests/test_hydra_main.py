@@ -177,7 +177,14 @@ def test_what_hydra_has_nothing_for_is_one_line(options: list[str]) -> None:
         configs("-m", *options, "seed=0,1")
 
 
-@pytest.mark.parametrize("options", [["hydra/sweeper=basic"], ["hydra.run.dir=."]])
+def test_a_sweeper_that_is_not_lrds_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Hydra's own would leave a file in the current folder, too."""
+    monkeypatch.chdir(tmp_path)
+    assert mistake("-m", "hydra/sweeper=basic", "seed=0,1").startswith("hydra/sweeper: must be union")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("options", [["hydra.run.dir=."], ["hydra.sweep.dir=x"]])
 def test_other_options_of_hydra_train_what_was_asked_for(options: list[str]) -> None:
     assert table("-m", *options, "seed=0,1") == [("copy", "lstm", 20, 0), ("copy", "lstm", 20, 1)]
 

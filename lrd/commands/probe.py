@@ -13,6 +13,7 @@ def run(arguments: list[str]) -> int:
     parser = study_parser("probe")
     parser.add_argument("--at", default="start,end", help="moments: start, end or both (start,end)")
     parser.add_argument("--where", default="true", help="which runs, in SQL: \"cell = 'lstm' and gap >= 50\"")
+    parser.add_argument("--trust", action="store_true", help="run code in records that you did not train here, too")
     parser.add_argument("overrides", nargs="*", metavar="probe=NAME", help="probes and their options, as for lrd train")
     given = parser.parse_intermixed_args(arguments)
     if wrong := [text for text in given.overrides if not text.startswith("probe")]:
@@ -48,7 +49,10 @@ def _probe(given: Any, config: dict[str, Any]) -> int:
         return fail(str(error))
     if not probes:
         return fail("probe: choose one, for example probe=parameter_gradient")
-    work = agenda(study, run_ids, probes, moments)
+    try:
+        work = agenda(study, run_ids, probes, moments, given.trust)
+    except RecordError as error:
+        return fail(str(error))
     for problem in work.problems:
         print(f"left out: {problem}", file=sys.stderr)
     left = sum(look.count for look in work.looks)

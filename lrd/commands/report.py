@@ -36,7 +36,7 @@ def run(arguments: list[str]) -> int:
             print(f"lrd: failed: {line}", file=sys.stderr)
         drawn = Drawn(all_of_them.paths, all_of_them.missing, scripts.figure_scripts(), all_of_them.failed)
         html = page(study, drawn, findings, unreadable, given.filter)
-        write_bytes(out / "report.html", html.encode())
+        write_bytes(out / "report.html", html.encode(errors="replace"))
         print(out / "report.html")
         if not given.no_pdf:
             write_pdf(html, out / "report.pdf")

@@ -33,10 +33,7 @@ def run(arguments: list[str]) -> int:
         return fail(str(error))
     print(work.headline, flush=True)
     for option, count in taken_over.items():
-        print(
-            f"{option}: taken over by {count} finished run{'s' if count > 1 else ''}, of which it is no part",
-            flush=True,
-        )
+        print(f"{option}: updated in the records of {count} finished run{'s' if count > 1 else ''}", flush=True)
     cluster = work.launcher if isinstance(work.launcher, Slurm) else None
     try:
         progress = execute(work.plan, work.workers, work.launcher.retries, cluster)

@@ -200,7 +200,7 @@ def _check_pack(cell: Cell, p: Parameters, x: Tensor, state: State) -> None:
 
 
 def _check_beginning(cell: Cell, p: Parameters, x: Tensor) -> None:
-    """Two steps from the zeros that a sequence begins with, and back."""
+    """Take two steps from zeros, as at the start of a sequence, and the gradient back."""
     pack = {name: value.requires_grad_() for name, value in _pack_of(p).items()}
     state = tuple(x.new_zeros(*x.shape[:2], size) for size in cell.state_sizes())
     step = _over_pack(cell)
@@ -218,7 +218,7 @@ def _check_beginning(cell: Cell, p: Parameters, x: Tensor) -> None:
 
 
 def _check_device(cell: Cell, drawn: Parameters) -> None:
-    """Everything on torch's device without numbers: what a step makes without a device lies elsewhere, as on a GPU."""
+    """Run prepare, step and gates on torch's meta device, where a tensor made without a device shows, as on a GPU."""
     p, x = {name: value.to("meta") for name, value in drawn.items()}, torch.empty(_INPUTS, device="meta")
     state = tuple(x.new_empty(size) for size in cell.state_sizes())
     asked: list[tuple[int, str, Callable[[], Any]]] = [

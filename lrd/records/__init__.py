@@ -13,7 +13,7 @@ from lrd.records.homes import without_home
 from lrd.records.origins import origins
 from lrd.records.process import slurm_job
 from lrd.records.reader import Study, open_study
-from lrd.records.record import RunRecord, state_of
+from lrd.records.record import RunRecord, read_object, state_of
 from lrd.records.schema import SCHEMA_VERSION
 from lrd.records.tables import read_table, write_table
 from lrd.records.together import together
@@ -42,6 +42,7 @@ __all__ = [
     "open_study",
     "origins",
     "read_json",
+    "read_object",
     "read_table",
     "silence",
     "slurm_job",

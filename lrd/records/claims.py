@@ -216,7 +216,7 @@ def _make(claim: Claim) -> bool:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            temporary.write_text(text)
+            temporary.write_text(text, encoding="utf-8")
             os.link(temporary, path)
         finally:
             temporary.unlink(missing_ok=True)
@@ -233,7 +233,7 @@ def _make(claim: Claim) -> bool:
 
 def _create(path: Path, text: str) -> bool:
     try:
-        with path.open("x") as file:
+        with path.open("x", encoding="utf-8") as file:
             file.write(text)
     except FileExistsError:
         return False

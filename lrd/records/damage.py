@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from lrd.records import schema
-from lrd.records.files import RecordError, read_json, storage_error
+from lrd.records.files import RecordError, plain_text, read_json, storage_error
 
 
 def sum_of(path: Path) -> int:
@@ -55,9 +55,10 @@ def damaged_tables(folder: Path) -> list[str]:
     return [problem(folder / name) for name, kept in kept_sums(folder).items() if not is_whole(folder / name, kept)]
 
 
-def problem(path: Path) -> str:
+def problem(path: Path, detail: str = "") -> str:
     """The line that names a table and says what is wrong with it."""
-    return f"cannot read {path}: it is {'damaged or cut off' if path.exists() else 'gone'}; left out"
+    wrong = f"damaged ({detail})" if detail else "damaged or cut off" if path.exists() else "gone"
+    return plain_text(f"cannot read {path}: it is {wrong}; left out")
 
 
 def _ends_well(path: Path) -> bool:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import functools
+import os
 import platform
 import socket
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 PACKAGE = Path(__file__).resolve().parents[1]
 
@@ -32,6 +33,21 @@ def hardware(device: str) -> str:
     return f"{name}, {now['threads']} thread{'s' * (now['threads'] != 1)}"
 
 
+def host() -> str:
+    """The name of this machine."""
+    return socket.gethostname()
+
+
+def user() -> str:
+    """The name of who runs this process; the number, where it has no name."""
+    try:
+        import pwd
+
+        return pwd.getpwuid(os.getuid()).pw_name
+    except (ImportError, KeyError):
+        return str(os.getuid()) if hasattr(os, "getuid") else ""
+
+
 @functools.cache
 def _fixed(device: str) -> dict[str, Any]:
     import numpy as np
@@ -39,11 +55,12 @@ def _fixed(device: str) -> dict[str, Any]:
 
     import lrd
 
-    commit, dirty = git_commit()
+    commit, dirty, unknown = git_commit()
     return {
         "lrd": lrd.__version__,
         "commit": commit,  # of the checkout that lrd runs from; None for an installed wheel
         "dirty": dirty,  # whether tracked files differ from that commit
+        **({"commit_unknown": unknown} if unknown else {}),
         "python": platform.python_version(),
         "torch": str(torch.__version__),
         "cuda": torch.version.cuda,
@@ -51,31 +68,50 @@ def _fixed(device: str) -> dict[str, Any]:
         "platform": platform.platform(),
         "device": device,
         "device_name": _device_name(device),
-        "host": socket.gethostname(),
+        "host": host(),
+        "user": user(),
         "executable": sys.executable,
         "package": str(PACKAGE),  # the folder of the lrd that trains, whose commit that is
     }
 
 
+class Commit(NamedTuple):
+    """Which commit of which checkout code runs from; ``unknown``: why there is no telling, though it is a checkout."""
+
+    name: str | None = None
+    dirty: bool | None = None  # whether tracked files differ from it
+    unknown: str = ""
+
+
 @functools.cache
-def git_commit(package: Path = PACKAGE) -> tuple[str | None, bool | None]:
-    """Commit of the checkout that holds ``package`` at its top, and whether tracked files were changed since.
+def git_commit(package: Path = PACKAGE) -> Commit:
+    """Ask git for the commit of the checkout that holds ``package`` at its top.
 
-    (None, None) without git or a checkout; a package installed somewhere below a foreign checkout has none.
+    An installed package has none, also where it lies somewhere below a foreign checkout.
     """
+    top = package.parent
+    if not (top / ".git").exists():
+        return Commit()
     try:
-        if Path(_git(package, "rev-parse", "--show-toplevel")) != package.parent:
-            return None, None
         # no optional locks: many processes of a sweep ask at once, and somebody may be committing
-        changed = _git(package, "--no-optional-locks", "status", "--porcelain", "--untracked-files=no")
-        return _git(package, "rev-parse", "HEAD"), bool(changed)
-    except (OSError, subprocess.SubprocessError):
-        return None, None
+        changed = _git(top, "--no-optional-locks", "status", "--porcelain", "--untracked-files=no")
+        return Commit(_git(top, "rev-parse", "HEAD"), bool(changed))
+    except subprocess.CalledProcessError as error:
+        said = os.fsdecode(error.stderr).strip() or f"exit status {error.returncode}"
+        return Commit(unknown=f"git refused: {said.splitlines()[0]}")
+    except subprocess.TimeoutExpired:
+        return Commit(unknown="git gave no answer in time")
+    except OSError as error:
+        return Commit(unknown=f"git cannot be run: {error.strerror}")
 
 
-def _git(folder: Path, *arguments: str) -> str:
-    command = ["git", "-C", str(folder), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
+def _git(top: Path, *arguments: str) -> str:
+    # A checkout of another user (of a group, of a container's image) is no danger: the code that asks came out of it.
+    command = ["git", "-C", str(top), "-c", f"safe.directory={top}", "-c", "core.fsmonitor=false", *arguments]
+    elsewhere = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE")  # as a hook of another repository has them
+    variables = {name: value for name, value in os.environ.items() if name not in elsewhere}
+    done = subprocess.run(command, capture_output=True, check=True, timeout=10, env=variables)
+    return os.fsdecode(done.stdout).strip()
 
 
 def _device_name(device: str) -> str | None:
@@ -84,7 +120,7 @@ def _device_name(device: str) -> str | None:
 
         if torch.device(device).type == "cuda":
             return torch.cuda.get_device_name(device)
-        lines = Path("/proc/cpuinfo").read_text(errors="replace").splitlines()
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
         names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
         return names[0] if names else platform.processor() or None
     except Exception:  # a label is never worth a run

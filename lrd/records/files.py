@@ -84,10 +84,36 @@ def write_bytes(path: Path, data: bytes | memoryview) -> None:
     write_atomic(path, write)
 
 
+# -- text --------------------------------------------------------------------------------------------------------------
+
+_BYTES = re.compile("[\udc80-\udcff]+")  # as Python keeps what is no text in the encoding of the system
+_SURROGATES = re.compile("[\ud800-\udfff]")
+
+
+def plain_text(text: str) -> str:
+    """Text that every encoding of Unicode can hold: bytes of a name or an argument are read as UTF-8.
+
+    So that a record says the same whatever locale it is written and read in. What is no UTF-8 becomes U+FFFD.
+    """
+    if text.isascii():
+        return text
+    text = _BYTES.sub(lambda found: found[0].encode("ascii", "surrogateescape").decode("utf-8", "replace"), text)
+    return _SURROGATES.sub("\ufffd", text)
+
+
+def utf8_path(path: Path) -> str:
+    """A path as duckdb takes it, in UTF-8 whatever the locale. Raises ``RecordError`` where its bytes are none."""
+    try:
+        return os.fsencode(path).decode()
+    except UnicodeError:
+        shown = plain_text(str(path))
+        raise RecordError(f"cannot use {shown}: its name is no text in UTF-8; give the folder another") from None
+
+
 # -- JSON --------------------------------------------------------------------------------------------------------------
 
 _AMBIGUOUS = re.compile(r"~*(?:nan|inf|-inf)")
-_ENCODED_SOMEWHERE = re.compile(r'"~*(?:nan|inf|-inf)"')
+_ENCODED_SOMEWHERE = re.compile(r'"~*(?:nan|inf|-inf)"|\\u[dD][89a-fA-F]')
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -126,7 +152,7 @@ def from_json(text: str) -> Any:
 
 def _encode(value: Any) -> Any:
     if isinstance(value, str):
-        return "~" + value if _AMBIGUOUS.fullmatch(value) else str(value)
+        return "~" + value if _AMBIGUOUS.fullmatch(value) else plain_text(value)
     if value is None or isinstance(value, bool | int):
         return value
     if isinstance(value, float):
@@ -134,7 +160,7 @@ def _encode(value: Any) -> Any:
     if isinstance(value, Mapping):
         if wrong := [key for key in value if not isinstance(key, str)]:
             raise TypeError(f"keys of a JSON record must be text, got {wrong[0]!r}")
-        return {key: _encode(item) for key, item in value.items()}
+        return {plain_text(key): _encode(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_encode(item) for item in value]
     if isinstance(value, os.PathLike):
@@ -147,10 +173,10 @@ def _encode(value: Any) -> Any:
 def _decode(value: Any) -> Any:
     if isinstance(value, str):
         if not _AMBIGUOUS.fullmatch(value):
-            return value
+            return plain_text(value)
         return value[1:] if value.startswith("~") else float(value)
     if isinstance(value, dict):
-        return {key: _decode(item) for key, item in value.items()}
+        return {plain_text(key): _decode(item) for key, item in value.items()}
     if isinstance(value, list):
         return [_decode(item) for item in value]
     return value

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lrd.options import nearest
-from lrd.records.files import RecordError
+from lrd.records.files import RecordError, plain_text, utf8_path
 from lrd.records.tables import literal, without_patterns
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def confined(folders: Iterable[Path]) -> duckdb.DuckDBPyConnection:
     # A query that names no table of ours must fail, not find a Python variable of that name.
     connection = duckdb.connect(":memory:", config={"python_enable_replacements": False})
     # duckdb compares names: that which a query holds for a folder, and that which it stands for.
-    allowed = {literal(name): None for folder in folders for name in (folder, without_patterns(folder))}
+    allowed = {literal(name): None for folder in folders for name in (utf8_path(folder), without_patterns(folder))}
     for setting in (
         "parquet_metadata_cache = true",
         "enable_progress_bar = false",  # it would stand among the paths of figures
@@ -50,6 +50,7 @@ def expression(text: str, tables: Iterable[str], connection: duckdb.DuckDBPyConn
     Raises:
         RecordError: it is none, or names another table, a file, or a function that reads or changes anything else.
     """
+    text = plain_text(text)  # as records are read, too
     # No text leaves both brackets and is read as SQL, but an expression that leaves neither.
     _parsed(f"({text}\n)", connection)
     known, refused = set(tables), _refused(connection)
@@ -73,8 +74,6 @@ def _parsed(text: str, connection: duckdb.DuckDBPyConnection) -> Any:
     try:
         ((answer,),) = connection.cursor().execute("select json_serialize_sql(?)", [f"select {text}"]).fetchall()
         tree = json.loads(answer)
-    except UnicodeEncodeError as error:
-        raise RecordError("it is no text in UTF-8") from error
     except (duckdb.Error, ValueError, RecursionError) as error:
         raise RecordError(f"it is no SQL that could be read: {' '.join(str(error).split())}") from error
     if tree["error"]:

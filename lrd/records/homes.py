@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-_START = r"(?<![\w~.])"
-#: /home/anna, /Users/anna, /cluster/home/anna; and root's.
-_HOMES = re.compile(rf"{_START}(?:(?:/[\w.-]+)*?/(?:home|Users)/[^/\s:'\"]+|/root)(?=[/\s:'\"]|$)")
+_START = r"(?<![\w~.])(?<!:/)"  # not within a path or the address of a page
+#: /home/anna, /home2/anna, /Users/anna, /cluster/home/anna; and root's.
+_HOMES = re.compile(rf"{_START}(?:(?:/[\w.-]+)*?/(?:home\d*|[Uu]sers)/[^/\s:'\"]+|/root)(?=[/\s:'\"]|$)")
 
 
 def without_home(text: str) -> str:

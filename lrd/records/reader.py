@@ -21,10 +21,12 @@ run.json -- what the run is; written first
                     remembers nothing; landmarks: further levels of the loss; criterion: "solved", in words
     parameters      number of trained parameters
     sources         texts of the files that a custom cell or task came out of, by group; only where there are any
+    seal            with them: by which who trained it, there, knows it for their own (``lrd.records.trust``)
     tracker         name, mode, project, entity of its mirror; not there before lrd kept it, which means project "lrd"
 environment.json -- where it was made
-    lrd, commit, dirty, python, torch, cuda, numpy, platform, device, device_name, host, executable,
+    lrd, commit, dirty, python, torch, cuda, numpy, platform, device, device_name, host, user, executable,
     package (the folder of the lrd that trained), threads;
+    commit_unknown: why git told no commit of the checkout, only then;
     earlier: the same of attempts before this one, where they differ
 status.json -- how it stands
     state           running, interrupted, failed or finished
@@ -107,13 +109,14 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lrd.records import schema
+from lrd.records.columns import as_declared, declared_for, odd_columns
 from lrd.records.damage import is_whole, kept_sums, problem
-from lrd.records.files import RecordError, storage_error
+from lrd.records.files import RecordError, plain_text, storage_error
 from lrd.records.foreign import confined, expression
 from lrd.records.rows import columns_of, only_claimed, read_row
 from lrd.records.tables import parquet, register_columns, view
@@ -123,11 +126,7 @@ if TYPE_CHECKING:
     import duckdb
     import numpy as np
 
-_TABLES = {
-    "metrics": (schema.METRICS, schema.METRICS_COLUMNS),
-    "gradient_flow": (schema.GRADIENT_FLOW, schema.GRADIENT_FLOW_COLUMNS),
-    "gradient_fit": (schema.GRADIENT_FIT, schema.GRADIENT_FIT_COLUMNS),
-}
+_ALWAYS = ("metrics", "gradient_flow", "gradient_fit")  # tables that are there, if empty
 
 
 def open_study(path: str | Path, condition: str | None = None) -> Study:
@@ -153,7 +152,7 @@ def open_study(path: str | Path, condition: str | None = None) -> Study:
             if not (name.startswith(".") or name in schema.NOT_RUNS or only_claimed(folder / name)):
                 rows.append(read_row(folder / name))
         except RecordError as error:
-            problems.append(str(error))
+            problems.append(plain_text(str(error)))
     if not rows:
         raise RecordError(_no_runs(folder, names, problems))
     study = Study(folder, rows, problems)
@@ -181,7 +180,7 @@ class Study:
     ) -> None:
         self.path = path
         #: The name of its folder; of several studies in one (``lrd.records.together``), of each.
-        self.names: tuple[str, ...] = (Path(os.path.abspath(path)).name,)
+        self.names: tuple[str, ...] = (plain_text(Path(os.path.abspath(path)).name),)
         #: The SQL condition that its runs meet; None where all of them are here.
         self.condition: str | None = None
         #: One line for each folder or file that is left out, and why.
@@ -190,7 +189,7 @@ class Study:
         self._among = rows if among is None else among  # all rows by which its cells and tasks are told apart
         self._run_ids = [row["run_id"] for row in rows]
         self._ready: set[str] = set()
-        self._files = _TABLES | _further_tables(path, self._run_ids)
+        self._files = {name: f"{name}.parquet" for name in (*_ALWAYS, *_further_tables(path, self._run_ids))}
         self._paths: dict[str, list[Path]] = {}
         self._connection = connection or confined([path])
         columns, types = columns_of(told_apart(rows, self._among))
@@ -320,16 +319,30 @@ class Study:
     def _make_view(self, name: str) -> None:
         import duckdb
 
-        file, columns = self._files[name]
+        file = self._files[name]
         sums = {self.path / run_id / file: kept_sums(self.path / run_id).get(file) for run_id in self._run_ids}
         paths = [path for path, expected in sums.items() if expected is not None or path.exists()]
         paths = self._without(paths, lambda path: is_whole(path, sums[path]))
         try:
-            self._connection.execute(view(name, paths, columns))
-        except duckdb.Error:  # some footer is damaged: ask each file alone, which takes longer
-            paths = self._without(paths, self._reads)
-            self._connection.execute(view(name, paths, columns))
+            types = self._show(name, paths)
+            good = as_declared(name, types)
+        except duckdb.Error:  # some footer is damaged, or columns do not go together
+            paths = self._without(paths, self._reads)  # each file alone, which takes longer
+            good = False
+        if not good and (odd := odd_columns(self._connection, name, paths)):
+            self.problems += [problem(path, odd[path]) for path in sorted(odd)]
+            paths = [path for path in paths if path not in odd]
+        if not good:
+            types = self._show(name, paths)
+        if absent := declared_for(name).keys() - types.keys():  # from every file: it has no values, but it is known
+            self._show(name, paths, absent)
         self._paths[name] = paths
+
+    def _show(self, name: str, paths: Sequence[Path], absent: Collection[str] = ()) -> dict[str, str]:
+        """Make the view of a table over these files; gives the types of its columns."""
+        self._connection.execute(view(name, paths, declared_for(name), absent))
+        made = self._connection.sql(f"select * from {name} limit 0")
+        return {column: str(kind) for column, kind in zip(made.columns, made.types, strict=True)}
 
     def _without(self, paths: Sequence[Path], good: Callable[[Path], bool]) -> list[Path]:
         kept = [path for path in paths if good(path)]
@@ -342,7 +355,7 @@ class Study:
         before = len(self.problems)
         for name in self._ready:
             self._paths[name] = self._without(self._paths[name], self._reads)
-            self._connection.execute(view(name, self._paths[name], self._files[name][1]))
+            self._show(name, self._paths[name])
         return len(self.problems) > before
 
     def _reads(self, path: Path) -> bool:
@@ -355,7 +368,7 @@ class Study:
             return False
 
 
-def _further_tables(path: Path, run_ids: Sequence[str]) -> dict[str, tuple[str, dict[str, str]]]:
-    """Files of probes beyond those that every reader knows, as rows of ``_TABLES``."""
-    names = {file.stem for run_id in run_ids for file in (path / run_id).glob("*.parquet")} - _TABLES.keys()
-    return {name: (f"{name}.parquet", {}) for name in sorted(names) if name.isidentifier()}
+def _further_tables(path: Path, run_ids: Sequence[str]) -> list[str]:
+    """Names of the tables of further probes that there are files of."""
+    names = {file.stem for run_id in run_ids for file in (path / run_id).glob("*.parquet")}
+    return sorted(name for name in names.difference(_ALWAYS) if name.isascii() and name.isidentifier())

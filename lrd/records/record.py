@@ -15,9 +15,11 @@ from lrd.records import schema
 from lrd.records.checkpoint import load_checkpoint, save_checkpoint
 from lrd.records.damage import sum_of, sums_of
 from lrd.records.environment import environment
-from lrd.records.files import TEMPORARY, RecordError, read_json, storage_error, write_json
+from lrd.records.files import TEMPORARY, RecordError, read_json, storage_error, utf8_path, write_json
 from lrd.records.process import alive, this_process
 from lrd.records.tables import read_table, write_table
+from lrd.records.trust import seal
+from lrd.records.typed import fits, wrong
 
 if TYPE_CHECKING:
     import numpy as np
@@ -45,6 +47,7 @@ class RunRecord:
         """
         if self.finished:
             raise RecordError(f"{self.path} holds a finished run; remove the folder to train it again")
+        utf8_path(self.path)  # or no table could be written there
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             for left_over in self.path.glob(f".*{TEMPORARY}"):  # of a writer that was killed
@@ -52,7 +55,7 @@ class RunRecord:
         except OSError as error:
             raise storage_error(self.path, error.errno, error) from error
         head = {"schema": schema.SCHEMA_VERSION, "run_id": self.run_id, "study": self.study}
-        write_json(self.path / schema.RUN, {**head, **run})
+        write_json(self.path / schema.RUN, {**head, **run, **seal(run)})
         self._write_environment(environment(device))
 
     def describe(self, asides: Mapping[str, Mapping[str, Any]]) -> list[str]:
@@ -178,9 +181,16 @@ class RunRecord:
 
     def _read(self, name: str) -> dict[str, np.ndarray]:
         try:
-            return read_table(self.path / name)
+            columns = read_table(self.path / name)
         except FileNotFoundError:
             return {}
+        declared, others = schema.TABLES.get(Path(name).stem, ({}, None))
+        kinds = {"i": schema.INTEGER, "f": schema.REAL, "b": schema.BOOLEAN}
+        for column, values in columns.items():
+            kind, expected = kinds.get(values.dtype.kind, schema.TEXT), declared.get(column, others)
+            if expected and not fits(kind, expected):
+                raise RecordError(f"cannot read {self.path / name}: it is damaged ({column} is {kind}, not {expected})")
+        return columns
 
     def save_checkpoint(self, content: dict[str, Any]) -> None:
         """Write checkpoint.pt; see ``lrd.records.checkpoint``."""
@@ -258,10 +268,14 @@ def state_of(status: Mapping[str, Any] | None, finished: bool) -> str:
 
 
 def read_object(path: Path) -> dict[str, Any]:
-    """A JSON file that must hold an object."""
+    """One of the JSON files of a record: an object, whose values have the types that ``schema`` declares."""
     value = read_json(path)
     if not isinstance(value, dict):
         raise RecordError(f"cannot read {path}: it is damaged (not a JSON object)")
+    if said := wrong(value, schema.DOCUMENTS.get(path.name, schema.ANY)):
+        raise RecordError(f"cannot read {path}: it is damaged ({said})")
+    if path.name == schema.SUMMARY and value.get("update") is None:
+        raise RecordError(f"cannot read {path}: it is damaged (its update is missing)")
     return value
 
 

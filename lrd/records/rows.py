@@ -9,6 +9,7 @@ from typing import Any
 from lrd.records import schema
 from lrd.records.files import RecordError, to_json
 from lrd.records.record import read_object, state_of
+from lrd.records.typed import wrong
 
 #: Columns that ``runs`` always has, with the types that they have when they are empty.
 COLUMNS = {
@@ -46,6 +47,14 @@ COLUMNS = {
     "landmarks": schema.TEXT,
 }
 
+#: Options that lrd's own tables and figures compute with, where there are any.
+_USED = {"training_max_updates": schema.COUNT} | dict.fromkeys(
+    ("cell_label", "cell_name", "cell_init", "cell_activation", "task_name", "task_convention"), schema.TEXT
+)
+_DECLARED = COLUMNS | {"gap": schema.COUNT} | _USED
+_NEEDED = ("task", "cell", "gap", "seed")  # which every run has, and by which tables and figures group runs
+_LONGEST = 1000  # characters of a column's name
+
 
 def read_row(folder: Path) -> dict[str, Any]:
     """The row of one run folder.
@@ -53,6 +62,21 @@ def read_row(folder: Path) -> dict[str, Any]:
     Raises:
         RecordError: it is not the folder of a run, is damaged, or has another schema version.
     """
+    try:
+        row = _read(folder)
+    except RecursionError:
+        raise RecordError(f"cannot read {folder / schema.RUN}: it is damaged (nested too deeply)") from None
+    if missing := [name for name in _NEEDED if row[name] is None]:
+        raise RecordError(f"cannot read {folder / schema.RUN}: it is damaged (its {missing[0]} is missing)")
+    for name, value in row.items():
+        if said := wrong(value, _DECLARED.get(name, schema.ANY), name):
+            raise RecordError(f"cannot read {folder}: it is damaged ({said})")
+        if "\0" in name or len(name) > _LONGEST:
+            raise RecordError(f"cannot read {folder}: it is damaged (no column can be called {name[:40]!r})")
+    return row
+
+
+def _read(folder: Path) -> dict[str, Any]:
     try:
         run = read_object(folder / schema.RUN)
     except FileNotFoundError:
@@ -97,7 +121,10 @@ def _row(
     summary: Mapping[str, Any] | None,
 ) -> dict[str, Any]:
     flat = flatten(spec)
-    chance = task.get("chance") or {}
+    chance, landmarks = (
+        {name: level for name, level in (task.get(levels) or {}).items() if level is not None}
+        for levels in ("chance", "landmarks")
+    )
     known = status or {}
     row: dict[str, Any] = {
         "run_id": run["run_id"],
@@ -123,7 +150,7 @@ def _row(
         "seen_share": None,
         "seen_counted": None,
         "chance": to_json(chance),
-        "landmarks": to_json(task.get("landmarks") or {}),
+        "landmarks": to_json(landmarks),
     }
     if summary is not None:
         row["outcome"] = summary.get("outcome")
@@ -166,7 +193,7 @@ def columns_of(rows: Sequence[Mapping[str, Any]]) -> tuple[dict[str, list[Any]],
             kind = schema.BOOLEAN
         elif kinds == {int} and all(value is None or -(2**63) <= value < 2**63 for value in values):
             kind = COLUMNS[name] if COLUMNS.get(name) == schema.REAL else schema.INTEGER
-        elif kinds == {float} or kinds == {int, float}:
+        elif kinds <= {int, float} and not any(isinstance(value, int) and abs(value) >= 2**63 for value in values):
             kind = schema.REAL
         else:
             kind = schema.TEXT

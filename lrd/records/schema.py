@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+#: An SQL type, or those of the keys of an object.
+Declared = str | Mapping[str, "Declared"]
+
 #: Raised by one whenever a reader of the old files would misread the new ones. Kept in run.json and checkpoint.pt.
 SCHEMA_VERSION = 1
 
@@ -25,6 +30,42 @@ HOW = ("kernel", "hardware", "pack_size", "resumed")
 NOT_RUNS = frozenset({"wandb", "figures", "report", "logs", "slurm"})
 
 BOOLEAN, INTEGER, REAL, TEXT = "BOOLEAN", "BIGINT", "DOUBLE", "VARCHAR"
+COUNT, AMOUNT, ANY = "COUNT", "AMOUNT", "ANY"  # of JSON alone: an integer, a finite number from 0 on; whatever there is
+
+#: The JSON files of a record: the type of each key, or those of its own keys; ``*`` is every other key. Whatever has
+#: a type may be null. ``lrd.records.typed`` holds files against this.
+DOCUMENTS: dict[str, Declared] = {
+    RUN: {
+        "run_id": TEXT,
+        "study": TEXT,
+        "spec": {"seed": INTEGER, "*": ANY},
+        "task": {
+            **dict.fromkeys(("sequence_length", "smallest_lag", "largest_lag"), COUNT),
+            "criterion": TEXT,
+            "chance": {"*": REAL},
+            "landmarks": {"*": REAL},
+            "*": ANY,
+        },
+        "parameters": COUNT,
+        "sources": {"*": TEXT},
+        "tracker": {"*": TEXT},
+        "*": ANY,
+    },
+    STATUS: {
+        **dict.fromkeys(("state", "message", "kernel", "hardware", "host", "machine", "job"), TEXT),
+        **dict.fromkeys(("update", "max_updates", "resumed", "pid", "started"), COUNT),
+        **dict.fromkeys(("time", "seconds", "pack_size"), AMOUNT),
+        "crc32": {"*": INTEGER},
+        "*": ANY,
+    },
+    SUMMARY: {
+        "outcome": TEXT,
+        **dict.fromkeys(("update", "solved_at", "diverged_at"), COUNT),
+        "seconds": AMOUNT,
+        "*": REAL,
+    },
+    ENVIRONMENT: {"threads": COUNT, "dirty": BOOLEAN, "earlier": ANY, "*": TEXT},
+}
 
 QUANTILES = ("log10_q05", "log10_q25", "log10_q50", "log10_q75", "log10_q95")
 
@@ -59,4 +100,12 @@ GRADIENT_NORMS_COLUMNS = {
     "t": INTEGER,
     "updates": INTEGER,
     **dict.fromkeys(("log10_mean", "log10_gmean", "log10_std", "log10_min", "log10_max", "zero_share"), REAL),
+}
+
+#: The tables whose columns are known without asking a probe: the type of each, and that of any other (None: of any).
+TABLES: dict[str, tuple[dict[str, str], str | None]] = {
+    "metrics": (METRICS_COLUMNS, REAL),
+    "gradient_flow": (GRADIENT_FLOW_COLUMNS, None),
+    "gradient_fit": (GRADIENT_FIT_COLUMNS, None),
+    "gradient_norms": ({"update": INTEGER, **GRADIENT_NORMS_COLUMNS}, None),
 }

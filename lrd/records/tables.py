@@ -9,11 +9,11 @@ from __future__ import annotations
 import os
 import re
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lrd.records.files import WAYS_OUT, RecordError, storage_error, write_atomic
+from lrd.records.files import WAYS_OUT, RecordError, storage_error, utf8_path, write_atomic
 from lrd.records.schema import BOOLEAN, INTEGER, REAL, TEXT
 
 if TYPE_CHECKING:
@@ -52,7 +52,8 @@ def write_table(
                 connection = _connection()
                 select = register_columns(connection, "lrd_table", columns, types or {})
                 try:
-                    connection.execute(f"copy ({select}) to {literal(temporary)} (format parquet, compression zstd)")
+                    to = literal(utf8_path(temporary))
+                    connection.execute(f"copy ({select}) to {to} (format parquet, compression zstd)")
                 finally:
                     connection.unregister("lrd_table")
         except duckdb.IOException as error:
@@ -89,17 +90,21 @@ def parquet(paths: Sequence[Path], options: str = "") -> str:
 
 def without_patterns(path: Path) -> str:
     """A path so written that duckdb takes it for itself, not for a pattern of several."""
-    return re.sub(r"([*?\[])", r"[\1]", str(path))
+    return re.sub(r"([*?\[])", r"[\1]", utf8_path(path))
 
 
-def view(name: str, paths: Sequence[Path], columns: Mapping[str, str]) -> str:
-    """SQL for a view of the tables of many runs, with ``run_id``; empty, with ``columns``, where there are none."""
+def view(name: str, paths: Sequence[Path], columns: Mapping[str, str], absent: Collection[str] = ()) -> str:
+    """SQL for a view of the tables of many runs, with ``run_id``; empty, with ``columns``, where there are none.
+
+    ``absent``: which of the columns no file has; there they are NULL.
+    """
     if not paths:
         empty = ", ".join(f"cast(null as {kind}) as {column}" for column, kind in columns.items())
         return f"create or replace view {name} as select cast(null as VARCHAR) as run_id, {empty} where false"
     source = parquet(paths, ", union_by_name=true, filename=true")
     run_id = "parse_path(filename)[-2] as run_id"
-    return f"create or replace view {name} as select {run_id}, * exclude (filename) from {source}"
+    nulls = "".join(f", cast(null as {kind}) as {column}" for column, kind in columns.items() if column in absent)
+    return f"create or replace view {name} as select {run_id}, * exclude (filename){nulls} from {source}"
 
 
 def literal(text: object) -> str:

@@ -13,7 +13,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from lrd.records.files import RecordError
+from lrd.records.files import RecordError, plain_text
 from lrd.records.foreign import confined
 from lrd.records.reader import Study
 from lrd.records.tables import literal
@@ -103,7 +103,7 @@ class Together(Study):
 
 def names_of(paths: Sequence[Path]) -> tuple[str, ...]:
     """Names of different folders: the last part of each path, and as many before it as tell all of them apart."""
-    parts = [Path(os.path.abspath(path)).parts for path in paths]
+    parts = [Path(plain_text(os.path.abspath(path))).parts for path in paths]
     longest = max(map(len, parts))
     for count in range(1, longest + 1):
         names = tuple("/".join(part.strip("/") for part in one[-count:]) for one in parts)

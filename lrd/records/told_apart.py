@@ -41,7 +41,7 @@ def _labelled(row: Row) -> dict[str, Any]:
 
 
 def _endings(group: str, column: str, rows: Iterable[Row]) -> dict[tuple[Any, Any], str]:
-    """What is put behind a name, by name and digest of the code, where several codes have that name."""
+    """Return what goes behind a name, by (name, digest of the code), for names that several codes have."""
     files: dict[Any, dict[Any, set[str]]] = {}
     for row in rows:
         file = PurePath(str(row.get(f"{group}_path")).rpartition(":")[0]).name
@@ -55,7 +55,7 @@ def _endings(group: str, column: str, rows: Iterable[Row]) -> dict[tuple[Any, An
 
 
 def _marks(codes: Mapping[str, set[str]]) -> dict[str, str]:
-    """Of each digest the file that it is of; the digest's beginning where two are of one file, or one of several."""
+    """Return a mark for each digest: its file's name, or its beginning where not each has a file of its own."""
     names = ["".join(files) for files in codes.values() if len(files) == 1]
     if all(names) and len(set(names)) == len(codes):
         return dict(zip(codes, names, strict=True))

@@ -59,7 +59,7 @@ def view(folder: Path) -> int:
     before = termios.tcgetattr(sys.stdin)
     with _left_to_the_viewer(), tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as settings:
         prepare(Path(settings))
-        (Path(settings) / SETTINGS).write_text(json.dumps(_own_settings() | SHOWN))
+        (Path(settings) / SETTINGS).write_text(json.dumps(_own_settings() | SHOWN), encoding="utf-8")
         # Offline, and so without reports to wandb.
         variables = {"WANDB_CONFIG_DIR": settings, "WANDB_MODE": "offline"}
         command = [sys.executable, "-P", "-m", "wandb", "leet", "run", str(folder)]

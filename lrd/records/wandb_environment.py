@@ -33,6 +33,8 @@ TOLD = frozenset(
         *("LAUNCH_CONFIG_PATH", "CONFIG_PATHS", "NAME", "RUN_GROUP", "DIR"),
     )
 )
+#: Of the variables that are taken away: what they said, for the next command of this process.
+_said: dict[str, str] = {}
 _MODES = {"online": "online", "run": "online", "offline": "offline", "dryrun": "offline", "disabled": "disabled"}
 
 
@@ -51,18 +53,23 @@ def tracker_options(options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _mode() -> str | None:
-    if os.environ.get("WANDB_DISABLED", "").lower() in ("true", "1", "yes", "on"):
+    if _value("WANDB_DISABLED").lower() in ("true", "1", "yes", "on"):
         return "disabled"
-    mode = os.environ.get("WANDB_MODE") or None
+    mode = _value("WANDB_MODE") or None
     if mode is not None and mode not in _MODES:
         allowed = "must be one of online, offline, disabled"
-        raise RecordError(f"WANDB_MODE: {allowed}, got {mode!r}; unset it, or tracker.mode=offline goes over it")
+        raise RecordError(f"WANDB_MODE: {allowed}, got {mode!r}; unset it, or set tracker.mode=offline")
     return mode and _MODES[mode]
+
+
+def _value(name: str) -> str:
+    return os.environ.get(name, _said.get(name, ""))
 
 
 def take_away() -> list[str]:
     """Take all variables of wandb's that no mirror may see from this process; return those to tell of."""
     taken = [name for name in os.environ if name.startswith("WANDB_") and name not in HONOURED]
+    _said.update({name: os.environ[name] for name in ("WANDB_DISABLED", "WANDB_MODE") if name in os.environ})
     for name in taken:
         if name != "WANDB_SERVICE" or "wandb" not in sys.modules:  # another program's; later it is our own
             del os.environ[name]

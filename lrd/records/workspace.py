@@ -156,7 +156,7 @@ def _panel(chart: Chart) -> Any:
 
 
 def _codes(study: Study) -> list[str]:
-    """By which digests of code runs are grouped, too: where one name of a task or cell stands for several."""
+    """Return the options by which runs are grouped too, ``cell.code``, where one name stands for several codes."""
     known = study.runs.columns
     named = [group for group in ("task", "cell") if f"{group}_code" in known]
     return [f"{group}.code" for group in named if study.where(f"{group} <> {group}_name")]

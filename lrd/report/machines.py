@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from lrd.records import RecordError, Study, read_json
+from lrd.records import RecordError, Study, read_object
 from lrd.records.schema import ENVIRONMENT
 from lrd.report.table import Table, table, whole
 
@@ -20,10 +20,10 @@ def environments(study: Study) -> dict[str, dict[str, Any]]:
     found = {}
     for (run_id,) in study.sql("select run_id from runs order by run_id").fetchall():
         try:
-            value = read_json(study.path / run_id / ENVIRONMENT)
+            value = read_object(study.folder(run_id) / ENVIRONMENT)
         except (FileNotFoundError, RecordError):
             value = {}
-        found[run_id] = value if isinstance(value, dict) else {}
+        found[run_id] = value
     return found
 
 
@@ -34,9 +34,7 @@ def machines(found: Mapping[str, Mapping[str, Any]]) -> tuple[Table, Table]:
     """
     versions, places = Counter[tuple[str, ...]](), Counter[tuple[str, ...]]()
     for latest in found.values():
-        earlier = latest.get("earlier")
-        attempts = [latest, *(earlier if isinstance(earlier, list) else [])]
-        attempts = [each for each in attempts if isinstance(each, dict) and each]
+        attempts = attempts_of(latest)
         versions.update({tuple(_said(each, name) for name in _VERSIONS) for each in attempts})
         places.update({tuple(_said(each, name) for name in _MACHINES) for each in attempts})
     silent = sum(not latest for latest in found.values())
@@ -51,6 +49,13 @@ def machines(found: Mapping[str, Mapping[str, Any]]) -> tuple[Table, Table]:
             MOST,
         ),
     )
+
+
+def attempts_of(environment: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The environment of each attempt at a run, the last one first."""
+    earlier = environment.get("earlier")
+    attempts = [environment, *(earlier if isinstance(earlier, list) else [])]
+    return [each for each in attempts if isinstance(each, dict) and each]
 
 
 def _said(environment: Mapping[str, Any], name: str) -> str:

@@ -60,13 +60,13 @@ def page(
         configuration=configuration(study),
         machines=machines(made),
         costs=costs(study, made),
-        shortfall=shortfall(study),  # last: only now is it known what could not be read
+        shortfall=shortfall(study, made),  # last: only now is it known what could not be read
         version=__version__,
     )
 
 
 def _without_home(value: Any) -> Any:
-    """What is put into the template, without the homes of those who made or read the records."""
+    """Return a value of the template with ``~`` in the place of home folders; pictures stay as they are."""
     return without_home(value) if type(value) is str and not value.startswith("data:") else value
 
 

@@ -24,9 +24,10 @@ _HEADER = (
 
 
 def results(study: Study) -> Table:
-    """Share solved with Wilson's interval, the Kaplan-Meier median of the updates to solve, and what was no new test.
+    """Return the share solved (Wilson's interval) and the Kaplan-Meier median of the updates to solve, by group.
 
-    Of test sequences the expected share that training had shown, least to most over runs; where counted, no less.
+    The last column is the expected share of test sequences that training had shown, from the least to the greatest of
+    the runs, with ≥ where it was counted on a part of them.
     """
     lines = []
     for panel, gap, label, states, outcomes, *columns, seen, most, counted in in_order(rows(study, _GROUPS)):

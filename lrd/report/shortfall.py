@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
 from lrd.records import Study
+from lrd.report.machines import attempts_of
 from lrd.report.runs import in_order, rows
 from lrd.report.table import Table, spelled, table, whole
 
@@ -22,8 +27,11 @@ from named where state in ('running', 'interrupted') group by all order by all
 """
 
 
-def shortfall(study: Study) -> list[Table]:
-    """A table for each kind of what is missing, the empty ones left away."""
+def shortfall(study: Study, made: Mapping[str, Mapping[str, Any]] = MappingProxyType({})) -> list[Table]:
+    """A table for each kind of what is missing, the empty ones left away.
+
+    ``made``: where each run was made (``lrd.report.machines``).
+    """
     failed = [
         (_cut(message) or "no reason was kept", whole(count), run_id) for message, count, run_id in rows(study, _FAILED)
     ]
@@ -46,9 +54,20 @@ def shortfall(study: Study) -> list[Table]:
             (1, 4, 5, 6),
             MOST,
         ),
+        table("Runs trained by code that is not known", ("why", "runs", "for example"), _unknown(made), (1,), MOST),
         table("Files and folders that were left out", ("what and why",), left_out, (), MOST),
     ]
     return [each for each in tables if each.rows]
+
+
+def _unknown(made: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, str, str]]:
+    """Why there is no telling which commit trained runs, how many, and one of them."""
+    runs: dict[str, list[str]] = {}
+    for run_id, environment in made.items():
+        reasons = [str(each.get("commit_unknown") or "") for each in attempts_of(environment)]
+        for reason in dict.fromkeys(reasons or ["environment.json is missing or cannot be read"]):
+            runs.setdefault(reason, []).append(run_id)
+    return [(_cut(reason), whole(len(of)), min(of)) for reason, of in sorted(runs.items()) if reason]
 
 
 def _cut(message: str) -> str:

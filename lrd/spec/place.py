@@ -11,6 +11,7 @@ import torch
 
 from lrd.options import OptionError, check_options, option
 from lrd.spec.error import SpecError
+from lrd.user_files import path_of
 
 LONGEST = 255  # bytes of a file's name, on every common file system
 
@@ -45,8 +46,7 @@ class Place:
 
     def __post_init__(self) -> None:
         check_options(self)
-        # Shells differ in where they do it.
-        object.__setattr__(self, "runs_dir", os.path.expanduser(self.runs_dir))
+        object.__setattr__(self, "runs_dir", str(path_of(self.runs_dir)))
         if not self.study or self.study.startswith(".") or "/" in self.study:
             raise OptionError("study", f"must be a plain folder name, got {self.study!r}")
         if (bytes_ := len(os.fsencode(self.study))) > LONGEST:

@@ -17,9 +17,7 @@ from scipy.stats import norm
 
 from lrd.stats.spread import median
 
-LARGEST_EXACT = 2500  # pairs; beyond, the normal approximation is exact to the digits that anybody reads
-
-
+LARGEST_EXACT = 2500  # pairs; beyond, a normal approximation, there within one rank of the exact count
 _ROUNDING = 1e-12
 
 

@@ -20,8 +20,8 @@ def check_same(first: Job, other: Job) -> None:
     for key in sorted(one.keys() | two.keys()):
         if one.get(key) != two.get(key):
             raise SpecError(
-                f"{key}: is no part of a run, so that {one.get(key)!r} and {two.get(key)!r} are the same one; "
-                "give one of them, or to each a study of its own"
+                f"{key}: does not make another run, but is given as {one.get(key)!r} and {two.get(key)!r}; "
+                "choose one, or use two studies"
             )
 
 

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from lrd.records import RecordError, read_json
+from lrd.records import RecordError, read_object
 from lrd.records.schema import ENVIRONMENT
 from lrd.spec import Job, RunSpec
 from lrd.sweeps.calibrate import calibrate, seconds_for
@@ -144,7 +144,7 @@ def seconds_of_records(finished: Sequence[Job], device: str) -> dict[str, list[t
         record = record_of(job)
         try:
             summary = record.read_summary() or {}
-            where = read_json(record.path / ENVIRONMENT)
+            where = read_object(record.path / ENVIRONMENT)
             took, updates = float(summary["seconds"]), int(summary["update"])
             size = float((record.read_status() or {}).get("pack_size") or 1)
         except (RecordError, OSError, KeyError, TypeError, ValueError):

@@ -55,7 +55,7 @@ def execute(plan: Plan, workers: int, retries: int = 0, slurm: Slurm | None = No
 
 
 def _in_process(queue: Queue, progress: Progress, show: Callable[[], None]) -> bool:
-    """False: an error has spoiled the GPU for this process, and what is left wants another one."""
+    """Train in this process; return False where an error has spoiled its GPU, so that the rest needs another one."""
     stop, fine = False, True
 
     def ask() -> None:

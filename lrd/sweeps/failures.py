@@ -22,7 +22,7 @@ def keep_failure(event: Event, then: str) -> None:
             if claim and claim.alive is not False and claim.token not in event.pack.dead:
                 continue  # somebody goes on with it already
             record.path.mkdir(parents=True, exist_ok=True)
-            with (record.path / "error.txt").open("a") as log:
+            with (record.path / "error.txt").open("a", encoding="utf-8", errors="backslashreplace") as log:
                 log.write(f"{(event.trace or event.reason).rstrip()}\n-- {then}\n")
             maximum = job.run.training.max_updates
             record.status("failed", update=event.update, max_updates=maximum, message=event.reason)

@@ -53,7 +53,7 @@ class Fork(ForkServerProcess):
             return ForkServerProcess._Popen(process)
 
     def run(self) -> None:
-        """What it is for, in the variables of its parent."""
+        """Run the target with PYTHONPATH and PYTHONSAFEPATH as its parent has them."""
         _set(self._before)
         if lrd.__file__ != self._lrd:
             raise OtherCodeError(f"the command runs {self._lrd}, and its worker imports {lrd.__file__}")

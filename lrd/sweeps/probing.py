@@ -20,6 +20,7 @@ from lrd.cells import Parameters
 from lrd.options import OptionError
 from lrd.probes import Probe, Subject
 from lrd.records import RecordError, RunRecord, Study, held
+from lrd.records.trust import foreign_code
 from lrd.spec import RunSpec, SpecError, run_from_dict
 from lrd.sweeps import nursery
 from lrd.sweeps.telling import telling
@@ -55,8 +56,18 @@ class Agenda:
     problems: tuple[str, ...]
 
 
-def agenda(study: Study, run_ids: Sequence[str], probes: Sequence[Probe], moments: Sequence[str]) -> Agenda:
-    """What there is to look at. Runs that cannot be looked at are named, and left out."""
+def agenda(
+    study: Study, run_ids: Sequence[str], probes: Sequence[Probe], moments: Sequence[str], trust: bool = False
+) -> Agenda:
+    """What there is to look at. Runs that cannot be looked at are named, and left out.
+
+    ``trust``: run the code in records that this user did not train on this machine, too.
+
+    Raises:
+        RecordError: there is such code, and no trust; nothing was run.
+    """
+    if not trust:
+        _refuse_foreign_code(study, run_ids)
     problems: list[str] = []
     done = 0
     groups: dict[tuple[str, tuple[tuple[str, tuple[Probe, ...]], ...]], list[RunSpec]] = {}
@@ -94,6 +105,16 @@ def agenda(study: Study, run_ids: Sequence[str], probes: Sequence[Probe], moment
         for start in range(0, len(specs), _TOGETHER)
     ]
     return Agenda(tuple(looks), done, tuple(problems))
+
+
+def _refuse_foreign_code(study: Study, run_ids: Sequence[str]) -> None:
+    for run_id in run_ids:
+        try:
+            found = foreign_code(study.folder(run_id))
+        except RecordError:  # it cannot be read, and so is not looked at
+            continue
+        if found:
+            raise RecordError(f"{found}; read its run.json, and if you trust it, add --trust")
 
 
 def take(looks: Sequence[Look], workers: int) -> Iterator[tuple[Look, str]]:

@@ -49,7 +49,7 @@ class Ledger:
     def read(self) -> None:
         """Take in what the file says. A line cut off by a crash, or damaged, says nothing."""
         try:
-            text = self.path.read_text(errors="replace")
+            text = self.path.read_text(encoding="utf-8", errors="replace")
         except FileNotFoundError:
             return
         except OSError as error:

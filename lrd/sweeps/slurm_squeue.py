@@ -55,7 +55,11 @@ def look(name: str) -> dict[Key, Seen] | None:
     command = ["squeue", "--noheader", "--array", "--states=all", f"--user={os.getuid()}"]
     try:
         done = subprocess.run(
-            [*command, f"--name={name}", f"--format={_FORMAT}"], capture_output=True, text=True, timeout=TIMEOUT
+            [*command, f"--name={name}", f"--format={_FORMAT}"],
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=TIMEOUT,
         )
     except (OSError, subprocess.TimeoutExpired):
         return None
@@ -80,7 +84,7 @@ def state_of(job: str) -> str | None:
     """The state of one job; None where there is no telling."""
     command = ["squeue", "--noheader", "--states=all", f"--jobs={job}", "--format=%T"]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT)
+        done = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace", timeout=TIMEOUT)
     except (OSError, subprocess.TimeoutExpired):
         return None
     return done.stdout.split()[0] if done.returncode == 0 and done.stdout.split() else None

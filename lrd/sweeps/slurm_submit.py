@@ -47,7 +47,11 @@ def check(options: Slurm) -> None:
     flags = [f"--{key}={value}" for key, value in wanted.items()]
     try:
         done = subprocess.run(
-            ["sbatch", "--test-only", *flags, "--wrap=true"], capture_output=True, text=True, timeout=TIMEOUT
+            ["sbatch", "--test-only", *flags, "--wrap=true"],
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=TIMEOUT,
         )
     except FileNotFoundError:
         raise RefusedError(

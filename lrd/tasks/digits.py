@@ -98,7 +98,7 @@ class Digits(Task):
         return tuple(len(part) for part in _parts())
 
     def seen_share(self, drawn: int, split: str = "test") -> float:
-        """Of the images of a split's part; parts share no image, but there may be equal ones."""
+        """Return the expected share of a split's images of which training has shown an equal one; parts share none."""
         images = np.unique(_load()[0], axis=0, return_inverse=True)[1].ravel()
         train, other = (np.concatenate(parts) for parts in (_parts()[:1], _parts()[parts_of(split)]))
         return seen_among(images[train], images[other], drawn)

@@ -96,7 +96,7 @@ class Text(Task):
         return known_corpus(self.file, str(self.digest))
 
     def seen_share(self, drawn: int, split: str = "test") -> float:
-        """Of the windows of a split's parts, as they are shown; short ones are common to all parts."""
+        """Return the expected share of a split's windows that training has shown; short ones occur in every part."""
         parts = (self._corpus.parts[0], *self._corpus.parts[parts_of(split)])
         train, *others = (_windows(self)[part.start : part.stop - self.gap] for part in parts)
         return seen_among(train, np.concatenate(others), drawn)
@@ -189,9 +189,9 @@ def _distances(text: Corpus, device: torch.device) -> Int[Tensor, "characters"]:
 
 @functools.lru_cache(maxsize=8)
 def _windows(task: Text) -> np.ndarray:
-    """A number for each window of ``gap`` characters of the text: the same for equal windows, another for others.
+    """Return a number for each window of ``gap`` characters of the text, equal for equal windows.
 
-    (But for one pair in 2**64.)
+    Two windows that differ may share a number; of natural text that is far too rare to change a share.
     """
     codes = task._corpus.codes(task.least).astype(np.uint64)
     numbers = np.zeros(len(codes) - task.gap + 1, dtype=np.uint64)

@@ -89,7 +89,7 @@ class TwoSequence(OneAnswer):
 
     @property
     def likelihoods(self) -> Likelihoods:
-        """Real numbers: none comes again."""
+        """Return ``NEVER``: real numbers do not come again."""
         return NEVER
 
     def draw(self, stream: Stream, batch_size: int) -> Batch:

@@ -38,7 +38,7 @@ def log10_sequences(task: Task) -> float | None:
 
 
 def _says(task: Task) -> bool:
-    """Whether what it says of its sequences is of itself: a class of somebody's own may draw others than its base."""
+    """Return whether its own class says how likely its sequences are; a user's may draw others than its base does."""
     kind = type(task)
     return source_of(kind) is None or bool({"likelihoods", "seen_share"} & vars(kind).keys())
 

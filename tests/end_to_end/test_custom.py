@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 
 import pytest
 from commands import LRD, ROOT, TINY, process_as_before, run
 
 from lrd.cli import main
+from lrd.records import read_json, write_json
 
 PROGRAMS = dict(
     re.findall(
@@ -76,6 +78,31 @@ def test_an_edited_class_is_another_run_and_the_old_one_keeps_its_own(folder: Pa
         assert wrong.stderr == "lrd: cell.path: my_cell.py, line 1: invalid syntax\n"
     finally:
         (folder / "my_cell.py").write_text(text)
+
+
+def test_code_of_somebody_else_is_run_with_trust_alone(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = tmp_path / "sent"
+    shutil.copytree(folder / "runs" / "scratch", study)
+    for file in study.glob("*/run.json"):
+        write_json(file, {key: value for key, value in read_json(file).items() if key != "seal"})
+    one = next(study.glob("*-T6-s0-*/run.json"))
+    own = read_json(one)
+    text = f"open({str(tmp_path / 'was_run')!r}, 'w')\n{own['sources']['cell']}"
+    write_json(one, own | {"sources": own["sources"] | {"cell": text}})
+    monkeypatch.setenv("HOME", str(folder))
+    command = ["probe", str(study), "probe=gates", "probe.gates.samples=3", "--at", "end", "--where", "gap = 6"]
+    with process_as_before():
+        assert main(command) == 2
+        said = capsys.readouterr()
+        assert said.err.startswith(f"lrd: {study}/")
+        assert said.err.endswith("read its run.json, and if you trust it, add --trust\n")
+        assert said.err.count("\n") == 1
+        assert said.out == ""
+        assert not (tmp_path / "was_run").exists()
+        write_json(one, own)
+        assert main([*command, "--trust"]) == 0
 
 
 def test_check_says_which_line_is_broken(

@@ -62,7 +62,9 @@ def test_bytes_that_are_no_text_are_named(tmp_path: Path) -> None:
 
 def test_readers_of_records_do_not_mind_the_file(tmp_path: Path) -> None:
     record = RunRecord(tmp_path, "made", "a")
-    record.create({"spec": {"seed": 0}, "task": {}, "parameters": 1})
+    record.create(
+        {"spec": {"task": {"name": "copy", "gap": 3}, "cell": {"name": "rnn"}, "seed": 0}, "task": {}, "parameters": 1}
+    )
     for text in ("claims: {}", "claims: ["):
         (tmp_path / "made" / CLAIMS).write_text(text)
         study = open_study(tmp_path / "made")

@@ -19,7 +19,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lrd.records.files import RecordError, from_json, read_json, to_json, write_atomic, write_json
+from lrd.records import RunRecord, open_study
+from lrd.records.files import (
+    RecordError,
+    from_json,
+    plain_text,
+    read_json,
+    to_json,
+    utf8_path,
+    write_atomic,
+    write_json,
+)
 
 texts = st.text() | st.sampled_from(["nan", "inf", "-inf", "~nan", "~~-inf", "NaN", "~", ""])
 values = st.recursive(
@@ -180,3 +190,34 @@ def test_a_reader_never_sees_half_a_file(tmp_path: Path) -> None:
     writer.join()
     assert len(seen) > 3  # it did read while the file changed
     assert os.listdir(tmp_path) == ["x.json"]
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("été 😀", "été 😀"),
+        ("\udcc3\udca9t\udcc3\udca9", "été"),
+        ("a\udcff", "a\ufffd"),
+        ("\ud800b", "\ufffdb"),
+        ("", ""),
+    ],
+)
+def test_text_that_no_encoding_holds_is_kept_as_text(tmp_path: Path, text: str, kept: str) -> None:
+    assert plain_text(text) == kept
+    write_json(tmp_path / "a.json", {text: [text]})
+    assert read_json(tmp_path / "a.json") == {kept: [kept]}
+    (tmp_path / "b.json").write_text(json.dumps({"nan": text}))  # as others may have written it
+    assert read_json(tmp_path / "b.json") == {"nan": kept}
+
+
+def test_a_folder_whose_name_is_no_text_is_one_line(tmp_path: Path) -> None:
+    folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff"))
+    assert utf8_path(tmp_path / "été") == str(tmp_path / "été")
+    with pytest.raises(RecordError, match="its name is no text in UTF-8"):
+        RunRecord(folder, "s", "a").create({"spec": {}})
+    assert not folder.exists()
+    folder.mkdir()
+    (folder / "a").mkdir()
+    (folder / "a" / "run.json").write_text("{}")
+    with pytest.raises(RecordError, match="no readable runs"):
+        open_study(folder)

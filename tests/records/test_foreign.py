@@ -26,6 +26,7 @@ HARMLESS = [
     "/* all */ true",
     "list_contains([x + 1 for x in [0, 1, 2]], gap)",
     "cell in ('rnn', 'it''s; drop table runs')",
+    "cell <> '\udcc3\udca9'",
     "upper(\"cell\") like 'R%' and task ~ 'co.*'",
 ]
 #: What nobody may do: several statements, files, functions that look elsewhere, other tables, text that gets out.
@@ -69,7 +70,6 @@ HARMFUL = [
     "set threads = 1",
     "pragma version",
     "(" * 5000 + "true" + ")" * 5000,
-    "cell = '\udcff'",
 ]
 
 

@@ -273,12 +273,10 @@ def test_environment_is_cached_and_never_fails(monkeypatch: pytest.MonkeyPatch, 
     json.dumps(environment("cpu"))
     assert environment("no such device")["device"] == "no such device"
     monkeypatch.undo()
-    monkeypatch.setenv("PATH", str(tmp_path))  # no git
-    assert git_commit(tmp_path / "lrd") == (None, None)
 
 
 @pytest.mark.skipif(shutil.which("git") is None, reason="there is no git here")
-def test_commit_of_the_checkout_and_of_no_other(tmp_path: Path) -> None:
+def test_commit_of_the_checkout_and_of_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     identity = ["-c", "user.name=x", "-c", "user.email=x@localhost"]
 
     def git(*arguments: str) -> str:
@@ -291,7 +289,28 @@ def test_commit_of_the_checkout_and_of_no_other(tmp_path: Path) -> None:
     git("init", "-q")
     git("add", "-A")
     git("commit", "-q", "-m", "x")
-    assert git_commit.__wrapped__(tmp_path / "lrd") == (git("rev-parse", "HEAD"), False)
-    assert git_commit.__wrapped__(tmp_path / "venv" / "lrd") == (None, None)
+    assert git_commit.__wrapped__(tmp_path / "lrd") == (git("rev-parse", "HEAD"), False, "")
+    assert git_commit.__wrapped__(tmp_path / "venv" / "lrd") == (None, None, "")
     (tmp_path / "lrd" / "a.py").write_text("a = 2\n")
-    assert git_commit.__wrapped__(tmp_path / "lrd") == (git("rev-parse", "HEAD"), True)
+    known = (git("rev-parse", "HEAD"), True, "")
+    assert git_commit.__wrapped__(tmp_path / "lrd") == known
+
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "true")  # as in a container, or a group's checkout
+    assert subprocess.run(["git", "-C", str(tmp_path), "status"], capture_output=True).returncode != 0
+    monkeypatch.setenv("GIT_DIR", str(tmp_path / "elsewhere"))  # as a hook of another repository has it
+    assert git_commit.__wrapped__(tmp_path / "lrd") == known
+
+
+def test_a_checkout_that_cannot_be_asked_is_not_an_installed_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".git").mkdir()
+    name, dirty, unknown = git_commit.__wrapped__(tmp_path / "lrd")
+    assert (name, dirty) == (None, None)
+    assert unknown.startswith("git refused: fatal: not a git repository")
+    assert "\n" not in unknown
+    inside = environment.__globals__
+    monkeypatch.setitem(inside, "git_commit", lambda: (name, dirty, unknown))
+    assert inside["_fixed"].__wrapped__("cpu")["commit_unknown"] == unknown
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert git_commit.__wrapped__(tmp_path / "lrd").unknown.startswith("git cannot be run: No such file")

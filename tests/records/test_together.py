@@ -45,7 +45,8 @@ def test_runs_of_equal_id_are_two_runs(pair: tuple[Path, Path]) -> None:
 
 
 def test_a_column_or_table_that_one_lacks(pair: tuple[Path, Path]) -> None:
-    write_json(pair[1] / "c" / "run.json", read_json(pair[1] / "c" / "run.json") | {"spec": {"seed": 3, "odd": "x"}})
+    run = read_json(pair[1] / "c" / "run.json")
+    write_json(pair[1] / "c" / "run.json", run | {"spec": run["spec"] | {"odd": "x"}})
     (pair[0] / "a" / "gates.parquet").write_bytes((pair[0] / "a" / "metrics.parquet").read_bytes())
     both = together([open_study(path) for path in pair])
     odd = both.columns("select run_id, odd from runs order by run_id")

@@ -156,11 +156,12 @@ def test_a_study_in_pieces_still_gives_a_page(made: MadeStudy, tmp_path: Path) -
 
 def test_a_study_that_has_just_begun(tmp_path: Path, drawn: Drawn) -> None:
     record = RunRecord(tmp_path, "begun", "run")
-    record.create({"spec": {"task": {"name": "copy"}, "cell": {"name": "rnn"}, "seed": 0}, "task": {}, "parameters": 1})
+    spec = {"task": {"name": "copy", "gap": 5}, "cell": {"name": "rnn"}, "seed": 0}
+    record.create({"spec": spec, "task": {}, "parameters": 1})
     record.status("running", update=0, max_updates=10)
     seen = Seen(page(open_study(tmp_path / "begun"), drawn))
     assert "1 run of 1 cell (rnn) on 1 task (copy), with 1 seed: 0 solved, 1 unfinished." in seen.text
-    assert seen.tables["Runs that have not ended"][1] == ["copy", "none", "rnn", "running", "1", "0", "10"]
+    assert seen.tables["Runs that have not ended"][1] == ["copy", "5", "rnn", "running", "1", "0", "10"]
 
 
 def test_no_table_has_a_row_a_run(drawn: Drawn) -> None:

@@ -40,6 +40,15 @@ def test_each_kind_has_its_table() -> None:
     assert left_out.rows == (("cannot read a",), ("cannot read x/run.json: it is damaged",), ("no run: other",))
 
 
+def test_code_that_is_not_known_is_missing() -> None:
+    known, refused = {"commit": "a", "dirty": False}, {"commit": None, "commit_unknown": "git refused: x"}
+    wheel = {"commit": None, "dirty": None}
+    made = {"1": known, "2": refused, "3": {**known, "earlier": [refused, wheel]}, "4": wheel, "5": {}}
+    (unknown,) = shortfall(study_of({}), made)
+    assert unknown.rows == (("environment.json is missing or cannot be read", "1", "5"), ("git refused: x", "2", "2"))
+    assert shortfall(study_of({}), {"1": known, "4": wheel}) == []
+
+
 def test_many_and_long_reasons_are_cut_and_counted() -> None:
     (failed,) = shortfall(study_of(*(FAILED | {"message": f"{n} {'x' * 1000}\n"} for n in range(50))))
     assert (len(failed.rows), failed.more) == (30, 20)

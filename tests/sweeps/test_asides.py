@@ -32,7 +32,7 @@ def test_one_run_cannot_have_two_values_at_once(option: str, first: Any, other: 
         jobs_from_configs(sweep)
     (line,) = str(caught.value).splitlines()  # one, of however many runs
     assert line.startswith(f"{key}: ")
-    assert f"{first!r} and {other!r} are the same one" in line
+    assert f"is given as {first!r} and {other!r}; choose one" in line
 
 
 def test_equal_jobs_and_other_studies_are_no_contradiction() -> None:

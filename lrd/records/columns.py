@@ -1,0 +1,67 @@
+"""Which files of a table have columns of another type than is declared for them, or than the other files have.
+
+One such file would turn a column of numbers into text for all runs of a study.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lrd.records import schema
+from lrd.records.files import utf8_path
+from lrd.records.tables import literal, without_patterns
+from lrd.records.typed import fits
+
+if TYPE_CHECKING:
+    import duckdb
+
+_RESERVED = ("run_id", "filename")  # which the reader adds
+_TYPES = {"INT64": schema.INTEGER, "INT32": schema.INTEGER, "DOUBLE": schema.REAL, "FLOAT": schema.REAL}
+_TYPES |= {"BOOLEAN": schema.BOOLEAN, "BYTE_ARRAY": schema.TEXT}
+_PLAIN = (None, "INT_64", "INT_32", "UTF8")  # of those; whatever else is a date, a decimal, ...
+
+
+def declared_for(name: str) -> dict[str, str]:
+    """The types of the columns that a table is known to have."""
+    return schema.TABLES.get(name, ({}, None))[0]
+
+
+def as_declared(name: str, types: Mapping[str, str]) -> bool | None:
+    """Whether the columns of a whole table are as declared; None where nothing is: its files are to be compared."""
+    if name not in schema.TABLES:
+        return None
+    declared, others = schema.TABLES[name]
+    expected = {column: declared.get(column, others) for column in types if column != "run_id"}
+    return all(kind is None or fits(types[column], kind) for column, kind in expected.items())
+
+
+def odd_columns(connection: duckdb.DuckDBPyConnection, name: str, paths: Sequence[Path]) -> dict[Path, str]:
+    """The files of a table that do not fit to the others, each with what is wrong; by their footers alone.
+
+    Where nothing is declared for a column, what most files have is right.
+    """
+    files = {utf8_path(path): path for path in paths}
+    names = ", ".join(literal(without_patterns(path)) for path in paths)
+    query = f"select file_name, name, type, converted_type, num_children from parquet_schema([{names}])"
+    found: dict[str, list[tuple[Path, str]]] = {}
+    groups: Counter[Path] = Counter()
+    for file, column, kind, converted, children in connection.execute(query).fetchall() if paths else []:
+        if children:  # the table itself is one, and nothing else should be
+            groups[files[file]] += 1
+        else:
+            plain = _TYPES.get(kind, str(kind)) if converted in _PLAIN else str(converted)
+            found.setdefault(column, []).append((files[file], plain))
+    odd = {path: "a column of it is nested" for path, count in groups.items() if count > 1}
+    declared, others = declared_for(name), schema.TABLES[name][1] if name in schema.TABLES else None
+    for column, kinds in found.items():
+        usual = Counter(kind for _, kind in kinds).most_common(1)[0][0]
+        expected = declared.get(column, others) or (usual if usual in _TYPES.values() else schema.REAL)
+        for path, kind in kinds:
+            if column in _RESERVED:
+                odd.setdefault(path, f"no column may be called {column}")
+            elif not fits(kind, expected):
+                odd.setdefault(path, f"its column {column} is {kind}, not {expected}")
+    return odd

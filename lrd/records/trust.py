@@ -1,0 +1,94 @@
+"""Whether the code that a record holds is this user's own: ``lrd probe`` runs it, and folders are sent around.
+
+A record with a class out of a file is sealed when it is written, with a key that this user alone has
+(``~/.local/state/lrd/key``): another's record cannot pass for one's own, whatever names it holds, nor can a text that
+was changed afterwards. Without a seal (older records, no home to keep a key in) nobody can tell.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import hmac
+import os
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from lrd.records import schema
+from lrd.records.environment import host, user
+from lrd.records.files import RecordError, read_json, to_json
+
+_GROUPS = ("task", "cell")
+
+
+def code_of(run: Mapping[str, Any]) -> dict[str, list[Any]]:
+    """Where from and with which text a run's classes are made, by group, from its run.json; lrd's own are left out."""
+    spec, sources = (value if isinstance(value := run.get(key), Mapping) else {} for key in ("spec", "sources"))
+    options = {group: value if isinstance(value := spec.get(group), Mapping) else {} for group in _GROUPS}
+    return {
+        group: [options[group].get("path"), sources.get(group)]
+        for group in _GROUPS
+        if group in sources or not {"path", "code"}.isdisjoint(options[group])
+    }
+
+
+def seal(run: Mapping[str, Any]) -> dict[str, str]:
+    """What to add to a run.json that this user writes on this machine; nothing where it has no code, or no key."""
+    if (code := code_of(run)) and (key := _key(make=True)):
+        return {"seal": _sealed(code, user(), host(), key)}
+    return {}
+
+
+def foreign_code(folder: Path) -> str:
+    """One line that names the code in the record of a run, unless this user trained it on this machine; else "".
+
+    Raises:
+        RecordError: the record cannot be read.
+    """
+    try:
+        run = read_json(folder / schema.RUN)
+    except FileNotFoundError:
+        raise RecordError(f"{folder} holds no run") from None
+    if not isinstance(run, Mapping) or not (code := code_of(run)):
+        return ""
+    try:
+        made = read_json(folder / schema.ENVIRONMENT)
+    except (FileNotFoundError, RecordError):
+        made = {}
+    who, where = (made.get(name) if isinstance(made, Mapping) else None for name in ("user", "host"))
+    key, kept = _key(), run.get("seal")
+    if (who, where) == (user(), host()) and key and isinstance(kept, str):
+        with contextlib.suppress(TypeError):  # of what no seal can hold
+            if hmac.compare_digest(kept.encode(errors="replace"), _sealed(code, who, where, key).encode()):
+                return ""
+    return (
+        f"{folder} brings code of its own for its {' and its '.join(code)}, trained by {who or 'a user not recorded'} "
+        f"on {where or 'a machine not recorded'}, and nothing shows that this was you, here"
+    )
+
+
+def _sealed(code: Mapping[str, Any], who: str | None, where: str | None, key: bytes) -> str:
+    return hmac.new(key, to_json([code, who, where]).encode(), hashlib.sha256).hexdigest()
+
+
+def _key(make: bool = False) -> bytes | None:
+    """This user's key; None where there is none, or none can be kept."""
+    try:
+        folder = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "lrd"
+        path = folder / "key"
+        if make and not path.exists():
+            folder.mkdir(parents=True, exist_ok=True)
+            mine = folder / f".key.{os.getpid()}-{secrets.token_hex(4)}"
+            mine.touch(mode=0o600)
+            try:
+                mine.write_bytes(secrets.token_bytes(32))
+                with contextlib.suppress(FileExistsError):  # many workers begin at once: the first one's stays
+                    os.link(mine, path)
+            finally:
+                mine.unlink()
+        key = path.read_bytes()
+        return key if len(key) >= 32 else None
+    except (OSError, RuntimeError):
+        return None

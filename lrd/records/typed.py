@@ -1,0 +1,49 @@
+"""Whether a value is of the type that ``lrd.records.schema`` declares, and what is wrong where it is not."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from lrd.records.schema import AMOUNT, ANY, BOOLEAN, COUNT, INTEGER, REAL, TEXT, Declared
+
+_WORDS = {BOOLEAN: "true or false", INTEGER: "an integer", REAL: "a number", TEXT: "a text"}
+_WORDS |= {COUNT: "an integer from 0 on", AMOUNT: "a finite number from 0 on"}
+_WIDEST = 2**63  # of integers, in tables
+
+
+def wrong(value: Any, declared: Declared, name: str = "it") -> str:
+    """Say what in a JSON value is not as declared, in a few words; "" where all of it is."""
+    if value is None or declared == ANY:
+        return ""
+    if isinstance(declared, str):
+        return "" if _is(value, declared) else f"{name} is {_short(value)}, not {_WORDS[declared]}"
+    if not isinstance(value, Mapping):
+        return f"{name} is {_short(value)}, not an object"
+    for key, item in value.items():
+        if said := wrong(item, declared.get(key, declared.get("*", ANY)), _short(key)[1:-1]):
+            return said
+    return ""
+
+
+def fits(type_of_column: str, declared: str) -> bool:
+    """Whether the column of a table, of some SQL type, can stand for one of another."""
+    whole = {"BIGINT", "INTEGER", "SMALLINT", "TINYINT"}
+    known = {INTEGER: whole, REAL: whole | {"DOUBLE", "FLOAT"}, TEXT: {"VARCHAR"}, BOOLEAN: {"BOOLEAN"}}
+    return type_of_column in known[declared]
+
+
+def _is(value: Any, declared: str) -> bool:
+    if declared == TEXT:
+        return isinstance(value, str)
+    if declared == BOOLEAN or isinstance(value, bool):
+        return isinstance(value, bool) and declared == BOOLEAN
+    if isinstance(value, int):
+        return (0 if declared in (COUNT, AMOUNT) else -_WIDEST) <= value < _WIDEST
+    return isinstance(value, float) and (declared == REAL or (declared == AMOUNT and 0 <= value < math.inf))
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 40 else f"{text[:20]}...{text[-17:]}"
