@@ -53,7 +53,7 @@ def expression(text: str, tables: Iterable[str], connection: duckdb.DuckDBPyConn
     text = plain_text(text)  # as records are read, too
     # No text leaves both brackets and is read as SQL, but an expression that leaves neither.
     _parsed(f"({text}\n)", connection)
-    known, refused = set(tables), _refused(connection)
+    known, refused = {name.lower() for name in tables}, _refused(connection)
     for node in _nodes(_parsed(f"case when {text}\n then 1 end", connection)):
         if node.get("type") == "TABLE_FUNCTION":
             name = node.get("function", {}).get("function_name", "a function")

@@ -52,9 +52,8 @@ def alive(process: Mapping[str, Any]) -> bool | None:
 def _started(pid: int) -> int | None:
     """When a process started, in ticks since the boot (no clock that can jump); 0: it is dead; None: no telling."""
     try:
-        fields = (
-            Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
-        )  # its name may hold spaces
+        line = Path(f"/proc/{pid}/stat").read_bytes()
+        fields = line.rpartition(b")")[2].decode().split()  # behind its name, which may hold anything
     except FileNotFoundError:
         return 0 if Path("/proc/self/stat").exists() else None
     except OSError:

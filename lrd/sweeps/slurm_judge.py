@@ -100,9 +100,9 @@ def _status(run: Job, job: Seen) -> dict[str, Any] | None:
 def _last_line(log: Path) -> str:
     """What the job said last; SLURM's own words only where it said nothing of its own."""
     try:
-        text = log.read_text(encoding="utf-8", errors="replace")
+        said = log.read_text(encoding="utf-8", errors="replace")
     except OSError:
         return ""
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
     ours = [line.removeprefix(OURS) for line in lines if line.startswith(OURS)]
     return [*lines, *ours][-1] if lines else ""

@@ -80,6 +80,7 @@ def test_an_edited_class_is_another_run_and_the_old_one_keeps_its_own(folder: Pa
         (folder / "my_cell.py").write_text(text)
 
 
+@pytest.mark.slow
 def test_code_of_somebody_else_is_run_with_trust_alone(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

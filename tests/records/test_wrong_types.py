@@ -186,5 +186,6 @@ def test_every_command_goes_on(
             assert "Traceback" not in said.err
             if command == "figures":  # which the report would draw again
                 scripts = analysis_module("common")
-                monkeypatch.setattr(scripts, "draw_all", lambda *_, drawn=scripts.Drawn(): drawn)
+                nothing = scripts.Drawn()
+                monkeypatch.setattr(scripts, "draw_all", lambda *_, drawn=nothing: drawn)
     assert json.loads(next((study / "figures").glob("*.json")).read_text())
