@@ -40,7 +40,7 @@ class SGD(Optimizer):
 
 @dataclass(frozen=True)
 class RMSprop(Optimizer):
-    """Divide by a running root mean square as torch does, with its decay (``alpha``) of 0.99; most papers have 0.9."""
+    """Divide by a running root mean square, as in torch, whose decay (``alpha``) is 0.99; most papers have 0.9."""
 
     name: ClassVar[str] = "rmsprop"
 

@@ -49,8 +49,14 @@ class Place:
         object.__setattr__(self, "runs_dir", str(path_of(self.runs_dir)))
         if not self.study or self.study.startswith(".") or "/" in self.study:
             raise OptionError("study", f"must be a plain folder name, got {self.study!r}")
-        if (bytes_ := len(os.fsencode(self.study))) > LONGEST:
+        if (bytes_ := len(self.study.encode(errors="replace"))) > LONGEST:
             raise OptionError("study", f"must have at most {LONGEST} bytes, as the name of a folder, got {bytes_}")
+        for key in ("study", "runs_dir"):
+            try:
+                os.fsencode(getattr(self, key))
+            except UnicodeEncodeError:
+                way_out = "set LC_ALL=C.UTF-8, or choose another name"
+                raise OptionError(key, f"has letters that no file's name has in this locale; {way_out}") from None
         if self.pack_size != "auto" and (isinstance(self.pack_size, str) or self.pack_size < 1):
             raise OptionError("pack_size", f"must be auto or a number >= 1, got {self.pack_size!r}")
 

@@ -186,7 +186,7 @@ def test_a_condition_holds_for_both(
     said = capsys.readouterr()
     assert said.err == ""
     assert [line.split(",")[0] for line in said.out.splitlines()] == [f"figures in {tmp_path}", "  gap_wall"]
-    with (tmp_path / "gap_wall.csv").open() as file:
+    with (tmp_path / "gap_wall.csv").open(encoding="utf-8") as file:
         assert {row["label"] for row in csv.DictReader(file)} == {"lstm (one)", "lstm (two)"}
     known = json.loads((tmp_path / "gap_wall.json").read_text(encoding="utf-8"))
     assert known["filter"] == "cell = 'lstm'"

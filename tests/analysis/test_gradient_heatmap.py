@@ -16,7 +16,7 @@ import style
 from drawn import grouped, number, rows_of
 from synthetic import Made, MadeStudy
 
-from lrd.records import RunRecord, open_study
+from lrd.records import RunRecord, open_study, schema
 
 
 def looks_of(run: Made, variable: str) -> dict[int, np.ndarray]:
@@ -134,7 +134,7 @@ def test_of_each_answer_the_last_is_drawn(tmp_path: Path) -> None:
         "gradient_flow",
         5,
         {name: np.concatenate([earlier[name], last[name]]) for name in rows if name != "update"},
-        {name: "VARCHAR" if name in ("variable", "part", "answer") else "DOUBLE" for name in rows if name != "update"},
+        {name: kind for name, kind in schema.GRADIENT_FLOW_COLUMNS.items() if name != "update"},
     )
     gradient_heatmap.draw(open_study(tmp_path / "small"), tmp_path)
     gradient_flow.draw(open_study(tmp_path / "small"), tmp_path, when="end")

@@ -136,7 +136,7 @@ def test_of_some_runs_alone(study: MadeStudy, tmp_path: Path, capsys: pytest.Cap
     module = __import__("gap_wall")
     arguments = [str(study.folder), "--out", str(tmp_path), "--filter", "cell = 'lstm' and gap > 10"]
     assert common.main(module.draw, module.__doc__, arguments) == 0
-    with (tmp_path / "gap_wall.csv").open() as file:
+    with (tmp_path / "gap_wall.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     expected = {(run.task, run.gap) for run in study.runs if run.label == "lstm" and run.gap > 10}
     assert {(row["panel"], int(row["gap"])) for row in rows} == expected

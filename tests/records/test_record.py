@@ -301,6 +301,7 @@ def test_commit_of_the_checkout_and_of_no_other(tmp_path: Path, monkeypatch: pyt
     assert git_commit.__wrapped__(tmp_path / "lrd") == known
 
 
+@pytest.mark.skipif(shutil.which("git") is None, reason="there is no git here")
 def test_a_checkout_that_cannot_be_asked_is_not_an_installed_package(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

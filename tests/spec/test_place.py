@@ -78,3 +78,11 @@ def test_a_size_of_another_type_is_one_line() -> None:
         named_options({"place": Named}, "here", {"name": "place", "pack_size": 1.5})
     assert str(caught.value).startswith("here.pack_size: ")
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("option", ["study", "runs_dir"])
+def test_a_folder_that_no_file_system_can_name_is_one_line(option: str) -> None:
+    """As été is where the locale has ASCII alone; half a surrogate pair is everywhere."""
+    with pytest.raises(OptionError, match="has letters that no file's name has in this locale") as caught:
+        Place(**{option: "x\ud800"})
+    assert caught.value.key == option
