@@ -267,7 +267,7 @@ class Study:
     def within(
         self, connection: duckdb.DuckDBPyConnection, problems: list[str], among: Sequence[dict[str, Any]]
     ) -> Study:
-        """The same study in another duckdb connection, its problems added to others, its names told apart ``among``."""
+        """Return this study in another connection, its problems added to others, names told apart ``among`` rows."""
         return Study(self.path, self._rows, problems, connection, among)
 
     def columns(self, query: str) -> dict[str, np.ndarray]:

@@ -17,7 +17,7 @@ INFARCTION += [0.0459, 0.3240, 0.4262, 0.5719, 0.6528, 0.7590, 1.0]
 
 
 def test_the_example_of_benjamini_and_hochberg() -> None:
-    """Those that guard against any false rejection reject three at 5 % (p. 295)."""
+    """Corrections that guard against any false rejection reject three at 5 % (p. 295)."""
     assert (holm(INFARCTION) <= 0.05).sum() == 3
     assert holm(INFARCTION)[:4] == pytest.approx([0.0015, 0.0056, 0.0247, 0.1140])
 
