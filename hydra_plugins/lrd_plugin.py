@@ -66,7 +66,8 @@ class PackLauncher(Launcher):
         def compose(overrides: list[str]) -> DictConfig:
             config = loader.load_sweep_config(whole, overrides)
             check_choices(config, config.hydra.runtime.choices)
-            if config.hydra.sweeper != whole.hydra.sweeper:
+            # As they are written: what they name, such as ${task.gap}, differs from job to job.
+            if OmegaConf.to_container(config.hydra.sweeper) != OmegaConf.to_container(whole.hydra.sweeper):
                 study = config.hydra.runtime.choices.get("experiment")
                 raise ValueError(f"experiment: {study} sweeps by itself; train it alone, experiment={study}")
             return config

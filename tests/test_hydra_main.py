@@ -295,6 +295,12 @@ def test_no_advice_is_what_was_typed(group: str, way: str) -> None:
     assert "\n" not in said
 
 
+@pytest.mark.parametrize("study", sorted(path.stem for path in (CONF / "experiment").glob("*.yaml")))
+def test_every_study_sweeps_beside_other_options(study: str) -> None:
+    """Also where what a sweep gives an option names another option, which is another number in each job."""
+    assert len(configs(f"experiment={study}", "seed=0", "tracker=none")) > 1
+
+
 def test_a_tracker_or_probe_left_out_is_none() -> None:
     for typed in (["~tracker", "~probe"], ["-m", "~tracker=wandb", "~probe", "seed=1"]):
         (config,) = configs(*typed)

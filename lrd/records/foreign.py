@@ -54,13 +54,15 @@ def expression(text: str, tables: Iterable[str], connection: duckdb.DuckDBPyConn
     # No text leaves both brackets and is read as SQL, but an expression that leaves neither.
     _parsed(f"({text}\n)", connection)
     known, refused = {name.lower() for name in tables}, _refused(connection)
-    for node in _nodes(_parsed(f"case when {text}\n then 1 end", connection)):
+    nodes = list(_nodes(_parsed(f"case when {text}\n then 1 end", connection)))
+    given = {name.lower() for node in nodes for name in _given(node)}
+    for node in nodes:
         if node.get("type") == "TABLE_FUNCTION":
             name = node.get("function", {}).get("function_name", "a function")
             raise RecordError(f"{name}() is no table of the study; it has {', '.join(sorted(known))}")
         if node.get("type") == "BASE_TABLE":
             name = ".".join(filter(None, (node.get(part) for part in ("catalog_name", "schema_name", "table_name"))))
-            if name.lower() not in known:
+            if name.lower() not in known | given:
                 raise RecordError(f"there is no table {name!r}{nearest(name, sorted(known))}")
         if node.get("class") == "FUNCTION" and (name := str(node.get("function_name")).lower()) in refused:
             raise RecordError(f"{name}() asks for more than the records hold; leave it out")
@@ -92,6 +94,12 @@ def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
             left += value.values()
         elif isinstance(value, list):
             left += value
+
+
+def _given(node: dict[str, Any]) -> Iterator[str]:
+    """Yield the names that a query gives to queries of its own, ``with NAME as (...)``, but for those of files."""
+    entries = node.get("cte_map", {}).get("map", [])
+    yield from (name for entry in entries if (name := str(entry.get("key"))).isidentifier())
 
 
 def _refused(connection: duckdb.DuckDBPyConnection) -> frozenset[str]:

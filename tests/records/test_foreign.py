@@ -17,6 +17,7 @@ from lrd.records.reader import Study
 from lrd.records.together import together
 
 HARMLESS = [
+    "seed >= (with least as (select min(seed) as least from runs) select least from Least)",
     "gap = 3",
     "cell = 'rnn' and not (gap > 50 or seed is null)",
     "gap >= (select avg(gap) from runs)",
@@ -58,6 +59,7 @@ HARMFUL = [
     "exists (from information_schema.tables)",
     "exists (from sqlite_master)",
     "exists (with x as (from '{secret}') from x)",
+    """exists (with "{secret}" as (select 1) from '{secret}')""",
     "exists (select 1 from runs, lateral (from '{secret}'))",
     "getenv('HOME') <> ''",
     "current_setting('threads') > 0",

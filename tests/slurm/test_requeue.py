@@ -62,8 +62,8 @@ def words(processes: Path) -> Iterator[list[bytes]]:
 
 def imports(sweep: Watched) -> bool:
     """Whether the job's Python is up, long before it can train."""
-    start = [b"-u", b"-m", b"submitit.core._submit"]
-    return any(line[1:4] == start and str(sweep.study).encode() in line[4] for line in words(Path("/proc")))
+    start = [b"-P", b"-u", b"-m", b"submitit.core._submit"]
+    return any(line[1:5] == start and str(sweep.study).encode() in line[5] for line in words(Path("/proc")))
 
 
 def test_a_signal_while_a_job_imports_is_not_lost(tmp_path: Path, rnns: Path) -> None:
