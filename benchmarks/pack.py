@@ -66,7 +66,7 @@ def lrd_looks(cell: str, runs: int) -> Go:
 
     def go(count: int) -> None:
         for _ in range(count):
-            probe.look(subject)
+            probe.tables_of(subject)
 
     return go
 
@@ -188,7 +188,7 @@ def operations(cell: str) -> float:
 
 
 def measure(cell: str, runs: int, cores: int, rounds: int, seconds: float) -> tuple[dict[str, list[float]], float]:
-    """Milliseconds a run-update (a look, for ``look``) of each contender, round by round; and the floor."""
+    """Milliseconds a run-update (a look, for ``tables_of``) of each contender, round by round; and the floor."""
     names = [name for name in CONTENDERS if name != "jax" or importlib.util.find_spec("jax")]
     teams = {name: Team(name, cell, runs, 1 if name == "jax" else min(cores, runs)) for name in names}
     counts = {name: max(1, round(seconds / team.seconds(1))) for name, team in teams.items()}

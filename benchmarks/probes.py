@@ -61,7 +61,7 @@ def main() -> None:
                 subject = Subject.of(pack.task, pack.cell, pack.parameters(), pack.seeds)
 
                 def look(probe=probe, subject=subject) -> object:  # type: ignore[no-untyped-def]
-                    return probe.look(subject)
+                    return probe.tables_of(subject)
 
                 pack.step()
                 look()

@@ -118,7 +118,7 @@ def main() -> None:
             looks = len(log_spaced(spec.training.max_updates, probe.per_decade)) / spec.training.max_updates
 
             def look(probe: GradientFlow = probe, subject: Subject = subject) -> None:
-                probe.look(subject)
+                probe.tables_of(subject)
 
             calls = [
                 stock(cell, spec.task, batch, hidden),

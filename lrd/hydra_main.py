@@ -327,5 +327,5 @@ def _kinds() -> dict[str, list[type[Any]]]:
         "optimizer": [*spec.OPTIMIZERS.values()],
         "training": [spec.Training],
         **{f"probe.{name}": [kind] for name, kind in PROBES.items()},
-        "tracker": [spec.Tracker],
+        "tracker": [spec.TrackerOptions],
     }

@@ -14,7 +14,7 @@ from lrd.cells import CELLS, RNN, Cell
 from lrd.paths import CONF
 from lrd.probes import PROBES
 from lrd.records import RunRecord
-from lrd.spec import OPTIMIZERS, Place, Seed, Tracker, Training, job_from_config
+from lrd.spec import OPTIMIZERS, Place, Seed, TrackerOptions, Training, job_from_config
 from lrd.tasks import TASKS
 
 STUDIES = sorted((CONF / "experiment").resolve().glob("*.yaml"))
@@ -26,8 +26,8 @@ FILES: list[tuple[str, str, type[Any]]] = [
     *ALIASES,
     ("training", "default", Training),
     *(("probe", name, kind) for name, kind in PROBES.items()),
-    ("tracker", "wandb", Tracker),
-    ("tracker", "none", Tracker),
+    ("tracker", "wandb", TrackerOptions),
+    ("tracker", "none", TrackerOptions),
 ]
 #: Files that are there to say something else than the code's defaults, and what.
 DIFFERENT: dict[tuple[str, str], dict[str, Any]] = {

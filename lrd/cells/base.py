@@ -83,20 +83,20 @@ class Cell(ABC):
         return (self.hidden_size,) * len(self.state_names)
 
     @property
-    def looked_at(self) -> tuple[int, ...]:
+    def measured(self) -> tuple[int, ...]:
         """The numbers of the state variables that are not ``bookkeeping``."""
         return tuple(v for v, name in enumerate(self.state_names) if name not in self.bookkeeping)
 
     @property
-    def looked_at_names(self) -> tuple[str, ...]:
+    def measured_names(self) -> tuple[str, ...]:
         """Their names."""
-        return tuple(self.state_names[v] for v in self.looked_at)
+        return tuple(self.state_names[v] for v in self.measured)
 
     @property
-    def looked_at_sizes(self) -> tuple[int, ...]:
+    def measured_sizes(self) -> tuple[int, ...]:
         """Their entries."""
         sizes = self.state_sizes()
-        return tuple(sizes[v] for v in self.looked_at)
+        return tuple(sizes[v] for v in self.measured)
 
 
 def prepared(cell: Cell, params: Parameters, dtype: torch.dtype | None = None) -> Parameters:

@@ -71,13 +71,13 @@ class Probe(ABC):
     def measure(self, subject: Subject) -> list[Columns]:
         """The table of each run of the pack, whatever its companions."""
 
-    def look(self, subject: Subject) -> list[dict[str, Columns]]:
+    def tables_of(self, subject: Subject) -> list[dict[str, Columns]]:
         """All tables of each run by name: the probe's own, unless it has several."""
         return [{self.name: table} for table in self.measure(subject)]
 
     @classmethod
     def tables(cls) -> dict[str, dict[str, str]]:
-        """The columns of each table of ``look``."""
+        """The columns of each table of ``tables_of``."""
         return {cls.name: cls.columns}
 
     def scalars(self, tables: dict[str, Columns]) -> dict[str, float]:

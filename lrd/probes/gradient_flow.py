@@ -69,7 +69,7 @@ def gradient_flow(
                     mine[name][:, beyond] = other[name]
         parts.append(part)
     joined = [
-        {name: torch.cat([getattr(part, kind)[name] for part in parts], dim=1) for name in cell.looked_at_names}
+        {name: torch.cat([getattr(part, kind)[name] for part in parts], dim=1) for name in cell.measured_names}
         for kind in ("total", "direct")
     ]
     return Flow(str(answer), parts[0].lags, *joined)
@@ -125,8 +125,8 @@ def _flow(task: Task, cell: Cell, params: Parameters, batch: Batch, answer: str 
     return Flow(
         str(answer),
         lags,
-        {cell.state_names[v]: by_lag(total[v], last, lags) for v in cell.looked_at},
-        {cell.state_names[v]: by_lag(direct[v], last, lags) for v in cell.looked_at},
+        {cell.state_names[v]: by_lag(total[v], last, lags) for v in cell.measured},
+        {cell.state_names[v]: by_lag(direct[v], last, lags) for v in cell.measured},
     )
 
 

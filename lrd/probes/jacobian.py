@@ -67,7 +67,7 @@ class Jacobian(Probe):
         batch, params = subject.sequences(self.samples), subject.parameters()
         last = subject.task.answer_steps(batch, -1)
         lags = log_spaced_lags(subject.task.largest_lag, self.lags)
-        per_run = 8 * self.samples * sum(subject.cell.looked_at_sizes) ** 2 * (len(lags) + 4)
+        per_run = 8 * self.samples * sum(subject.cell.measured_sizes) ** 2 * (len(lags) + 4)
         tables: list[Columns] = []
         for group in torch.split(torch.arange(len(last)), max(1, _GROUP_BYTES // per_run)):
             mine = {name: value[group] for name, value in params.items()}

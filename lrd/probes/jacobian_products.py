@@ -48,7 +48,7 @@ def jacobian_products(
         steps, _ = linearise(cell, params, inputs)
         behind = torch.arange(lags[-1], device=last.device)[:, None, None]
         steps = steps.at((last - behind).clamp(min=0))  # its step j is T - j of each sample
-        size = sum(cell.looked_at_sizes)
+        size = sum(cell.measured_sizes)
         matrix = torch.eye(size, dtype=inputs.dtype, device=inputs.device).expand(*last.shape, size, size)
         exponent = torch.zeros_like(last)
         kept = []
@@ -70,12 +70,12 @@ def log10_singular_values(cell: Cell, products: Products) -> dict[str, Float[Ten
     8 to 16 units were below half of that); +inf: the product is not finite.
     """
     offset, ranges = 0, []
-    for size in cell.looked_at_sizes:
+    for size in cell.measured_sizes:
         ranges.append(slice(offset, offset + size))
         offset += size
     blocks = {WHOLE: products.matrix}
     if len(ranges) > 1:
-        named = list(zip(cell.looked_at_names, ranges, strict=True))
+        named = list(zip(cell.measured_names, ranges, strict=True))
         blocks |= {f"{a}->{b}": products.matrix[..., to, of] for a, of in named for b, to in named}
     floor = torch.tensor([max(lag, offset) * 2.0**-52 for lag in products.lags], device=products.matrix.device)
     return {name: _log10(block, products.exponent, floor[:, None, None, None]) for name, block in blocks.items()}

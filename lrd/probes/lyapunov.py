@@ -65,7 +65,7 @@ class Lyapunov(Probe):
 
     def measure(self, subject: Subject) -> list[Columns]:
         inputs, params = stream(subject, self.samples, self.transient + self.steps), subject.parameters()
-        size = sum(subject.cell.looked_at_sizes)
+        size = sum(subject.cell.measured_sizes)
         per_run = 8 * self.samples * _PIECE * 6 * size
         tables: list[Columns] = []
         for group in torch.split(torch.arange(inputs.shape[1]), max(1, _GROUP_BYTES // per_run)):
@@ -108,7 +108,7 @@ def local_rates(
 
     The first steps still turn a frame, the same for every run and sample, into place. nan and -inf as in ``Lyapunov``.
     """
-    size = sum(cell.looked_at_sizes)
+    size = sum(cell.measured_sizes)
     start = torch.randn(size, min(exponents, size), dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     frame = torch.linalg.qr(start)[0].T.contiguous().to(inputs).expand(*inputs.shape[1:3], -1, size)  # rows: vectors
     rates = []

@@ -65,7 +65,7 @@ class MemoryCapacity(Probe):
             driven.append((drive(subject.cell, subject.parameters(), u, subject.task.input_size, largest), u[:, 0]))
         (states, u), (test_states, test_u) = driven
         tables = []
-        for variable in subject.cell.looked_at_names:
+        for variable in subject.cell.measured_names:
             size = unit(states[variable])
             table = capacity(
                 states[variable] / size,

@@ -36,9 +36,9 @@ class GradientFlow(Probe):
     precision: str = option("float32", "of the states and gradients looked at", choices=("float32", "float64"))
 
     def measure(self, subject: Subject) -> list[Columns]:
-        return [tables[self.name] for tables in self.look(subject)]
+        return [tables[self.name] for tables in self.tables_of(subject)]
 
-    def look(self, subject: Subject) -> list[dict[str, Columns]]:
+    def tables_of(self, subject: Subject) -> list[dict[str, Columns]]:
         batch = subject.task.batch(subject.seeds, "probe", 0, self.samples)
         flows = [
             gradient_flow(subject.task, subject.cell, subject.params, batch, k, getattr(torch, self.precision))

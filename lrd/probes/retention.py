@@ -76,13 +76,13 @@ class Retention(Probe):
             steps = (last - lags[:, None, None])[:, 0]
             looks.append(_Look({name: s[:, 0] for name, s in states.items()}, steps, subject.task.shown(batch)))
         training, testing = looks
-        for variable in subject.cell.looked_at_names:
+        for variable in subject.cell.measured_names:
             size = unit(training.states[variable])
             for look in looks:
                 look.states[variable] /= size
         rows = [
             {"variable": variable, "t": latest - lag, "lag": lag, **row}
-            for variable in subject.cell.looked_at_names
+            for variable in subject.cell.measured_names
             for j, lag in enumerate(lags.tolist())
             for row in self._scores(training, testing, variable, j)
         ]

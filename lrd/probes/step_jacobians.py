@@ -27,7 +27,7 @@ LARGEST_STATE = 4096  # entries: one Jacobian then takes 128 MiB
 
 def check_state(cell: Cell, key: str) -> None:
     """Raise ``OptionError`` for the option ``key`` where a Jacobian of the cell's state would be too large to hold."""
-    entries = sum(cell.looked_at_sizes)
+    entries = sum(cell.measured_sizes)
     if entries > LARGEST_STATE:
         smaller = "a smaller cell.memory" if hasattr(cell, "memory") else "a smaller cell.hidden_size"
         text = f"are of matrices of the whole state, {entries} numbers in this cell; {LARGEST_STATE} are the most"
@@ -61,19 +61,19 @@ class Linearisation:
 
     def jacobians(self, first: int, stop: int) -> Float[Tensor, "steps runs batch S S"]:
         """J_t of the steps ``first`` to ``stop``: [i, j] is d (entry i of state_t) / d (entry j of state_{t-1})."""
-        looked_at, sizes = self.cell.looked_at, list(self.cell.looked_at_sizes)
+        measured, sizes = self.cell.measured, list(self.cell.measured_sizes)
 
         def step(p: Parameters, x: Tensor, moving: Tensor, before: State) -> Tensor:
             state = list(before)
-            for v, part in zip(looked_at, torch.split(moving, sizes), strict=True):
+            for v, part in zip(measured, torch.split(moving, sizes), strict=True):
                 state[v] = part
             after = self.cell.step(p, x, tuple(state))
-            return torch.cat([after[v] for v in looked_at])
+            return torch.cat([after[v] for v in measured])
 
         over_batch = vmap(jacrev(step, argnums=2), in_dims=(None, 0, 0, 0))
         over_runs = vmap(over_batch, in_dims=(0, 0, 0, 0))
         x, *before = (v[first:stop] for v in self.local)
-        moving = torch.cat([before[v] for v in looked_at], dim=-1)
+        moving = torch.cat([before[v] for v in measured], dim=-1)
         jacobians: Tensor = vmap(over_runs, in_dims=(None, 0, 0, 0))(self.params, x, moving, tuple(before))
         return jacobians.detach()
 
@@ -88,7 +88,7 @@ class Linearisation:
     def _jacobian(self, t: int) -> Float[Tensor, "runs batch S S"]:
         time, runs, batch, _ = self.local[0].shape
         if self._held is None or t not in self._held[0]:
-            size = max(1, _CHUNK_BYTES // (8 * runs * batch * sum(self.cell.looked_at_sizes) ** 2))
+            size = max(1, _CHUNK_BYTES // (8 * runs * batch * sum(self.cell.measured_sizes) ** 2))
             first = t // size * size
             steps = range(first, min(first + size, time))
             self._held = steps, self.jacobians(steps.start, steps.stop)

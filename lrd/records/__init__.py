@@ -6,7 +6,6 @@ study.sql("select cell, task, gap, avg(solved) from runs group by all")
 
 from __future__ import annotations
 
-from lrd.records.claims import BEAT, Claim, Watch, held, holder, silence
 from lrd.records.environment import environment, git_commit, hardware
 from lrd.records.files import RecordError, read_json, write_atomic, write_json
 from lrd.records.homes import without_home
@@ -14,6 +13,7 @@ from lrd.records.origins import origins
 from lrd.records.process import slurm_job
 from lrd.records.reader import Study, open_study
 from lrd.records.record import RunRecord, read_object, state_of
+from lrd.records.run_lock import BEAT, RunLock, Watch, held, holder, silence
 from lrd.records.schema import SCHEMA_VERSION
 from lrd.records.tables import read_table, write_table
 from lrd.records.together import together
@@ -25,9 +25,9 @@ __all__ = [
     "SCHEMA_VERSION",
     "AtOnce",
     "Behind",
-    "Claim",
     "NullTracker",
     "RecordError",
+    "RunLock",
     "RunRecord",
     "Study",
     "Tracker",

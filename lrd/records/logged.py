@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from lrd.records.files import RecordError
 from lrd.records.record import RunRecord
-from lrd.records.shown import PICTURED, looks_of, profiles_of, scalars_of, summary_values
+from lrd.records.shown import PICTURED, measurements_of, profiles_of, scalars_of, summary_values
 
 if TYPE_CHECKING:
     import numpy as np
@@ -34,13 +34,13 @@ def logged(study: Study) -> Logged:
     for run_ids in _kinds(study):
         records = [RunRecord(study.path.parent, study.path.name, run_id) for run_id in run_ids]
 
-        def first_look(table: str, records: list[RunRecord] = records) -> list[dict[str, np.ndarray]]:
-            return looks_of(_first(records, f"{table}.parquet", lambda record: record.read_look(table)))[:1]
+        def first_measurement(table: str, records: list[RunRecord] = records) -> list[dict[str, np.ndarray]]:
+            return measurements_of(_first(records, f"{table}.parquet", lambda record: record.read_table(table)))[:1]
 
-        for _, values in scalars_of(first_look):
+        for _, values in scalars_of(first_measurement):
             history |= dict.fromkeys(values)
         for table in PICTURED:
-            media |= {name: None for look in first_look(table) for name in profiles_of(table, look)}
+            media |= {name: None for look in first_measurement(table) for name in profiles_of(table, look)}
         found = summary_values(_first(records, "summary.json", RunRecord.read_summary))
         summary |= dict.fromkeys(key for key, value in found.items() if value is not None)
     return Logged(tuple(history), tuple(media), tuple(summary))

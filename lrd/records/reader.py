@@ -86,7 +86,7 @@ gradient_norms.parquet -- with training.gradient_norms: norms of the training gr
 <probe>.parquet -- the looks of a further probe, one file each; its columns stand in its class in ``lrd/probes/``
 looks.json -- options of probes that looked after training, by ``probe@update`` (``lrd probe``)
 checkpoint.pt -- the last state of training; for going on, never for figures
-claim.json, claim.*.json -- which process is at it (``lrd.records.claims``); error.txt -- what its attempts failed of
+claim.json, claim.*.json -- which process is at it (``lrd.records.run_lock``); error.txt -- what its attempts failed of
 
 The tables
 ==========

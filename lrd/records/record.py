@@ -119,24 +119,24 @@ class RunRecord:
         types = {name: schema.METRICS_COLUMNS.get(name, schema.REAL) for name in columns}
         write_table(self.path / schema.METRICS, columns, types)
 
-    def look(self, name: str, columns: Columns, types: Mapping[str, str]) -> None:
+    def write_table(self, name: str, columns: Columns, types: Mapping[str, str]) -> None:
         """Write the whole of ``<name>.parquet``: all looks of a probe; ``types`` of all columns but ``update``."""
         types = {"update": schema.INTEGER, **types}
         _check(name, columns, types)
         write_table(self.path / f"{name}.parquet", columns, types)
 
-    def merge_look(self, name: str, update: int, columns: Columns, types: Mapping[str, str]) -> None:
+    def merge_measurement(self, name: str, update: int, columns: Columns, types: Mapping[str, str]) -> None:
         """Put the rows of one look in the place of any at the same update, and leave the others."""
         import numpy as np
 
         new = {"update": np.full(len(next(iter(columns.values()))), update), **columns}
-        if before := self.read_look(name):
+        if before := self.read_table(name):
             kept = before["update"] != update
             order = np.argsort(np.concatenate([before["update"][kept], new["update"]]), kind="stable")
             joined = {column: [before[column][kept], values] for column, values in new.items()}
             new = {column: np.ma.concatenate(parts)[order] for column, parts in joined.items()}  # type: ignore[no-untyped-call]
         self._keep_sum(f"{name}.parquet", None)  # a kill between the two must not make the new table a damaged one
-        self.look(name, new, types)
+        self.write_table(name, new, types)
         self._keep_sum(f"{name}.parquet", sum_of(self.path / f"{name}.parquet"))
 
     def _keep_sum(self, name: str, crc32: int | None) -> None:
@@ -147,37 +147,37 @@ class RunRecord:
             status["crc32"] = kept if crc32 is None else kept | {name: crc32}
             write_json(self.path / schema.STATUS, status)
 
-    def note_look(self, probe: str, update: int, options: Mapping[str, Any]) -> None:
+    def note_measurement(self, probe: str, update: int, options: Mapping[str, Any]) -> None:
         """Keep in looks.json with which options a probe looked after training."""
-        write_json(self.path / schema.LOOKS, self.read_looks() | {f"{probe}@{update}": dict(options)})
+        write_json(self.path / schema.LOOKS, self.read_measurements() | {f"{probe}@{update}": dict(options)})
 
-    def read_looks(self) -> dict[str, Any]:
+    def read_measurements(self) -> dict[str, Any]:
         """looks.json: options by ``probe@update``; {} where there is none."""
         return self._read_object(schema.LOOKS) or {}
 
     def gradient_flow(self, columns: Columns) -> None:
         """Write the whole of gradient_flow.parquet: every profile of every logged update, one row a time step."""
-        self.look("gradient_flow", columns, schema.GRADIENT_FLOW_COLUMNS)
+        self.write_table("gradient_flow", columns, schema.GRADIENT_FLOW_COLUMNS)
 
     def gradient_fit(self, columns: Columns) -> None:
         """Write the whole of gradient_fit.parquet: slope and horizon of every logged update and variable."""
-        self.look("gradient_fit", columns, schema.GRADIENT_FIT_COLUMNS)
+        self.write_table("gradient_fit", columns, schema.GRADIENT_FIT_COLUMNS)
 
     def read_metrics(self) -> dict[str, np.ndarray]:
         """The columns written last by ``metrics``, for a resumed run to go on with; {} where there are none."""
         return self._read(schema.METRICS)
 
-    def read_look(self, name: str) -> dict[str, np.ndarray]:
+    def read_table(self, name: str) -> dict[str, np.ndarray]:
         """The columns written last by ``look``; {} where there are none."""
         return self._read(f"{name}.parquet")
 
     def read_gradient_flow(self) -> dict[str, np.ndarray]:
         """The columns written last by ``gradient_flow``; {} where there are none."""
-        return self.read_look("gradient_flow")
+        return self.read_table("gradient_flow")
 
     def read_gradient_fit(self) -> dict[str, np.ndarray]:
         """The columns written last by ``gradient_fit``; {} where there are none."""
-        return self.read_look("gradient_fit")
+        return self.read_table("gradient_fit")
 
     def _read(self, name: str) -> dict[str, np.ndarray]:
         try:

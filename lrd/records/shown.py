@@ -94,7 +94,7 @@ def rows_of(columns: Columns) -> list[dict[str, Any]]:
     return [dict(zip(columns, row, strict=True)) for row in zip(*lists, strict=True)]
 
 
-def looks_of(columns: Columns) -> list[dict[str, np.ndarray]]:
+def measurements_of(columns: Columns) -> list[dict[str, np.ndarray]]:
     """The columns of a probe's table, cut into looks."""
     import numpy as np
 

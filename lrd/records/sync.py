@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from lrd.records import schema
-from lrd.records.claims import holder
 from lrd.records.damage import damaged_tables
 from lrd.records.files import RecordError
 from lrd.records.record import RunRecord, read_object
 from lrd.records.rows import read_row
-from lrd.records.shown import PICTURED, Moment, fits_missing, looks_of, moments, rows_of, scalars_of
+from lrd.records.run_lock import holder
+from lrd.records.shown import PICTURED, Moment, fits_missing, measurements_of, moments, rows_of, scalars_of
 from lrd.records.wandb_environment import tracker_options
 
 PATIENCE = 15.0  # seconds for a server to show what it was sent
@@ -97,9 +97,9 @@ def read_shown(folder: Path) -> Shown:
         raise RecordError(damaged[0])
     try:
         metrics = rows_of(record.read_metrics())  # before the others, which are written before it
-        looks = {table: looks_of(record.read_look(table)) for table in PICTURED}
+        looks = {table: measurements_of(record.read_table(table)) for table in PICTURED}
         fits = rows_of(record.read_gradient_fit())
-        scalars = scalars_of(lambda name: looks_of(record.read_look(name)))
+        scalars = scalars_of(lambda name: measurements_of(record.read_table(name)))
         shown, lost = moments(metrics, scalars, looks), fits_missing(fits, looks["gradient_flow"])
     except KeyError as error:
         raise RecordError(f"cannot read the tables of {folder}: they are damaged (no column {error})") from error

@@ -9,7 +9,7 @@ from lrd.spec.error import SpecError
 from lrd.spec.job import Job, job_from_config, run_from_dict
 from lrd.spec.kinds import kinds_of
 from lrd.spec.optimizers import CLIPS, OPTIMIZERS, SGD, Adam, Optimizer, RMSprop, RMSpropURNN
-from lrd.spec.place import Place, Tracker
+from lrd.spec.place import Place, TrackerOptions
 from lrd.spec.run import RunSpec, Seed
 from lrd.spec.training import Training
 
@@ -26,7 +26,7 @@ __all__ = [
     "RunSpec",
     "Seed",
     "SpecError",
-    "Tracker",
+    "TrackerOptions",
     "Training",
     "job_from_config",
     "kinds_of",

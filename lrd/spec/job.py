@@ -15,7 +15,7 @@ from lrd.spec.build import build, build_named, build_probes
 from lrd.spec.error import SpecError
 from lrd.spec.kinds import build_kind
 from lrd.spec.optimizers import OPTIMIZERS
-from lrd.spec.place import Place, Tracker
+from lrd.spec.place import Place, TrackerOptions
 from lrd.spec.run import RunSpec, Seed
 from lrd.spec.training import Training
 
@@ -26,7 +26,7 @@ class Job:
 
     run: RunSpec
     place: Place
-    tracker: Tracker
+    tracker: TrackerOptions
 
     def torch_device(self) -> torch.device:
         """Where it is trained. Raises ``SpecError`` where this machine has no such device, or that cannot train it."""
@@ -59,7 +59,7 @@ def job_from_config(config: Mapping[str, Any], sources: Mapping[str, str] = Mapp
     optimizer = build_named(OPTIMIZERS, "optimizer", config, errors)
     training = build(Training, "training", config.get("training", {}), errors)
     probes = build_probes(config.get("probe"), errors)
-    tracker = build(Tracker, "tracker", config.get("tracker", {}), errors)
+    tracker = build(TrackerOptions, "tracker", config.get("tracker", {}), errors)
     place = build(Place, "", {k: v for k, v in config.items() if k in top - {"seed"}}, errors)
     seed = build(Seed, "", {k: v for k, v in config.items() if k == "seed"}, errors)
     if cell is not None and training is not None:

@@ -17,7 +17,7 @@ LONGEST = 255  # bytes of a file's name, on every common file system
 
 
 @dataclass(frozen=True)
-class Tracker:
+class TrackerOptions:
     """The mirror of records that one can watch."""
 
     name: str = option("wandb", "where metrics are mirrored", choices=("wandb", "none"))

@@ -111,7 +111,7 @@ def _measure(run: RunSpec, runs: int, device: torch.device) -> Factors:
     probe = _probe(run)
 
     def look() -> None:
-        probe.look(Subject.of(pack.task, pack.cell, pack.parameters(), pack.seeds))
+        probe.tables_of(Subject.of(pack.task, pack.cell, pack.parameters(), pack.seeds))
 
     def spent(call: Callable[[], object], before: int) -> float:
         for _ in range(before):

@@ -122,7 +122,7 @@ def _norms(run: RunSpec, runs: int, kernel: str, device: torch.device) -> float:
     """
     if not run.training.gradient_norms:
         return 0.0
-    task, hidden, variables = run.task, run.cell.hidden_size, len(run.cell.looked_at)
+    task, hidden, variables = run.task, run.cell.hidden_size, len(run.cell.measured)
     symbols = task.sequence_length * run.training.batch_size
     if kernel in WITH_NORMS:
         return runs * symbols * variables * (hidden * min(1, STEPS / task.sequence_length) + 8)
@@ -171,7 +171,7 @@ def _look(run: RunSpec, probe: Probe, runs: int, device: torch.device) -> float:
     symbols = task.sequence_length * probe.samples
     runs = min(runs, looked_at_at_once(symbols, run.cell, device))
     # States, what multiplies gradients on their way back, gradients of every step and the copies their norms need.
-    tape = {RNN: 7.5, LSTM: 18.2}.get(type(run.cell.stepped), 5.2 + 2.2 * len(run.cell.looked_at))
+    tape = {RNN: 7.5, LSTM: 18.2}.get(type(run.cell.stepped), 5.2 + 2.2 * len(run.cell.measured))
     if isinstance(run.cell, Attentive):  # what goes back to all past states, of some steps at a time
         tape = 28 + task.sequence_length / (2 * hidden)
     width = 1 if getattr(probe, "precision", "float64") == "float32" else 2

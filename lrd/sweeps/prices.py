@@ -119,7 +119,7 @@ def gates(cell: Cell) -> int:
     """Pre-activations of a unit: 4 in a cell with more than one state variable, as in the LSTM; 1 in a vanilla one."""
     if isinstance(cell, GRU | CoupledLSTM):
         return 3
-    return 4 if len(cell.looked_at) > 1 else 1
+    return 4 if len(cell.measured) > 1 else 1
 
 
 @dataclass(frozen=True)

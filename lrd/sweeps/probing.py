@@ -80,7 +80,7 @@ def agenda(
                 probe.check(spec.task)
                 probe.check_cell(spec.cell)
             taken = {key: options for probe in spec.probes for key, options in _in_training(probe, record)}
-            taken |= record.read_looks()
+            taken |= record.read_measurements()
             end = _end(record) if "end" in moments else None
         except (RecordError, SpecError, OptionError) as error:
             problems.append(f"{run_id}: {str(error).splitlines()[0]}")
@@ -157,10 +157,10 @@ def _take_at(moment: str, probes: Sequence[Probe], specs: Sequence[RunSpec], rec
     pack = {name: torch.stack([p[name] for p in params]) for name in params[0]}
     subject = Subject.of(specs[0].task, specs[0].cell, pack, torch.tensor([spec.seed for spec in specs]))
     for probe in probes:
-        for record, update, tables in zip(records, updates, probe.look(subject), strict=True):
+        for record, update, tables in zip(records, updates, probe.tables_of(subject), strict=True):
             for name, columns in tables.items():
-                record.merge_look(name, update, columns, probe.tables()[name])
-            record.note_look(probe.name, update, _options(probe))
+                record.merge_measurement(name, update, columns, probe.tables()[name])
+            record.note_measurement(probe.name, update, _options(probe))
 
 
 def _state(record: RunRecord, spec: RunSpec, moment: str) -> tuple[Parameters, int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lrd.records import BEAT, Claim, Study, holder, silence
+from lrd.records import BEAT, RunLock, Study, holder, silence
 from lrd.sweeps.tables import PACED
 from lrd.sweeps.units import about
 
@@ -45,7 +45,7 @@ class Holder:
 
 def holders(study: Study) -> list[Holder]:
     """The processes that hold unfinished runs of a study."""
-    held: dict[str, list[tuple[str, Claim]]] = {}
+    held: dict[str, list[tuple[str, RunLock]]] = {}
     for (run_id,) in study.sql("select run_id from runs where outcome is null order by all").fetchall():
         if claim := holder(study.path / run_id):
             held.setdefault(claim.who, []).append((run_id, claim))

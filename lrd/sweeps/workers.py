@@ -2,7 +2,7 @@
 
 A worker takes one pack after another. On SIGINT, SIGTERM or SIGHUP it finishes the update at hand, writes checkpoints
 and stops. A worker that dies takes its pack's progress since the last checkpoint with it and nothing else. Whoever
-trains a run holds its claim (``lrd.records.claims``): workers, not the command that started them.
+trains a run holds its claim (``lrd.records.run_lock``): workers, not the command that started them.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def _train_pack(pack: PlannedPack, emit: Callable[[Event], None], should_stop: C
 
             def go_on() -> bool:
                 if claims.lost:
-                    raise ClaimLostError
+                    raise RunLockLostError
                 return should_stop()
 
             try:
@@ -78,7 +78,7 @@ def _train_pack(pack: PlannedPack, emit: Callable[[Event], None], should_stop: C
                     go_on,
                     lambda update, active, finished: emit(Event("progress", pack, update, active, finished)),
                 )
-            except ClaimLostError:
+            except RunLockLostError:
                 emit(Event("left", pack, left=tuple(got)))
                 return
         if ending.interrupted:
@@ -104,7 +104,7 @@ def _emptied() -> bool:
     return True
 
 
-class ClaimLostError(Exception):
+class RunLockLostError(Exception):
     """The folder is gone, or another process took us for dead: what we would write is no longer ours to write."""
 
 

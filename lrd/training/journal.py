@@ -63,7 +63,7 @@ class Journal:
         if self.streak >= self.spec.training.solved_evals and self.solved_at is None:
             self.solved_at = self.streak_start
 
-    def add_look(self, update: int, probe: Probe, tables: dict[str, Columns]) -> None:
+    def add_measurement(self, update: int, probe: Probe, tables: dict[str, Columns]) -> None:
         """What a probe saw of this run."""
         for name, columns in tables.items():
             size = len(next(iter(columns.values())))
@@ -99,7 +99,7 @@ class Journal:
         kinds["gradient_norms"] = GRADIENT_NORMS_COLUMNS
         for name, parts in looks.items():
             columns = {column: np.concatenate([look[column] for look in parts]) for column in parts[0]}
-            self.record.look(name, columns, kinds[name])
+            self.record.write_table(name, columns, kinds[name])
         if metrics:  # last: what others hold at the updates that stand in it is then complete
             names = {name: None for row in metrics for name in row}  # update 0 has no training averages
             self.record.metrics({name: [row.get(name) for row in metrics] for name in names})

@@ -122,8 +122,8 @@ def _look(pack: Pack, journals: Sequence[Journal], probes: Sequence[Probe]) -> N
         return
     subject = Subject.of(pack.task, pack.cell, pack.parameters(), pack.seeds)
     for probe in probes:
-        for journal, tables in zip(journals, probe.look(subject), strict=True):
-            journal.add_look(pack.update, probe, tables)
+        for journal, tables in zip(journals, probe.tables_of(subject), strict=True):
+            journal.add_measurement(pack.update, probe, tables)
 
 
 def _tell_norms(pack: Pack, journals: Sequence[Journal]) -> None:

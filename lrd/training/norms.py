@@ -38,7 +38,7 @@ class NormSums:
     @classmethod
     def nothing(cls, cell: Cell, runs: int, time: int, device: torch.device) -> NormSums:
         """Before the first update."""
-        keys = [(name, what) for name in cell.looked_at_names for what in _KEPT]
+        keys = [(name, what) for name in cell.measured_names for what in _KEPT]
         made = {key: torch.zeros(runs, time, dtype=torch.float64, device=device) for key in keys}
         sums = cls(made, torch.zeros(runs, dtype=torch.float64, device=device))
         sums.clear()
@@ -138,7 +138,7 @@ def by_kernel(
     for start, part in zip(range(0, len(inputs), every), told, strict=True):
         found = part.log10()
         steps = inputs[start : start + every, ..., 0]
-        parts.append(found or dict.fromkeys(cell.looked_at_names, torch.full_like(steps, -torch.inf).double()))
+        parts.append(found or dict.fromkeys(cell.measured_names, torch.full_like(steps, -torch.inf).double()))
     return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
 
 
@@ -163,7 +163,7 @@ def by_adjoint(
         tape = adjoint(cell, {name: value.detach() for name, value in params.items()}, inputs)
         norms = total_norms(tape, into_h, range(every, time, every))
     found = {}
-    for v in cell.looked_at:
+    for v in cell.measured:
         after = norms[v].new_full((time - len(norms[v]), *norms[v].shape[1:]), -torch.inf)
         found[cell.state_names[v]] = torch.cat([norms[v], after])
     return found

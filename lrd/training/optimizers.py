@@ -57,7 +57,7 @@ class Momentum(PackOptimizer):
         return torch.addcmul(theta, k["lr"], v, value=-1)
 
 
-class Nesterov(PackOptimizer):
+class PackNesterov(PackOptimizer):
     """v <- mu v + g; theta <- theta - lr (g + mu v) (Sutskever et al. 2013, in torch's form)."""
 
     slot_start = {"velocity": 0.0}
@@ -67,7 +67,7 @@ class Nesterov(PackOptimizer):
         return torch.addcmul(theta, k["lr"], grad.addcmul_(k["momentum"], v), value=-1)
 
 
-class RMSprop(PackOptimizer):
+class PackRMSprop(PackOptimizer):
     """s <- d s + (1-d) g^2; theta <- theta - lr g / (sqrt(s) + eps) (torch.optim.RMSprop)."""
 
     slot_start = {"square": 0.0}
@@ -77,7 +77,7 @@ class RMSprop(PackOptimizer):
         return theta - k["lr"] * grad / s.sqrt().add_(k["eps"])
 
 
-class RMSpropURNN(PackOptimizer):
+class PackRMSpropURNN(PackOptimizer):
     """s <- d s + (1-d) g^2, from s = 1e-3; theta <- theta - lr g / sqrt(s) (code of Arjovsky et al. 2016)."""
 
     slot_start = {"square": 1e-3}
@@ -87,7 +87,7 @@ class RMSpropURNN(PackOptimizer):
         return theta - k["lr"] * grad / s.sqrt()
 
 
-class Adam(PackOptimizer):
+class PackAdam(PackOptimizer):
     """Kingma & Ba (2015), in torch's form: theta <- theta - lr/(1-b1^t) m / (sqrt(s/(1-b2^t)) + eps)."""
 
     slot_start = {"mean": 0.0, "square": 0.0}
@@ -106,11 +106,11 @@ def pack_optimizer(options: Sequence[spec.Optimizer], theta: Float[Tensor, "runs
     """The optimiser of a pack from the options of its runs, which differ in ``per_run`` values only."""
     first = options[0]
     if isinstance(first, spec.SGD):
-        return (Nesterov if first.nesterov else Momentum)(options, theta)
+        return (PackNesterov if first.nesterov else Momentum)(options, theta)
     kinds: dict[type[spec.Optimizer], type[PackOptimizer]] = {
-        spec.RMSprop: RMSprop,
-        spec.RMSpropURNN: RMSpropURNN,
-        spec.Adam: Adam,
+        spec.RMSprop: PackRMSprop,
+        spec.RMSpropURNN: PackRMSpropURNN,
+        spec.Adam: PackAdam,
     }
     return kinds[type(first)](options, theta)
 

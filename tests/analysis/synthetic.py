@@ -195,4 +195,4 @@ def _write_norms(record: RunRecord, run: Made) -> None:
             levels = {f"log10_{name}": norm + shift for name, shift in (("mean", 0.1), ("gmean", 0), ("max", 0.5))}
             rows.append(known | {"t": t, "log10_min": norm - 0.5, "log10_std": 0.2} | levels)
     columns = {name: [row[name] for row in rows] for name in ("update", *GRADIENT_NORMS_COLUMNS)}
-    record.look("gradient_norms", columns, GRADIENT_NORMS_COLUMNS)
+    record.write_table("gradient_norms", columns, GRADIENT_NORMS_COLUMNS)

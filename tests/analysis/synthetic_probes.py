@@ -106,7 +106,7 @@ def write_probes(record: RunRecord, run: Made) -> None:
                     rows["retention"].append(place | known)
     for name, table in rows.items():
         types = PROBES[name].columns
-        record.look(name, {column: [row[column] for row in table] for column in ("update", *types)}, types)
+        record.write_table(name, {column: [row[column] for row in table] for column in ("update", *types)}, types)
 
 
 SHIFTS = (-0.15, -0.1, 0.0, 0.15, 0.19)

@@ -19,7 +19,7 @@ from synthetic import Made, MadeStudy
 from lrd.records import RunRecord, open_study, schema
 
 
-def looks_of(run: Made, variable: str) -> dict[int, np.ndarray]:
+def measurements_of(run: Made, variable: str) -> dict[int, np.ndarray]:
     return {update: profile for (update, of), profile in run.profiles.items() if of == variable}
 
 
@@ -33,7 +33,7 @@ def moments_of(runs: list[Made]) -> list[int]:
 
 def at(run: Made, variable: str, update: int) -> np.ndarray | None:
     """The look that counts: the run's own, or its last once it has ended."""
-    looks = looks_of(run, variable)
+    looks = measurements_of(run, variable)
     if update in looks:
         return looks[update]
     return looks[max(looks)] if run.state == "finished" and update > max(looks) else None
@@ -130,7 +130,7 @@ def test_of_each_answer_the_last_is_drawn(tmp_path: Path) -> None:
     earlier = {name: column[:2].copy() for name, column in rows.items()}
     earlier |= {"answer": np.array(["0", "0"], dtype=object), "lag": np.array([1, 0]), "log10_gmean": np.zeros(2)}
     last = rows | {"answer": np.array(["1"] * 3, dtype=object)}
-    record.merge_look(
+    record.merge_measurement(
         "gradient_flow",
         5,
         {name: np.concatenate([earlier[name], last[name]]) for name in rows if name != "update"},

@@ -57,7 +57,7 @@ def small(root: Path, norms: dict[int, list[float]]) -> Path:
         for t, norm in enumerate(of_steps)
     ]
     columns = {name: [row[name] for row in rows] for name in rows[0]}
-    record.look("gradient_norms", columns, GRADIENT_NORMS_COLUMNS)
+    record.write_table("gradient_norms", columns, GRADIENT_NORMS_COLUMNS)
     record.status("running", update=max(norms), max_updates=100)
     return root / "small"
 

@@ -61,13 +61,13 @@ def look_again(root: Path, run: Made) -> None:
         if table:
             types = PROBES[name].columns
             columns = table_of(table, types)
-            record.merge_look(name, int(run.updates[-1]), columns, types)
+            record.merge_measurement(name, int(run.updates[-1]), columns, types)
             wrong = {c: v + 1000.0 if types[c] == "DOUBLE" else v for c, v in columns.items()}
-            record.merge_look(name, 0, wrong, types)
+            record.merge_measurement(name, 0, wrong, types)
 
 
 @pytest.fixture(scope="module")
-def looked_at(tmp_path_factory: pytest.TempPathFactory) -> MadeStudy:
+def measured(tmp_path_factory: pytest.TempPathFactory) -> MadeStudy:
     root = tmp_path_factory.mktemp("theory")
     runs = make_study(root, tasks=("copy",), gaps=(10,), seeds=4)
     for run in runs:
@@ -127,8 +127,8 @@ def ended(study: MadeStudy, label: str) -> list[Made]:
 
 
 @pytest.mark.slow
-def test_theory_where_a_probe_took_it(looked_at: MadeStudy, tmp_path: Path) -> None:
-    lag_profiles.draw(open_study(looked_at.folder), tmp_path)
+def test_theory_where_a_probe_took_it(measured: MadeStudy, tmp_path: Path) -> None:
+    lag_profiles.draw(open_study(measured.folder), tmp_path)
     found = curves(tmp_path / "lag_profiles.csv")
     theory = {key for key in found if key[-1] not in ("before training", "after training", "slope")}
     jacobians = {("copy", label, 10, "h", name) for label in GAIN for name in ("bound", "bound_slopes", "sigma")}
@@ -136,19 +136,19 @@ def test_theory_where_a_probe_took_it(looked_at: MadeStudy, tmp_path: Path) -> N
     assert theory == jacobians | {("copy", "lstm", 10, "c", name) for name in products}
     for key in jacobians:
         assert sorted(found[key]) == [0, *LAGS]
-        runs = ended(looked_at, key[1])
+        runs = ended(measured, key[1])
         same(found[key], runs, lambda run, lag, quantity=key[-1]: jacobian(run, quantity, lag))
     for name, share in products.items():
         gates = found["copy", "lstm", 10, "c", name]
         assert sorted(gates) == list(range(30))
-        same(gates, ended(looked_at, "lstm"), lambda run, lag, share=share: share * forget(run, lag))
+        same(gates, ended(measured, "lstm"), lambda run, lag, share=share: share * forget(run, lag))
 
 
 def test_a_sum_over_answers_is_beyond_the_theory_of_one(tmp_path: Path) -> None:
     small_run(tmp_path, 0, {0: [-3.0, -2.0, -1.0], 5: [-2.0, -1.5, -1.0]}, end=5, answer="all")
     types = PROBES["jacobian"].columns
     row = {"block": "whole", "quantity": "bound", "lag": 1, "index": 1, "samples": 8, "log10_q50": 0.1}
-    RunRecord(tmp_path, "small", "run0").merge_look("jacobian", 5, table_of([row], types), types)
+    RunRecord(tmp_path, "small", "run0").merge_measurement("jacobian", 5, table_of([row], types), types)
     lag_profiles.draw(open_study(tmp_path / "small"), tmp_path)
     assert {key[-1] for key in curves(tmp_path / "lag_profiles.csv")} == {"before training", "after training"}
 

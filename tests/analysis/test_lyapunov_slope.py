@@ -84,6 +84,6 @@ def test_a_study_of_which_nothing_is_finite_has_empty_panels(tmp_path: Path) -> 
         record, types = RunRecord(tmp_path, "made", run.run_id), Lyapunov.columns
         numbers = {key: [np.nan] for key in ("se_time", "se_samples", "standard_error")}
         rows = {"mode": ["driven"], "index": [1], "exponent": [-np.inf]} | numbers
-        record.merge_look("lyapunov", 0, {name: np.array(column) for name, column in rows.items()}, types)
+        record.merge_measurement("lyapunov", 0, {name: np.array(column) for name, column in rows.items()}, types)
     lyapunov_slope.draw(open_study(tmp_path / "made"), tmp_path / "out")
     assert [set(row.values()) for row in rows_of(tmp_path / "out" / "lyapunov_slope.csv")] == [{""}]

@@ -36,7 +36,7 @@ def test_looks_between_start_and_end_are_left_out(tmp_path: Path) -> None:
     from lrd.records.schema import GRADIENT_FIT_COLUMNS
 
     types = {name: kind for name, kind in GRADIENT_FIT_COLUMNS.items() if name != "update"}
-    record.merge_look("gradient_fit", 7, first, types)
+    record.merge_measurement("gradient_fit", 7, first, types)
     rows = moments.rows_at(open_study(tmp_path / "made"), "gradient_fit", "looked.update as at")
     assert sorted(rows["at"]) == sorted({0, int(run.updates[-1])})
 

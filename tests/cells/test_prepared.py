@@ -35,8 +35,8 @@ def test_what_needs_nothing_prepared_costs_nothing(cell: Cell) -> None:
     assert prepared(cell, params, torch.float32) is params
     assert cell.stepped is cell
     assert cell.for_length(100) is cell
-    assert cell.looked_at_names == cell.state_names
-    assert cell.looked_at_sizes == cell.state_sizes()
+    assert cell.measured_names == cell.state_names
+    assert cell.measured_sizes == cell.state_sizes()
 
 
 def test_each_run_is_prepared_and_the_rest_handed_on() -> None:
@@ -58,7 +58,7 @@ def test_gradients_go_through() -> None:
 def test_bookkeeping_names_state_variables_and_never_what_the_readout_sees(kind: type[Cell]) -> None:
     cell = kind(hidden_size=4).for_length(9)
     assert cell.bookkeeping <= set(cell.state_names[1:])
-    assert cell.looked_at[0] == 0
+    assert cell.measured[0] == 0
     assert len(cell.state_sizes()) == len(cell.state_names)
     assert cell.stepped.state_names == cell.state_names
     assert cell.stepped.state_sizes() == cell.state_sizes()

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from lrd.findings import Claim, Finding, check_claims, claims_from
+from lrd.findings import Finding, RunLock, check_claims, claims_from
 from lrd.findings.groups import Group
 from lrd.records import Study
 
@@ -30,7 +30,7 @@ def study(rows: Iterable[dict[str, Any]]) -> Study:
     return Study(Path(), list(rows), [])
 
 
-def claim(**statement: Any) -> Claim:
+def claim(**statement: Any) -> RunLock:
     """A claim that is right but for what the test says."""
     given = {"says": "It is so.", "measure": "share", "of": "cell = 'rnn'"} | statement
     if not {"above", "below", "within"} & given.keys():

@@ -26,7 +26,7 @@ def test_a_look_on_a_gpu_is_that_on_the_cpu(name: str) -> None:
     looks = []
     for device in (torch.device("cpu"), torch.device("cuda")):
         pack = Pack(specs, device)
-        looks.append(PROBES[name](samples=8).look(Subject.of(pack.task, pack.cell, pack.parameters(), pack.seeds)))
+        looks.append(PROBES[name](samples=8).tables_of(Subject.of(pack.task, pack.cell, pack.parameters(), pack.seeds)))
     for of_cpu, of_gpu in zip(*looks, strict=True):
         assert of_cpu.keys() == of_gpu.keys()
         for table, columns in of_cpu.items():

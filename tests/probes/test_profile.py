@@ -110,9 +110,9 @@ def test_each_answer_has_a_profile_of_its_own() -> None:
     task, cell = Copy(gap=3, items=2, symbols=2), RNN(hidden_size=3)
     params = random_parameters(cell, task.input_size, 1, task.output_size)
     seen = Subject(task, cell, params, torch.tensor([4]))
-    (each,) = GradientFlow(samples=3, answer="each").look(seen)
+    (each,) = GradientFlow(samples=3, answer="each").tables_of(seen)
     for k in range(task.answers):
-        (one,) = GradientFlow(samples=3, answer=k).look(seen)
+        (one,) = GradientFlow(samples=3, answer=k).tables_of(seen)
         rows = each["gradient_flow"]["answer"] == str(k)
         for name, column in one["gradient_flow"].items():
             np.testing.assert_array_equal(each["gradient_flow"][name][rows], column)

@@ -54,7 +54,7 @@ def own_states(cell: Cell, p: Parameters, xs: Tensor, state: State | None = None
     return states
 
 
-def looked_at(cell: Cell, whole: Tensor) -> Tensor:
+def measured(cell: Cell, whole: Tensor) -> Tensor:
     """Rows and columns of a Jacobian of the whole state, without bookkeeping."""
     names = np.repeat(cell.state_names, cell.state_sizes())
     kept = torch.tensor(np.flatnonzero(~np.isin(names, list(cell.bookkeeping))))
@@ -89,7 +89,7 @@ def test_jacobian_products_are_autograds(name: str) -> None:
                 before = tuple(s[sample].detach() for s in states[last - lag])
                 whole = autograd_jacobian(cell, one(params, run), inputs[last - lag + 1 :, run, sample], before)
                 found = products.matrix[row, run, sample] * 2.0 ** float(products.exponent[row, run, sample])
-                torch.testing.assert_close(found, looked_at(cell, whole), rtol=0, atol=1e-12)
+                torch.testing.assert_close(found, measured(cell, whole), rtol=0, atol=1e-12)
     blocks = set(Jacobian(samples=2).measure(subject)[0]["block"])
     assert not any("clock" in block or "count" in block for block in blocks)
     assert ("h->past" in blocks) == name.startswith("attentive")
@@ -108,7 +108,7 @@ def test_growth_rates_are_those_of_autograds_jacobians(name: str) -> None:
         frame, state = start, tuple(s[run, 0] for s in loop.zero_state(cell, inputs))
         for t in range(len(inputs)):
             whole = autograd_jacobian(cell, one(params, run), inputs[t : t + 1, run, 0], state)
-            frame, r = torch.linalg.qr(looked_at(cell, whole) @ frame)
+            frame, r = torch.linalg.qr(measured(cell, whole) @ frame)
             expected = r.diagonal().abs().log()
             torch.testing.assert_close(rates[t, run, 0], expected, rtol=0, atol=1e-9, equal_nan=True)
             state = tuple(s[0].detach() for s in states[t])

@@ -18,7 +18,7 @@ from lrd.tasks import Adding, Copy
 
 
 def scalars(probe: Any, subject: Any) -> dict[str, float]:
-    (tables,) = probe.look(subject)
+    (tables,) = probe.tables_of(subject)
     found: dict[str, float] = probe.scalars(tables)
     return found
 
@@ -89,7 +89,7 @@ def test_no_two_probes_use_one_name() -> None:
     kinds = (
         kind(**options.get(name, {})) for name, kind in PROBES.items() if name not in ("closing", "memory_capacity")
     )
-    names = [name for probe in kinds for name in probe.scalars(probe.look(gated)[0])]
+    names = [name for probe in kinds for name in probe.scalars(probe.tables_of(gated)[0])]
     assert len(names) == len(set(names)) > 10
 
 

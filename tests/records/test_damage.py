@@ -82,9 +82,9 @@ def test_a_look_taken_afterwards_is_kept_with_its_checksum(pair: tuple[RunRecord
     record, _ = pair
     types = {"t": "BIGINT", "x": "DOUBLE"}
     for update in (20, 0):
-        record.merge_look("mine", update, {"t": np.arange(2), "x": np.array([update, np.nan])}, types)
+        record.merge_measurement("mine", update, {"t": np.arange(2), "x": np.array([update, np.nan])}, types)
         assert kept_sums(record.path) == sums_of(record.path)
-    record.merge_look("mine", 20, {"t": np.arange(1), "x": np.array([0.5])}, types)
+    record.merge_measurement("mine", 20, {"t": np.arange(1), "x": np.array([0.5])}, types)
     assert kept_sums(record.path) == sums_of(record.path)
     study = open_study(record.path.parent)
     assert study.sql('select run_id, "update", t, x::varchar from mine').fetchall() == [

@@ -10,7 +10,7 @@ import pytest
 
 from lrd.records import RunRecord
 from lrd.records.schema import GRADIENT_FLOW_COLUMNS
-from lrd.records.shown import fits_missing, looks_of, moments, rows_of, scalars_of, summary_values
+from lrd.records.shown import fits_missing, measurements_of, moments, rows_of, scalars_of, summary_values
 
 METRICS: list[dict[str, Any]] = [
     {"update": 0, "eval_loss": 2.0},
@@ -81,16 +81,16 @@ def test_a_record_gives_back_what_was_in_memory(tmp_path: Path) -> None:
     looks = [look(0), look(3)]
     record.gradient_flow({name: np.concatenate([part[name] for part in looks]) for name in looks[0]})
     record.gradient_fit({name: [fit[name] for fit in FITS] for name in FITS[0]})
-    scalars = scalars_of(lambda name: looks_of(record.read_look(name)))
+    scalars = scalars_of(lambda name: measurements_of(record.read_table(name)))
     read = moments(
-        rows_of(record.read_metrics()), scalars, {"gradient_flow": looks_of(record.read_look("gradient_flow"))}
+        rows_of(record.read_metrics()), scalars, {"gradient_flow": measurements_of(record.read_table("gradient_flow"))}
     )
     assert plain(read) == plain(moments(METRICS, SCALARS, {"gradient_flow": looks}))
 
 
 def test_nothing_recorded_is_nothing_shown(tmp_path: Path) -> None:
     record = RunRecord(tmp_path, "s", "r")
-    assert rows_of(record.read_metrics()) == looks_of(record.read_gradient_flow()) == moments([], [], {}) == []
+    assert rows_of(record.read_metrics()) == measurements_of(record.read_gradient_flow()) == moments([], [], {}) == []
 
 
 def test_a_look_that_is_half_there_or_saw_nothing_has_no_scalars(tmp_path: Path) -> None:

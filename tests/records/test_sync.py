@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from made import make_record
 
-from lrd.records.claims import held
+from lrd.records.run_lock import held
 from lrd.records.sync import Known, Place, Report, ServerError, Shown, places, read_shown, sync
 
 

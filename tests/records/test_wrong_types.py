@@ -88,7 +88,7 @@ def valid(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (record.path / "status.json").write_text(json.dumps(status))
         types = PROBES["gates"].tables()["gates"]
         filled = {"VARCHAR": ["f", "i"], "BIGINT": [0, 20], "DOUBLE": [0.5, 0.6]}
-        record.look("gates", {"update": [0, 20], **{name: filled[kind] for name, kind in types.items()}}, types)
+        record.write_table("gates", {"update": [0, 20], **{name: filled[kind] for name, kind in types.items()}}, types)
     read_all(open_study(root / "s"))
     assert open_study(root / "s").check() == []
     return root / "s"

@@ -63,7 +63,7 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
 
     monkeypatch.setattr(module, "Pack", Pack)
     monkeypatch.setattr(module.Subject, "of", lambda task, *rest: task)
-    monkeypatch.setattr(GradientFlow, "look", lambda self, task: goes_on("look", task))
+    monkeypatch.setattr(GradientFlow, "tables_of", lambda self, task: goes_on("look", task))
     monkeypatch.setattr(torch.cuda, "synchronize", synchronized)
     monkeypatch.setattr(module, "time", SimpleNamespace(perf_counter=clock))
     return seen

@@ -52,7 +52,7 @@ def train(spec: RunSpec, runs: int) -> Pack:
     pack = Pack.of_copies(spec, runs, CPU)
     subject = Subject.of(pack.task, pack.cell, pack.parameters(), pack.seeds)
     for probe in spec.probes:
-        probe.look(subject)
+        probe.tables_of(subject)
     pack.evaluate("eval", spec.training.eval_samples)
     pack.step()
     pack.step()

@@ -11,7 +11,7 @@ from jobs import job
 
 from lrd.probes import GradientFlow, ParameterGradient, Probe
 from lrd.records import RunRecord, open_study
-from lrd.records.claims import take as claim_of
+from lrd.records.run_lock import take as claim_of
 from lrd.spec import Job
 from lrd.sweeps.plan import plan, record_of
 from lrd.sweeps.probing import agenda, take
@@ -54,7 +54,7 @@ def test_a_look_afterwards_is_the_look_in_training_bit_for_bit(tmp_path: Path, w
     later = trained(tmp_path / "later")
     assert look(tmp_path / "later", [PROBE], workers=workers) == (0, 8)
     for mine, other in zip(later, seen, strict=True):
-        same(record_of(mine).read_look(PROBE.name), record_of(other).read_look(PROBE.name), [0, 12])
+        same(record_of(mine).read_table(PROBE.name), record_of(other).read_table(PROBE.name), [0, 12])
     columns = open_study(tmp_path / "later" / "s").sql("select * from parameter_gradient").columns
     assert columns == ["run_id", "update", *PROBE.columns]
 
@@ -65,9 +65,9 @@ def test_nothing_is_looked_at_twice_and_other_options_are_another_look(tmp_path:
     assert look(tmp_path, [PROBE], ("end",)) == (0, 4)
     assert look(tmp_path, [PROBE]) == (4, 4)
     assert look(tmp_path, [PROBE, GradientFlow(samples=2)]) == (16, 0)  # which training did
-    before = record_of(jobs[0]).read_look(PROBE.name)
+    before = record_of(jobs[0]).read_table(PROBE.name)
     assert look(tmp_path, [ParameterGradient(samples=3)], ("end",)) == (0, 4)
-    after = record_of(jobs[0]).read_look(PROBE.name)
+    after = record_of(jobs[0]).read_table(PROBE.name)
     same({name: column[after["update"] == 0] for name, column in after.items()}, before, [0])
     assert sorted(set(after["update"])) == [0, 12]
     assert (after["log10_mean"] != before["log10_mean"]).any()
@@ -87,7 +87,7 @@ def test_what_training_saw_stays(tmp_path: Path) -> None:
 def test_a_run_that_was_cut_off_is_looked_at_where_it_stands(tmp_path: Path) -> None:
     jobs = trained(tmp_path, stop=5)
     assert look(tmp_path, [PROBE]) == (0, 8)
-    assert set(record_of(jobs[0]).read_look(PROBE.name)["update"]) == {0, 5}
+    assert set(record_of(jobs[0]).read_table(PROBE.name)["update"]) == {0, 5}
 
 
 def test_runs_that_cannot_be_looked_at_are_named_and_left_out(tmp_path: Path) -> None:
@@ -112,7 +112,7 @@ def test_a_look_that_fails_says_why_and_the_others_go_on(tmp_path: Path) -> None
     reasons = [reason for _, reason in take(work.looks, 1)]
     assert len(reasons) == 2
     assert sum("RecordError" in reason for reason in reasons) == 1
-    assert RunRecord(tmp_path, "s", jobs[3].run.run_id).read_look(PROBE.name)
+    assert RunRecord(tmp_path, "s", jobs[3].run.run_id).read_table(PROBE.name)
 
 
 def test_a_run_that_another_process_holds_is_left_to_it(tmp_path: Path) -> None:

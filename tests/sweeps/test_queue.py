@@ -14,8 +14,8 @@ from jobs import job, within
 
 import lrd.training
 from lrd.records import holder
-from lrd.records.claims import take
 from lrd.records.process import this_process
+from lrd.records.run_lock import take
 from lrd.spec import Job
 from lrd.sweeps import queue as queues
 from lrd.sweeps.events import Event
@@ -185,7 +185,7 @@ def test_a_run_whose_claim_was_lost_is_left_alone(tmp_path: Path) -> None:
             found.path.unlink()
             assert not found.beat()
 
-    import lrd.records.claims as module
+    import lrd.records.run_lock as module
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "BEAT", 0.0001)

@@ -92,7 +92,7 @@ def test_a_claim_that_cannot_be_written_is_named(tmp_path: Path, monkeypatch: py
     def refuse(*paths: Any) -> None:
         raise OSError(errno.EROFS, "read-only")
 
-    monkeypatch.setattr("lrd.records.claims.os.link", refuse)
+    monkeypatch.setattr("lrd.records.run_lock.os.link", refuse)
     progress = execute(plan(pair(tmp_path), 1), 1)
     (line,) = failures(progress)
     assert "the file system is read-only; choose another folder" in line

@@ -70,7 +70,7 @@ def plain_norms(pack: Pack, run: int) -> dict[str, np.ndarray]:
     weights = torch.ones_like(losses) if batch.weights is None else batch.weights[:, run].double()
     loss = ((losses * weights).sum(0) / weights.sum(0)).sum()  # samples do not meet: each gets the gradient of its own
     found = {}
-    for v in cell.looked_at:
+    for v in cell.measured:
         grads = torch.autograd.grad(loss, [s[v] for s in states], retain_graph=True, materialize_grads=True)
         found[cell.state_names[v]] = torch.stack(grads).norm(dim=-1).detach().numpy()
     return found
@@ -106,7 +106,7 @@ def test_they_are_those_of_a_loop_of_cells(task: str, cell: str, truncate: int |
         pack.step()
     for run, table in enumerate(pack.norm_tables()):
         assert set(table["updates"]) == {2}
-        for variable in pack.cell.looked_at_names:
+        for variable in pack.cell.measured_names:
             mine = table["variable"] == variable
             assert table["t"][mine].tolist() == list(range(pack.task.sequence_length))
             expected = statistics([norms[run][variable] for norms in seen])
@@ -172,7 +172,7 @@ SMALL |= {"gradient_norms": True}
 
 
 def table(folder: Path, spec: RunSpec) -> dict[str, np.ndarray]:
-    return RunRecord(folder, "s", spec.run_id).read_look("gradient_norms")
+    return RunRecord(folder, "s", spec.run_id).read_table("gradient_norms")
 
 
 def go(folder: Path, runs: list[RunSpec], stop_at: int = 10**6) -> None:

@@ -37,7 +37,7 @@ _ALL = "claim*.json"
 
 
 @dataclass(frozen=True)
-class Claim:
+class RunLock:
     """One claim as it stands on disk."""
 
     path: Path
@@ -84,13 +84,13 @@ class Claim:
             self.path.parent.rmdir()
 
 
-def holder(folder: Path) -> Claim | None:
+def holder(folder: Path) -> RunLock | None:
     """The claim that counts for a run's folder, of a living process or a dead one; None where there is none."""
     chain = _chain(folder)
     return chain[-1] if chain else None
 
 
-def silence(claim: Claim) -> float | None:
+def silence(claim: RunLock) -> float | None:
     """Seconds since the last heartbeat of a claim; None where that cannot be told.
 
     The age is told by the clock that stamps files of this folder, with a file that is made now and never seen.
@@ -103,8 +103,8 @@ def silence(claim: Claim) -> float | None:
         return None
 
 
-def take(folder: Path, dead: Collection[str] = ()) -> Claim | None:
-    """Claim a run for this process; None where a living process holds it.
+def take(folder: Path, dead: Collection[str] = ()) -> RunLock | None:
+    """RunLock a run for this process; None where a living process holds it.
 
     ``dead``: tokens of claims that a ``Watch`` saw stand still. Raises ``RecordError`` where nothing can be written.
     """
@@ -113,7 +113,7 @@ def take(folder: Path, dead: Collection[str] = ()) -> Claim | None:
         if found is not None and found.alive is not False and found.token not in dead:
             return None
         path = folder / (_ROOT if found is None else f"claim.{found.token}.json")
-        claim = Claim(path, uuid.uuid4().hex[:12], this_process())
+        claim = RunLock(path, uuid.uuid4().hex[:12], this_process())
         if not _make(claim):
             continue  # somebody was faster: look again
         if found is None:
@@ -131,7 +131,7 @@ class Watch:
     def __init__(self) -> None:
         self._seen: dict[str, tuple[int, float]] = {}
 
-    def dead(self, claim: Claim) -> bool:
+    def dead(self, claim: RunLock) -> bool:
         """Whether the claim's process is dead, as far as can be known now."""
         living = claim.alive
         if living is not None:
@@ -151,7 +151,7 @@ class Held:
     """Claims of this process, kept alive by a thread."""
 
     def __init__(self) -> None:
-        self.claims: list[Claim] = []
+        self.claims: list[RunLock] = []
         self.lost = False
         self._over = threading.Event()
 
@@ -186,8 +186,8 @@ def held(folders: Sequence[Path], dead: Collection[str] = ()) -> Iterator[tuple[
             claim.release()
 
 
-def _chain(folder: Path) -> list[Claim]:
-    chain: list[Claim] = []
+def _chain(folder: Path) -> list[RunLock]:
+    chain: list[RunLock] = []
     path = folder / _ROOT
     while (claim := _read(path)) is not None and len(chain) < 1000:
         chain.append(claim)
@@ -195,20 +195,20 @@ def _chain(folder: Path) -> list[Claim]:
     return chain
 
 
-def _read(path: Path) -> Claim | None:
+def _read(path: Path) -> RunLock | None:
     try:
         content = read_json(path)
-        return Claim(path, str(content["token"]), dict(content["process"]))
+        return RunLock(path, str(content["token"]), dict(content["process"]))
     except FileNotFoundError:
         return None
     except (RecordError, KeyError, TypeError, ValueError):
         if not path.exists():  # a file stands in the place of its folder
             return None
         # A power cut may leave one damaged: nobody's heartbeat. Its successor needs a name that no other claim has.
-        return Claim(path, f"damaged-{path.name.removesuffix('.json')}", {})
+        return RunLock(path, f"damaged-{path.name.removesuffix('.json')}", {})
 
 
-def _make(claim: Claim) -> bool:
+def _make(claim: RunLock) -> bool:
     """Put a claim in its place, whole; False where there is one already, or the folder was just removed."""
     path = claim.path
     temporary = path.with_name(f".{claim.token}{TEMPORARY}")

@@ -15,12 +15,12 @@ from typing import Any
 
 import pytest
 
-from lrd.records import RecordError, claims, open_study
-from lrd.records.claims import LIMIT, Claim, Watch, held, holder, silence, take
+from lrd.records import RecordError, open_study, run_lock
 from lrd.records.process import alive, this_process
+from lrd.records.run_lock import LIMIT, RunLock, Watch, held, holder, silence, take
 
 
-def left(folder: Path, **process: Any) -> Claim:
+def left(folder: Path, **process: Any) -> RunLock:
     """A claim that a process left behind; of a dead one of this machine unless told otherwise."""
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait()
@@ -129,17 +129,17 @@ def test_a_slow_taker_does_not_win_what_was_given_back_meanwhile(
 ) -> None:
     folder = tmp_path / "run"
     left(folder)
-    make, fresh = claims._make, []
+    make, fresh = run_lock._make, []
 
-    def slow(claim: Claim) -> bool:
-        monkeypatch.setattr(claims, "_make", make)
+    def slow(claim: RunLock) -> bool:
+        monkeypatch.setattr(run_lock, "_make", make)
         quick = take(folder)  # takes over, does the run, gives it back; another takes it anew
         assert quick is not None
         quick.release()
         fresh.append(take(folder))
         return make(claim)
 
-    monkeypatch.setattr(claims, "_make", slow)
+    monkeypatch.setattr(run_lock, "_make", slow)
     assert take(folder) is None
     assert fresh[0] is not None
     assert fresh[0].ours()
@@ -150,7 +150,7 @@ def test_another_machine_is_dead_when_its_heartbeat_stands_still_under_our_eyes(
 ) -> None:
     folder, now = tmp_path / "run", 0.0
     claim = left(folder, host="another")
-    monkeypatch.setattr(claims.time, "monotonic", lambda: now)
+    monkeypatch.setattr(run_lock.time, "monotonic", lambda: now)
     monkeypatch.setattr(time, "time", lambda: -now)  # runs backwards, and nobody asks it
     watch = Watch()
     assert not watch.dead(claim)
@@ -181,8 +181,8 @@ def test_a_damaged_claim_is_nobodys_heartbeat(tmp_path: Path) -> None:
 
 def test_claims_are_kept_alive_and_their_loss_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     beaten = threading.Event()
-    monkeypatch.setattr(claims, "BEAT", 0.001)
-    monkeypatch.setattr(Claim, "beat", lambda self: bool(beaten.set()) or True)
+    monkeypatch.setattr(run_lock, "BEAT", 0.001)
+    monkeypatch.setattr(RunLock, "beat", lambda self: bool(beaten.set()) or True)
     with held([tmp_path / "a", tmp_path / "b"]) as (keeper, got):
         assert got == [True, True]
         with held([tmp_path / "a", tmp_path / "c"]) as (_, others):
@@ -214,7 +214,7 @@ def test_a_file_system_without_links_holds_claims_too(tmp_path: Path, monkeypatc
     def refuse(*paths: object) -> None:
         raise PermissionError(errno.EPERM, "no links here")
 
-    monkeypatch.setattr(claims.os, "link", refuse)
+    monkeypatch.setattr(run_lock.os, "link", refuse)
     claim = take(tmp_path / "run")
     assert claim is not None
     assert take(tmp_path / "run") is None
