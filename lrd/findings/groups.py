@@ -17,7 +17,7 @@ from lrd.findings.claim import Claim
 from lrd.options import not_a_choice
 from lrd.probes import PROBES
 from lrd.records import Study
-from lrd.records.ask import NoColumnError, ask
+from lrd.records.query import NoColumnError, ask
 from lrd.records.files import RecordError
 from lrd.spec import OPTIMIZERS, kinds_of
 

@@ -11,9 +11,9 @@ from lrd.findings.claim import Claim, ClaimError
 from lrd.findings.groups import OPTIONS, BrokenError, check_table, query_of_runs, query_of_table
 from lrd.probes import PROBES
 from lrd.records import RecordError, Study
-from lrd.records.ask import NoColumnError, ask
-from lrd.records.foreign import confined
-from lrd.records.rows import planned_row
+from lrd.records.query import NoColumnError, ask
+from lrd.records.untrusted_sql import confined
+from lrd.records.run_rows import planned_row
 from lrd.records.schema import INTEGER
 from lrd.records.tables import view
 from lrd.spec import RunSpec

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from lrd.records.environment import environment, git_commit, hardware
 from lrd.records.files import RecordError, read_json, write_atomic, write_json
-from lrd.records.homes import without_home
-from lrd.records.origins import origins
+from lrd.records.home_paths import without_home
+from lrd.records.versions import origins
 from lrd.records.process import slurm_job
 from lrd.records.reader import Study, open_study
 from lrd.records.record import RunRecord, read_object, state_of
 from lrd.records.run_lock import BEAT, RunLock, Watch, held, holder, silence
 from lrd.records.schema import SCHEMA_VERSION
 from lrd.records.tables import read_table, write_table
-from lrd.records.together import together
+from lrd.records.combined_study import together
 from lrd.records.tracker import NullTracker, Tracker, make_tracker
 from lrd.records.writers import AtOnce, Behind, Writer
 

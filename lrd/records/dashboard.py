@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from lrd.records.logged import Logged
+    from lrd.records.mirror_keys import Logged
 
 
 @dataclass(frozen=True)

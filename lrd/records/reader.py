@@ -21,7 +21,7 @@ run.json -- what the run is; written first
                     remembers nothing; landmarks: further levels of the loss; criterion: "solved", in words
     parameters      number of trained parameters
     sources         texts of the files that a custom cell or task came out of, by group; only where there are any
-    seal            with them: by which who trained it, there, knows it for their own (``lrd.records.trust``)
+    seal            with them: by which who trained it, there, knows it for their own (``lrd.records.code_seal``)
     tracker         name, mode, project, entity of its mirror; not there before lrd kept it, which means project "lrd"
 environment.json -- where it was made
     lrd, commit, dirty, python, torch, cuda, numpy, platform, device, device_name, host, user, executable,
@@ -36,7 +36,7 @@ status.json -- how it stands
                     several attempts, "not recorded" among them where one was made before lrd kept this
     pack_size       runs in its pack, mean over its updates: they share the time; null before the first
     resumed         how often it went on from a checkpoint
-    crc32           of a finished run: checksums of its tables, by file name (``lrd.records.damage``)
+    crc32           of a finished run: checksums of its tables, by file name (``lrd.records.checksums``)
 summary.json -- how it ended; written last: a run is finished if and only if it is there
     outcome         solved, unsolved or diverged
     update          updates done
@@ -93,7 +93,7 @@ The tables
 runs            a row a run: run_id, study, state, outcome (NULL until finished), solved (1 or 0, NULL until finished),
                 update, max_updates, solved_at, diverged_at, seconds, message, kernel, hardware, pack_size, resumed
                 (NULL of records from before these were kept); task, cell (told apart where one name stands for
-                several, as are labels: ``lrd.records.told_apart``), gap, convention, seed, hidden_size,
+                several, as are labels: ``lrd.records.display_names``), gap, convention, seed, hidden_size,
                 sequence_length, smallest_lag, largest_lag, chance_loss, criterion, parameters, log10_sequences,
                 seen_share, seen_counted (NULL of records from before these were kept); chance and landmarks as JSON
                 text; every option of the spec (task_gap, optimizer_lr, ...; lists as JSON text); every scalar
@@ -114,13 +114,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lrd.records import schema
-from lrd.records.columns import as_declared, declared_for, odd_columns
-from lrd.records.damage import is_whole, kept_sums, problem
+from lrd.records.column_types import as_declared, declared_for, odd_columns
+from lrd.records.checksums import is_whole, kept_sums, problem
 from lrd.records.files import RecordError, plain_text, storage_error
-from lrd.records.foreign import confined, expression
-from lrd.records.rows import columns_of, only_claimed, read_row
+from lrd.records.untrusted_sql import confined, expression
+from lrd.records.run_rows import columns_of, only_claimed, read_row
 from lrd.records.tables import parquet, register_columns, view
-from lrd.records.told_apart import told_apart
+from lrd.records.display_names import told_apart
 
 if TYPE_CHECKING:
     import duckdb
@@ -179,7 +179,7 @@ class Study:
         among: Sequence[dict[str, Any]] | None = None,
     ) -> None:
         self.path = path
-        #: The name of its folder; of several studies in one (``lrd.records.together``), of each.
+        #: The name of its folder; of several studies in one (``lrd.records.combined_study``), of each.
         self.names: tuple[str, ...] = (plain_text(Path(os.path.abspath(path)).name),)
         #: The SQL condition that its runs meet; None where all of them are here.
         self.condition: str | None = None
@@ -225,7 +225,7 @@ class Study:
     def checked(self, text: str, further: Iterable[str] = ()) -> str:
         """An SQL expression that somebody else wrote, over the tables of the study or ``further`` ones, for a query.
 
-        Raises ``RecordError`` where it is anything else (``lrd.records.foreign``).
+        Raises ``RecordError`` where it is anything else (``lrd.records.untrusted_sql``).
         """
         return expression(text, {"runs", *self.tables, *further}, self._connection)
 

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 from lrd.records import schema
 from lrd.records.checkpoint import load_checkpoint, save_checkpoint
-from lrd.records.damage import sum_of, sums_of
+from lrd.records.checksums import sum_of, sums_of
 from lrd.records.environment import environment
 from lrd.records.files import TEMPORARY, RecordError, read_json, storage_error, utf8_path, write_json
 from lrd.records.process import alive, this_process
 from lrd.records.tables import read_table, write_table
-from lrd.records.trust import seal
-from lrd.records.typed import fits, wrong
+from lrd.records.code_seal import seal
+from lrd.records.type_checks import fits, wrong
 
 if TYPE_CHECKING:
     import numpy as np

@@ -33,7 +33,7 @@ BOOLEAN, INTEGER, REAL, TEXT = "BOOLEAN", "BIGINT", "DOUBLE", "VARCHAR"
 COUNT, AMOUNT, ANY = "COUNT", "AMOUNT", "ANY"  # of JSON alone: an integer, a finite number from 0 on; whatever there is
 
 #: The JSON files of a record: the type of each key, or those of its own keys; ``*`` is every other key. Whatever has
-#: a type may be null. ``lrd.records.typed`` holds files against this.
+#: a type may be null. ``lrd.records.type_checks`` holds files against this.
 DOCUMENTS: dict[str, Declared] = {
     RUN: {
         "run_id": TEXT,

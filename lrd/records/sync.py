@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from lrd.records import schema
-from lrd.records.damage import damaged_tables
+from lrd.records.checksums import damaged_tables
 from lrd.records.files import RecordError
 from lrd.records.record import RunRecord, read_object
-from lrd.records.rows import read_row
+from lrd.records.run_rows import read_row
 from lrd.records.run_lock import holder
-from lrd.records.shown import PICTURED, Moment, fits_missing, measurements_of, moments, rows_of, scalars_of
+from lrd.records.mirror_content import PICTURED, Moment, fits_missing, measurements_of, moments, rows_of, scalars_of
 from lrd.records.wandb_environment import tracker_options
 
 PATIENCE = 15.0  # seconds for a server to show what it was sent

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 if TYPE_CHECKING:
     import numpy as np
 
-    from lrd.records.shown import Moment
+    from lrd.records.mirror_content import Moment
 
 TRACKERS = ("none", "wandb")
 MODES = ("offline", "online", "disabled")

@@ -17,7 +17,7 @@ from lrd.records.wandb_runs import WandbRuns, tear_down
 if TYPE_CHECKING:
     import numpy as np
 
-    from lrd.records.shown import Moment
+    from lrd.records.mirror_content import Moment
 
 logger = logging.getLogger(__name__)
 

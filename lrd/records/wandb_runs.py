@@ -15,13 +15,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lrd.records.heatmap import heatmap
-from lrd.records.shown import summary_values
+from lrd.records.mirror_content import summary_values
 from lrd.records.wandb_environment import take_away
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from lrd.records.shown import Moment
+    from lrd.records.mirror_content import Moment
 
     Profiles = Mapping[str, np.ndarray | Sequence[float]]
 

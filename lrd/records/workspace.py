@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from lrd.records.dashboard import Chart, sections
 from lrd.records.files import RecordError
-from lrd.records.logged import logged
+from lrd.records.mirror_keys import logged
 from lrd.records.record import RunRecord
 from lrd.records.sync import Place, place_of
 from lrd.records.wandb_runs import log_in, prepare, tear_down

@@ -20,7 +20,7 @@ from lrd.cells import Parameters
 from lrd.options import OptionError
 from lrd.probes import Probe, Subject
 from lrd.records import RecordError, RunRecord, Study, held
-from lrd.records.trust import foreign_code
+from lrd.records.code_seal import foreign_code
 from lrd.spec import RunSpec, SpecError, run_from_dict
 from lrd.sweeps import nursery
 from lrd.sweeps.telling import telling

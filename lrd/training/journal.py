@@ -14,7 +14,7 @@ import torch
 from lrd.probes import Columns, Probe
 from lrd.records import AtOnce, RunRecord, Tracker, Writer, hardware
 from lrd.records.schema import GRADIENT_NORMS_COLUMNS
-from lrd.records.shown import PICTURED, moments, profiles_of, scalars_of
+from lrd.records.mirror_content import PICTURED, moments, profiles_of, scalars_of
 from lrd.spec import RunSpec
 from lrd.tasks import Task
 from lrd.training.cost import Cost

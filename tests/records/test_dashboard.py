@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lrd.records.dashboard import Chart, sections
-from lrd.records.logged import Logged
+from lrd.records.mirror_keys import Logged
 
 HISTORY = (
     *("train_loss", "eval_loss", "eval_accuracy", "eval_error_share", "eval_mean_absolute_error", "omega", "eval_r2"),

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from lrd.records import wandb_mirror
-from lrd.records.shown import Moment
+from lrd.records.mirror_content import Moment
 from lrd.records.tracker import NullTracker, Tracker, make_tracker
 from lrd.records.wandb_mirror import WandbTracker
 

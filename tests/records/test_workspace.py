@@ -15,7 +15,7 @@ from made import make_record
 from wandb_bench import KEY, Bench, serving
 
 from lrd.records import RecordError, open_study
-from lrd.records.logged import logged
+from lrd.records.mirror_keys import logged
 from lrd.records.workspace import as_json, make_workspace, place_of_study
 
 #: The library is written for the pydantic of before.

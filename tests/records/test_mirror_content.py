@@ -10,7 +10,7 @@ import pytest
 
 from lrd.records import RunRecord
 from lrd.records.schema import GRADIENT_FLOW_COLUMNS
-from lrd.records.shown import fits_missing, measurements_of, moments, rows_of, scalars_of, summary_values
+from lrd.records.mirror_content import fits_missing, measurements_of, moments, rows_of, scalars_of, summary_values
 
 METRICS: list[dict[str, Any]] = [
     {"update": 0, "eval_loss": 2.0},

@@ -9,7 +9,7 @@ from typing import Any
 from lrd.records import schema
 from lrd.records.files import RecordError, to_json
 from lrd.records.record import read_object, state_of
-from lrd.records.typed import wrong
+from lrd.records.type_checks import wrong
 
 #: Columns that ``runs`` always has, with the types that they have when they are empty.
 COLUMNS = {

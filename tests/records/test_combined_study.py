@@ -9,7 +9,7 @@ import pytest
 from made import make_record
 
 from lrd.records import RecordError, open_study, origins, read_json, together, write_json
-from lrd.records.together import names_of
+from lrd.records.combined_study import names_of
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from made import make_record
 from offline_runs import inspect, of_type
 
 from lrd.records import open_study
-from lrd.records.logged import Logged, logged
+from lrd.records.mirror_keys import Logged, logged
 
 
 @pytest.mark.slow

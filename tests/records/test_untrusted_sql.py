@@ -12,9 +12,9 @@ from made import make_record
 
 from lrd.cli import main
 from lrd.records import RecordError, open_study
-from lrd.records.foreign import confined
+from lrd.records.untrusted_sql import confined
 from lrd.records.reader import Study
-from lrd.records.together import together
+from lrd.records.combined_study import together
 
 HARMLESS = [
     "seed >= (with least as (select min(seed) as least from runs) select least from Least)",

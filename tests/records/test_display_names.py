@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from lrd.records import RunRecord, open_study, together
-from lrd.records.told_apart import told_apart
+from lrd.records.display_names import told_apart
 from lrd.records.workspace import _codes
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from lrd.records.files import RecordError
 from lrd.records.record import RunRecord
-from lrd.records.shown import PICTURED, measurements_of, profiles_of, scalars_of, summary_values
+from lrd.records.mirror_content import PICTURED, measurements_of, profiles_of, scalars_of, summary_values
 
 if TYPE_CHECKING:
     import numpy as np

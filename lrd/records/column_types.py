@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from lrd.records import schema
 from lrd.records.files import utf8_path
 from lrd.records.tables import literal, without_patterns
-from lrd.records.typed import fits
+from lrd.records.type_checks import fits
 
 if TYPE_CHECKING:
     import duckdb

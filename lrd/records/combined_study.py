@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lrd.records.files import RecordError, plain_text
-from lrd.records.foreign import confined
+from lrd.records.untrusted_sql import confined
 from lrd.records.reader import Study
 from lrd.records.tables import literal
 
