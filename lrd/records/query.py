@@ -21,7 +21,7 @@ class NoColumnError(RecordError):
         self.column = column
 
 
-def ask(study: Study, query: str) -> dict[str, np.ndarray]:
+def query_columns(study: Study, query: str) -> dict[str, np.ndarray]:
     """The columns of a query, as of ``Study.columns``.
 
     Raises:

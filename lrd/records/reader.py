@@ -114,13 +114,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lrd.records import schema
-from lrd.records.column_types import as_declared, declared_for, odd_columns
 from lrd.records.checksums import is_whole, kept_sums, problem
+from lrd.records.column_types import as_declared, declared_for, odd_columns
+from lrd.records.display_names import with_display_names
 from lrd.records.files import RecordError, plain_text, storage_error
-from lrd.records.untrusted_sql import confined, expression
 from lrd.records.run_rows import columns_of, only_claimed, read_row
 from lrd.records.tables import parquet, register_columns, view
-from lrd.records.display_names import told_apart
+from lrd.records.untrusted_sql import confined, expression
 
 if TYPE_CHECKING:
     import duckdb
@@ -192,7 +192,7 @@ class Study:
         self._files = {name: f"{name}.parquet" for name in (*_ALWAYS, *_further_tables(path, self._run_ids))}
         self._paths: dict[str, list[Path]] = {}
         self._connection = connection or confined([path])
-        columns, types = columns_of(told_apart(rows, self._among))
+        columns, types = columns_of(with_display_names(rows, self._among))
         select = register_columns(self._connection, "rows", columns, types)
         self._connection.execute(f"create table runs as {select}")
         self._connection.unregister("rows")

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 from lrd.records import schema
 from lrd.records.checkpoint import load_checkpoint, save_checkpoint
 from lrd.records.checksums import sum_of, sums_of
+from lrd.records.code_seal import seal
 from lrd.records.environment import environment
 from lrd.records.files import TEMPORARY, RecordError, read_json, storage_error, utf8_path, write_json
 from lrd.records.process import alive, this_process
 from lrd.records.tables import read_table, write_table
-from lrd.records.code_seal import seal
-from lrd.records.type_checks import fits, wrong
+from lrd.records.type_checks import column_fits, mismatch
 
 if TYPE_CHECKING:
     import numpy as np
@@ -188,7 +188,7 @@ class RunRecord:
         kinds = {"i": schema.INTEGER, "f": schema.REAL, "b": schema.BOOLEAN}
         for column, values in columns.items():
             kind, expected = kinds.get(values.dtype.kind, schema.TEXT), declared.get(column, others)
-            if expected and not fits(kind, expected):
+            if expected and not column_fits(kind, expected):
                 raise RecordError(f"cannot read {self.path / name}: it is damaged ({column} is {kind}, not {expected})")
         return columns
 
@@ -272,7 +272,7 @@ def read_object(path: Path) -> dict[str, Any]:
     value = read_json(path)
     if not isinstance(value, dict):
         raise RecordError(f"cannot read {path}: it is damaged (not a JSON object)")
-    if said := wrong(value, schema.DOCUMENTS.get(path.name, schema.ANY)):
+    if said := mismatch(value, schema.DOCUMENTS.get(path.name, schema.ANY)):
         raise RecordError(f"cannot read {path}: it is damaged ({said})")
     if path.name == schema.SUMMARY and value.get("update") is None:
         raise RecordError(f"cannot read {path}: it is damaged (its update is missing)")

@@ -9,7 +9,7 @@ from typing import Any
 from lrd.records import schema
 from lrd.records.files import RecordError, to_json
 from lrd.records.record import read_object, state_of
-from lrd.records.type_checks import wrong
+from lrd.records.type_checks import mismatch
 
 #: Columns that ``runs`` always has, with the types that they have when they are empty.
 COLUMNS = {
@@ -69,7 +69,7 @@ def read_row(folder: Path) -> dict[str, Any]:
     if missing := [name for name in _NEEDED if row[name] is None]:
         raise RecordError(f"cannot read {folder / schema.RUN}: it is damaged (its {missing[0]} is missing)")
     for name, value in row.items():
-        if said := wrong(value, _DECLARED.get(name, schema.ANY), name):
+        if said := mismatch(value, _DECLARED.get(name, schema.ANY), name):
             raise RecordError(f"cannot read {folder}: it is damaged ({said})")
         if "\0" in name or len(name) > _LONGEST:
             raise RecordError(f"cannot read {folder}: it is damaged (no column can be called {name[:40]!r})")

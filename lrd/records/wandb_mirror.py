@@ -17,7 +17,7 @@ from lrd.records.wandb_runs import WandbRuns, tear_down
 if TYPE_CHECKING:
     import numpy as np
 
-    from lrd.records.mirror_content import Moment
+    from lrd.records.mirror_content import LoggedUpdate
 
 logger = logging.getLogger(__name__)
 
@@ -71,7 +71,7 @@ class WandbTracker:
                 self._guard("restart", tear_down)
         self._guard("start a run", lambda: self._runs.open(run_id, study, config, name, self.mode))
 
-    def resume(self, run_id: str, moments: Sequence[Moment]) -> None:
+    def resume(self, run_id: str, moments: Sequence[LoggedUpdate]) -> None:
         """Log again what was shown before: a kill takes what wandb had not written yet, and a folder is one attempt."""
         if run_id in self._runs:
             self._guard("go on with a run", lambda: self._runs.catch_up(run_id, moments))

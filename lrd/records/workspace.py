@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from lrd.records.dashboard import Chart, sections
 from lrd.records.files import RecordError
-from lrd.records.mirror_keys import logged
+from lrd.records.mirror_keys import mirror_keys
 from lrd.records.record import RunRecord
 from lrd.records.sync import Place, place_of
 from lrd.records.wandb_runs import log_in, prepare, tear_down
@@ -52,7 +52,7 @@ def make_workspace(study: Study, place: Place, directory: Path) -> Workspace:
     from wandb_workspaces import workspaces as ws
 
     project, entity = place
-    found = logged(study)
+    found = mirror_keys(study)
     name = _name(study)
     made = ws.Workspace(
         entity=entity or "",
@@ -77,7 +77,7 @@ def outline(study: Study, place: Place) -> list[str]:
     """The dashboard in words, a line a chart."""
     project, entity = place
     lines = [f"workspace 'lrd: {_name(study)}' in {entity or 'the entity of the key'}/{project}"]
-    for title, charts in sections(logged(study)).items():
+    for title, charts in sections(mirror_keys(study)).items():
         lines += [f"{title}", *(f"  {chart.line}" for chart in charts)]
     return lines
 
