@@ -92,14 +92,14 @@ def test_the_first_error_is_raised_by_every_later_call_and_nothing_more_is_writt
         writer.put(full, lambda: "full")
         writer.put(lambda: done.append("after"), lambda: "after")
         go.set()
-        for call in (writer.wait, writer.said, lambda: writer.put(lambda: done.append("later"))):
+        for call in (writer.wait, writer.take_results, lambda: writer.put(lambda: done.append("later"))):
             with pytest.raises(RecordError, match="the disk is full"):
                 call()
 
     with pytest.raises(RecordError, match="the disk is full"):
         inside(writer, ask)
     assert done == ["before"]
-    assert writer._said == ["before"]
+    assert writer._results == ["before"]
 
 
 def test_an_error_that_nobody_asked_for_is_raised_at_the_end() -> None:
