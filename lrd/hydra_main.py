@@ -24,6 +24,7 @@ from hydra.plugins.sweeper import Sweeper
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from lrd.one_line import one_line
 from lrd.options import nearest, not_a_choice
 from lrd.paths import CONF
 from lrd.sweeps.choices import check_choices
@@ -224,13 +225,11 @@ def explain(error: BaseException, arguments: Sequence[str] = ()) -> str:
     if isinstance(error, OverrideError):
         return str(error) if error.message else _no_such_option(error.key)
     if isinstance(error, OmegaConfBaseException) and error.full_key:
-        return f"{error.full_key}: {' '.join(str(error.msg or error).split())}"
+        return f"{error.full_key}: {one_line(error.msg or error)}"
     if match := re.search(r"Could not load '(\w+)/([^']+)'", text):  # one of a list of choices
         group, name = match.groups()
         return f"{group}: {not_a_choice(name, _files_of(group))}"
-    if match := re.search(
-        r"(?:Ambiguous value for argument|Sweep parameters) '(.+)' (?:1\.|requires)", " ".join(text.split())
-    ):
+    if match := re.search(r"(?:Ambiguous value for argument|Sweep parameters) '(.+)' (?:1\.|requires)", one_line(text)):
         return _several(match[1])
     if "asicSweeper does not support sweep type" in text:
         swept = next((text for text in arguments if "interval(" in text), "an interval")
@@ -248,7 +247,7 @@ def explain(error: BaseException, arguments: Sequence[str] = ()) -> str:
         return _not_ours(match.group(1))
     if match := re.search(r"Could not append to config. An item is already at '([^']+)'", text):
         return f"{match.group(1)}: is there already; leave out the +"
-    return " ".join(text.split())
+    return one_line(text)
 
 
 def _unreadable(text: str, arguments: Sequence[str]) -> str:

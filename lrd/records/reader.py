@@ -14,6 +14,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lrd.one_line import one_line
 from lrd.records import schema
 from lrd.records.checksums import is_whole, kept_sums, problem
 from lrd.records.column_types import as_declared, declared_for, odd_columns
@@ -140,7 +141,7 @@ class Study:
         try:
             found = self.sql(f"select run_id from runs where {self.checked(condition)} order by run_id").fetchall()
         except (duckdb.Error, RecordError) as error:
-            raise RecordError(f"cannot use the condition {condition!r}: {' '.join(str(error).split())}") from error
+            raise RecordError(f"cannot use the condition {condition!r}: {one_line(error)}") from error
         return [run_id for (run_id,) in found]
 
     def filtered(self, condition: str) -> Study:

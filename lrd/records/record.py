@@ -119,9 +119,19 @@ class RunRecord:
         types = {name: schema.METRICS_COLUMNS.get(name, schema.REAL) for name in columns}
         write_table(self.path / schema.METRICS, columns, types)
 
-    def write_table(self, name: str, columns: Columns, types: Mapping[str, str]) -> None:
-        """Write the whole of ``<name>.parquet``: all looks of a probe; ``types`` of all columns but ``update``."""
-        types = {"update": schema.INTEGER, **types}
+    def write_table(self, name: str, columns: Columns, types: Mapping[str, str] | None = None) -> None:
+        """Write the whole of ``<name>.parquet``: all measurements of a probe.
+
+        Args:
+            name: name of the table.
+            columns: every column of the table, ``update`` among them.
+            types: SQL type of each column but ``update``; may be left out for a table of ``schema.TABLES``.
+
+        Raises:
+            ValueError: a column is missing or unknown.
+            RecordError: the system refuses.
+        """
+        types = {"update": schema.INTEGER, **(schema.TABLES[name][0] if types is None else types)}
         _check(name, columns, types)
         write_table(self.path / f"{name}.parquet", columns, types)
 
@@ -155,14 +165,6 @@ class RunRecord:
         """looks.json: options by ``probe@update``; {} where there is none."""
         return self._read_object(schema.LOOKS) or {}
 
-    def gradient_flow(self, columns: Columns) -> None:
-        """Write the whole of gradient_flow.parquet: every profile of every logged update, one row a time step."""
-        self.write_table("gradient_flow", columns, schema.GRADIENT_FLOW_COLUMNS)
-
-    def gradient_fit(self, columns: Columns) -> None:
-        """Write the whole of gradient_fit.parquet: slope and horizon of every logged update and variable."""
-        self.write_table("gradient_fit", columns, schema.GRADIENT_FIT_COLUMNS)
-
     def read_metrics(self) -> dict[str, np.ndarray]:
         """The columns written last by ``metrics``, for a resumed run to go on with; {} where there are none."""
         return self._read(schema.METRICS)
@@ -170,14 +172,6 @@ class RunRecord:
     def read_table(self, name: str) -> dict[str, np.ndarray]:
         """The columns written last by ``look``; {} where there are none."""
         return self._read(f"{name}.parquet")
-
-    def read_gradient_flow(self) -> dict[str, np.ndarray]:
-        """The columns written last by ``gradient_flow``; {} where there are none."""
-        return self.read_table("gradient_flow")
-
-    def read_gradient_fit(self) -> dict[str, np.ndarray]:
-        """The columns written last by ``gradient_fit``; {} where there are none."""
-        return self.read_table("gradient_fit")
 
     def _read(self, name: str) -> dict[str, np.ndarray]:
         try:

@@ -106,7 +106,7 @@ def read_mirrored_run(folder: Path) -> MirroredRun:
     try:
         metrics = rows_of(record.read_metrics())  # before the others, which are written before it
         looks = {table: measurements_of(record.read_table(table)) for table in PICTURED}
-        fits = rows_of(record.read_gradient_fit())
+        fits = rows_of(record.read_table("gradient_fit"))
         scalars = scalars_of(lambda name: measurements_of(record.read_table(name)))
         shown, lost = logged_updates(metrics, scalars, looks), fits_missing(fits, looks["gradient_flow"])
     except KeyError as error:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any, TypeVar
 
+from lrd.one_line import one_line
 from lrd.records.sync import Known, MirroredRun, ServerError
 from lrd.records.wandb_runs import WandbRuns, log_in, prepare, tear_down
 
@@ -115,5 +116,5 @@ def _of(run: Any) -> Known:
 def without_keys(text: str) -> str:
     """One line of a message, with all that looks like a key, or is the one in use, made unreadable."""
     own = os.environ.get("WANDB_API_KEY")
-    line = " ".join((text.replace(own, "***") if own else text).split())
+    line = one_line(text.replace(own, "***") if own else text)
     return _KEY.sub("***", line)[:300]

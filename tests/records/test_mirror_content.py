@@ -86,8 +86,8 @@ def test_a_record_gives_back_what_was_in_memory(tmp_path: Path) -> None:
     names = ("update", "eval_loss", "train_loss")
     record.metrics({name: [row.get(name) for row in METRICS] for name in names})
     looks = [look(0), look(3)]
-    record.gradient_flow({name: np.concatenate([part[name] for part in looks]) for name in looks[0]})
-    record.gradient_fit({name: [fit[name] for fit in FITS] for name in FITS[0]})
+    record.write_table("gradient_flow", {name: np.concatenate([part[name] for part in looks]) for name in looks[0]})
+    record.write_table("gradient_fit", {name: [fit[name] for fit in FITS] for name in FITS[0]})
     scalars = scalars_of(lambda name: measurements_of(record.read_table(name)))
     read = logged_updates(
         rows_of(record.read_metrics()), scalars, {"gradient_flow": measurements_of(record.read_table("gradient_flow"))}
@@ -99,7 +99,7 @@ def test_nothing_recorded_is_nothing_shown(tmp_path: Path) -> None:
     record = RunRecord(tmp_path, "s", "r")
     assert (
         rows_of(record.read_metrics())
-        == measurements_of(record.read_gradient_flow())
+        == measurements_of(record.read_table("gradient_flow"))
         == logged_updates([], [], {})
         == []
     )

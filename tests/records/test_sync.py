@@ -136,7 +136,9 @@ def test_tables_that_lack_rows_are_damaged(tmp_path: Path, how: str, words: str,
     if not sums:
         record.status("finished", update=20, max_updates=20)
     if how == "fits":
-        record.gradient_fit({name: column[:-1] for name, column in record.read_gradient_fit().items()})
+        record.write_table(
+            "gradient_fit", {name: column[:-1] for name, column in record.read_table("gradient_fit").items()}
+        )
     else:
         record.metrics({"update": [0], "eval_loss": [1.0]})
         for table in ("gradient_flow", "gradient_fit"):

@@ -146,7 +146,7 @@ def test_what_is_handed_over_is_as_it_was_then(tmp_path: Path) -> None:
         go_on.set()
         writer.wait()
     assert record.read_metrics()["update"].tolist() == [0]
-    assert len(record.read_gradient_fit()["update"]) == 2
+    assert len(record.read_table("gradient_fit")["update"]) == 2
     assert (record.read_status() or {})["seconds"] == 0
     kept = (record.load_checkpoint() or {})["journal"]
     assert (kept["metrics"], kept["streak"], kept["looked"], kept["scalars"]["end"]) == (
