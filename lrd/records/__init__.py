@@ -11,10 +11,12 @@ from lrd.records.environment import environment, git_commit, hardware
 from lrd.records.files import RecordError, read_json, write_atomic, write_json
 from lrd.records.home_paths import without_home
 from lrd.records.process import slurm_job
-from lrd.records.reader import Study, open_study
-from lrd.records.record import RunRecord, read_object, state_of
+from lrd.records.reader import open_study
+from lrd.records.record import RunRecord
+from lrd.records.run_files import read_object, state_of
 from lrd.records.run_lock import BEAT, LockWatch, RunLock, heartbeat_age, hold_run_locks, holder
 from lrd.records.schema import SCHEMA_VERSION
+from lrd.records.study import Study
 from lrd.records.tables import read_table, write_table
 from lrd.records.tracker import NullTracker, Tracker, make_tracker
 from lrd.records.versions import training_versions

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lrd.records.files import RecordError, plain_text
-from lrd.records.reader import Study
+from lrd.records.study import Study
 from lrd.records.tables import literal
 from lrd.records.untrusted_sql import confined
 

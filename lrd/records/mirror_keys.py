@@ -12,7 +12,7 @@ from lrd.records.record import RunRecord
 if TYPE_CHECKING:
     import numpy as np
 
-    from lrd.records.reader import Study
+    from lrd.records.study import Study
 
 
 @dataclass(frozen=True)

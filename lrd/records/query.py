@@ -11,7 +11,7 @@ from lrd.records.files import RecordError
 if TYPE_CHECKING:
     import numpy as np
 
-    from lrd.records.reader import Study
+    from lrd.records.study import Study
 
 
 class NoColumnError(RecordError):

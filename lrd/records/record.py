@@ -17,9 +17,10 @@ from lrd.records.checksums import sum_of, sums_of
 from lrd.records.code_seal import seal
 from lrd.records.environment import environment
 from lrd.records.files import TEMPORARY, RecordError, read_json, storage_error, utf8_path, write_json
-from lrd.records.process import alive, this_process
+from lrd.records.process import this_process
+from lrd.records.run_files import read_object, state_of
 from lrd.records.tables import read_table, write_table
-from lrd.records.type_checks import column_fits, mismatch
+from lrd.records.type_checks import column_fits
 
 if TYPE_CHECKING:
     import numpy as np
@@ -244,33 +245,6 @@ class RunRecord:
         if not (self.path / schema.RUN).exists():
             return None
         return state_of(self.read_status(), self.finished)
-
-
-def state_of(status: Mapping[str, Any] | None, finished: bool) -> str:
-    """The state of a run from its status.json and whether it has a summary.
-
-    A run is interrupted, whatever its status says, if it stopped before its first status or before its summary, or if
-    the process that said "running" is gone from this host. A process on another host is taken at its word.
-    """
-    if finished:
-        return "finished"
-    if status is None or status.get("state") not in ("running", "failed"):
-        return "interrupted"
-    if status["state"] == "running" and alive(status) is False:
-        return "interrupted"
-    return str(status["state"])
-
-
-def read_object(path: Path) -> dict[str, Any]:
-    """One of the JSON files of a record: an object, whose values have the types that ``schema`` declares."""
-    value = read_json(path)
-    if not isinstance(value, dict):
-        raise RecordError(f"cannot read {path}: it is damaged (not a JSON object)")
-    if said := mismatch(value, schema.DOCUMENTS.get(path.name, schema.ANY)):
-        raise RecordError(f"cannot read {path}: it is damaged ({said})")
-    if path.name == schema.SUMMARY and value.get("update") is None:
-        raise RecordError(f"cannot read {path}: it is damaged (its update is missing)")
-    return value
 
 
 def _check(what: str, columns: Columns, required: Mapping[str, str], others: bool = False) -> None:

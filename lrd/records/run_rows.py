@@ -8,7 +8,7 @@ from typing import Any
 
 from lrd.records import schema
 from lrd.records.files import RecordError, to_json
-from lrd.records.record import read_object, state_of
+from lrd.records.run_files import read_object, state_of
 from lrd.records.schema import RUNS_COLUMNS
 from lrd.records.type_checks import mismatch
 

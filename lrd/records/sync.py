@@ -24,7 +24,8 @@ from lrd.records.mirror_content import (
     rows_of,
     scalars_of,
 )
-from lrd.records.record import RunRecord, read_object
+from lrd.records.record import RunRecord
+from lrd.records.run_files import read_object
 from lrd.records.run_lock import holder
 from lrd.records.run_rows import read_row
 from lrd.records.wandb_environment import tracker_options

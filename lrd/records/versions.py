@@ -8,7 +8,7 @@ from weakref import WeakKeyDictionary
 
 from lrd.records import schema
 from lrd.records.files import from_json
-from lrd.records.reader import Study
+from lrd.records.study import Study
 
 VERSIONS = ("lrd", "commit", "dirty", "python", "torch")
 

@@ -21,7 +21,7 @@ from lrd.records.wandb_server import ASK_TIMEOUT, within
 if TYPE_CHECKING:
     from wandb_workspaces.workspaces import Workspace
 
-    from lrd.records.reader import Study
+    from lrd.records.study import Study
 
 COLUMNS = ("outcome", "solved_at", "test_loss", "seconds")  # of the summary, beside the names of runs
 RUNS_SHOWN = 100  # curves in one chart; grouped runs are one

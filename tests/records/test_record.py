@@ -18,7 +18,8 @@ import torch
 from lrd.records import schema
 from lrd.records.environment import environment, git_commit
 from lrd.records.files import RecordError, read_json
-from lrd.records.record import RunRecord, state_of
+from lrd.records.record import RunRecord
+from lrd.records.run_files import state_of
 
 RUN = {
     "spec": {"task": {"name": "copy", "gap": 30}, "cell": {"name": "lstm", "hidden_size": 8}, "seed": 3},

@@ -13,7 +13,7 @@ from made import make_record
 from lrd.cli import main
 from lrd.records import RecordError, open_study
 from lrd.records.combined_study import combine_studies
-from lrd.records.reader import Study
+from lrd.records.study import Study
 from lrd.records.untrusted_sql import confined
 
 HARMLESS = [

@@ -19,7 +19,7 @@ from lrd.cli import main
 from lrd.paths import analysis_module
 from lrd.probes import PROBES
 from lrd.records import open_study, training_versions
-from lrd.records.reader import Study
+from lrd.records.study import Study
 from lrd.report.costs import costs
 from lrd.report.machines import environments, machines
 from lrd.report.results import results
