@@ -1,4 +1,4 @@
-"""What a wandb server has of a study's runs, and sending it the rest: the end of ``lrd sync`` that knows wandb."""
+"""The wandb server for ``lrd sync``: asking what it has of a study's runs, and sending the rest."""
 
 from __future__ import annotations
 
@@ -23,7 +23,14 @@ T = TypeVar("T")
 
 
 def replay(runs: WandbRuns, shown: MirroredRun, after: int, mode: str) -> None:
-    """Log a run from its record, later than update ``after``, as the live mirror would have."""
+    """Log a run from its record, in the way of the live mirror.
+
+    Args:
+        runs: where it is opened.
+        shown: the run.
+        after: the last update that is not logged again.
+        mode: ``online`` or ``offline``.
+    """
     runs.open(shown.run_id, shown.study, shown.config, shown.run_id, mode)
     for moment in shown.moments:
         if moment.update <= after:
@@ -37,14 +44,18 @@ def replay(runs: WandbRuns, shown: MirroredRun, after: int, mode: str) -> None:
 
 
 def within(seconds: float, call: Callable[[], T]) -> T:
-    """The call's result, or ``ServerError``: in a thread, for wandb has retries that no timeout of ours reaches."""
+    """Return the result of a call, in a thread of its own: no timeout of wandb's ends its retries.
+
+    Raises:
+        ServerError: the call raised an error, or did not return within so many seconds.
+    """
     results: list[T] = []
     errors: list[BaseException] = []
 
     def body() -> None:
         try:
             results.append(call())
-        except BaseException as error:  # told in the caller's thread
+        except BaseException as error:  # raised in the caller's thread
             errors.append(error)
 
     thread = threading.Thread(target=body, daemon=True)
@@ -59,7 +70,7 @@ def within(seconds: float, call: Callable[[], T]) -> T:
 
 
 class WandbServer:
-    """One project of the server that wandb is set up for; ``directory`` is for what wandb writes on its way."""
+    """One project of the server that wandb is set up for. wandb writes its own files to ``directory``."""
 
     def __init__(self, project: str, entity: str | None, directory: Path) -> None:
         self.project = project
@@ -69,11 +80,11 @@ class WandbServer:
         self._logged_in = False
 
     def known(self, run_ids: Collection[str]) -> dict[str, Known]:
-        """What it has of these runs; a project that is not there yet has none."""
+        """Return what the server has of these runs: nothing, where the project is not there yet."""
         return within(ASK_TIMEOUT, lambda: self._known(list(run_ids)))
 
     def send(self, shown: MirroredRun, after: int) -> None:
-        """Send what is later than update ``after``, and the summary; returns when the server has taken it."""
+        """Send what is later than update ``after``, and the summary; return when the server has taken it."""
         try:
             within(2 * ASK_TIMEOUT, lambda: replay(self._runs, shown, after, "online"))
         except ServerError:
@@ -114,7 +125,7 @@ def _of(run: Any) -> Known:
 
 
 def without_keys(text: str) -> str:
-    """One line of a message, with all that looks like a key, or is the one in use, made unreadable."""
+    """Return a message in one line, with ``***`` for the key in use and for all that looks like a key."""
     own = os.environ.get("WANDB_API_KEY")
     line = one_line(text.replace(own, "***") if own else text)
     return _KEY.sub("***", line)[:300]
