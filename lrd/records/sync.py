@@ -12,60 +12,25 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from lrd.records import schema
-from lrd.records.checksums import damaged_tables
 from lrd.records.files import RecordError
-from lrd.records.mirror_content import (
-    PICTURED,
-    LoggedUpdate,
-    fits_missing,
-    logged_updates,
-    measurements_of,
-    rows_of,
-    scalars_of,
-)
-from lrd.records.record import RunRecord
+from lrd.records.mirrored_run import MirroredRun, ServerState, read_mirrored_run
 from lrd.records.run_files import read_object
 from lrd.records.run_lock import holder
-from lrd.records.run_rows import read_row
 from lrd.records.wandb_environment import tracker_options
 
 PATIENCE = 15.0  # seconds for a server to show what it was sent
 FAILURES = 2  # runs in a row that could not be sent, after which a server is taken to be gone
-Place = tuple[str, str | None]  # project, entity
+MirrorPlace = tuple[str, str | None]  # project, entity
 
 
 class ServerError(RuntimeError):
     """A server cannot be asked or written to. The message is one line, with the way out."""
 
 
-@dataclass(frozen=True)
-class Known:
-    """State of a run on a server: its last update there (-1: none), and whether its summary is there."""
-
-    update: int = -1
-    finished: bool = False
-
-
-@dataclass(frozen=True)
-class MirroredRun:
-    """All that a mirror shows of one run, from its record; ``summary`` is None until the run is finished."""
-
-    run_id: str
-    study: str
-    config: dict[str, Any]
-    moments: list[LoggedUpdate]
-    summary: dict[str, Any] | None
-
-    def lacking(self, known: Known) -> bool:
-        """Return whether a server that has this much lacks something."""
-        last = self.moments[-1].update if self.moments else -1
-        return known.update < last or (self.summary is not None and not known.finished)
-
-
 class Server(Protocol):
     """One project of a wandb server. Every method raises ``ServerError`` within a minute rather than wait longer."""
 
-    def known(self, run_ids: Collection[str]) -> dict[str, Known]:
+    def known(self, run_ids: Collection[str]) -> dict[str, ServerState]:
         """Return what the server has of these runs; unknown runs are left out."""
         ...
 
@@ -80,7 +45,7 @@ class Server(Protocol):
 
 
 @dataclass
-class Report:
+class SyncReport:
     """Run ids by what became of them.
 
     ``sent``; ``whole``: the server had all of it; ``busy``: in training, with the process; ``missing``: not sent, with
@@ -101,37 +66,7 @@ class Report:
         return 1 if self.sent or self.whole or not self.missing else 2
 
 
-def read_mirrored_run(folder: Path) -> MirroredRun:
-    """Read all that a mirror shows of the run in a folder.
-
-    Raises:
-        RecordError: a part of the record is damaged.
-    """
-    study = str(read_row(folder)["study"])
-    run, record = read_object(folder / schema.RUN), RunRecord(folder.parent.parent, folder.parent.name, folder.name)
-    summary = record.read_summary()
-    if summary is not None and (damaged := damaged_tables(folder)):
-        raise RecordError(damaged[0])
-    try:
-        metrics = rows_of(record.read_metrics())  # first, since it is written last
-        pictured = {table: measurements_of(record.read_table(table)) for table in PICTURED}
-        fits = rows_of(record.read_table("gradient_fit"))
-        scalars = scalars_of(lambda name: measurements_of(record.read_table(name)))
-        shown, lost = logged_updates(metrics, scalars, pictured), fits_missing(fits, pictured["gradient_flow"])
-    except KeyError as error:
-        raise RecordError(f"cannot read the tables of {folder}: they are damaged (no column {error})") from error
-    if summary is None:  # in training, perhaps: what is later than the last row of metrics may be incomplete
-        last = metrics[-1]["update"] if metrics else -1
-        shown, lost = [m for m in shown if m.update <= last], [key for key in lost if key[0] <= last]
-    elif not shown or shown[-1].update < summary["update"]:
-        raise RecordError(f"cannot read the tables of {folder}: they end before the run does")
-    if lost:
-        where = f"no row of update {lost[0][0]}, {lost[0][1]}"
-        raise RecordError(f"cannot read {folder / schema.GRADIENT_FIT}: it is damaged ({where})")
-    return MirroredRun(record.run_id, study, dict(run["spec"]), shown, summary)
-
-
-def places(folder: Path, project: str | None, entity: str | None) -> tuple[dict[Place, list[Path]], Report]:
+def places(folder: Path, project: str | None, entity: str | None) -> tuple[dict[MirrorPlace, list[Path]], SyncReport]:
     """Group the runs of a study by the place of their mirrors.
 
     Args:
@@ -142,8 +77,8 @@ def places(folder: Path, project: str | None, entity: str | None) -> tuple[dict[
     Returns:
         The folders of the runs by place, and a report of the runs that are in training now or cannot be read.
     """
-    found: dict[Place, list[Path]] = {}
-    report = Report()
+    found: dict[MirrorPlace, list[Path]] = {}
+    report = SyncReport()
     for run in sorted(path.parent for path in folder.glob(f"*/{schema.RUN}")):
         try:
             settings = read_object(run / schema.RUN).get("tracker") or {}
@@ -158,7 +93,7 @@ def places(folder: Path, project: str | None, entity: str | None) -> tuple[dict[
     return found, report
 
 
-def place_of(tracker: Mapping[str, Any], project: str | None, entity: str | None) -> Place:
+def place_of(tracker: Mapping[str, Any], project: str | None, entity: str | None) -> MirrorPlace:
     """Return the project and entity that a run is mirrored to.
 
     Args:
@@ -173,9 +108,9 @@ def place_of(tracker: Mapping[str, Any], project: str | None, entity: str | None
 
 
 def sync(
-    work: Mapping[Place, Sequence[Path]],
-    report: Report,
-    make_server: Callable[[Place], Server],
+    work: Mapping[MirrorPlace, Sequence[Path]],
+    report: SyncReport,
+    make_server: Callable[[MirrorPlace], Server],
     dry_run: bool = False,
     progress: Callable[[str], None] = lambda run_id: None,
     patience: float = PATIENCE,
@@ -205,8 +140,8 @@ def sync(
 
 
 def _lacking(
-    folders: Iterable[Path], known: Mapping[str, Known], report: Report
-) -> Iterator[tuple[MirroredRun, Known]]:
+    folders: Iterable[Path], known: Mapping[str, ServerState], report: SyncReport
+) -> Iterator[tuple[MirroredRun, ServerState]]:
     """Yield the runs of which the server lacks something, read one at a time: a study may be larger than memory."""
     for folder in folders:
         try:
@@ -214,7 +149,7 @@ def _lacking(
         except RecordError as error:
             report.left_out.append(str(error))
             continue
-        has = known.get(folder.name, Known())
+        has = known.get(folder.name, ServerState())
         if folder.name in known and not shown.lacking(has):
             report.whole.append(folder.name)
         else:
@@ -223,12 +158,12 @@ def _lacking(
 
 def _send(
     server: Server,
-    lacking: Iterable[tuple[MirroredRun, Known]],
-    report: Report,
+    lacking: Iterable[tuple[MirroredRun, ServerState]],
+    report: SyncReport,
     progress: Callable[[str], None],
     patience: float,
 ) -> None:
-    unconfirmed: dict[str, Known] = {}
+    unconfirmed: dict[str, ServerState] = {}
     in_a_row, reason = 0, ""
     for shown, has in lacking:
         if in_a_row == FAILURES:
@@ -243,11 +178,11 @@ def _send(
         else:
             in_a_row = 0
             last = shown.moments[-1].update if shown.moments else -1
-            unconfirmed[shown.run_id] = Known(last, shown.summary is not None)
+            unconfirmed[shown.run_id] = ServerState(last, shown.summary is not None)
     _confirm(server, unconfirmed, report, patience)
 
 
-def _confirm(server: Server, unconfirmed: dict[str, Known], report: Report, patience: float) -> None:
+def _confirm(server: Server, unconfirmed: dict[str, ServerState], report: SyncReport, patience: float) -> None:
     """Ask the server again until it shows all that it was sent, or patience ends."""
     limit, reason = time.monotonic() + patience, "the server does not show all of it yet; run the same command again"
     while unconfirmed:

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from lrd.one_line import one_line
-from lrd.records.sync import Known, MirroredRun, ServerError
+from lrd.records.mirrored_run import MirroredRun, ServerState
+from lrd.records.sync import ServerError
 from lrd.records.wandb_runs import WandbRuns, log_in, prepare, tear_down
 
 ASK_TIMEOUT = 30  # seconds for one answer of the server; wandb itself tries again for longer
@@ -79,7 +80,7 @@ class WandbServer:
         self._runs = WandbRuns(project, entity, directory)
         self._logged_in = False
 
-    def known(self, run_ids: Collection[str]) -> dict[str, Known]:
+    def known(self, run_ids: Collection[str]) -> dict[str, ServerState]:
         """Return what the server has of these runs: nothing, where the project is not there yet."""
         return within(ASK_TIMEOUT, lambda: self._known(list(run_ids)))
 
@@ -91,7 +92,7 @@ class WandbServer:
             self._runs.forget()
             raise
 
-    def _known(self, run_ids: list[str]) -> dict[str, Known]:
+    def _known(self, run_ids: list[str]) -> dict[str, ServerState]:
         prepare(self.directory)
         if not self._logged_in:
             log_in()
@@ -100,7 +101,7 @@ class WandbServer:
 
         api = wandb.Api(timeout=ASK_TIMEOUT)
         path = f"{self.entity or api.default_entity}/{self.project}"
-        found: dict[str, Known] = {}
+        found: dict[str, ServerState] = {}
         for start in range(0, len(run_ids), PAGE):
             filters = {"name": {"$in": run_ids[start : start + PAGE]}}
             try:
@@ -117,11 +118,11 @@ class WandbServer:
         tear_down()
 
 
-def _of(run: Any) -> Known:
+def _of(run: Any) -> ServerState:
     summary = dict(run.summary_metrics or {})
     steps = [summary.get("_step"), (getattr(run, "historyKeys", None) or {}).get("lastStep")]
     last = max((int(step) for step in steps if isinstance(step, int | float)), default=-1)
-    return Known(last, "outcome" in summary)
+    return ServerState(last, "outcome" in summary)
 
 
 def without_keys(text: str) -> str:

@@ -14,7 +14,7 @@ from lrd.records.dashboard import Chart, sections
 from lrd.records.files import RecordError
 from lrd.records.mirror_keys import mirror_keys
 from lrd.records.record import RunRecord
-from lrd.records.sync import Place, place_of
+from lrd.records.sync import MirrorPlace, place_of
 from lrd.records.wandb_runs import log_in, prepare, tear_down
 from lrd.records.wandb_server import ASK_TIMEOUT, within
 
@@ -27,7 +27,7 @@ COLUMNS = ("outcome", "solved_at", "test_loss", "seconds")  # of the summary, sh
 RUNS_SHOWN = 100  # curves in one chart; a group of runs is one curve
 
 
-def place_of_study(study: Study, project: str | None, entity: str | None) -> Place:
+def place_of_study(study: Study, project: str | None, entity: str | None) -> MirrorPlace:
     """Return the project and entity that the runs of a study are mirrored to.
 
     Args:
@@ -38,7 +38,7 @@ def place_of_study(study: Study, project: str | None, entity: str | None) -> Pla
     Raises:
         RecordError: the runs are mirrored to several places.
     """
-    found: dict[Place, str] = {}
+    found: dict[MirrorPlace, str] = {}
     for run_id in study.where("true"):
         run = RunRecord(study.path.parent, study.path.name, run_id).read_run()
         found.setdefault(place_of(run.get("tracker") or {}, project, entity), run_id)
@@ -48,7 +48,7 @@ def place_of_study(study: Study, project: str | None, entity: str | None) -> Pla
     return next(iter(found))
 
 
-def make_workspace(study: Study, place: Place, directory: Path) -> Workspace:
+def make_workspace(study: Study, place: MirrorPlace, directory: Path) -> Workspace:
     """Make the workspace of a study, without network; the same records give the same workspace.
 
     Args:
@@ -81,7 +81,7 @@ def as_json(workspace: Workspace) -> str:
     return text
 
 
-def outline(study: Study, place: Place) -> list[str]:
+def outline(study: Study, place: MirrorPlace) -> list[str]:
     """Describe the dashboard of a study in words, a line a chart."""
     project, entity = place
     lines = [f"workspace 'lrd: {_name(study)}' in {entity or 'the entity of the key'}/{project}"]
