@@ -2,11 +2,10 @@
 
 from lrd.custom.cell_protocol import CELL_PROTOCOL, check_cell
 from lrd.custom.protocol import Protocol, ProtocolError
+from lrd.custom.protocols import PROTOCOLS
 from lrd.custom.registered import registered
 from lrd.custom.sources import CustomError, Source, load, source_of
 from lrd.custom.task_protocol import TASK_PROTOCOL, check_task
-
-PROTOCOLS: dict[str, Protocol] = {"cell": CELL_PROTOCOL, "task": TASK_PROTOCOL}
 
 __all__ = [
     "CELL_PROTOCOL",

@@ -14,13 +14,10 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
 
-from lrd.cells import Cell
-from lrd.custom.protocol import ProtocolError, check_class
+from lrd.custom.protocol import ProtocolError
+from lrd.custom.protocols import PROTOCOLS
 from lrd.options import nearest
-from lrd.tasks import Task
 from lrd.user_files import path_of, read_user_text
-
-BASES: dict[str, type] = {"cell": Cell, "task": Task}
 
 
 class CustomError(ValueError):
@@ -85,7 +82,7 @@ def _load(group: str, path: str, text: str) -> type:
         classes = [key for key, value in vars(module).items() if isinstance(value, type)]
         raise CustomError(f"{Path(file).name} has no class {name}{nearest(name, classes)}")
     try:
-        check_class(kind, BASES[group])
+        PROTOCOLS[group].check_class(kind)
     except ProtocolError as error:
         raise CustomError(f"{Path(file).name}:{name}: {error} (`lrd check` shows the protocol)") from error
     assert isinstance(kind, type)
