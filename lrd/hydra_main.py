@@ -24,7 +24,7 @@ from hydra.plugins.sweeper import Sweeper
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from lrd.options import nearest, not_a_choice
+from lrd.options import nearest, not_a_choice, several_are_swept
 from lrd.paths import CONF
 from lrd.sweeps.choices import check_choices
 from lrd.sweeps.compose import OverrideError, plain
@@ -36,6 +36,8 @@ _ANSWERED = ("help", "hydra_help", "cfg", "info", "shell_completion")  # flags
 _LAUNCHER = "hydra_plugins.lrd_plugin.PackLauncher"
 _SWEEPER = "hydra_plugins.lrd_plugin.UnionSweeper"
 GROUPS = ("task", "cell", "optimizer", "training", "probe", "tracker")
+#: Where the options of a class in a researcher's file stand, by the group of its kind.
+_CUSTOM = {"cell": "cell", "task": "task", "probe": "probe.custom"}
 #: Groups of which one may have nothing: ``~tracker`` is ``tracker=none``.
 _MAY_BE_NONE = ("probe", "tracker")
 _GLOBAL = "# @package _global_"
@@ -171,28 +173,29 @@ def _check_flags(arguments: list[str]) -> bool:
 
 
 def with_own_options(arguments: list[str]) -> list[str]:
-    """The same with ++ before the options that a custom cell or task may have of its own, which Hydra cannot know."""
+    """Return the command line with ++ before the options that a custom class may have of its own, unknown to Hydra."""
     written = {text.partition("=")[0]: text.partition("=")[2] for text in arguments}
-    own = [group for group in ("cell", "task") if "custom" in re.findall(r"\w+", written.get(group, ""))]
-    files = {group: set(OmegaConf.load(CONF / group / "custom.yaml")) for group in own}
+    own = [group for group in _CUSTOM if "custom" in re.findall(r"\w+", written.get(group, ""))]
+    known = {_CUSTOM[group]: set(OmegaConf.load(CONF / group / "custom.yaml")) - {"path"} for group in own}
 
     def adds(text: str) -> bool:
-        group, _, name = text.partition("=")[0].partition(".")
-        return group in files and bool(name) and name not in files[group] - {"path"}
+        key, _, name = text.partition("=")[0].rpartition(".")
+        return bool(name) and name not in known.get(key, {name})
 
     return [f"++{text}" if adds(text) else text for text in arguments]
 
 
 def _name_registered() -> None:
-    """Tell Hydra of the cells and tasks that installed packages register, as if each had a file in conf/."""
-    if not any(entry_points(group=f"lrd.{group}s") for group in ("cell", "task")):
+    """Make Hydra know the classes that installed packages register, as if each had a file in conf/."""
+    if not any(entry_points(group=f"lrd.{group}s") for group in _CUSTOM):
         return  # and nothing heavy is imported
     from lrd.custom import registered
 
-    for group in ("cell", "task"):
+    for group in _CUSTOM:
         for name, kind in registered(group).items():
             options = {field.name: field.default for field in dataclasses.fields(kind)}
-            ConfigStore.instance().store(name=name, group=group, node={"name": name, **options}, provider="lrd")
+            node, package = ({"name": name, **options}, None) if group != "probe" else (options, f"probe.{name}")
+            ConfigStore.instance().store(name=name, group=group, package=package, node=node, provider="lrd")
 
 
 def _not_a_name(arguments: list[str]) -> str:
@@ -268,7 +271,7 @@ def _unreadable(text: str, arguments: Sequence[str]) -> str:
 def _several(argument: str) -> str:
     """Return what to write for several values without ``-m``: Hydra's own advice holds for no shell and no type."""
     key, _, value = argument.partition("=")
-    advice = f"{argument}: several values are swept, with -m (--multirun)"
+    advice = f"{key.lstrip('+')}: takes one value; {several_are_swept(key, [value])}"
     if key == "probe" and "(" not in value:
         return f"{advice}, or taken together, '{key}=[{value}]'"
     key = key.lstrip("+")
@@ -287,7 +290,9 @@ def _no_such_option(key: str) -> str:
     if key in keys and not group:
         return f"{key}: cannot be set so; write {key}=VALUE"
     if key in keys:
-        having = [kind.name for kind in _kinds()[group] if name in kind.__dataclass_fields__] or ["custom"]
+        having = [getattr(kind, "name", "custom") for kind in _kinds()[group] if name in kind.__dataclass_fields__] or [
+            "custom"
+        ]
         return f"{key}: there is no such option of the {group} chosen; {', '.join(having)} has it"
     siblings = sorted({k.rpartition(".")[2] for k in keys if k.rpartition(".")[0] == group and k != group})
     hint = nearest(name, siblings) if siblings else nearest(key, keys)
@@ -297,7 +302,14 @@ def _no_such_option(key: str) -> str:
 
 def known_keys() -> set[str]:
     """Every option there is, dotted: ``task.gap``, ``seed``, ... and the groups themselves."""
-    return {"seed", "experiment", "probe", "task.path", "cell.path", *_kinds(), *(key for key, _ in _fields())}
+    return {
+        "seed",
+        "experiment",
+        "probe",
+        *(f"{place}.path" for place in _CUSTOM.values()),
+        *_kinds(),
+        *(key for key, _ in _fields()),
+    }
 
 
 def _takes_text(key: str) -> bool:
@@ -319,13 +331,14 @@ def _fields() -> Iterator[tuple[str, dataclasses.Field[Any]]]:
 def _kinds() -> dict[str, list[type[Any]]]:
     """Return the classes whose fields are a group's options."""
     from lrd import spec
-    from lrd.probes import PROBES
+    from lrd.probes import Probe
 
     return {
         "task": [*spec.kinds_of("task").values()],
         "cell": [*spec.kinds_of("cell").values()],
         "optimizer": [*spec.OPTIMIZERS.values()],
         "training": [spec.Training],
-        **{f"probe.{name}": [kind] for name, kind in PROBES.items()},
+        **{f"probe.{name}": [kind] for name, kind in spec.kinds_of("probe").items()},
+        "probe.custom": [Probe],
         "tracker": [spec.TrackerOptions],
     }

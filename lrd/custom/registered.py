@@ -21,7 +21,7 @@ def registered(group: str) -> dict[str, type]:
             found[entry.name] = _load(group, entry)
         except CustomError as error:
             print(f"lrd: {group} {entry.name} of {_package(entry)} is left out: {error}", file=sys.stderr)
-    return found
+    return dict(sorted(found.items()))
 
 
 def _load(group: str, entry: EntryPoint) -> type:

@@ -125,12 +125,23 @@ class RunRecord:
         _check(name, columns, types)
         write_table(self.path / f"{name}.parquet", columns, types)
 
-    def merge_measurement(self, name: str, update: int, columns: Columns, types: Mapping[str, str]) -> None:
-        """Put the rows of one look in the place of any at the same update, and leave the others."""
+    def merge_measurement(
+        self, name: str, update: int, columns: Columns, types: Mapping[str, str], fresh: bool = False
+    ) -> None:
+        """Put the rows of one look in the place of any at the same update, and leave the others.
+
+        Args:
+            name: of the table.
+            update: of the measurement.
+            columns: its rows, without ``update``.
+            types: SQL types of all of these columns.
+            fresh: whether no row that is there stays: an earlier text of the probe made them. Rows with other columns
+                never stay.
+        """
         import numpy as np
 
         new = {"update": np.full(len(next(iter(columns.values()))), update), **columns}
-        if before := self.read_table(name):
+        if not fresh and (before := self.read_table(name)) and before.keys() == new.keys():
             kept = before["update"] != update
             order = np.argsort(np.concatenate([before["update"][kept], new["update"]]), kind="stable")
             joined = {column: [before[column][kept], values] for column, values in new.items()}
@@ -148,8 +159,13 @@ class RunRecord:
             write_json(self.path / schema.STATUS, status)
 
     def note_measurement(self, probe: str, update: int, options: Mapping[str, Any]) -> None:
-        """Keep in looks.json with which options a probe looked after training."""
-        write_json(self.path / schema.LOOKS, self.read_measurements() | {f"{probe}@{update}": dict(options)})
+        """Keep in looks.json with which options a probe looked after training; those of another text of it go."""
+        kept = {
+            key: given
+            for key, given in self.read_measurements().items()
+            if not key.startswith(f"{probe}@") or given.get("code") == options.get("code")
+        }
+        write_json(self.path / schema.LOOKS, kept | {f"{probe}@{update}": dict(options)})
 
     def read_measurements(self) -> dict[str, Any]:
         """looks.json: options by ``probe@update``; {} where there is none."""

@@ -17,6 +17,7 @@ from typing import Any
 import torch
 
 from lrd.cells import Parameters
+from lrd.custom import source_of
 from lrd.options import OptionError
 from lrd.probes import Probe, Subject
 from lrd.records import RecordError, RunRecord, Study, held
@@ -94,7 +95,9 @@ def agenda(
             left = tuple(p for p in probes if taken.get(f"{p.name}@{update}") != _options(p))
             done += len(probes) - len(left)
             if stay := [p.name for p in left if p.name in {q.name for q in spec.probes}]:
-                problems.append(f"{run_id}: {', '.join(stay)} looked in training with other options, which stays")
+                problems.append(
+                    f"{run_id}: {', '.join(stay)} looked in training with other options or another text, which stays"
+                )
                 left = tuple(p for p in left if p.name not in stay)
             todo += [(moment, left)] if left else []
         if todo:
@@ -158,9 +161,16 @@ def _take_at(moment: str, probes: Sequence[Probe], specs: Sequence[RunSpec], rec
     subject = Subject.of(specs[0].task, specs[0].cell, pack, torch.tensor([spec.seed for spec in specs]))
     for probe in probes:
         for record, update, tables in zip(records, updates, probe.tables_of(subject), strict=True):
+            fresh = _of_another_text(probe, record)
             for name, columns in tables.items():
-                record.merge_measurement(name, update, columns, probe.tables()[name])
+                record.merge_measurement(name, update, columns, probe.tables()[name], fresh)
             record.note_measurement(probe.name, update, _options(probe))
+
+
+def _of_another_text(probe: Probe, record: RunRecord) -> bool:
+    """Return whether the rows that a record has of a probe come from another text of its class."""
+    kept = [given for key, given in record.read_measurements().items() if key.startswith(f"{probe.name}@")]
+    return any(given.get("code") != _options(probe).get("code") for given in kept)
 
 
 def _state(record: RunRecord, spec: RunSpec, moment: str) -> tuple[Parameters, int]:
@@ -175,7 +185,10 @@ def _state(record: RunRecord, spec: RunSpec, moment: str) -> tuple[Parameters, i
 
 
 def _options(probe: Probe) -> dict[str, Any]:
-    return {name: value for name, value in asdict(probe).items() if name != "per_decade"}  # which is of training
+    """Return what tells one measurement of a probe from another: its options, and the text of a class in a file."""
+    options = {name: value for name, value in asdict(probe).items() if name != "per_decade"}  # which is of training
+    source = source_of(type(probe))
+    return options if source is None else options | {"code": source.code}
 
 
 def _in_training(probe: Probe, record: RunRecord) -> list[tuple[str, dict[str, Any]]]:
