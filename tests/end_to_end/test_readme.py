@@ -122,7 +122,7 @@ def test_every_file_and_target_it_names_is_there() -> None:
 
 
 def test_every_option_it_names_exists() -> None:
-    from lrd.hydra_main import GROUPS, known_keys
+    from lrd.known_options import GROUPS, known_keys
 
     named = set(re.findall(rf"`((?:{'|'.join(GROUPS)})\.\w+)[`=]", README))
     assert len(named) > 10
