@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lrd.records import schema
-from lrd.records.checkpoint import load_checkpoint, save_checkpoint
+from lrd.records.checkpoint import checkpoint_update, load_checkpoint, save_checkpoint
 from lrd.records.checksums import sum_of, sums_of
 from lrd.records.code_seal import seal
 from lrd.records.environment import environment
@@ -210,6 +210,14 @@ class RunRecord:
     def load_checkpoint(self) -> dict[str, Any] | None:
         """What ``save_checkpoint`` wrote last, tensors on the CPU; None where there is none; RecordError if damaged."""
         return load_checkpoint(self.path / schema.CHECKPOINT)
+
+    def checkpoint_update(self) -> int | None:
+        """Return the update of checkpoint.pt without loading it; None where there is none.
+
+        Raises:
+            RecordError: the file is cut off, damaged or of another schema version.
+        """
+        return checkpoint_update(self.path / schema.CHECKPOINT)
 
     def finish(self, summary: Mapping[str, Any]) -> None:
         """Write status.json and then, last of all, summary.json, whose presence makes the run finished.
