@@ -33,9 +33,9 @@ warnings.filterwarnings("ignore", message="RNN module weights are not part of si
 _RNNS = {"tanh": torch.rnn_tanh, "relu": torch.rnn_relu}
 
 
-def has_rnn(cell: Cell) -> bool:
-    """Whether this cell is a vanilla RNN that torch has a kernel for."""
-    return type(cell) is RNN and cell.activation in _RNNS
+def has_kernel_of(cell: Cell) -> bool:
+    """Return whether torch has a kernel of this cell, an RNN, LSTM or GRU: it has no RNN of every activation."""
+    return not isinstance(cell, RNN) or cell.activation in _RNNS
 
 
 def scan_rnn(

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 
 from lrd.cells import Parameters, prepared, read
-from lrd.kernels import WITH_NORMS, GradientNorms, runs_at_once
+from lrd.kernels import KERNELS, GradientNorms, runs_at_once
 from lrd.shapes import Float, Int, Tensor
 from lrd.spec import RunSpec
 from lrd.tasks import Batch
@@ -120,7 +120,7 @@ class Net:
         cut = tricks.cut(seeds, clock.expand(len(theta)), len(batch.inputs))
         told: list[GradientNorms] | None = None
         asked = self.training.gradient_norms
-        if asked and self.kernel in WITH_NORMS:
+        if asked and KERNELS[self.kernel].norms:
             told = []
         with computing(self.training.precision):
             states = self.states(params, batch.inputs, first if tricks.omega is None else 0, told, updating=True, **cut)

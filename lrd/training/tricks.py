@@ -17,34 +17,30 @@ from lrd.spec import RunSpec
 from lrd.tasks.streams import Stream
 from lrd.training.omega import omega
 
-# Kernels that take their products' ``precision``, by its name.
-_ROUNDING = ("triton_rnn", "triton_lstm", "triton_gru")
-
 
 def update_kernel(run: RunSpec, device: torch.device | None = None, runs: int = 1) -> str:
-    """The kernel, by name, that updates of a pack of such runs use; evaluations use ``evaluation_kernel``'s."""
-    return _kernel(run, device, runs, cut=bool(run.training.h_detach), norms=run.training.gradient_norms)
+    """Return the name of the kernel that updates of a pack of such runs use.
+
+    Args:
+        run: One of the runs; all of a pack have the same kernel.
+        device: Where the pack is trained; None: on a CPU.
+        runs: How many runs the pack has.
+    """
+    training = run.training
+    cut, norms = bool(training.h_detach), training.gradient_norms
+    return choose_kernel(run.cell, device, runs, cut=cut, norms=norms, precision=training.precision)
 
 
 def evaluation_kernel(run: RunSpec, device: torch.device | None = None, runs: int = 1) -> str:
-    """The kernel, by name, that evaluations of a pack of such runs use."""
-    return _kernel(run, device, runs, cut=False, norms=False)
+    """Return the name of the kernel that evaluations of a pack of such runs use; arguments as of ``update_kernel``."""
+    return choose_kernel(run.cell, device, runs, precision=run.training.precision)
 
 
 def scan_named(kernel: str, precision: str) -> Callable[..., Any]:
-    """A kernel, for runs of that ``training.precision``."""
-    scan: Callable[..., Any] = KERNELS[kernel][0]
-    rounds = precision == "bfloat16" and kernel in _ROUNDING
+    """Return the function of a kernel, by its name, for runs of that ``training.precision``."""
+    scan: Callable[..., Any] = KERNELS[kernel].scan
+    rounds = precision == "bfloat16" and KERNELS[kernel].takes_precision
     return functools.partial(scan, precision=precision) if rounds else scan
-
-
-def _kernel(run: RunSpec, device: torch.device | None, runs: int, cut: bool, norms: bool) -> str:
-    precision = run.training.precision
-    if precision == "bfloat16":  # which only some take: others write products into float32 in place
-        packed = choose_kernel(run.cell, device, max(2, runs), cut, norms)
-        return packed if packed in _ROUNDING else "loop"
-    kernel = choose_kernel(run.cell, device, runs, cut, norms)
-    return "traced" if norms and kernel == "triton_gru" and precision == "float64" else kernel
 
 
 @dataclass(frozen=True)
