@@ -77,7 +77,7 @@ def reads(
     return torch.stack([torch.bmm(w[:, None], states[:, :t])[:, 0] for t, w in enumerate(weights)])
 
 
-class _Run(torch.autograd.Function):
+class _AttentiveRun(torch.autograd.Function):
     """(U, W, b, P, Q, R, x) -> states [batch, time, hidden] of one run."""
 
     @staticmethod
@@ -124,7 +124,7 @@ def scan(
         return loop.scan(cell, params, inputs, state, first)
     states = torch.stack(
         [
-            _Run.apply(*(params[name][run] for name in NAMES), x.contiguous())  # type: ignore[no-untyped-call]
+            _AttentiveRun.apply(*(params[name][run] for name in NAMES), x.contiguous())  # type: ignore[no-untyped-call]
             for run, x in enumerate(inputs.unbind(1))
         ]
     )

@@ -72,7 +72,7 @@ def trace(function: Callable[..., Any], *args: Any) -> Traced:
 
     All tensors among ``args`` must be different ones.
     """
-    recorder = _Recorder()
+    recorder = _OperationRecorder()
     try:
         traced = recorder.record(function, args)
         _check(traced, function, args)
@@ -83,7 +83,7 @@ def trace(function: Callable[..., Any], *args: Any) -> Traced:
     return traced
 
 
-class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
+class _OperationRecorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Every operation becomes a node; a tensor is known by the memory that it stands in, which nothing writes to."""
 
     def __init__(self) -> None:

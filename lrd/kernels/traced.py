@@ -104,7 +104,7 @@ def _inputs(nodes: set[Node]) -> set[Node]:
     return {n for node in nodes for n in node.all_input_nodes}
 
 
-class _Loop(torch.autograd.Function):
+class _TracedLoop(torch.autograd.Function):
     """(params, state) -> h of the steps from ``first`` on [runs, steps, batch, hidden], last state."""
 
     @staticmethod
@@ -186,7 +186,7 @@ def scan(
     step = traced_step(cell, params, inputs, before)
     if step is None:
         return loop.scan(cell, params, inputs, state, first)
-    h, *last = _Loop.apply(step, inputs, first, *(params[name] for name in step.names), *before)  # type: ignore[no-untyped-call]
+    h, *last = _TracedLoop.apply(step, inputs, first, *(params[name] for name in step.names), *before)  # type: ignore[no-untyped-call]
     return h.transpose(0, 1), tuple(last)
 
 

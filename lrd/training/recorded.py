@@ -80,7 +80,7 @@ class CudaGraph:
             self._on_a_side_stream()
 
     def _record(self) -> None:
-        graph, seen = torch.cuda.CUDAGraph(), _Outside()
+        graph, seen = torch.cuda.CUDAGraph(), _OutsideTensors()
         try:
             # The first of these: a recording that fails would leave its own stream the current one.
             # A stream of its own, for the one that torch would take is of the first GPU that it recorded on.
@@ -100,7 +100,7 @@ class CudaGraph:
         logging.getLogger(__name__).warning("an update cannot be a CUDA graph and runs without: %s", reason)
 
 
-class _Outside(TorchDispatchMode):  # type: ignore[no-untyped-call]
+class _OutsideTensors(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """The tensors that operations read and that none of them made: a graph knows their memory and nothing else.
 
     Most live with the pack, but tables of tasks and cells live in caches, which may drop them.

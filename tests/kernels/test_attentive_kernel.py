@@ -40,7 +40,7 @@ def test_gradcheck() -> None:
     cell = Attentive(hidden_size=3, memory=4)
     params, x = drawn(cell, 2, 1), noise(5, 3, 2)
     leaves = [params[name][0].requires_grad_() for name in attentive.NAMES]
-    assert torch.autograd.gradcheck(lambda *p: attentive._Run.apply(*p, x), leaves)
+    assert torch.autograd.gradcheck(lambda *p: attentive._AttentiveRun.apply(*p, x), leaves)
 
 
 @pytest.mark.parametrize("shape", SHAPES)

@@ -18,7 +18,7 @@ from lrd.kernels.run_major import input_products
 from lrd.shapes import Float, Tensor
 
 
-class _Fused(torch.autograd.Function):
+class _FusedGRU(torch.autograd.Function):
     """(U, W, b, d, x, h_0) -> states [runs, time, batch, hidden] from ``first`` on, the last one."""
 
     @staticmethod
@@ -74,7 +74,7 @@ def scan(
     before = zero_state(cell, inputs) if state is None else state
     cut = tiles(3, inputs.shape[2], cell.hidden_size, precision)
     x = inputs.transpose(0, 1).contiguous()
-    kept, last = _Fused.apply(  # type: ignore[no-untyped-call]
+    kept, last = _FusedGRU.apply(  # type: ignore[no-untyped-call]
         *(params[name] for name in "UWbd"), x, *before, first, cut, norms
     )
     return kept.transpose(0, 1), (last,)

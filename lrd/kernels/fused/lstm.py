@@ -18,7 +18,7 @@ from lrd.kernels.run_major import input_products
 from lrd.shapes import Float, Tensor
 
 
-class _Fused(torch.autograd.Function):
+class _FusedLSTM(torch.autograd.Function):
     """(U, W, b, x, h_0, c_0, k [runs, time] or None) -> states h from ``first`` on, h_T, c_T."""
 
     @staticmethod
@@ -72,7 +72,7 @@ def scan(
     before = zero_state(cell, inputs) if state is None else state
     cut = tiles(4, inputs.shape[2], cell.hidden_size, precision)
     x = inputs.transpose(0, 1).contiguous()
-    kept, *last = _Fused.apply(  # type: ignore[no-untyped-call]
+    kept, *last = _FusedLSTM.apply(  # type: ignore[no-untyped-call]
         *(params[name] for name in "UWb"), x, *before, keep, first, cut, norms
     )
     return kept.transpose(0, 1), tuple(last)

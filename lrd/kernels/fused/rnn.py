@@ -17,7 +17,7 @@ from lrd.kernels.run_major import input_products
 from lrd.shapes import Float, Tensor
 
 
-class _Fused(torch.autograd.Function):
+class _FusedRNN(torch.autograd.Function):
     """(U, W, b, x, h_0) -> states [runs, time, batch, hidden] from ``first`` on, the last one."""
 
     @staticmethod
@@ -68,7 +68,7 @@ def scan(
     _, runs, batch, _ = inputs.shape
     h0 = inputs.new_zeros(runs, batch, cell.hidden_size) if state is None else state[0]
     x, cut = inputs.transpose(0, 1).contiguous(), tiles(1, batch, cell.hidden_size, precision)
-    kept, last = _Fused.apply(  # type: ignore[no-untyped-call]
+    kept, last = _FusedRNN.apply(  # type: ignore[no-untyped-call]
         params["U"], params["W"], params["b"], x, h0, cell.activation, first, cut, norms
     )
     return kept.transpose(0, 1), (last,)
