@@ -1,4 +1,4 @@
-"""Whether a GPU gives the same bits again. A CPU always does, here; nothing of this touches it."""
+"""Whether a GPU gives the same bits when a run is trained again. On a CPU lrd always does, whatever is set here."""
 
 from __future__ import annotations
 
@@ -8,10 +8,14 @@ import torch
 
 
 def repeat_bits(device: torch.device, wanted: bool) -> None:
-    """Let this process choose operations on a GPU that give the same numbers whenever they are run.
+    """Set whether this process uses only GPU operations that give the same numbers whenever they are run.
 
-    To be called before the first product of matrices, for cuBLAS reads how it may work when it is loaded. An operation
-    of somebody's own cell or task that has no such form is warned of by torch, and used.
+    Call it before the first product of matrices: cuBLAS reads how it may work when it is loaded. An operation of
+    somebody's own cell or task that has no such form is used all the same, with a warning by torch.
+
+    Args:
+        device: Where training goes on; on a CPU nothing is set.
+        wanted: Whether the bits are to be the same (``place.deterministic``).
     """
     if device.type != "cuda":
         return

@@ -1,4 +1,4 @@
-"""What training adds to or takes from the gradient of a pack's loss before it is clipped: Omega and h-detach."""
+"""Changes of the gradient before it is clipped (Omega, h-detach), and the kernels that runs with them use."""
 
 from __future__ import annotations
 
@@ -45,14 +45,16 @@ def scan_named(kernel: str, precision: str) -> Callable[..., Any]:
 
 @dataclass(frozen=True)
 class Tricks:
-    """The options of a pack's runs [runs]; None: off in all of them (it is never on in some of them only)."""
+    """The options of each run that change its gradient; None: off in all runs (never in some of a pack only)."""
 
+    #: The weight of the regulariser Omega.
     omega: Float[Tensor, "runs"] | None
+    #: The probability with which the backward pass is cut in h at a step.
     h_detach: Float[Tensor, "runs"] | None
 
     @classmethod
     def of(cls, runs: Sequence[RunSpec], device: torch.device) -> Tricks:
-        """Those of the runs of a pack."""
+        """Return the options of the runs of a pack."""
 
         def column(name: str) -> Tensor | None:
             values = [getattr(run.training, name) for run in runs]
@@ -61,24 +63,32 @@ class Tricks:
         return cls(**{field.name: column(field.name) for field in dataclasses.fields(cls)})
 
     def each(self, change: Callable[[Tensor], Tensor]) -> Tricks:
-        """Those of other runs, from each tensor whose rows are runs."""
+        """Return the options of other runs, by a function of tensors whose rows are runs."""
         return Tricks(**{name: None if column is None else change(column) for name, column in vars(self).items()})
 
     def of_runs(self, runs: slice) -> Tricks:
-        """Those of some of the runs."""
+        """Return the options of some of the runs."""
         return self.each(lambda column: column[runs])
 
     @property
     def measures(self) -> tuple[str, ...]:
-        """What is measured at every update, by name."""
+        """The names of what is measured at every update."""
         return () if self.omega is None else ("omega",)
 
     def cut(
         self, seeds: Int[Tensor, "runs"], update: int | Int[Tensor, "runs"], time: int
     ) -> dict[str, Float[Tensor, "runs time"]]:
-        """``keep`` of the kernel: 0 at the steps at which h-detach cuts the way back through h, else 1; or nothing.
+        """Return the kernel's option ``keep``: 0 at the steps at which h-detach cuts the backward pass in h, else 1.
 
-        One draw a step for all samples of a batch, as in the paper's code.
+        One draw a step for all samples of a batch, as in the code of Kanuparthi et al. (2019).
+
+        Args:
+            seeds: The seed of each run.
+            update: The number of the update, of which the draws are a function.
+            time: Steps of the sequence.
+
+        Returns:
+            The option by its name; {} where h-detach is off.
         """
         if self.h_detach is None:
             return {}
@@ -88,9 +98,17 @@ class Tricks:
     def add_omega(
         self, cell: Cell, params: Parameters, grads: Parameters, states: Sequence[Tensor], direct: Sequence[Tensor]
     ) -> dict[str, Float[Tensor, "runs"]]:
-        """Add the regulariser's gradient to that of W; returns its value, without its weight, by name.
+        """Add the gradient of the regulariser Omega to that of W.
 
-        ``grads``: views of the gradient by parameter; ``states`` and ``direct`` as for ``omega``.
+        Args:
+            cell: The cell of the runs, a vanilla RNN.
+            params: Parameters by name, [runs, ...].
+            grads: Their gradients by name, as views that are changed in place.
+            states: h_t of every step, in parts (see ``lrd.training.omega.omega``).
+            direct: The gradient of the loss in each of these h_t, without its part through later steps.
+
+        Returns:
+            The value of Omega, without its weight, by name.
         """
         assert isinstance(cell, RNN)
         assert self.omega is not None

@@ -133,15 +133,15 @@ def test_what_is_handed_over_is_as_it_was_then(tmp_path: Path) -> None:
         writer.put(lambda: go_on.wait(60) and None)
         journal = Journal(SPECS[0], record, NullTracker(), 1, "cpu", "packed", writer)
         zeros = {INTEGER: np.zeros(2, int), REAL: np.zeros(2), TEXT: np.array(["h", "h"], dtype=object)}
-        journal.looks["gradient_fit"] = [{name: zeros[kind] for name, kind in GRADIENT_FIT_COLUMNS.items()}]
+        journal.tables["gradient_fit"] = [{name: zeros[kind] for name, kind in GRADIENT_FIT_COLUMNS.items()}]
         for update in (0, 3):
             journal.add_metrics(update, {"loss": float(update)}, solved=True)
             if update == 0:
                 journal.write("running", update)
                 journal.checkpoint({})
         journal.scalars["end"]["slope"] = 1.0
-        journal.looked["gradient_flow"] = 3
-        journal.looks["gradient_fit"] *= 2
+        journal.measured_at["gradient_flow"] = 3
+        journal.tables["gradient_fit"] *= 2
         journal.cost.charge(5.0, 3, 2)
         go_on.set()
         writer.wait()
