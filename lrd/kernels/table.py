@@ -52,7 +52,7 @@ class Kernel:
 
 
 def _triton(name: str, scan: Scan, cell: type[Cell], hands_over_to: str, cuts: bool = False) -> Kernel:
-    """A kernel of ``lrd.kernels.fused``, with what all of them share."""
+    """Return the entry of a kernel of ``lrd.kernels.fused``, with what all of these share."""
     return Kernel(
         name,
         scan,
@@ -68,7 +68,7 @@ def _triton(name: str, scan: Scan, cell: type[Cell], hands_over_to: str, cuts: b
 
 
 def _of_torch(name: str, scan: Scan, cell: type[Cell], cpu: bool = True) -> Kernel:
-    """A kernel of ``lrd.kernels.stock`` (oneDNN, cuDNN), with what all of them share."""
+    """Return the entry of a kernel of ``lrd.kernels.stock`` (oneDNN, cuDNN), with what all of these share."""
     return Kernel(name, scan, cell, cpu=cpu, run_by_run=True, best_alone_on_gpu=True, runs_cell=stock.has_kernel_of)
 
 

@@ -1,4 +1,4 @@
-"""The GRU of a pack, in one Triton program a (run, tile of samples).
+"""The fused GRU: one Triton program for each run and tile of samples.
 
 Reference: ``lrd.kernels.loop``; for any precision and device, ``lrd.kernels.traced``.
 """
@@ -19,7 +19,7 @@ from lrd.shapes import Float, Tensor
 
 
 class _FusedGRU(torch.autograd.Function):
-    """(U, W, b, d, x, h_0) -> states [runs, time, batch, hidden] from ``first`` on, the last one."""
+    """The function (U, W, b, d, x, h_0) -> states [runs, steps, batch, hidden] from step ``first`` on, the last one."""
 
     @staticmethod
     def forward(
@@ -69,7 +69,7 @@ def scan(
     norms: GradientNorms | None,
     precision: str | None,
 ) -> tuple[Float[Tensor, "steps runs batch hidden"], State]:
-    """See ``lrd.kernels.fused.scan_gru``."""
+    """Run the programs; arguments as of ``lrd.kernels.fused.scan_gru``."""
     assert isinstance(cell, GRU)
     before = zero_state(cell, inputs) if state is None else state
     cut = tiles(3, inputs.shape[2], cell.hidden_size, precision)

@@ -1,4 +1,4 @@
-"""The LSTM of a pack, in one Triton program a (run, tile of samples), whose way back through h can be cut.
+"""The fused LSTM: one Triton program for each run and tile of samples, whose backward pass can be cut in h.
 
 Reference: ``lrd.kernels.loop``; for any precision and device, ``lrd.kernels.packed_lstm``.
 """
@@ -19,7 +19,7 @@ from lrd.shapes import Float, Tensor
 
 
 class _FusedLSTM(torch.autograd.Function):
-    """(U, W, b, x, h_0, c_0, k [runs, time] or None) -> states h from ``first`` on, h_T, c_T."""
+    """The function (U, W, b, x, h_0, c_0, k [runs, time] or None) -> states h from step ``first`` on, h_T, c_T."""
 
     @staticmethod
     def forward(
@@ -67,7 +67,7 @@ def scan(
     norms: GradientNorms | None,
     precision: str | None,
 ) -> tuple[Float[Tensor, "steps runs batch hidden"], State]:
-    """See ``lrd.kernels.fused.scan_lstm``."""
+    """Run the programs; arguments as of ``lrd.kernels.fused.scan_lstm``."""
     assert isinstance(cell, LSTM)
     before = zero_state(cell, inputs) if state is None else state
     cut = tiles(4, inputs.shape[2], cell.hidden_size, precision)

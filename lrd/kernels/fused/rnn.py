@@ -1,4 +1,4 @@
-"""The vanilla RNN of a pack, in one Triton program a (run, tile of samples).
+"""The fused vanilla RNN: one Triton program for each run and tile of samples.
 
 Reference: ``lrd.kernels.loop``; for any precision and device, ``lrd.kernels.packed_rnn``.
 """
@@ -18,7 +18,7 @@ from lrd.shapes import Float, Tensor
 
 
 class _FusedRNN(torch.autograd.Function):
-    """(U, W, b, x, h_0) -> states [runs, time, batch, hidden] from ``first`` on, the last one."""
+    """The function (U, W, b, x, h_0) -> states [runs, steps, batch, hidden] from step ``first`` on, the last one."""
 
     @staticmethod
     def forward(
@@ -63,7 +63,7 @@ def scan(
     norms: GradientNorms | None,
     precision: str | None,
 ) -> tuple[Float[Tensor, "steps runs batch hidden"], State]:
-    """See ``lrd.kernels.fused.scan_rnn``."""
+    """Run the programs; arguments as of ``lrd.kernels.fused.scan_rnn``."""
     assert isinstance(cell, RNN)
     _, runs, batch, _ = inputs.shape
     h0 = inputs.new_zeros(runs, batch, cell.hidden_size) if state is None else state[0]
