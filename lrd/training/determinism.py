@@ -22,6 +22,6 @@ def repeat_bits(device: torch.device, wanted: bool) -> None:
     if wanted:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.use_deterministic_algorithms(wanted, warn_only=True)
-    # Nothing here reads memory that nobody wrote. (The module looks as if it had no such name.)
+    # Nothing here reads memory that nobody wrote. Set by its name, which the type of the module does not show.
     setattr(torch.utils.deterministic, "fill_uninitialized_memory", False)  # noqa: B010
     torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = wanted, False

@@ -14,7 +14,7 @@ from lrd.spec import RunSpec
 from lrd.tasks import Task
 
 #: Where nothing is known in closed form: numbers of training inputs that are drawn again, about, and the test sequences
-#: that are looked for among them.
+#: that are searched for among them.
 NUMBERS, TESTED = 2**22, 256
 
 
