@@ -36,22 +36,22 @@ def choose_kernel(
     Raises:
         ValueError: No kernel of this cell can cut its backward pass in that precision.
     """
-    stepped, on_gpu = cell.stepped, device is not None and device.type == "cuda"
+    stepped, device = cell.stepped, device or torch.device("cpu")
     able = [
         kernel
         for kernel in KERNELS.values()
         if kernel.cell in (None, type(stepped))
         and kernel.runs_cell(stepped)
-        and (kernel.cpu or on_gpu)
+        and device.type in kernel.devices
+        and precision in kernel.precisions
         and (kernel.cuts or not cut)
-        and (kernel.bfloat16 or precision != "bfloat16")
     ]
     # Sorting is stable: among equals the order of the table stays.
-    if on_gpu and runs == 1:
+    if device.type == "cuda" and runs == 1:
         able.sort(key=lambda kernel: not kernel.best_alone_on_gpu)
     if norms:
         able.sort(key=lambda kernel: not kernel.norms)
-    best = next((kernel for kernel in able if kernel.available()), None)
+    best = next((kernel for kernel in able if kernel.available(device)), None)
     if best is None:
         raise ValueError(f"no kernel can cut the backward pass of the cell {cell.name} in {precision}")
     if norms and precision == "float64" and best.hands_over_to and not KERNELS[best.hands_over_to].norms:

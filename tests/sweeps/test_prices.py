@@ -29,7 +29,7 @@ def spec(cell: Cell | None = None, gap: int = 10, **options: Any) -> RunSpec:
 
 
 def test_every_kernel_of_a_cpu_has_a_price_for_every_action() -> None:
-    assert {name for name, kernel in KERNELS.items() if kernel.cpu} <= set(PRICES)
+    assert {name for name, kernel in KERNELS.items() if "cpu" in kernel.devices} <= set(PRICES)
     assert all(set(prices) == set(ACTIONS) for prices in PRICES.values())
 
 

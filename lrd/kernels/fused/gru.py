@@ -11,7 +11,7 @@ import torch
 
 from lrd.cells import GRU, Cell, Parameters, State
 from lrd.kernels.fused import gru_programs
-from lrd.kernels.fused.launch import Tiles, copied, empty, into_parameters, launch, room, started, tiles
+from lrd.kernels.fused.launch import Tiles, copied, empty, into_parameters, launch, room, room_for_norms, started, tiles
 from lrd.kernels.loop import zero_state
 from lrd.kernels.norms import GradientNorms
 from lrd.kernels.run_major import input_products
@@ -44,8 +44,7 @@ class _FusedGRU(torch.autograd.Function):
         cut, norms, asked = ctx.cut, ctx.norms, ctx.norms is not None
         delta, into_h0 = empty(gates, runs, time, batch, 4 * hidden), copied(grad_last)
         scaled = room(gates, runs, batch, 3 * hidden, wanted=asked and not cut.RESIDENT)
-        size = room(gates, runs, time, batch, wanted=asked)
-        power = room(states, runs, time, batch, wanted=asked, dtype=torch.int32)
+        size, power = room_for_norms(gates, runs, time, batch, wanted=asked)
         launch(
             gru_programs.backward, runs, batch, cut, grad.contiguous(), w, gates, from_h, states, delta, into_h0,
             scaled, size, power, time, time - ctx.first, batch, hidden, NORMS=asked,

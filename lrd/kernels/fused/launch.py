@@ -126,6 +126,12 @@ def room(like: Tensor, *shape: int, wanted: bool, dtype: torch.dtype | None = No
     return empty(like, *(shape if wanted else (1,)), dtype=dtype)
 
 
+def room_for_norms(like: Tensor, runs: int, time: int, batch: int, wanted: bool) -> tuple[Tensor, Tensor]:
+    """Return buffers for the norms of the gradient of a state variable: sizes and powers (``GradientNorms.put``)."""
+    of = runs, time, batch
+    return room(like, *of, wanted=wanted), room(like, *of, wanted=wanted, dtype=torch.int32)
+
+
 def copied(x: Tensor) -> Tensor:
     """Return a buffer with the numbers of ``x``, for a program to write on."""
     return x.clone(memory_format=torch.contiguous_format)

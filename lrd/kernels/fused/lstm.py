@@ -11,7 +11,7 @@ import torch
 
 from lrd.cells import LSTM, Cell, Parameters, State
 from lrd.kernels.fused import lstm_programs
-from lrd.kernels.fused.launch import Tiles, copied, empty, into_parameters, launch, room, started, tiles
+from lrd.kernels.fused.launch import Tiles, copied, empty, into_parameters, launch, room, room_for_norms, started, tiles
 from lrd.kernels.loop import zero_state
 from lrd.kernels.norms import GradientNorms
 from lrd.kernels.run_major import input_products
@@ -42,8 +42,7 @@ class _FusedLSTM(torch.autograd.Function):
         hidden, cut, norms, asked = w.shape[2], ctx.cut, ctx.norms, ctx.norms is not None
         delta, into_h0, into_c0 = empty(gates, *gates.shape), copied(grad_h), copied(grad_c)
         scaled = room(gates, runs, batch, 4 * hidden, wanted=asked and not cut.RESIDENT)
-        sizes = [room(gates, runs, time, batch, wanted=asked) for _ in "hc"]
-        powers = [room(gates, runs, time, batch, wanted=asked, dtype=torch.int32) for _ in "hc"]
+        sizes, powers = zip(*(room_for_norms(gates, runs, time, batch, wanted=asked) for _ in "hc"), strict=True)
         launch(
             lstm_programs.backward, runs, batch, cut, grad.contiguous(), w, gates, cells,
             grad if keep is None else keep.to(grad.dtype).contiguous(), delta, into_h0, into_c0, scaled,
