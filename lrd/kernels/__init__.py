@@ -1,4 +1,4 @@
-"""How a cell is run over time, fast.
+"""Kernels: functions that run the steps of a cell over time, for all runs of a pack, fast.
 
 * ``lrd.kernels.protocol``: what a kernel takes and gives.
 * ``lrd.kernels.table``: every kernel, the best first, with all that is known of it.

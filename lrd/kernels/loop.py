@@ -19,7 +19,7 @@ def zero_state(cell: Cell, inputs: Float[Tensor, "time runs batch inputs"]) -> S
 
 
 def runs_alone(cell: Cell, inputs: Float[Tensor, "time runs batch inputs"]) -> list[slice]:
-    """Return the slices of runs that go together so that no run depends on its companions: each run, or all as one.
+    """Return the runs that may go together so that none depends on its companions: each alone, or all in one slice.
 
     On the CPU, products of matrices with vectors are rounded differently for a run alone and for it among others.
     """

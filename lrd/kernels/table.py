@@ -16,7 +16,6 @@ from lrd.cells import GRU, LSTM, RNN, Attentive, Cell
 from lrd.kernels import attentive, fused, loop, packed_lstm, packed_rnn, stock, traced
 from lrd.kernels.protocol import Scan
 
-
 _EVERY_PRECISION = ("float32", "tf32", "bfloat16", "float64")
 
 

@@ -180,9 +180,15 @@ class _TracedLoop(torch.autograd.Function):
 def traced_step(
     cell: Cell, params: Parameters, inputs: Float[Tensor, "time runs batch inputs"], state: State
 ) -> TracedStep | None:
-    """Return the step of a cell for packs of these shapes; None where it cannot be traced.
+    """Return the step of a cell, traced for packs of given shapes; None where it cannot be traced.
 
     It is traced once a process, and kept.
+
+    Args:
+        cell: The cell.
+        params: What its steps get, [runs, ...] by name.
+        inputs: x_t of every step; any number of steps.
+        state: A state of the pack.
     """
     shapes = tuple((name, tuple(value.shape)) for name, value in params.items())
     return _traced_step(

@@ -1,4 +1,4 @@
-"""How much of a pack's data is in memory at once: small batches are drawn ahead, large evaluations are cut.
+"""The amount of a pack's data in memory at once: small batches are drawn ahead, large evaluations are cut.
 
 Drawing takes some 40 tensor operations whatever their size. A batch is a function of (seed, split, update), so that
 drawing ahead changes no number (``lrd.tasks.streams``).

@@ -1,4 +1,4 @@
-"""Whether a GPU gives the same bits when a run is trained again. On a CPU lrd always does, whatever is set here."""
+"""The choice of GPU operations that give the same bits when a run is trained again; those of a CPU always do here."""
 
 from __future__ import annotations
 

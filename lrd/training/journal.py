@@ -75,7 +75,13 @@ class Journal:
         tracker.start(record.run_id, record.study, spec.to_dict(), record.run_id)
 
     def add_metrics(self, update: int, row: dict[str, float], solved: bool) -> None:
-        """Add the row of an evaluation; ``solved``: whether it meets the task's criterion."""
+        """Add a row of metrics, and count how long the run has been solved.
+
+        Args:
+            update: The update at which the run was evaluated.
+            row: The metrics by name.
+            solved: Whether they meet the task's criterion.
+        """
         self.metrics.append({"update": update} | row)
         self.tracker.log(self.record.run_id, update, row)
         self.streak = self.streak + 1 if solved else 0
@@ -85,7 +91,13 @@ class Journal:
             self.solved_at = self.streak_start
 
     def add_measurement(self, update: int, probe: Probe, tables: dict[str, Columns]) -> None:
-        """Add what a probe measured of this run, by table."""
+        """Add what a probe measured of this run.
+
+        Args:
+            update: The update at which it measured.
+            probe: The probe.
+            tables: Its columns, by table.
+        """
         for name, columns in tables.items():
             size = len(next(iter(columns.values())))
             self.tables.setdefault(name, []).append({"update": np.full(size, update)} | columns)
@@ -110,7 +122,13 @@ class Journal:
         self.tracker.profiles(self.record.run_id, update, profiles_of(table, self.tables[table][-1]))
 
     def write(self, state: str, update: int, message: str = "") -> None:
-        """Write tables and status as they stand now."""
+        """Write tables and status as they stand now.
+
+        Args:
+            state: The state of the run, running or interrupted.
+            update: How many updates it has had.
+            message: Anything that a reader should know.
+        """
         metrics, tables = list(self.metrics), _frozen(self.tables)
         self.writer.put(lambda: self._write_tables(metrics, tables))
         self.status(state, update, message)
@@ -126,7 +144,7 @@ class Journal:
             self.record.metrics({name: [row.get(name) for row in metrics] for name in names})
 
     def status(self, state: str, update: int, message: str = "") -> None:
-        """Write where this run stands (status.json)."""
+        """Write where this run stands (status.json); arguments as of ``write``."""
         most, how = self.spec.training.max_updates, self.cost.for_status()
         self.writer.put(lambda: self.record.status(state, update=update, max_updates=most, message=message, **how))
 

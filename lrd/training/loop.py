@@ -30,7 +30,7 @@ Progress = Callable[[int, int, list[dict[str, Any]]], None]
 
 @dataclass(frozen=True)
 class Ending:
-    """How ``train`` ended.
+    """The end of ``train``.
 
     Attributes:
         interrupted: Whether it was asked to stop, and wrote checkpoints; else all runs are finished.

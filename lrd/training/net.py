@@ -54,7 +54,7 @@ class Net:
         self._shapes = shapes
 
     def of_runs(self, spec: RunSpec, runs: int) -> Net:
-        """Return the computation of runs like ``spec`` in a pack of another size, which may have another kernel."""
+        """Return the computation of a pack of ``runs`` runs like ``spec``, which may have another kernel."""
         return Net(spec, self.device, runs, self._shapes)
 
     def parameters(self, theta: Float[Tensor, "runs parameters"]) -> Parameters:

@@ -82,7 +82,14 @@ class Pack:
 
     @classmethod
     def of_copies(cls, spec: RunSpec, runs: int, device: torch.device, record: Record | None = None) -> Pack:
-        """Return a pack of one run many times. It is initialised once, which may take long."""
+        """Return a pack of copies of one run, which is initialised only once, since that may take long.
+
+        Args:
+            spec: The run.
+            runs: How many copies.
+            device: Where they are trained.
+            record: What turns an update into one that is replayed; default: as for any pack.
+        """
         pack = cls([spec], device, record).take([0] * runs)
         pack.net = pack.net.of_runs(spec, runs)
         return pack

@@ -25,7 +25,7 @@ _LEAST = 16  # the smallest tile that tensor cores multiply
 
 @dataclass(frozen=True)
 class Tiles:
-    """How a program cuts its work (see ``lrd.kernels.fused``), and its precision as Triton calls it."""
+    """The tiles that a program cuts its work into (see ``lrd.kernels.fused``), and its precision as Triton calls it."""
 
     ROWS: int
     PADDED: int
