@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lrd.training.wants import wants_memory
+from lrd.training.out_of_memory import is_out_of_memory
 
 
 @pytest.mark.parametrize(
@@ -23,7 +23,7 @@ from lrd.training.wants import wants_memory
     ],
 )
 def test_want_of_memory_is_known(error: Exception, is_memory: bool) -> None:
-    assert wants_memory(error) == is_memory
+    assert is_out_of_memory(error) == is_memory
 
 
 def after(first: Exception, then: Exception, hidden: bool) -> Exception:
@@ -43,4 +43,4 @@ def after(first: Exception, then: Exception, hidden: bool) -> Exception:
 def test_so_it_is_by_what_it_led_to_if_that_is_told(hidden: bool) -> None:
     """A recording within which memory ended says, where it is closed, that it was not closed well."""
     closed = RuntimeError("operation failed due to a previous error during capture")
-    assert wants_memory(after(RuntimeError("CUDA out of memory"), closed, hidden)) != hidden
+    assert is_out_of_memory(after(RuntimeError("CUDA out of memory"), closed, hidden)) != hidden
