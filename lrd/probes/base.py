@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
+import numpy as np
 import torch
 
 from lrd.cells import Cell, Parameters, prepared
@@ -18,6 +19,9 @@ from lrd.options import check_options, option
 from lrd.scalars import SCALARS, Columns
 from lrd.shapes import Int, Tensor
 from lrd.tasks import Batch, Task
+
+#: The numpy type of a column's SQL type.
+DTYPES: dict[str, Any] = {"VARCHAR": object, "BIGINT": np.int64, "DOUBLE": np.float64}
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from lrd.gradients import schema as gradients
+
 #: An SQL type, or those of the keys of an object.
 Declared = str | Mapping[str, "Declared"]
 
@@ -67,40 +69,13 @@ DOCUMENTS: dict[str, Declared] = {
     ENVIRONMENT: {"threads": COUNT, "dirty": BOOLEAN, "earlier": ANY, "*": TEXT},
 }
 
-QUANTILES = ("log10_q05", "log10_q25", "log10_q50", "log10_q75", "log10_q95")
+QUANTILES = tuple(gradients.QUANTILES)
 
 #: Columns with their SQL types. metrics.parquet has further columns, all REAL.
 METRICS_COLUMNS = {"update": INTEGER}
-GRADIENT_FLOW_COLUMNS = {
-    "update": INTEGER,
-    "variable": TEXT,
-    "part": TEXT,
-    "answer": TEXT,
-    "t": INTEGER,
-    "lag": INTEGER,
-    "log10_mean": REAL,
-    "log10_gmean": REAL,
-    **dict.fromkeys(QUANTILES, REAL),
-    "zero_share": REAL,
-}
-GRADIENT_FIT_COLUMNS = {
-    "update": INTEGER,
-    "variable": TEXT,
-    "slope": REAL,
-    "horizon": REAL,
-    "points": INTEGER,
-    "slope_error": REAL,
-    "samples": INTEGER,
-    "fallen_e": REAL,
-    "fallen_milli": REAL,
-}
-#: Beside ``update``.
-GRADIENT_NORMS_COLUMNS = {
-    "variable": TEXT,
-    "t": INTEGER,
-    "updates": INTEGER,
-    **dict.fromkeys(("log10_mean", "log10_gmean", "log10_std", "log10_min", "log10_max", "zero_share"), REAL),
-}
+GRADIENT_FLOW_COLUMNS = {"update": INTEGER, **gradients.GRADIENT_FLOW}
+GRADIENT_FIT_COLUMNS = {"update": INTEGER, **gradients.GRADIENT_FIT}
+GRADIENT_NORMS_COLUMNS = gradients.GRADIENT_NORMS  # beside ``update``
 
 #: The tables whose columns are known without asking a probe: the type of each, and that of any other (None: of any).
 TABLES: dict[str, tuple[dict[str, str], str | None]] = {

@@ -108,8 +108,8 @@ def test_no_trick_waits(options: dict[str, Any], device: torch.device) -> None:
 def test_no_telling_of_norms_waits(
     cell: Cell, truncate: int | None, device: torch.device, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """On the CPU a packed loop looks at its numbers, to save work; here it goes the way of a GPU."""
-    monkeypatch.setattr("lrd.kernels.powers.may_look", lambda x: False)
+    """On the CPU a packed loop looks at its numbers, to save work; here it goes as on a GPU."""
+    monkeypatch.setattr("lrd.scaled.may_synchronise", lambda x: False)
     cell = dataclasses.replace(cell, hidden_size=6).for_length(TASK.sequence_length)
     update(run_spec(TASK, cell, batch_size=2, gradient_norms=True, truncate=truncate), device)
 
