@@ -21,8 +21,8 @@ import torch
 
 from lrd.cells import LSTM, Cell, Parameters, State
 from lrd.kernels.norms import GradientNorms
-from lrd.kernels.powers import way_back
 from lrd.kernels.run_major import groups, input_products, parameter_gradients, products_of
+from lrd.kernels.scaled_backward import scaled_backward
 from lrd.shapes import Float, Tensor
 
 BLOCK = 4  # steps whose slopes are made at once
@@ -80,7 +80,7 @@ class _Loop(torch.autograd.Function):
             if ctx.norms is None:
                 into, _ = steps(0, states.shape[1], last, direct, keep=False)
             else:
-                into, of_group, power = way_back(steps, states.shape[1], ctx.first, direct, last, delta[group])
+                into, of_group, power = scaled_backward(steps, states.shape[1], ctx.first, direct, last, delta[group])
                 found.append((*of_group, power))
             into_h0[group], into_c0[group] = into
         if ctx.norms is not None:
@@ -91,7 +91,7 @@ class _Loop(torch.autograd.Function):
 
 
 class _Back:
-    """The way back of a group of runs (see ``lrd.kernels.powers.Steps``)."""
+    """The backward pass of a group of runs (see ``lrd.kernels.scaled_backward.Steps``)."""
 
     def __init__(
         self, w: Tensor, gates: Tensor, states: Tensor, cells: Tensor, c0: Tensor, kept: Tensor | None,

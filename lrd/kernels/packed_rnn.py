@@ -17,8 +17,8 @@ import torch
 
 from lrd.cells import RNN, Cell, Parameters, State
 from lrd.kernels.norms import GradientNorms
-from lrd.kernels.powers import way_back
 from lrd.kernels.run_major import groups, input_products, parameter_gradients, products_of
+from lrd.kernels.scaled_backward import scaled_backward
 from lrd.shapes import Float, Tensor
 
 # h <- f(a), perhaps in place.
@@ -71,7 +71,7 @@ class _Loop(torch.autograd.Function):
             if ctx.norms is None:
                 (d,), _ = steps(0, states.shape[1], [last], direct, keep=False)
             else:
-                (d,), (size,), power = way_back(steps, states.shape[1], ctx.first, direct, [last], delta[group])
+                (d,), (size,), power = scaled_backward(steps, states.shape[1], ctx.first, direct, [last], delta[group])
                 found.append((size, power))
             torch.bmm(d, w[group], out=into_h0[group])
         if ctx.norms is not None:
@@ -80,9 +80,9 @@ class _Loop(torch.autograd.Function):
 
 
 class _Back:
-    """The way back of a group of runs (see ``lrd.kernels.powers.Steps``); what arrives at step t is delta_{t+1}.
+    """The backward pass of a group of runs (see ``lrd.kernels.scaled_backward.Steps``).
 
-    At the last step it is dL/dh of the last state; before the first step, delta_0.
+    What arrives at step t is delta_{t+1}; at the last step, dL/dh of the last state; before the first step, delta_0.
     """
 
     def __init__(self, w: Tensor, states: Tensor, deltas: Tensor, activation: str, first: int) -> None:

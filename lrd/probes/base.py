@@ -11,6 +11,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
 
 from lrd.cells import Cell, Parameters, prepared
@@ -19,6 +20,9 @@ from lrd.probes.arrays import as_arrays
 from lrd.scalars import SCALARS, Columns
 from lrd.shapes import Float, Int, Tensor
 from lrd.tasks import Batch, Task
+
+#: The numpy type of a column's SQL type.
+DTYPES: dict[str, Any] = {"VARCHAR": object, "BIGINT": np.int64, "DOUBLE": np.float64}
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ import torch
 from torch.func import vmap
 
 from lrd.cells import Cell, Parameters
-from lrd.probes.base import Probe, Subject
+from lrd.probes.base import DTYPES, Probe, Subject
 from lrd.probes.states import along, latest_answer, one_by_one
 from lrd.scalars import Columns
 from lrd.shapes import Float, Int, Tensor
@@ -65,11 +65,8 @@ class Gates(Probe):
             for quantity, of_gate in quantities.items():
                 labels = {"quantity": quantity, "gate": gate, "variable": variables.get(gate, "")}
                 tables.append(_rows(labels, _by_lag(of_gate, last, lags), lags.cpu().numpy()))
-        empty = {name: np.empty(0, dtype=_DTYPES[kind]) for name, kind in self.columns.items()}
+        empty = {name: np.empty(0, dtype=DTYPES[kind]) for name, kind in self.columns.items()}
         return {name: np.concatenate([table[name] for table in tables]) for name in self.columns} if tables else empty
-
-
-_DTYPES = {"VARCHAR": object, "BIGINT": np.int64, "DOUBLE": np.float64}
 
 
 @torch.no_grad()

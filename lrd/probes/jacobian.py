@@ -10,13 +10,13 @@ import numpy as np
 import torch
 
 from lrd.cells import RNN, Cell, Parameters
+from lrd.gradients.jacobian_bounds import log10_bounds
+from lrd.gradients.jacobian_products import Products, jacobian_products, log10_singular_values
+from lrd.gradients.schema import QUANTILES
+from lrd.gradients.step_jacobians import check_state
 from lrd.options import option
 from lrd.probes.base import Probe, Subject
-from lrd.probes.jacobian_products import Products, jacobian_products, log10_singular_values
-from lrd.probes.pascanu import log10_bounds
-from lrd.probes.profile import QUANTILES
-from lrd.probes.ranks import quantiles
-from lrd.probes.step_jacobians import check_state
+from lrd.probes.quantiles import quantiles
 from lrd.scalars import WHOLE, Columns
 from lrd.shapes import Float, Tensor
 
@@ -33,7 +33,8 @@ class Jacobian(Probe):
     * ``sigma``: the singular value number ``index``, 1 the largest;
     * ``condition``: the condition number, largest by smallest singular value;
     * ``bound`` and ``bound_slopes``, of the vanilla RNN alone: what bounds its largest singular value by Pascanu et al.
-      (2013), with the largest derivative that f has and with the largest one met at each step (``lrd.probes.pascanu``).
+      (2013), with the largest derivative that f has and with the largest one met at each step
+      (``lrd.gradients.jacobian_bounds``).
 
     Products carry an exponent of their own, so that 1e-400 is 1e-400. Singular values that float64 cannot resolve
     beside the block's largest (at most max(lag, S) * 2^-52 of it, S entries of the state) are NULL, not numbers made of

@@ -9,10 +9,10 @@ import numpy as np
 import torch
 
 from lrd.cells import Cell, Parameters, State
+from lrd.gradients.step_jacobians import check_state, linearise
 from lrd.kernels import loop
 from lrd.options import option
 from lrd.probes.base import Probe, Subject
-from lrd.probes.step_jacobians import check_state, linearise
 from lrd.scalars import Columns
 from lrd.shapes import Float, Tensor
 

@@ -18,7 +18,7 @@ from lrd.cells import Cell, Parameters
 from lrd.options import option
 from lrd.probes.base import Probe, Subject
 from lrd.probes.ridge import fit_ridge, out_of_sample, standard_error, unit
-from lrd.probes.states import one_by_one, walk
+from lrd.probes.states import one_by_one, unroll
 from lrd.scalars import Columns
 from lrd.shapes import Float, Int, Tensor
 from lrd.tasks import Stream
@@ -90,7 +90,7 @@ def drive(
 ) -> dict[str, Float[Tensor, "steps batch _"]]:
     """The states of one run from step ``first`` on, by variable, with ``u`` as the first of its inputs."""
     inputs = torch.nn.functional.pad(u[..., None], (0, input_size - 1))
-    kept = [state for t, state in enumerate(walk(cell, params, inputs)) if t >= first]
+    kept = [state for t, state in enumerate(unroll(cell, params, inputs)) if t >= first]
     return {name: torch.stack([state[v][0] for state in kept]) for v, name in enumerate(cell.state_names)}
 
 

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from lrd.options import option
-from lrd.probes.base import Probe, Subject
+from lrd.probes.base import DTYPES, Probe, Subject
 from lrd.probes.ridge import fit_ridge, out_of_sample, standard_error, unit
 from lrd.probes.states import at_lags, latest_answer, one_by_one
 from lrd.scalars import Columns
@@ -86,8 +86,7 @@ class Retention(Probe):
             for j, lag in enumerate(lags.tolist())
             for row in self._scores(training, testing, variable, j)
         ]
-        kinds = {"VARCHAR": object, "BIGINT": np.int64, "DOUBLE": np.float64}
-        return {name: np.array([row[name] for row in rows], dtype=kinds[kind]) for name, kind in self.columns.items()}
+        return {name: np.array([row[name] for row in rows], dtype=DTYPES[kind]) for name, kind in self.columns.items()}
 
     def _scores(self, training: _Look, testing: _Look, variable: str, j: int) -> list[dict[str, Any]]:
         """A row for each item at the step with number ``j``; items shown in the same sequences share one fit."""

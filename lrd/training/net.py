@@ -8,11 +8,11 @@ from typing import NamedTuple
 import torch
 
 from lrd.cells import Parameters, prepared, read
+from lrd.gradients.training_norms import Norms, norms_by_adjoint, norms_of_kernel
 from lrd.kernels import KERNELS, GradientNorms, runs_at_once
 from lrd.shapes import Float, Int, Tensor
 from lrd.spec import RunSpec
 from lrd.tasks import Batch
-from lrd.training.norms import Norms, by_adjoint, by_kernel
 from lrd.training.parameters import split_theta
 from lrd.training.precision import computing
 from lrd.training.tricks import Tricks, evaluation_kernel, scan_named, update_kernel
@@ -174,7 +174,7 @@ class Net:
         if asked:
             every = self.training.truncate or len(batch.inputs)
             if given is None:
-                norms = by_adjoint(self.cell.stepped, params, batch.inputs, direct, every)
+                norms = norms_by_adjoint(self.cell.stepped, params, batch.inputs, direct, every)
             else:
-                norms = by_kernel(self.cell, given, batch.inputs, every)
+                norms = norms_of_kernel(self.cell, given, batch.inputs, every)
         return Gradient(loss.detach(), grad, measured, norms)

@@ -14,14 +14,14 @@ from typing import Any
 import torch
 
 from lrd.cells import Parameters
-from lrd.probes import Columns
+from lrd.gradients.norm_sums import NormSums
+from lrd.scalars import Columns
 from lrd.shapes import Float, Tensor
 from lrd.spec import RunSpec
 from lrd.tasks import Batch
 from lrd.training.batches import Draws, evaluated_at_once
 from lrd.training.fetch import by_run, copied
 from lrd.training.net import Gradient, Net
-from lrd.training.norms import NormSums
 from lrd.training.optimizers import clip, pack_optimizer
 from lrd.training.parameters import initial_parameters
 from lrd.training.precision import converted, dtype_of, use

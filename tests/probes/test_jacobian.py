@@ -12,10 +12,10 @@ from helpers import CELLS as BUILT_IN
 from helpers import EPS64, random_parameters
 
 from lrd.cells import LSTM, RNN
+from lrd.gradients.jacobian_products import jacobian_products, log10_singular_values
+from lrd.gradients.schema import QUANTILES
 from lrd.options import OptionError
 from lrd.probes.jacobian import Jacobian, log_spaced_lags
-from lrd.probes.jacobian_products import jacobian_products, log10_singular_values
-from lrd.probes.profile import QUANTILES
 from lrd.tasks import Adding, Copy, Delay
 
 CELLS = BUILT_IN | {"leaky": LeakyRNN(hidden_size=5), "traced": Traced(hidden_size=4)}

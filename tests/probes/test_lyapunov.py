@@ -21,9 +21,9 @@ from helpers import CELLS as BUILT_IN
 from helpers import EPS64, random_parameters
 
 from lrd.cells import RNN
+from lrd.gradients.step_jacobians import linearise
 from lrd.kernels import loop
 from lrd.probes.lyapunov import Lyapunov, local_rates, spectrum_columns, stream
-from lrd.probes.step_jacobians import linearise
 from lrd.shapes import Tensor
 from lrd.tasks import Adding, Copy
 

@@ -15,9 +15,10 @@ from lrd.cells import RNN, Cell, Parameters, State, readout_parameters
 from lrd.cells.attentive import Attentive
 from lrd.cells.clockwork import Clockwork
 from lrd.cells.orthogonal import Orthogonal
+from lrd.gradients.flow import gradient_flow
+from lrd.gradients.jacobian_products import jacobian_products
 from lrd.kernels import loop
-from lrd.probes import PROBES, Jacobian, Lyapunov, Retention, Subject, gradient_flow
-from lrd.probes.jacobian_products import jacobian_products
+from lrd.probes import PROBES, Jacobian, Lyapunov, Retention, Subject
 from lrd.probes.lyapunov import local_rates
 from lrd.shapes import Tensor
 from lrd.tasks import Copy, Delay, Task

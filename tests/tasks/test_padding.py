@@ -8,8 +8,8 @@ from cases_of_tasks import GAP, KINDS, Kind
 from helpers import one, random_parameters
 
 from lrd.cells import LSTM, RNN, Cell, Parameters, read
+from lrd.gradients.flow import gradient_flow
 from lrd.kernels import KERNELS, choose_kernel
-from lrd.probes import gradient_flow
 from lrd.shapes import Tensor
 from lrd.tasks import Batch, Task
 

@@ -109,7 +109,7 @@ def test_no_sum_of_norms_waits(
     cell: Cell, truncate: int | None, device: torch.device, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """On the CPU a packed loop reads its numbers to save work; here it does as on a GPU."""
-    monkeypatch.setattr("lrd.kernels.powers.may_look", lambda x: False)
+    monkeypatch.setattr("lrd.scaled.may_synchronise", lambda x: False)
     cell = dataclasses.replace(cell, hidden_size=6).for_length(TASK.sequence_length)
     update(run_spec(TASK, cell, batch_size=2, gradient_norms=True, truncate=truncate), device)
 

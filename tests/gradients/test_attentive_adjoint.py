@@ -9,7 +9,7 @@ from scans import drawn, noise
 
 from lrd.cells import State
 from lrd.cells.attentive import Attentive
-from lrd.probes.adjoint import Adjoint, AttentiveAdjoint, adjoint
+from lrd.gradients.adjoint import Adjoint, AttentiveAdjoint, adjoint
 
 CELL = Attentive(hidden_size=4, memory=9)
 RUNS, BATCH, TIME = 2, 3, 8

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import sys
 
 import pytest
 import torch
@@ -12,8 +11,8 @@ from helpers import CELLS as BUILT_IN
 from helpers import EPS64, one, random_parameters
 
 from lrd.cells import LSTM, RNN, Cell, Parameters
+from lrd.gradients.step_jacobians import Linearisation, linearise
 from lrd.kernels import loop
-from lrd.probes.step_jacobians import Linearisation, linearise
 from lrd.shapes import Tensor
 
 CELLS = BUILT_IN | {"leaky": LeakyRNN(hidden_size=5), "traced": Traced(hidden_size=4)}
@@ -74,7 +73,7 @@ def test_closed_forms_are_the_generic_ones(cell: str) -> None:
 def test_push_and_pull_are_products_with_the_jacobian(
     cell: str, chunk_bytes: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sys.modules["lrd.probes.step_jacobians"], "_CHUNK_BYTES", chunk_bytes)
+    monkeypatch.setattr("lrd.gradients.step_jacobians._CHUNK_BYTES", chunk_bytes)
     kind = CELLS[cell]
     steps, _ = linearise(kind, *setting(kind))
     rows = torch.randn(RUNS, BATCH, 4, sum(kind.state_sizes()), dtype=torch.float64, generator=generator(3))

@@ -27,8 +27,8 @@ import torch
 from cases import FreshGaussian, generator, still
 
 from lrd.cells import RNN
+from lrd.gradients.jacobian_products import jacobian_products, log10_singular_values
 from lrd.kernels import loop
-from lrd.probes.jacobian_products import jacobian_products, log10_singular_values
 
 
 def test_the_typical_rate_of_fresh_gaussian_matrices_of_128_units() -> None:

@@ -13,12 +13,17 @@ import torch
 from torch.func import jacrev, vmap
 
 from lrd.cells import LSTM, RNN, Cell, Parameters, State, products
-from lrd.cells.rnn import ACTIVATIONS
+from lrd.gradients.closed_forms import (
+    SLOPES,
+    add_rounded_product,
+    input_part,
+    lstm_slopes,
+    unroll_lstm,
+    unroll_rnn,
+)
 from lrd.kernels import loop
 from lrd.kernels.traced import unroll
 from lrd.options import OptionError
-from lrd.probes.adjoint import SLOPES
-from lrd.probes.states import input_part, sigmoid
 from lrd.shapes import Float, Int, Tensor
 
 _CHUNK_BYTES = 32 * 2**20  # of Jacobians held at once
@@ -105,15 +110,13 @@ class RNNLinearisation(Linearisation):
         cls, cell: Cell, params: Parameters, inputs: Float[Tensor, "time runs batch inputs"], state: State
     ) -> tuple[Linearisation, State]:
         assert isinstance(cell, RNN)
-        f = sigmoid if cell.activation == "sigmoid" else ACTIVATIONS[cell.activation]
         a = input_part(params, inputs)
-        (h,), w_t = state, params["W"].transpose(1, 2)
-        for a_t in a.unbind(0):
-            h = f(a_t.add_(products(h, w_t)))
+        for state in unroll_rnn(cell, params, a, state, add_rounded_product):  # noqa: B007, B020 -- fills in a
+            pass
         slopes = SLOPES[cell.activation](a)
         if cell.activation == "relu":  # whose slope would be 0 where a state has left the range of floats
             slopes = torch.where(a.isnan(), torch.nan, slopes)
-        return cls(cell, params, (slopes,)), (h,)
+        return cls(cell, params, (slopes,)), state
 
     def jacobians(self, first: int, stop: int) -> Float[Tensor, "steps runs batch S S"]:
         return self.local[0][first:stop, ..., None] * self.params["W"][:, None]
@@ -139,19 +142,8 @@ class LSTMLinearisation(Linearisation):
         cls, cell: Cell, params: Parameters, inputs: Float[Tensor, "time runs batch inputs"], state: State
     ) -> tuple[Linearisation, State]:
         a = input_part(params, inputs)
-        (h, c), w_t = state, params["W"].transpose(1, 2)
-        cs = [c]
-        for a_t in a.unbind(0):
-            i, f, g, o = a_t.add_(products(h, w_t)).chunk(4, dim=-1)
-            c = torch.addcmul(sigmoid(f) * c, sigmoid(i), g.tanh())
-            h = sigmoid(o) * c.tanh()
-            cs.append(c)
-        i, f, g, o = a.chunk(4, dim=-1)
-        before, after = torch.stack(cs[:-1]), torch.stack(cs[1:])
-        slope, tanh_slope = SLOPES["sigmoid"], SLOPES["tanh"]
-        gates = [g.tanh() * slope(i), before * slope(f), sigmoid(i) * tanh_slope(g), after.tanh() * slope(o)]
-        local = (sigmoid(f), sigmoid(o) * tanh_slope(after), torch.cat(gates, dim=-1))
-        return cls(cell, params, local), (h, c)
+        states = [state, *unroll_lstm(params, a, state, add_rounded_product)]
+        return cls(cell, params, lstm_slopes(a, torch.stack([c for _, c in states]))), states[-1]
 
     def jacobians(self, first: int, stop: int) -> Float[Tensor, "steps runs batch S S"]:
         forget, c_to_h, _ = (v[first:stop] for v in self.local)

@@ -12,7 +12,7 @@ from helpers import CELLS as BUILT_IN
 from helpers import EPS64, random_parameters
 
 from lrd.cells import LSTM, RNN, Cell, Parameters
-from lrd.probes.jacobian_products import Products, jacobian_products, log10_singular_values
+from lrd.gradients.jacobian_products import Products, jacobian_products, log10_singular_values
 
 CELLS = BUILT_IN | {"leaky": LeakyRNN(hidden_size=5), "traced": Traced(hidden_size=4)}
 LINEAR = {"activation": "identity"}

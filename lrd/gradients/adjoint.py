@@ -7,15 +7,14 @@ precision of their parameters.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import cached_property
 
 import torch
 
 from lrd.cells import LSTM, RNN, Attentive, Cell, Parameters, State
+from lrd.gradients.closed_forms import SLOPES, input_part, lstm_slopes, tanh_slope, unroll_lstm, unroll_rnn
 from lrd.kernels import attentive, loop
 from lrd.kernels.traced import traced_step, unroll
-from lrd.probes.states import input_part, lstm_walk, rnn_walk, sigmoid
 from lrd.shapes import Float, Tensor
 
 
@@ -76,7 +75,7 @@ class Adjoint:
         return {name: (value.flatten(2), None) for name, value in found.items()}
 
 
-class OneByOne(Adjoint):
+class RunByRun(Adjoint):
     """Each run by an ``Adjoint`` of its own, where it would depend on its companions in the last bit."""
 
     def _forward(self) -> None:
@@ -104,57 +103,48 @@ Partials = dict[str, tuple[Tensor, Tensor | None]]
 
 
 class RNNAdjoint(Adjoint):
-    """dL/dh_{t-1} = W^T (f'(a_t) dL/dh_t)."""
+    """The backward pass of the RNN: dL/dh_{t-1} = W^T (f'(a_t) dL/dh_t)."""
 
     cell: RNN
 
     def _forward(self) -> None:
         a = input_part(self.params, self.inputs)
-        (zero,) = loop.zero_state(self.cell, self.inputs)
-        self.h = torch.stack([h for (h,) in rnn_walk(self.cell, self.params, a, (zero,))])
+        start = loop.zero_state(self.cell, self.inputs)
+        self.h = torch.stack([h for (h,) in unroll_rnn(self.cell, self.params, a, start)])
         self._slopes = SLOPES[self.cell.activation](a)
 
     def pull(self, t: int, grads: State) -> tuple[State, State]:
         return grads, (torch.bmm(grads[0] * self._slopes[t], self.params["W"]),)
 
     def partials(self, t: int, grads: State) -> Partials:
-        return _of_delta(self, t, grads[0] * self._slopes[t])
+        return _partials_of_delta(self, t, grads[0] * self._slopes[t])
 
 
 class LSTMAdjoint(Adjoint):
-    """The backward pass of Gers et al. (2000) for one step, with dL/dc_t counting the way through h_t."""
+    """The backward pass of Gers et al. (2000), with dL/dc_t counting the way through h_t."""
 
     cell: LSTM
 
     def _forward(self) -> None:
         a = input_part(self.params, self.inputs)
         start = loop.zero_state(self.cell, self.inputs)
-        hs, cs = zip(*lstm_walk(self.cell, self.params, a, start), strict=True)
-        self.h, c = torch.stack(hs), torch.stack((start[1], *cs))  # c one longer: it begins with the zero state
-        i, f, g, o = a.chunk(4, dim=-1)
-        # What multiplies dL/dh_t and dL/dc_t on their way, for all steps at once: the way back is then short.
-        self._f, self._h_to_c = sigmoid(f), sigmoid(o) * _tanh_slope(c[1:])
-        self._to_gates = torch.cat(
-            [
-                g.tanh() * _sigmoid_slope(i),
-                c[:-1] * _sigmoid_slope(f),
-                sigmoid(i) * _tanh_slope(g),
-                c[1:].tanh() * _sigmoid_slope(o),
-            ],
-            dim=-1,
-        )
+        hs, cs = zip(*unroll_lstm(self.params, a, start), strict=True)
+        self.h = torch.stack(hs)
+        # The slopes of all steps at once: each step of the backward pass is then short.
+        self._slopes = lstm_slopes(a, torch.stack((start[1], *cs)))
 
     def pull(self, t: int, grads: State) -> tuple[State, State]:
         dh, dc, deltas = self._deltas(t, grads)
-        return (dh, dc), (torch.bmm(deltas, self.params["W"]), dc * self._f[t])
+        return (dh, dc), (torch.bmm(deltas, self.params["W"]), dc * self._slopes.forget[t])
 
     def partials(self, t: int, grads: State) -> Partials:
-        return _of_delta(self, t, self._deltas(t, grads)[-1])
+        return _partials_of_delta(self, t, self._deltas(t, grads)[-1])
 
     def _deltas(self, t: int, grads: State) -> tuple[Tensor, Tensor, Tensor]:
+        """Return dL/dh_t, dL/dc_t and the gradient of the gates' pre-activations."""
         dh, dc = grads
-        dc = torch.addcmul(dc, dh, self._h_to_c[t])
-        return dh, dc, torch.cat([dc, dc, dc, dh], dim=-1) * self._to_gates[t]
+        dc = torch.addcmul(dc, dh, self._slopes.h_to_c[t])
+        return dh, dc, torch.cat([dc, dc, dc, dh], dim=-1) * self._slopes.gates[t]
 
 
 class AttentiveAdjoint(Adjoint):
@@ -164,15 +154,15 @@ class AttentiveAdjoint(Adjoint):
 
     def _forward(self) -> None:
         self._runs = [{name: value[run] for name, value in self.params.items()} for run in range(self.inputs.shape[1])]
-        walked, kept = [], []
+        unrolled, kept = [], []
         for p, strided in zip(self._runs, self.inputs.unbind(1), strict=True):
             x = strided.contiguous()  # as it would be alone: products of strided numbers are rounded differently
             states, queries, weights = attentive.run_forward(p, x)
             before, read = attentive.before(states), attentive.reads(states, weights)
             a = x @ p["U"].T + before @ p["W"].T + read @ p["R"].T + p["b"]
-            walked.append((states, queries, weights))
-            kept.append((states.transpose(0, 1), before, read, _tanh_slope(a)))
-        self._states, self._queries, self._weights = zip(*walked, strict=True)
+            unrolled.append((states, queries, weights))
+            kept.append((states.transpose(0, 1), before, read, tanh_slope(a)))
+        self._states, self._queries, self._weights = zip(*unrolled, strict=True)
         self.h, self._before, self._read, self._slopes = (torch.stack(v, 1) for v in zip(*kept, strict=True))
 
     def pull(self, t: int, grads: State) -> tuple[State, State]:
@@ -199,25 +189,7 @@ class AttentiveAdjoint(Adjoint):
         return of_units | {"P": (query, x), "Q": (query, before)}
 
 
-def _sigmoid_slope(a: Tensor) -> Tensor:
-    e = torch.exp(-a.abs())
-    return e / (1 + e).square()
-
-
-def _tanh_slope(a: Tensor) -> Tensor:
-    return 4 * _sigmoid_slope(2 * a)
-
-
-# f'(a) from the pre-activation, exact to rounding however far a unit is saturated; 1 - tanh(a)^2 is not.
-SLOPES: dict[str, Callable[[Tensor], Tensor]] = {
-    "tanh": _tanh_slope,
-    "relu": lambda a: (a > 0).to(a.dtype),
-    "sigmoid": _sigmoid_slope,
-    "identity": torch.ones_like,
-}
-
-
-def _of_delta(tape: Adjoint, t: int, delta: Float[Tensor, "runs batch rows"]) -> Partials:
+def _partials_of_delta(tape: Adjoint, t: int, delta: Float[Tensor, "runs batch rows"]) -> Partials:
     """The partials of U, W and b from the gradient of the pre-activations U x_t + W h_{t-1} + b."""
     before = tape.h[t - 1] if t else torch.zeros_like(tape.h[0])
     return {"U": (delta, tape.inputs[t]), "W": (delta, before), "b": (delta, None)}
@@ -230,5 +202,5 @@ def adjoint(cell: Cell, params: Parameters, inputs: Float[Tensor, "time runs bat
     """The fastest adjoint there is for a cell."""
     if isinstance(cell, Attentive) and not cell.sees_all(len(inputs)):
         return Adjoint(cell, params, inputs)
-    kind = _BY_CELL.get(type(cell), OneByOne if len(loop.runs_alone(cell, inputs)) > 1 else Adjoint)
+    kind = _BY_CELL.get(type(cell), RunByRun if len(loop.runs_alone(cell, inputs)) > 1 else Adjoint)
     return kind(cell, params, inputs)

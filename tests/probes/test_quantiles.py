@@ -10,8 +10,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lrd.probes.profile import QUANTILES
-from lrd.probes.ranks import quantiles
+from lrd.gradients.schema import QUANTILES
+from lrd.probes.quantiles import quantiles
 
 VALUES = st.floats(-300, 300) | st.just(-math.inf) | st.just(math.nan)
 ROW = st.lists(st.tuples(VALUES, st.booleans()), min_size=1, max_size=30)

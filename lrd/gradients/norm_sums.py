@@ -1,8 +1,7 @@
-"""The norm of the training loss's gradient at every step of every update, summed up on the device.
+"""Sums of training gradient norms over updates, on the device that trains, and the table that is made of them.
 
-What is kept of all samples of all updates since the last row of the table ``gradient_norms``: sums and extremes of each
-step's log10 norm. Kernels that have the gradients at hand tell their norms by the way (``lrd.kernels.WITH_NORMS``);
-for other cells the way back is taken once more (``by_adjoint``).
+Of all samples of all updates since the last row of the table ``gradient_norms``, sums and extremes of each step's log10
+norm are kept. ``lrd.gradients.training_norms`` says where the norms of an update come from.
 """
 
 from __future__ import annotations
@@ -15,29 +14,29 @@ from typing import Any
 import numpy as np
 import torch
 
-from lrd.cells import Cell, Parameters
-from lrd.kernels import GradientNorms
-from lrd.probes import Columns
-from lrd.probes.adjoint import adjoint
-from lrd.probes.gradient_flow import total_norms
+from lrd.cells import Cell
+from lrd.gradients.training_norms import Norms
+from lrd.scalars import Columns
 from lrd.shapes import Bool, Float, Tensor
 
-Norms = dict[str, Float[Tensor, "time runs batch"]]
-#: Of the norms of one step: what is kept, each [runs, time].
+#: What is kept of the norms of each step, [runs, time]. The names stand in checkpoints.
 _KEPT = ("log_sum", "square_sum", "zeros", "least", "most", "relative")
 _LN10 = math.log(10.0)
 
 
 @dataclass(frozen=True)
 class NormSums:
-    """``kept[variable, what]`` [runs, time] and ``updates`` [runs] so far, float64; changed in place."""
+    """Sums over the updates so far, in float64, changed in place.
+
+    ``kept[variable, what]`` [runs, time] of each of ``_KEPT``, and the number of ``updates`` [runs].
+    """
 
     kept: Mapping[tuple[str, str], Float[Tensor, "runs time"]]
     updates: Float[Tensor, "runs"]
 
     @classmethod
     def nothing(cls, cell: Cell, runs: int, time: int, device: torch.device) -> NormSums:
-        """Before the first update."""
+        """Return the sums before the first update."""
         keys = [(name, what) for name in cell.measured_names for what in _KEPT]
         made = {key: torch.zeros(runs, time, dtype=torch.float64, device=device) for key in keys}
         sums = cls(made, torch.zeros(runs, dtype=torch.float64, device=device))
@@ -45,13 +44,19 @@ class NormSums:
         return sums
 
     def clear(self) -> None:
-        """Begin anew."""
+        """Forget all updates."""
         for (_, what), value in self.kept.items():
             value.fill_({"least": math.inf, "most": -math.inf}.get(what, 0.0))
         self.updates.zero_()
 
     def add(self, norms: Norms, counts: Bool[Tensor, "runs"], factor: float) -> None:
-        """The log10 norms of an update times ``factor``, of the runs in which it ``counts``."""
+        """Add the norms of an update.
+
+        Args:
+            norms: log10 norms by state variable.
+            counts: in which runs the update counts; the others stay as they are.
+            factor: what each norm is multiplied by.
+        """
         self.updates.add_(counts)
         counts = counts[:, None]
         for variable in dict.fromkeys(name for name, _ in self.kept):
@@ -71,16 +76,16 @@ class NormSums:
             own["most"].copy_(torch.where(counts, most, own["most"]))
 
     def each(self, change: Callable[[Tensor], Tensor]) -> NormSums:
-        """Those of other runs, from each tensor whose rows are runs."""
+        """Return the sums of other runs: ``change`` takes each tensor, whose rows are runs, to one of those runs."""
         return NormSums({key: change(value) for key, value in self.kept.items()}, change(self.updates))
 
     def tensors(self) -> dict[str, Float[Tensor, "runs *time"]]:
-        """All of it by name, for a checkpoint."""
+        """Return all sums by name, for a checkpoint."""
         return {f"{name} {what}": value for (name, what), value in self.kept.items()} | {"": self.updates}
 
     @classmethod
     def of_runs(cls, each: Sequence[Mapping[str, Any]], device: torch.device) -> NormSums:
-        """The sums of runs from the rows of each in ``tensors``; of ``updates`` a number."""
+        """Return the sums of a pack from each run's rows of ``tensors``, in which ``updates`` is a number."""
         updates = torch.tensor([own[""] for own in each], dtype=torch.float64, device=device)
         kept = {}
         for key in each[0]:
@@ -90,7 +95,11 @@ class NormSums:
         return cls(kept, updates)
 
     def tables(self, batch_size: int) -> list[Columns]:
-        """The columns of ``COLUMNS`` of each run, from updates of so many sequences; {} where there was none."""
+        """Return the columns of ``schema.GRADIENT_NORMS`` of each run; {} where there was no update.
+
+        Args:
+            batch_size: sequences of each update.
+        """
         names = list(dict.fromkeys(name for name, _ in self.kept))
         # One copy from the device: [what, runs, variables, time].
         every = torch.stack([torch.stack([self.kept[name, what] for name in names], 1) for what in _KEPT]).cpu()
@@ -102,7 +111,7 @@ class NormSums:
 
 
 def _columns(names: Sequence[str], own: Mapping[str, np.ndarray], updates: int, batch_size: int) -> Columns:
-    """Of one run, ``own[what]`` [variables, time]."""
+    """Return the table of one run, from ``own[what]`` [variables, time]."""
     if updates == 0:
         return {}
     count = updates * batch_size
@@ -128,42 +137,3 @@ def _columns(names: Sequence[str], own: Mapping[str, np.ndarray], updates: int, 
 
 def _ten_to(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
     return (x * _LN10).exp()
-
-
-def by_kernel(
-    cell: Cell, told: Sequence[GradientNorms], inputs: Float[Tensor, "time runs batch inputs"], every: int
-) -> Norms:
-    """Norms of a whole sequence from those of its parts of ``every`` steps; into the empty ones went no gradient."""
-    parts = []
-    for start, part in zip(range(0, len(inputs), every), told, strict=True):
-        found = part.log10()
-        steps = inputs[start : start + every, ..., 0]
-        parts.append(found or dict.fromkeys(cell.measured_names, torch.full_like(steps, -torch.inf).double()))
-    return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
-
-
-def by_adjoint(
-    cell: Cell,
-    params: Parameters,
-    inputs: Float[Tensor, "time runs batch inputs"],
-    direct: Sequence[Tensor],
-    every: int,
-) -> Norms:
-    """Norms for any cell, by going forward and back once more; ``params`` are prepared.
-
-    ``direct``: what h gets from the loss without the way over later steps, in parts between which the gradient is cut,
-    each of the last steps of ``every``.
-    """
-    time = len(inputs)
-    into_h: dict[int, Tensor] = {}
-    for start, part in zip(range(0, time, every), direct, strict=True):
-        stop = min(start + every, time)
-        into_h |= {stop - len(part) + j: into for j, into in enumerate(part.unbind(0))}
-    with torch.no_grad():
-        tape = adjoint(cell, {name: value.detach() for name, value in params.items()}, inputs)
-        norms = total_norms(tape, into_h, range(every, time, every))
-    found = {}
-    for v in cell.measured:
-        after = norms[v].new_full((time - len(norms[v]), *norms[v].shape[1:]), -torch.inf)
-        found[cell.state_names[v]] = torch.cat([norms[v], after])
-    return found

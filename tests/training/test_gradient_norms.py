@@ -12,6 +12,7 @@ from helpers import EPS32, make_pack, run_spec
 from torch.func import vmap
 
 from lrd.cells import GRU, LSTM, RNN, Attentive, Cell, Clockwork, Orthogonal, PeepholeLSTM
+from lrd.gradients.norm_sums import NormSums
 from lrd.kernels import WITH_NORMS
 from lrd.options import OptionError
 from lrd.probes import log_spaced
@@ -21,7 +22,6 @@ from lrd.shapes import Tensor
 from lrd.spec import Place, RunSpec, Training
 from lrd.tasks import Adding, Copy, Delay, Task
 from lrd.training import Pack, train
-from lrd.training.norms import NormSums
 
 SIZE = 5  # sequences an update
 TASKS: dict[str, Task] = {

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import math
-
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 from triton_cases import CELLS, Case, case
 
-from lrd.kernels import WITH_NORMS, GradientNorms, choose_kernel, powers
+from lrd import scaled
+from lrd.kernels import WITH_NORMS, GradientNorms, choose_kernel
 from lrd.shapes import Tensor
 
 EPS = {torch.float32: 2.0**-23, torch.float64: 2.0**-52}
@@ -111,7 +108,7 @@ def test_neither_companions_nor_the_number_of_steps_at_once_matter(name: str, mo
             assert torch.equal(value[0], results[what][run]), what
         for variable, value in norms_alone.items():
             assert torch.equal(value[:, 0], norms[variable][:, run])
-    monkeypatch.setattr(powers, "may_look", lambda x: False)  # as on a GPU
+    monkeypatch.setattr(scaled, "may_synchronise", lambda x: False)  # as on a GPU
     one_by_one, norms_then = with_norms(made)
     assert all(torch.equal(one_by_one[what], value) for what, value in results.items())
     assert all(torch.equal(norms_then[variable], value) for variable, value in norms.items())
@@ -137,18 +134,3 @@ def test_the_way_back_of_the_lstm_is_cut() -> None:
         grads = torch.autograd.grad(loss, [s[v] for s in states], retain_graph=True, materialize_grads=True)
         expected = torch.stack(grads).norm(dim=-1).log10()
         torch.testing.assert_close(norms.log10()[variable], expected, rtol=0, atol=400 * EPS[torch.float64])
-
-
-@given(st.integers(-140, 127), st.integers(-250, 250))
-def test_shifting_is_exact_where_the_result_is_a_number(exponent: int, power: int) -> None:
-    x = torch.full((2, 3), math.ldexp(1.0, exponent), dtype=torch.float64)
-    assert powers.shifted(x, torch.tensor([power, 0]))[0, 0] == math.ldexp(1.0, exponent + power)
-    if exponent >= -126 and -126 <= exponent + power <= 127:
-        x = x.float()
-        assert powers.shifted(x, torch.tensor([power, 0]))[0, 0] == math.ldexp(1.0, exponent + power)
-
-
-def test_exponents() -> None:
-    x = torch.tensor([[0.0, 0.0], [3.0, -4.0], [0.5, 0.0], [2.0**-149, 0.0]])
-    assert powers.exponent(x)[1:].tolist() == [3, 0, -148]
-    assert int(powers.exponent(x)[0]) < -(10**6)

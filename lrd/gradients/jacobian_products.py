@@ -1,29 +1,28 @@
 """Products of Jacobians M(T, t) = d state_T / d state_t = J_T ... J_{t+1} and their singular values.
 
-A product is carried as (matrix, integer exponent of two) and rescaled after each step, so that no product of any
-length leaves the range of floats.
+A product is kept as a scaled vector (``lrd.scaled``) of all its entries and brought back near 1 after each step, so
+that no product of any length leaves the range of floats.
 """
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import torch
 
 from lrd.cells import RNN, Cell, Parameters
-from lrd.probes.step_jacobians import Linearisation, linearise
+from lrd.gradients.step_jacobians import Linearisation, linearise
 from lrd.scalars import WHOLE
+from lrd.scaled import LOG10_2, normalise
 from lrd.shapes import Bool, Float, Int, Tensor
-
-LOG10_2 = math.log10(2.0)
 
 
 @dataclass(frozen=True)
 class Products:
-    """M(T, T - lag) = ``matrix`` * 2**``exponent``; ``present`` where a sample has the step T - lag.
+    """The products M(T, T - lag) of a pack at some lags.
 
-    ``slopes``, of ``RNN`` alone: log10 of the product over the lag's steps of the largest f'(a_t).
+    M(T, T - lag) is ``matrix * 2**exponent``; ``present`` says where a sample has the step T - lag. ``slopes``, of the
+    RNN alone, is log10 of the product over the lag's steps of the largest f'(a_t).
     """
 
     lags: list[int]
@@ -40,9 +39,14 @@ def jacobian_products(
     last: Int[Tensor, "runs batch"],
     lags: list[int],
 ) -> Products:
-    """The products of each sample from its step T = ``last`` back, along ``inputs`` from a zero state.
+    """Return the products of each sample from its step T = ``last`` back, along ``inputs`` from a zero state.
 
-    ``params`` [runs, ...] and ``inputs`` in float64; ``lags`` ascend from 1 or more.
+    Args:
+        cell: of the pack.
+        params: of the pack, [runs, ...], in float64.
+        inputs: in float64.
+        last: the step T of each sample.
+        lags: ascending, from 1 or more; those that a sample does not have are marked in ``Products.present``.
     """
     with torch.no_grad():
         steps, _ = linearise(cell, params, inputs)
@@ -53,7 +57,8 @@ def jacobian_products(
         exponent = torch.zeros_like(last)
         kept = []
         for j in range(lags[-1]):
-            matrix, exponent = _rescale(steps.pull(j, matrix), exponent)
+            (entries,), exponent = normalise((steps.pull(j, matrix).flatten(-2),), exponent)
+            matrix = entries.view(matrix.shape)
             if j + 1 in lags:
                 kept.append((matrix, exponent))
         matrices, exponents = (torch.stack(part) for part in zip(*kept, strict=True))
@@ -63,9 +68,9 @@ def jacobian_products(
 
 
 def log10_singular_values(cell: Cell, products: Products) -> dict[str, Float[Tensor, "lags runs batch values"]]:
-    """log10 of the singular values, falling, of the whole state and of its blocks, by name.
+    """Return log10 of the singular values, falling, of the whole state and of its blocks, by name.
 
-    Where the state has several variables, block ``h->c`` is d c_T / d h_t. -inf: the block is exactly 0; nan: not
+    Where the state has several variables, the block ``h->c`` is d c_T / d h_t. -inf: the block is exactly 0; nan: not
     resolved, at most max(lag, S) * 2^-52 of the block's largest (beside products in 400 bits, the errors of networks of
     8 to 16 units were below half of that); +inf: the product is not finite.
     """
@@ -88,17 +93,6 @@ def _log10(block: Tensor, exponent: Tensor, floor: Tensor) -> Tensor:
     log10 = sigma.log10() + exponent[..., None].double() * LOG10_2
     log10 = torch.where((sigma > floor * largest) | (largest == 0), log10, torch.nan)
     return torch.where(finite, log10, torch.inf)
-
-
-def _rescale(
-    matrix: Float[Tensor, "runs batch S S"], exponent: Int[Tensor, "runs batch"]
-) -> tuple[Float[Tensor, "runs batch S S"], Int[Tensor, "runs batch"]]:
-    """The same ``matrix * 2**exponent`` with the largest entry near 1; changes ``matrix`` in place."""
-    power = torch.frexp(torch.linalg.vector_norm(matrix, torch.inf, dim=(-2, -1))).exponent
-    # In two halves, both normal numbers: the inverse of a subnormal is none, nor that of the largest numbers.
-    half = power // 2
-    first, second = (torch.exp2(-p.to(matrix.dtype))[..., None, None] for p in (half, power - half))
-    return matrix.mul_(first).mul_(second), exponent + power
 
 
 def _largest_slopes(

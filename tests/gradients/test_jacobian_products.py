@@ -10,8 +10,8 @@ from helpers import CELLS as BUILT_IN
 from helpers import EPS64, one, random_parameters
 
 from lrd.cells import RNN
+from lrd.gradients.jacobian_products import jacobian_products, log10_singular_values
 from lrd.kernels import loop
-from lrd.probes.jacobian_products import jacobian_products, log10_singular_values
 from lrd.shapes import Tensor
 from lrd.tasks import Adding
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from lrd.probes.profile import QUANTILES
+from lrd.gradients.schema import QUANTILES
 from lrd.shapes import Bool, Float, Int, Tensor
 
 

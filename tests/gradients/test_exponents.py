@@ -13,9 +13,11 @@ import torch
 from helpers import EPS64, one, random_parameters
 
 from lrd.cells import LSTM, RNN, Parameters
+from lrd.gradients.flow import Flow, gradient_flow
+from lrd.gradients.summary import fit, over_samples
 from lrd.options import option
-from lrd.probes import Flow, gradient_flow, log_spaced
-from lrd.probes.profile import fit, over_samples, profile_columns
+from lrd.probes import log_spaced
+from lrd.probes.gradient_flow import profile_columns
 from lrd.shapes import Tensor
 from lrd.tasks import Batch, Task
 

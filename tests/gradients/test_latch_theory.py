@@ -16,9 +16,9 @@ from helpers import EPS64
 from scipy.optimize import brentq
 
 from lrd.cells import RNN, Parameters
-from lrd.probes.jacobian_products import jacobian_products, log10_singular_values
+from lrd.gradients.jacobian_products import jacobian_products, log10_singular_values
 from lrd.probes.lyapunov import local_rates
-from lrd.probes.states import along, walk
+from lrd.probes.states import along, unroll
 from lrd.shapes import Tensor
 
 CELL = RNN(hidden_size=1)
@@ -66,7 +66,7 @@ def test_what_is_just_held_and_just_lost(w: float, published: float) -> None:
     for _ in range(6):  # each finds the threshold 64 times as exactly, to w / 64^6 = 7e-11 at the most
         b = torch.linspace(held, lost, 65, dtype=torch.float64)
         with torch.no_grad():
-            *_, (last,) = walk(CELL, unit(w), opposed(b, steps))
+            *_, (last,) = unroll(CELL, unit(w), opposed(b, steps))
         holds = last[0, :, 0] > 0
         count = int(holds.sum())
         assert holds[:count].all()

@@ -12,8 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lrd.cells import RNN
-from lrd.probes import Flow, GradientFlow, Subject, fit, over_samples, profile_columns
-from lrd.probes.profile import QUANTILES
+from lrd.gradients.flow import Flow
+from lrd.gradients.schema import QUANTILES
+from lrd.gradients.summary import fit, over_samples
+from lrd.probes import GradientFlow, Subject
+from lrd.probes.gradient_flow import profile_columns
 from lrd.records import schema
 from lrd.tasks import Adding, Copy
 

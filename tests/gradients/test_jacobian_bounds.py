@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lrd.cells import RNN, Parameters
-from lrd.probes.jacobian_products import Products, jacobian_products, log10_singular_values
-from lrd.probes.pascanu import GAMMA, log10_bounds
+from lrd.gradients.jacobian_bounds import GAMMA, log10_bounds
+from lrd.gradients.jacobian_products import Products, jacobian_products, log10_singular_values
 from lrd.shapes import Tensor
 
 LAGS = [1, 3, 10]

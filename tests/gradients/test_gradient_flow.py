@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,8 +11,10 @@ from helpers import CELLS, make_pack, random_parameters, run_spec
 from reference import answers_of, by_lag, plain_flow
 
 from lrd.cells import LSTM, RNN, Cell, Parameters, State
-from lrd.probes import Flow, answer_numbers, fit, gradient_flow, profile_columns
-from lrd.probes.adjoint import Adjoint, LSTMAdjoint, RNNAdjoint, adjoint
+from lrd.gradients.adjoint import Adjoint, LSTMAdjoint, RNNAdjoint, adjoint
+from lrd.gradients.flow import Flow, answer_numbers, gradient_flow
+from lrd.gradients.summary import fit
+from lrd.probes.gradient_flow import profile_columns
 from lrd.shapes import Float, Tensor
 from lrd.tasks import Adding, Copy, Delay, Task
 
@@ -172,7 +173,7 @@ def test_companions_do_not_matter(
     task: Task, cell: Cell, samples: int, group_bytes: int, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Not even to the rows of the table, where the longest sequence of each run has another length."""
-    monkeypatch.setattr(sys.modules["lrd.probes.gradient_flow"], "_GROUP_BYTES", group_bytes)
+    monkeypatch.setattr("lrd.gradients.flow._GROUP_BYTES", group_bytes)
     seeds = torch.arange(4)
     params = random_parameters(cell, task.input_size, 4, task.output_size, dtype=torch.float32)
     together = gradient_flow(task, cell, params, task.batch(seeds, "probe", 0, samples), dtype=dtype)

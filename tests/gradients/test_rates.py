@@ -7,7 +7,7 @@ from math import inf, nan
 import numpy as np
 import pytest
 
-from lrd.stats import factor_per_step, horizon
+from lrd.gradients.rates import factor_per_step, horizon
 
 
 @pytest.mark.parametrize("g", [0.5, 0.9, 1.0, 1.1])
