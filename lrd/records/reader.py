@@ -6,7 +6,7 @@
 The record of a run, schema version 1
 =====================================
 A study is a folder, a run a folder in it: ``runs/<study>/<run id>/``. Each file is replaced as a whole, so that a
-reader never sees half of one. ``claims.yaml`` beside them is what the study claims (``lrd.findings``). ``wandb``,
+reader never sees half of one. ``hypotheses.yaml`` beside them is what the study states (``lrd.findings``). ``wandb``,
 ``slurm``, ``figures``, ``report``, ``logs`` and what begins with a dot are no runs.
 
 JSON has no nan and no infinity: they stand as the texts "nan", "inf", "-inf" (``lrd.records.files``).
