@@ -42,7 +42,7 @@ def robust_slope(t: ArrayLike, log10_norm: ArrayLike, level: float = 0.95) -> Ro
 
     Here -inf is left out, and counted: no line goes through it, nor does that of the records. The interval takes
     the steps to scatter about the line independently of each other. Norms along one sequence do not: their log is a
-    random walk, of which this interval covers little. For a claim about a cell, take the slopes of its seeds and
+    random walk, of which this interval covers little. For a statement about a cell, take the slopes of its seeds and
     ``median_interval``; this one tells how well a line describes one profile. Its bounds are NaN where no interval of
     so few steps has the level: 2 of the n! orders are the most extreme, so at 95 % from 5 steps on; where several
     share a t (seeds at a gap), their order among themselves tells nothing, and more of them are needed.

@@ -1,7 +1,7 @@
 """Names, types and meanings of all that a record holds: the one definition for writers, readers and the docs.
 
 A study is a folder, a run a folder in it: ``runs/<study>/<run id>/``. Each file is replaced as a whole, so that a
-reader never sees half of one. ``claims.yaml`` beside the runs has the study's hypotheses (``lrd.findings``). The
+reader never sees half of one. ``hypotheses.yaml`` beside the runs has what the study states (``lrd.findings``). The
 folders ``wandb``, ``slurm``, ``figures``, ``report``, ``logs`` and those whose name begins with a dot are no runs.
 
 * ``documents``: the JSON files of a run, key by key;

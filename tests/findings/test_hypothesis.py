@@ -1,27 +1,37 @@
-"""A claim is read whole, or refused in one line that names it and the way out."""
+"""A hypothesis is read whole, or refused in one line that names it and the way out."""
 
 from __future__ import annotations
 
+import re
 from math import inf
 from typing import Any
 
 import pytest
-from made_runs import claim
+import yaml
+from made_runs import hypothesis
 
-from lrd.findings import ClaimError, claims_from
+from lrd.findings import HypothesisError, hypotheses_from
+from lrd.findings import hypothesis as grammar
 
 GOOD = {"says": "It is so.", "measure": "share", "of": "cell = 'rnn'", "above": 0.5}
 
 
-def test_a_claim_is_read_as_it_stands() -> None:
-    made = claim(than="cell =\n 'lstm'", pair=["seed", "gap"], number="test_loss < 1", above="1e-3")
+def test_a_hypothesis_is_read_as_it_stands() -> None:
+    made = hypothesis(than="cell =\n 'lstm'", pair=["seed", "gap"], number="test_loss < 1", above="1e-3")
     assert (made.name, made.says, made.than, made.pair) == ("it", "It is so.", "cell = 'lstm'", ("seed", "gap"))
-    assert (made.bounds, made.threshold, made.claimed) == ((1e-3, inf), 1e-3, "above 0.001")
-    assert claim(below=2).bounds == (-inf, 2)
-    assert claim(within=[-1, 2]).threshold == 2
-    assert claim(of=True).of == "true"
-    assert [each.name for each in claims_from({"b": GOOD, "a": GOOD})] == ["b", "a"]
-    assert claims_from(None) == claims_from({}) == []
+    assert (made.bounds, made.threshold, made.stated) == ((1e-3, inf), 1e-3, "above 0.001")
+    assert hypothesis(below=2).bounds == (-inf, 2)
+    assert hypothesis(within=[-1, 2]).threshold == 2
+    assert hypothesis(of=True).of == "true"
+    assert [each.name for each in hypotheses_from({"b": GOOD, "a": GOOD})] == ["b", "a"]
+    assert hypotheses_from(None) == hypotheses_from({}) == []
+
+
+def test_the_examples_of_the_grammar_are_hypotheses() -> None:
+    blocks = re.findall(r"::\n\n((?:    .*\n|\n)+)", grammar.__doc__ or "")
+    one, other = (hypotheses_from(yaml.safe_load(block)["hypotheses"])[0] for block in blocks)
+    assert (one.name, one.measure, one.stated) == ("lstm_over_rnn", "share", "above 0")
+    assert (other.table, other.at, other.per, other.bounds) == ("retention", "end", ("task", "seed"), (0.6, 1))
 
 
 @pytest.mark.parametrize(
@@ -56,22 +66,22 @@ def test_a_claim_is_read_as_it_stands() -> None:
     ],
 )
 def test_a_mistake_is_one_line_with_the_way_out(change: dict[str, Any], words: str) -> None:
-    with pytest.raises(ClaimError) as caught:
-        claims_from({"it": GOOD | change}, "demo.yaml: claims")
-    assert str(caught.value).startswith("demo.yaml: claims.it: ")
+    with pytest.raises(HypothesisError) as caught:
+        hypotheses_from({"it": GOOD | change}, "demo.yaml: hypotheses")
+    assert str(caught.value).startswith("demo.yaml: hypotheses.it: ")
     assert words in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("tree", ["all is well", ["all"], 3])
-def test_claims_are_a_mapping(tree: Any) -> None:
-    with pytest.raises(ClaimError, match="must map the name of each claim to its statement"):
-        claims_from(tree)
-    with pytest.raises(ClaimError, match="must hold says, measure, of"):
-        claims_from({"it": tree})
+def test_hypotheses_are_a_mapping(tree: Any) -> None:
+    with pytest.raises(HypothesisError, match="must map the name of each hypothesis to its statement"):
+        hypotheses_from(tree)
+    with pytest.raises(HypothesisError, match="must hold says, measure, of"):
+        hypotheses_from({"it": tree})
 
 
-def test_every_wrong_claim_is_named() -> None:
-    with pytest.raises(ClaimError) as caught:
-        claims_from({"one": GOOD, "two": {**GOOD, "of": None}, "three": 3})
-    assert [line.split(":")[0] for line in str(caught.value).splitlines()] == ["claims.two", "claims.three"]
+def test_every_wrong_hypothesis_is_named() -> None:
+    with pytest.raises(HypothesisError) as caught:
+        hypotheses_from({"one": GOOD, "two": {**GOOD, "of": None}, "three": 3})
+    assert [line.split(":")[0] for line in str(caught.value).splitlines()] == ["hypotheses.two", "hypotheses.three"]
