@@ -1,4 +1,4 @@
-"""Which kernel of the table runs, and how many runs it takes at once."""
+"""The choice of the kernel that runs a pack, and of how many runs it takes at once."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def choose_kernel(
     if best is None:
         raise ValueError(f"no kernel can cut the backward pass of the cell {cell.name} in {precision}")
     if norms and precision == "float64" and best.hands_over_to and not KERNELS[best.hands_over_to].norms:
-        return best.hands_over_to  # called by its own name it is not asked for norms that it cannot give
+        return best.hands_over_to  # it would run anyway, and by its own name it is not asked for norms
     return best.name
 
 
