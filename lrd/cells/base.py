@@ -52,7 +52,7 @@ class Cell(ABC):
     trained in one pack with one ``step``: so only ``parameters`` may read these.
     """
 
-    #: The cell's name on the command line and in records.
+    #: The cell's name in records and on figures; that of lrd's own cells also on the command line.
     name: ClassVar[str]
     #: The names of the state variables. The first is what the readout sees. By these names gradients are recorded.
     state_names: ClassVar[tuple[str, ...]]

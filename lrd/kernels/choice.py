@@ -1,4 +1,4 @@
-"""Which kernel of the table runs, and how many runs it takes at once."""
+"""The choice of the kernel that runs a pack, and of how many runs it takes at once."""
 
 from __future__ import annotations
 
@@ -37,17 +37,18 @@ def choose_kernel(
         ValueError: No kernel of this cell can cut its backward pass in that precision.
     """
     stepped, device = cell.stepped, device or torch.device("cpu")
+    place = "cuda" if device.type == "cuda" else "cpu"  # other devices, such as meta, have the kernels of a CPU
     able = [
         kernel
         for kernel in KERNELS.values()
         if kernel.cell in (None, type(stepped))
         and kernel.runs_cell(stepped)
-        and device.type in kernel.devices
+        and place in kernel.devices
         and precision in kernel.precisions
         and (kernel.cuts or not cut)
     ]
     # Sorting is stable: among equals the order of the table stays.
-    if device.type == "cuda" and runs == 1:
+    if place == "cuda" and runs == 1:
         able.sort(key=lambda kernel: not kernel.best_alone_on_gpu)
     if norms:
         able.sort(key=lambda kernel: not kernel.norms)
@@ -55,7 +56,7 @@ def choose_kernel(
     if best is None:
         raise ValueError(f"no kernel can cut the backward pass of the cell {cell.name} in {precision}")
     if norms and precision == "float64" and best.hands_over_to and not KERNELS[best.hands_over_to].norms:
-        return best.hands_over_to  # called by its own name it is not asked for norms that it cannot give
+        return best.hands_over_to  # it would run anyway, and by its own name it is not asked for norms
     return best.name
 
 

@@ -28,7 +28,7 @@ class Kernel:
         scan: The function that runs, by the kernel protocol.
         cell: The class of the cells whose steps it runs (``Cell.stepped``); None: any cell. A subclass of it is
             another cell, since it may step otherwise.
-        devices: The types of devices on which it may be chosen.
+        devices: Where it may be chosen: cpu (which stands for all devices that have no kernels of their own), cuda.
         precisions: The values of ``training.precision`` with which it may be chosen.
         norms: Whether its backward pass gives the training gradient norms, by the option ``norms``.
         cuts: Whether its backward pass can be cut in h at chosen steps, by the option ``keep``.

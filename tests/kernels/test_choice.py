@@ -12,7 +12,7 @@ from lrd.cells import CELLS, GRU, LSTM, LSTM1997, RNN, Attentive, Cell, Clockwor
 from lrd.kernels import KERNELS, choose_kernel, fused
 from lrd.spec.training import PRECISIONS
 
-CPU, GPU = torch.device("cpu"), torch.device("cuda")
+CPU, META, GPU = torch.device("cpu"), torch.device("meta"), torch.device("cuda")
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ def test_every_cell_is_among_the_cases() -> None:
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
-@pytest.mark.parametrize(("device", "triton"), [(CPU, True), (CPU, False), (GPU, True), (GPU, False)])
+@pytest.mark.parametrize(("device", "triton"), [(CPU, True), (CPU, False), (META, True), (GPU, True), (GPU, False)])
 @pytest.mark.parametrize("name", CASES)
 def test_choice(name: str, device: torch.device, triton: bool, precision: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fused, "launchable", lambda: triton)

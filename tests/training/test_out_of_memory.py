@@ -40,7 +40,7 @@ def after(first: Exception, then: Exception, hidden: bool) -> Exception:
 
 
 @pytest.mark.parametrize("hidden", [False, True])
-def test_so_it_is_by_what_it_led_to_if_that_is_told(hidden: bool) -> None:
+def test_so_it_is_by_what_it_led_to_if_that_is_shown(hidden: bool) -> None:
     """A recording within which memory ended says, where it is closed, that it was not closed well."""
     closed = RuntimeError("operation failed due to a previous error during capture")
     assert is_out_of_memory(after(RuntimeError("CUDA out of memory"), closed, hidden)) != hidden
