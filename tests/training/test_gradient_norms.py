@@ -183,7 +183,7 @@ def go(folder: Path, runs: list[RunSpec], stop_at: int = 10**6) -> None:
 
 @pytest.mark.slow
 def test_the_table_of_a_record(tmp_path: Path) -> None:
-    """Rows at the moments of looks and at the end, of all updates, but for those after a run has diverged."""
+    """Rows at the moments of measurements and at the end, of all updates, but for those after a run has diverged."""
     easy = Delay(gap=1, tokens=4, alphabet=2)
     lasting = run_spec(easy, RNN(hidden_size=6), 0, lr=1e-5, max_updates=130, **SMALL)
     solved = run_spec(easy, RNN(hidden_size=6), 1, lr=0.05, max_updates=130, **SMALL)
