@@ -19,9 +19,9 @@ from lrd.gradients.training_norms import Norms
 from lrd.scalars import Columns
 from lrd.shapes import Bool, Float, Tensor
 
-#: What is kept of the norms of each step, [runs, time]: the sums of their log10 and of its square over the gradients that
-#: are not 0; how many are 0; the least log10 of the others and the largest of all; and the sum of the norms over the
-#: largest, which no power of ten can take out of float64. The names stand in checkpoints.
+#: What is kept of the norms of each step, [runs, time]: the sums of their log10 and of its square over the gradients
+#: that are not 0; how many are 0; the least log10 of the others and the largest of all; and the sum of the norms over
+#: the largest, which no power of ten can take out of float64. The names stand in checkpoints.
 _KEPT = ("log_sum", "square_sum", "zeros", "least", "most", "relative")
 _LN10 = math.log(10.0)
 

@@ -89,7 +89,7 @@ def test_jacobian_products_are_autograds(name: str) -> None:
             for sample in range(2):
                 before = tuple(s[sample].detach() for s in states[last - lag])
                 whole = autograd_jacobian(cell, one(params, run), inputs[last - lag + 1 :, run, sample], before)
-                found = products.matrix[row, run, sample] * 2.0 ** float(products.exponent[row, run, sample])
+                found = products.matrix[row, run, sample] * 2.0 ** float(products.power[row, run, sample])
                 torch.testing.assert_close(found, measured(cell, whole), rtol=0, atol=1e-12)
     blocks = set(Jacobian(samples=2).measure(subject)[0]["block"])
     assert not any("clock" in block or "count" in block for block in blocks)
