@@ -32,8 +32,7 @@ def may_synchronise(x: Tensor) -> bool:
 
 def exponent(x: Float[Tensor, "*shape size"]) -> Int[Tensor, "*shape"]:
     """Return p of each vector's largest entry m 2^p, 0.5 <= |m| < 1; ``OF_ZERO`` for zeros and nan."""
-    largest = x.abs().amax(-1)
-    return torch.where(largest > 0, torch.frexp(largest).exponent, OF_ZERO)
+    return _largest_exponent((x,))
 
 
 def two_to(power: Int[Tensor, "*shape"], dtype: torch.dtype) -> Float[Tensor, "*shape"]:
@@ -102,9 +101,9 @@ def log10_norm(vectors: Float[Tensor, "*shape size"]) -> Float[Tensor, "*shape"]
 
 
 def _largest_exponent(vectors: Vectors) -> Int[Tensor, "*shape"]:
-    largest = (
-        torch.stack([v.abs().amax(-1) for v in vectors]).amax(0) if len(vectors) > 1 else vectors[0].abs().amax(-1)
-    )
+    """Return the exponent of the largest entry of all parts of each sample's vector."""
+    sizes = [v.abs().amax(-1) for v in vectors]
+    largest = torch.stack(sizes).amax(0) if len(sizes) > 1 else sizes[0]
     return torch.where(largest > 0, torch.frexp(largest).exponent, OF_ZERO)
 
 

@@ -1,8 +1,13 @@
-"""States of a cell along sequences, and the way back: gradients pulled from one step to the step before.
+"""The backward pass of one step: the states of a pack along its sequences, and gradients pulled from step to step.
 
-``Adjoint`` does it for any cell by its own step and autograd, traced once where that can be; those of RNN, LSTM and
-attentive RNN by the closed form of their backward pass, several times faster. All keep a leading pack axis, and the
-precision of their parameters.
+``Adjoint`` does it for any cell, by the cell's own step and autograd, traced once where that can be. RNN, LSTM and
+attentive RNN have a closed form each, several times faster. All keep a leading pack axis, and the precision of their
+parameters.
+
+The backward pass of the LSTM stands in two further places: ``lrd.kernels.packed_lstm`` (training: in place, with slopes
+from stored activations, which round differently and cost no exponentials) and ``lrd.kernels.fused.lstm_programs`` (the
+same in Triton's language). ``lrd.gradients.step_jacobians`` takes many gradients back at once, for which another order
+of products is faster; its slopes are the ones of here (``lrd.gradients.closed_forms``).
 """
 
 from __future__ import annotations
@@ -19,15 +24,28 @@ from lrd.shapes import Float, Tensor
 
 
 class Adjoint:
-    """The states along ``inputs`` [time, runs, batch, inputs] from a zero state; ``h`` [time, runs, batch, hidden]."""
+    """The states of a pack along its sequences from a zero state, and the backward pass of each step, for any cell.
+
+    Attributes:
+        h: the first state variable after each step [time, runs, batch, hidden], which the readout sees.
+    """
+
+    h: Tensor
 
     def __init__(self, cell: Cell, params: Parameters, inputs: Float[Tensor, "time runs batch inputs"]) -> None:
+        """Run the cell forward.
+
+        Args:
+            cell: the one that does the steps.
+            params: of the pack, [runs, ...].
+            inputs: of the pack.
+        """
         self.cell, self.params, self.inputs = cell, params, inputs
         self._forward()
 
     @cached_property
     def _own(self) -> tuple[str, ...]:
-        """The names of what the cell's step gets, without the readout's."""
+        """The names of the parameters that the cell's step gets, without the readout's."""
         return tuple(self.cell.prepare(self.cell.parameters(self.inputs.shape[-1], torch.Generator())))
 
     def _forward(self) -> None:
@@ -40,15 +58,19 @@ class Adjoint:
         self.h = torch.stack([state[0] for state in self.states[1:]])
 
     def zero_gradients(self) -> State:
-        """Zeros [runs, batch, size] for each state variable."""
+        """Return zeros [runs, batch, size] for each state variable."""
         return loop.zero_state(self.cell, self.inputs)
 
     def pull(self, t: int, grads: State) -> tuple[State, State]:
-        """Through step t (0-based), for gradients that arrive at each state variable of that step.
+        """Pull gradients back through one step.
 
-        ``grads``: dL/d(state variable) as it arrives from later steps and from the readout. Returns the total
-        gradients dL/dh_t (, dL/dc_t), which count also what c_t does through h_t of the same step, and the gradients
-        that arrive at the variables of step t - 1.
+        Args:
+            t: the step, 0-based.
+            grads: dL/d(variable) of each state variable after step t, as it arrives from later steps and the readout.
+
+        Returns:
+            The total gradients dL/dh_t (, dL/dc_t), which count also what c_t does through h_t of the same step; and
+            the gradients that arrive at the variables of step t - 1.
         """
         if self._step is not None:
             with torch.no_grad():
@@ -61,9 +83,14 @@ class Adjoint:
         return pulled[len(before) :], pulled[: len(before)]
 
     def partials(self, t: int, grads: State) -> Partials:
-        """The immediate partial derivative of step t: what each of the cell's parameters gets there, sample by sample.
+        """Return what each of the cell's parameters gets at one step, sample by sample.
 
-        ``grads`` as for ``pull``. States before step t count as constants (Pascanu et al. 2013, eq. 4).
+        It is the immediate partial derivative of Pascanu et al. (2013), eq. 4, in which states before step t count as
+        constants.
+
+        Args:
+            t: the step, 0-based.
+            grads: what arrives there, as for ``pull``.
         """
 
         def of_sample(p: Parameters, x: Tensor, state: State, into: State) -> Parameters:
@@ -76,7 +103,7 @@ class Adjoint:
 
 
 class RunByRun(Adjoint):
-    """Each run by an ``Adjoint`` of its own, where it would depend on its companions in the last bit."""
+    """The backward pass run by run, for packs in which a run would depend on its companions in the last bit."""
 
     def _forward(self) -> None:
         runs = loop.runs_alone(self.cell, self.inputs)
@@ -97,8 +124,8 @@ class RunByRun(Adjoint):
         return {name: (torch.cat([partials[name][0] for partials in found]), None) for name in found[0]}
 
 
-# The gradient of a parameter at one step, sample by sample: left right^T, with left [runs, batch, rows] and right
-# [runs, batch, columns], which is all that a matrix ever gets from one sample and step; or left itself.
+#: The gradient of each parameter at one step, sample by sample. A matrix gets left right^T, with left [runs, batch,
+#: rows] and right [runs, batch, columns]; where right is None, the gradient is left itself.
 Partials = dict[str, tuple[Tensor, Tensor | None]]
 
 
@@ -148,7 +175,10 @@ class LSTMAdjoint(Adjoint):
 
 
 class AttentiveAdjoint(Adjoint):
-    """The backward pass of ``lrd.kernels.attentive`` for one step, with the memory's own gradient, run by run."""
+    """The backward pass of the attentive RNN, run by run, with the gradient of the states that it remembers.
+
+    The equations are those of ``lrd.kernels.attentive``.
+    """
 
     cell: Attentive
 
@@ -190,7 +220,7 @@ class AttentiveAdjoint(Adjoint):
 
 
 def _partials_of_delta(tape: Adjoint, t: int, delta: Float[Tensor, "runs batch rows"]) -> Partials:
-    """The partials of U, W and b from the gradient of the pre-activations U x_t + W h_{t-1} + b."""
+    """Return the partials of U, W and b from the gradient of the pre-activations U x_t + W h_{t-1} + b."""
     before = tape.h[t - 1] if t else torch.zeros_like(tape.h[0])
     return {"U": (delta, tape.inputs[t]), "W": (delta, before), "b": (delta, None)}
 
@@ -199,7 +229,7 @@ _BY_CELL: dict[type[Cell], type[Adjoint]] = {RNN: RNNAdjoint, LSTM: LSTMAdjoint,
 
 
 def adjoint(cell: Cell, params: Parameters, inputs: Float[Tensor, "time runs batch inputs"]) -> Adjoint:
-    """The fastest adjoint there is for a cell."""
+    """Return the fastest adjoint that there is for a cell; arguments are those of ``Adjoint``."""
     if isinstance(cell, Attentive) and not cell.sees_all(len(inputs)):
         return Adjoint(cell, params, inputs)
     kind = _BY_CELL.get(type(cell), RunByRun if len(loop.runs_alone(cell, inputs)) > 1 else Adjoint)

@@ -17,10 +17,17 @@ def log10_bounds(
     lags: list[int],
     slopes: Float[Tensor, "lags runs batch"],
 ) -> dict[str, Float[Tensor, "lags runs batch"]]:
-    """log10 of two upper bounds on the largest singular value of d h_T / d h_{T-lag}.
+    """Return log10 of two upper bounds on the largest singular value of d h_T / d h_{T-lag}, by name.
 
-    ``bound``: (gamma * sigma_max(W))^lag, the same for all samples (section 2.1 of the paper); ``bound_slopes``: with
-    the largest slope met at each step in place of gamma, whose product over the lag's steps has log10 ``slopes``.
+    Args:
+        cell: says which f, and so gamma, the largest derivative of f.
+        w: W of each run.
+        lags: rows of the results.
+        slopes: log10 of the product over the lag's steps of the largest f'(a_t) met at each.
+
+    Returns:
+        ``bound``: (gamma * sigma_max(W))^lag, the same for all samples (section 2.1 of the paper); ``bound_slopes``:
+        the same with the largest slope met at each step in place of gamma.
     """
     largest = torch.linalg.matrix_norm(w, 2).log10()[:, None]
     lag = torch.tensor(lags, dtype=w.dtype, device=w.device)[:, None, None]

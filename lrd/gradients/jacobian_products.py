@@ -21,13 +21,13 @@ from lrd.shapes import Bool, Float, Int, Tensor
 class Products:
     """The products M(T, T - lag) of a pack at some lags.
 
-    M(T, T - lag) is ``matrix * 2**exponent``; ``present`` says where a sample has the step T - lag. ``slopes``, of the
+    M(T, T - lag) is ``matrix * 2**power``; ``present`` says where a sample has the step T - lag. ``slopes``, of the
     RNN alone, is log10 of the product over the lag's steps of the largest f'(a_t).
     """
 
     lags: list[int]
     matrix: Float[Tensor, "lags runs batch S S"]
-    exponent: Int[Tensor, "lags runs batch"]
+    power: Int[Tensor, "lags runs batch"]
     present: Bool[Tensor, "lags runs batch"]
     slopes: Float[Tensor, "lags runs batch"] | None
 
@@ -54,17 +54,17 @@ def jacobian_products(
         steps = steps.at((last - behind).clamp(min=0))  # its step j is T - j of each sample
         size = sum(cell.measured_sizes)
         matrix = torch.eye(size, dtype=inputs.dtype, device=inputs.device).expand(*last.shape, size, size)
-        exponent = torch.zeros_like(last)
+        power = torch.zeros_like(last)
         kept = []
         for j in range(lags[-1]):
-            (entries,), exponent = normalise((steps.pull(j, matrix).flatten(-2),), exponent)
+            (entries,), power = normalise((steps.pull(j, matrix).flatten(-2),), power)
             matrix = entries.view(matrix.shape)
             if j + 1 in lags:
-                kept.append((matrix, exponent))
-        matrices, exponents = (torch.stack(part) for part in zip(*kept, strict=True))
+                kept.append((matrix, power))
+        matrices, powers = (torch.stack(part) for part in zip(*kept, strict=True))
         wanted = torch.tensor(lags, device=last.device)
         present = last >= wanted[:, None, None]
-        return Products(lags, matrices, exponents, present, _largest_slopes(cell, steps, wanted))
+        return Products(lags, matrices, powers, present, _largest_slopes(cell, steps, wanted))
 
 
 def log10_singular_values(cell: Cell, products: Products) -> dict[str, Float[Tensor, "lags runs batch values"]]:
@@ -83,14 +83,14 @@ def log10_singular_values(cell: Cell, products: Products) -> dict[str, Float[Ten
         named = list(zip(cell.measured_names, ranges, strict=True))
         blocks |= {f"{a}->{b}": products.matrix[..., to, of] for a, of in named for b, to in named}
     floor = torch.tensor([max(lag, offset) * 2.0**-52 for lag in products.lags], device=products.matrix.device)
-    return {name: _log10(block, products.exponent, floor[:, None, None, None]) for name, block in blocks.items()}
+    return {name: _log10(block, products.power, floor[:, None, None, None]) for name, block in blocks.items()}
 
 
-def _log10(block: Tensor, exponent: Tensor, floor: Tensor) -> Tensor:
+def _log10(block: Tensor, power: Tensor, floor: Tensor) -> Tensor:
     finite = block.isfinite().all(-1).all(-1)[..., None]
     sigma = torch.linalg.svdvals(torch.where(finite[..., None], block, 0.0))
     largest = sigma[..., :1]
-    log10 = sigma.log10() + exponent[..., None].double() * LOG10_2
+    log10 = sigma.log10() + power[..., None].double() * LOG10_2
     log10 = torch.where((sigma > floor * largest) | (largest == 0), log10, torch.nan)
     return torch.where(finite, log10, torch.inf)
 

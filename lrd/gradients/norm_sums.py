@@ -19,7 +19,9 @@ from lrd.gradients.training_norms import Norms
 from lrd.scalars import Columns
 from lrd.shapes import Bool, Float, Tensor
 
-#: What is kept of the norms of each step, [runs, time]. The names stand in checkpoints.
+#: What is kept of the norms of each step, [runs, time]: the sums of their log10 and of its square over the gradients
+#: that are not 0; how many are 0; the least log10 of the others and the largest of all; and the sum of the norms over
+#: the largest, which no power of ten can take out of float64. The names stand in checkpoints.
 _KEPT = ("log_sum", "square_sum", "zeros", "least", "most", "relative")
 _LN10 = math.log(10.0)
 
@@ -60,13 +62,15 @@ class NormSums:
         self.updates.add_(counts)
         counts = counts[:, None]
         for variable in dict.fromkeys(name for name, _ in self.kept):
+            own = {what: self.kept[variable, what] for what in _KEPT}
             log = norms[variable].permute(1, 0, 2) + math.log10(factor)
+            # Sums over the gradients that are not 0, and the number of those that are.
             zero = log == -torch.inf
             finite = torch.where(zero, 0.0, log)
             added = {"log_sum": finite.sum(-1), "square_sum": finite.square().sum(-1), "zeros": zero.double().sum(-1)}
-            own = {what: self.kept[variable, what] for what in _KEPT}
             for what, value in added.items():
                 own[what] += torch.where(counts, value, 0.0)  # not times 0, which makes nan of infinity
+            # Extremes, and the sum relative to the largest so far.
             least = torch.where(zero, torch.inf, log).amin(-1)
             own["least"].copy_(torch.where(counts, torch.minimum(own["least"], least), own["least"]))
             most = torch.maximum(own["most"], log.amax(-1))

@@ -1,8 +1,8 @@
-"""The linear maps of single steps, J_t = d state_t / d state_{t-1}, for any cell; the state is (h) or (h, c) joined,
-without ``bookkeeping``.
+"""The linear maps of single steps, J_t = d state_t / d state_{t-1}, of any cell.
 
-``Linearisation`` does it by autograd (``torch.func``) of the cell's own step, a chunk of steps at once; for ``RNN`` and
-``LSTM`` it is the closed form, with slopes from pre-activations, so that they are exact however saturated a unit is.
+The state is (h) or (h, c) joined, without the cell's ``bookkeeping``. ``Linearisation`` finds J_t by autograd
+(``torch.func``) of the cell's own step, a chunk of steps at once. RNN and LSTM have closed forms, with the slopes of
+``lrd.gradients.closed_forms``, exact however saturated a unit is.
 
 S is the sum of the state's sizes. Vectors are rows: ``push`` takes tangents v to J_t v, ``pull`` cotangents to v J_t.
 """
@@ -31,7 +31,7 @@ LARGEST_STATE = 4096  # entries: one Jacobian then takes 128 MiB
 
 
 def check_state(cell: Cell, key: str) -> None:
-    """Raise ``OptionError`` for the option ``key`` where a Jacobian of the cell's state would be too large to hold."""
+    """Raise ``OptionError`` for the option ``key`` if a Jacobian of the cell's state would be too large to hold."""
     entries = sum(cell.measured_sizes)
     if entries > LARGEST_STATE:
         smaller = "a smaller cell.memory" if hasattr(cell, "memory") else "a smaller cell.hidden_size"
@@ -40,9 +40,9 @@ def check_state(cell: Cell, key: str) -> None:
 
 
 class Linearisation:
-    """J_t of consecutive steps of every sample of a pack. ``local``: what J_t depends on, each [time, runs, batch, _].
+    """The maps J_t of consecutive steps of every sample of a pack.
 
-    Here ``local`` is x_t and the state before the step.
+    ``local`` holds what J_t depends on, each [time, runs, batch, _]: here x_t and the state before the step.
     """
 
     def __init__(self, cell: Cell, params: Parameters, local: tuple[Float[Tensor, "time runs batch _"], ...]) -> None:
@@ -53,19 +53,19 @@ class Linearisation:
     def along(
         cls, cell: Cell, params: Parameters, inputs: Float[Tensor, "time runs batch inputs"], state: State
     ) -> tuple[Linearisation, State]:
-        """The steps along ``inputs`` from a state, and the state after them."""
+        """Return the maps of the steps along ``inputs`` from a state, and the state after them."""
         with torch.no_grad():
             states = [state, *unroll(cell, params, inputs, state)]
         before = (torch.stack(variable) for variable in zip(*states[:-1], strict=True))
         return cls(cell, params, (inputs, *before)), states[-1]
 
     def at(self, t: Int[Tensor, "steps runs batch"]) -> Linearisation:
-        """The steps ``t`` of each sample, in that order."""
+        """Return the maps of the steps ``t`` of each sample, in that order."""
         gathered = (v.gather(0, t[..., None].expand(*t.shape, v.shape[-1])) for v in self.local)
         return type(self)(self.cell, self.params, tuple(gathered))
 
     def jacobians(self, first: int, stop: int) -> Float[Tensor, "steps runs batch S S"]:
-        """J_t of the steps ``first`` to ``stop``: [i, j] is d (entry i of state_t) / d (entry j of state_{t-1})."""
+        """Return J_t of the steps from ``first`` to before ``stop``; rows are entries of state_t."""
         measured, sizes = self.cell.measured, list(self.cell.measured_sizes)
 
         def step(p: Parameters, x: Tensor, moving: Tensor, before: State) -> Tensor:
@@ -83,11 +83,11 @@ class Linearisation:
         return jacobians.detach()
 
     def push(self, t: int, rows: Float[Tensor, "runs batch rows S"]) -> Float[Tensor, "runs batch rows S"]:
-        """J_t v for each row v."""
+        """Return J_t v for each row v."""
         return rows @ self._jacobian(t).transpose(-1, -2)
 
     def pull(self, t: int, rows: Float[Tensor, "runs batch rows S"]) -> Float[Tensor, "runs batch rows S"]:
-        """v J_t for each row v."""
+        """Return v J_t for each row v."""
         return rows @ self._jacobian(t)
 
     def _jacobian(self, t: int) -> Float[Tensor, "runs batch S S"]:
@@ -101,7 +101,7 @@ class Linearisation:
 
 
 class RNNLinearisation(Linearisation):
-    """J_t = diag(f'(a_t)) W. ``local``: f'(a_t)."""
+    """The RNN's maps J_t = diag(f'(a_t)) W; ``local`` is f'(a_t)."""
 
     cell: RNN
 
@@ -129,11 +129,7 @@ class RNNLinearisation(Linearisation):
 
 
 class LSTMLinearisation(Linearisation):
-    """The derivatives of one step of Gers et al. (2000).
-
-    ``local``: dc_t/dc_{t-1} = f_t, dh_t/dc_t within the step, and what each gate's pre-activation does: to c_t for
-    i, f, g, to h_t for o.
-    """
+    """The LSTM's maps (Gers et al. 2000); ``local`` is ``LSTMSlopes``."""
 
     cell: LSTM
 
@@ -154,7 +150,7 @@ class LSTMLinearisation(Linearisation):
         return torch.cat(rows, dim=-2)
 
     def _dense(self, steps: int | slice) -> tuple[Tensor, Tensor]:
-        """What h_{t-1} does to h_t by the output gate, and to c_t by the others: [..., runs, batch, hidden, hidden]."""
+        """Return dh_t / dh_{t-1} by the output gate alone, and dc_t / dh_{t-1}: [..., runs, batch, hidden, hidden]."""
         n = self.cell.hidden_size
         i, f, g, o = self.local[2][steps][..., None].chunk(4, dim=-2)
         w_i, w_f, w_g, w_o = self.params["W"].view(-1, 1, 4, n, n).unbind(2)
@@ -191,9 +187,13 @@ def linearise(
     inputs: Float[Tensor, "time runs batch inputs"],
     state: State | None = None,
 ) -> tuple[Linearisation, State]:
-    """The steps of a cell along ``inputs`` from a state (None: zeros), and the state after them.
+    """Return the maps of a cell's steps, by the fastest way that there is for the cell, and the state after them.
 
-    ``params`` [runs, ...] and ``inputs`` of one precision; the fastest way that there is for the cell.
+    Args:
+        cell: the one that does the steps.
+        params: of the pack, [runs, ...].
+        inputs: of the pack, in the same precision.
+        state: before the first step; None: zeros.
     """
     state = loop.zero_state(cell, inputs) if state is None else state
     return _BY_CELL.get(type(cell), Linearisation).along(cell, params, inputs, state)

@@ -1,4 +1,4 @@
-"""What is looked at: measurements of a pack that do not change it."""
+"""Probes: measurements of a pack that do not change it. One file a probe, and the protocol (``base``)."""
 
 from lrd.probes.base import Probe, Subject
 from lrd.probes.closing import Closing

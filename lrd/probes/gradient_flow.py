@@ -12,8 +12,8 @@ from lrd.gradients import schema
 from lrd.gradients.flow import Flow, answer_numbers, gradient_flow
 from lrd.gradients.summary import fit, over_samples
 from lrd.options import OptionError, option
-from lrd.probes.base import DTYPES, Probe, Subject
-from lrd.scalars import Columns
+from lrd.probes.base import Probe, Subject
+from lrd.scalars import DTYPES, Columns
 from lrd.tasks import Task
 
 

@@ -1,6 +1,6 @@
 """How much each time step contributes to the gradient of each parameter, and how much comes from far back.
 
-A gradient that vanishes leaves the far steps without a say in what is learned, however large the sum over steps is.
+A gradient that vanishes leaves the far steps without influence on what is learned, however large the sum over steps is.
 The contributions are computed by ``lrd.gradients.contributions``.
 """
 
@@ -29,10 +29,10 @@ _GROUP_BYTES = 64 * 2**20  # runs are taken in groups whose partials of all step
 
 @dataclass(frozen=True)
 class ParameterGradient(Probe):
-    """A row a (parameter of the cell, part, lag), with statistics over samples of log10 of
+    """A row a (parameter of the cell, part, lag), with statistics over samples of the log10 of a norm.
 
-    ``immediate``: the norm of what step t = answer - lag contributes to the parameter's gradient;
-    ``beyond``: the norm of the sum of all contributions from further back than ``lag``, over that of the whole sum.
+    Part ``immediate``: the norm of what step t = answer - lag contributes to the parameter's gradient; ``beyond``: the
+    norm of the sum of all contributions from further back than ``lag``, over that of the whole sum.
     Contributions may cancel, so that ``beyond`` can exceed 0. Lags of ``beyond`` are log-spaced.
     """
 

@@ -11,10 +11,16 @@ from lrd.shapes import Bool, Float, Int, Tensor
 def quantiles(
     values: Float[Tensor, "*rows batch"], there: Bool[Tensor, "*rows batch"], unresolved: float
 ) -> dict[str, Float[Tensor, "*rows"] | Int[Tensor, "*rows"]]:
-    """Quantiles by nearest rank over the samples that are ``there``, with ``unresolved``, the share of nan among them.
+    """Return quantiles by nearest rank, by name, of which some values are only known to be small, or large.
 
-    nan is a value beyond resolution, ranked at ``unresolved`` (-inf: small, inf: large); a quantile that falls on one
-    is nan, and so is one over no sample. ``samples`` counts those that are there.
+    Args:
+        values: one a sample; nan where it lies beyond resolution.
+        there: which samples count.
+        unresolved: where such values are ranked, -inf (small) or inf (large).
+
+    Returns:
+        The quantiles, nan where one falls on a value beyond resolution or there is no sample; ``unresolved``, the
+        share of such values among the samples that count; ``samples``, the number of those.
     """
     lost = values.isnan()
     rank_by = torch.where(lost, unresolved, values)

@@ -1,4 +1,4 @@
-"""The attentive RNN's way back beside autograd of its own step."""
+"""The attentive RNN's backward pass beside autograd of its own step."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_a_cell_that_forgets_goes_back_by_its_own_step() -> None:
     assert kinds == {6: Adjoint, 7: AttentiveAdjoint}
 
 
-def test_runs_are_looked_at_alone_bit_for_bit(both: tuple[AttentiveAdjoint, Adjoint]) -> None:
+def test_runs_are_as_if_alone_bit_for_bit(both: tuple[AttentiveAdjoint, Adjoint]) -> None:
     fast, _ = both
     for run in range(RUNS):
         only = slice(run, run + 1)

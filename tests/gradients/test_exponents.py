@@ -70,7 +70,7 @@ def still(n: int, w: Tensor, b: float = 0.0) -> Parameters:
     return p | {"V": torch.ones(1, 1, n), "V_bias": torch.zeros(1, 1)}
 
 
-def look(task: Task, cell: RNN | LSTM, params: Parameters, answer: str | int = "last", samples: int = 1) -> Flow:
+def measured(task: Task, cell: RNN | LSTM, params: Parameters, answer: str | int = "last", samples: int = 1) -> Flow:
     return gradient_flow(task, cell, params, task.batch(torch.tensor([0]), "probe", 0, samples), answer)
 
 
@@ -83,7 +83,7 @@ def test_linear_network_vanishes_and_explodes_as_the_power_of_its_gain(g: float)
     2000 * 16 eps = 7e-12 in all); the logarithm of up to 3e5 is a float64 itself (3e5 eps = 7e-11, a few times).
     """
     q = torch.linalg.qr(torch.randn(8, 8, dtype=torch.float64, generator=torch.Generator().manual_seed(1)))[0]
-    flow = look(Ask(gap=2001), RNN(hidden_size=8, activation="identity"), still(8, g * q))
+    flow = measured(Ask(gap=2001), RNN(hidden_size=8, activation="identity"), still(8, g * q))
     norms = flow.total["h"][:, 0, 0].numpy()
     expected = norms[-1] + flow.lags.numpy() * math.log10(g)
     assert 10 ** norms[-1] == pytest.approx(2 * 8**0.5, rel=1e-14)
@@ -96,7 +96,7 @@ def test_lstm_without_recurrence_keeps_the_product_of_its_forget_gates(forget: f
     """sigmoid(1)^100 = 2.48e-14, sigmoid(5)^100 = .511; h itself gets nothing from later steps."""
     b = torch.tensor([[0.3, forget, 0.4, 0.2]]).repeat_interleave(3, 1).double()
     params = still(3, torch.zeros(12, 3)) | {"b": b}
-    flow = look(Ask(gap=101), LSTM(hidden_size=3), params)
+    flow = measured(Ask(gap=101), LSTM(hidden_size=3), params)
     c = flow.total["c"][:, 0, 0]
     assert 10 ** float(c[0] - c[-1]) == pytest.approx({1.0: 2.48e-14, 5.0: 0.511}[forget], rel=2e-3, abs=0)
     expected = float(c[-1]) - flow.lags.double() * math.log10(1 + math.exp(-forget))
@@ -130,7 +130,7 @@ def test_lstm_without_recurrence_and_with_inputs() -> None:
 @pytest.mark.parametrize(("activation", "bias"), [("sigmoid", -200.0), ("sigmoid", -700.0), ("sigmoid", 30.0)])
 def test_saturated_units_lose_hundreds_of_orders_in_one_step(activation: str, bias: float) -> None:
     """h = sigmoid(b), and each step back multiplies by h (1 - h): 1e-87, 1e-304, 1e-13."""
-    flow = look(Ask(gap=40), RNN(hidden_size=1, activation=activation), still(1, torch.ones(1, 1), bias))
+    flow = measured(Ask(gap=40), RNN(hidden_size=1, activation=activation), still(1, torch.ones(1, 1), bias))
     small = math.exp(-abs(bias + (1 if bias > 0 else 0)))  # 1 - h, or h
     norms = flow.total["h"][1:, 0, 0]  # the first step starts from 0, not from h
     expected = norms[-1] + flow.lags[1:].double() * math.log10(small)
@@ -140,7 +140,7 @@ def test_saturated_units_lose_hundreds_of_orders_in_one_step(activation: str, bi
 
 
 def test_subnormal_slopes_and_weights_are_no_zeros() -> None:
-    flow = look(
+    flow = measured(
         Ask(gap=9),
         RNN(hidden_size=1, activation="identity"),
         still(1, torch.full((1, 1), 2.0**-1060, dtype=torch.float64)),
@@ -148,7 +148,7 @@ def test_subnormal_slopes_and_weights_are_no_zeros() -> None:
     expected = flow.total["h"][-1] - flow.lags.double()[:, None, None] * 1060 * math.log10(2)
     torch.testing.assert_close(flow.total["h"], expected, rtol=1e-14, atol=0)
     shut = torch.tensor([[0.0, -300.0, 0.5, -300.0]]).double()  # forget and output gates of 1e-130
-    flow = look(Ask(gap=4), LSTM(hidden_size=1), still(1, torch.zeros(4, 1)) | {"b": shut})
+    flow = measured(Ask(gap=4), LSTM(hidden_size=1), still(1, torch.zeros(4, 1)) | {"b": shut})
     assert flow.direct["c"][-1, 0, 0] == pytest.approx(-300 * math.log10(math.e) + math.log10(2), abs=0.1)
     assert float(flow.total["c"][0] - flow.total["c"][-1]) == pytest.approx(-3 * 300 * math.log10(math.e), rel=1e-12)
 
@@ -157,7 +157,7 @@ def test_subnormal_slopes_and_weights_are_no_zeros() -> None:
 def test_answers_of_which_one_is_1e400_times_the_other(power: int) -> None:
     """One linear unit, w = 2^power: dL/dh_t = d_t + w d_{t+1} + w^2 d_{t+2}, here by exact fractions."""
     task, w = Ask(gap=6, asked=3, targets=(1.0, -3.0, 0.25)), math.ldexp(1.0, power)
-    flow = look(
+    flow = measured(
         task, RNN(hidden_size=1, activation="identity"), still(1, torch.full((1, 1), w, dtype=torch.float64)), "all"
     )
     arriving, into = Fraction(0), {3: -2 * Fraction(1), 4: 2 * Fraction(3), 5: -2 * Fraction(1, 4)}
@@ -174,11 +174,11 @@ def test_a_gradient_of_exactly_zero_is_minus_infinity_and_not_the_end() -> None:
     """The last answer is right (its loss has no gradient), the one before is not."""
     task, cell = Ask(gap=5, asked=2, targets=(2.0, 0.0)), RNN(hidden_size=2, activation="identity")
     params = still(2, 0.5 * torch.eye(2))
-    assert look(task, cell, params).total["h"].isneginf().all()
-    both, first = look(task, cell, params, "all").total["h"], look(task, cell, params, 0).total["h"]
+    assert measured(task, cell, params).total["h"].isneginf().all()
+    both, first = measured(task, cell, params, "all").total["h"], measured(task, cell, params, 0).total["h"]
     assert both[-1].isneginf().all()
     assert torch.equal(both[:-1], first)
-    dead = look(task, RNN(hidden_size=2, activation="relu"), still(2, torch.eye(2), -1.0), 0).total["h"]
+    dead = measured(task, RNN(hidden_size=2, activation="relu"), still(2, torch.eye(2), -1.0), 0).total["h"]
     assert dead[-1].isfinite().all()
     assert dead[:-1].isneginf().all()
 
@@ -186,7 +186,7 @@ def test_a_gradient_of_exactly_zero_is_minus_infinity_and_not_the_end() -> None:
 def test_states_beyond_float64_give_nan_not_an_error() -> None:
     task, cell = Ask(gap=600, noise=1.0), RNN(hidden_size=2, activation="identity")
     params = still(2, 1e3 * torch.eye(2)) | {"U": torch.ones(1, 2, 1)}
-    flow = look(task, cell, params, samples=3)
+    flow = measured(task, cell, params, samples=3)
     assert not flow.total["h"].isfinite().any()
     assert math.isnan(fit(task, flow, "h", 0).slope)
     assert len(profile_columns(flow, 0)["t"]) <= 600
@@ -217,7 +217,7 @@ def test_log_spaced(last: int, per_decade: int, moments: list[int]) -> None:
 
 
 @pytest.mark.parametrize(("activation", "bias"), [("sigmoid", -150.0), ("tanh", -60.0)])
-def test_what_float32_cannot_hold_is_looked_at_in_float64(activation: str, bias: float) -> None:
+def test_what_float32_cannot_hold_is_measured_in_float64(activation: str, bias: float) -> None:
     """Units saturated beyond |a| = 103 (sigmoid) or 52 (tanh) have slopes below the smallest float32."""
     task, cell, params = Ask(gap=9), RNN(hidden_size=1, activation=activation), still(1, torch.ones(1, 1), bias)
     batch = task.batch(torch.tensor([0]), "probe", 0, 1)

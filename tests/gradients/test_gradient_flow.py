@@ -127,7 +127,7 @@ def test_a_cell_of_ones_own_needs_nothing_but_its_step(task: str) -> None:
 
 
 @pytest.mark.parametrize("cell", CELLS)
-def test_looking_changes_nothing(cell: str) -> None:
+def test_measuring_changes_nothing(cell: str) -> None:
     task = TASKS["adding-hochreiter1997"]
     params, batch = setting(task, CELLS[cell])
     for given in (params, {name: p.double().requires_grad_() for name, p in params.items()}):

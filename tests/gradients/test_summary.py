@@ -1,4 +1,4 @@
-"""Statistics over samples against numpy, the table of a run, and the fitted line."""
+"""Statistics over samples against numpy, and the fitted line."""
 
 from __future__ import annotations
 
@@ -7,17 +7,12 @@ import math
 import numpy as np
 import pytest
 import torch
-from helpers import random_parameters
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lrd.cells import RNN
 from lrd.gradients.flow import Flow
 from lrd.gradients.schema import QUANTILES
 from lrd.gradients.summary import fit, over_samples
-from lrd.probes import GradientFlow, Subject
-from lrd.probes.gradient_flow import profile_columns
-from lrd.records import schema
 from lrd.tasks import Adding, Copy
 
 norms = st.floats(-300, 300) | st.just(-math.inf) | st.just(math.nan)
@@ -42,28 +37,11 @@ def test_statistics_are_numpys(rows: list[list[float]]) -> None:
             assert got[name][j] == np.quantile(there, q, method="inverted_cdf")
 
 
-def flow_of(total: np.ndarray, direct: np.ndarray | None = None) -> Flow:
-    """One run and variable ``h``; arrays [lags, batch]."""
-    tensors = [
-        torch.from_numpy(a)[:, None] for a in (total, np.full_like(total, -np.inf) if direct is None else direct)
-    ]
-    return Flow("last", torch.arange(len(total) - 1, -1, -1), *({"h": t} for t in tensors))
-
-
-def test_table_of_a_run() -> None:
-    total = np.array([[np.nan, np.nan], [-3.0, np.nan], [-2.0, -np.inf], [-1.0, -1.0]])
-    direct = np.array([[np.nan, np.nan], [-np.inf, np.nan], [-np.inf, -np.inf], [-1.0, -1.0]])
-    columns = profile_columns(flow_of(total, direct), 0)
-    assert {"update", *columns} == set(schema.GRADIENT_FLOW_COLUMNS)
-    assert columns["part"].tolist() == ["total"] * 3 + ["direct"]  # no row for a step that no sample has
-    assert columns["t"].tolist() == [1, 2, 3, 3]
-    assert columns["lag"].tolist() == [2, 1, 0, 0]
-    assert columns["log10_gmean"].tolist() == [-3, -2, -1, -1]
-    assert columns["log10_mean"].tolist() == pytest.approx([-3, -2 - math.log10(2), -1, -1], abs=1e-15)
-    assert columns["zero_share"].tolist() == [0, 0.5, 0, 0]
-    assert columns["log10_q25"].tolist() == [-3, -math.inf, -1, -1]
-    assert {*columns["variable"]} == {"h"}
-    assert {*columns["answer"]} == {"last"}
+def flow_of(total: np.ndarray) -> Flow:
+    """One run and variable ``h``; ``total`` [lags, batch]."""
+    norms = torch.from_numpy(total)[:, None]
+    lags = torch.arange(len(total) - 1, -1, -1)
+    return Flow("last", lags, {"h": norms}, {"h": torch.full_like(norms, -torch.inf)})
 
 
 @pytest.mark.parametrize("slope", [0.25, -0.1, 1e-6, 3.0])
@@ -107,22 +85,3 @@ def test_where_the_norm_itself_has_fallen(slope: float, to_e: float, to_milli: f
     """The first whole step at which slope * steps exceeds log10 e = 0.434, or 3; eleven steps are there."""
     line = fit(Adding(gap=12), flow_of(slope * np.arange(12.0)[:, None]), "h", 0)
     assert (line.fallen_e, line.fallen_milli) == (to_e, to_milli)
-
-
-def test_each_answer_has_a_profile_of_its_own() -> None:
-    task, cell = Copy(gap=3, items=2, symbols=2), RNN(hidden_size=3)
-    params = random_parameters(cell, task.input_size, 1, task.output_size)
-    seen = Subject(task, cell, params, torch.tensor([4]))
-    (each,) = GradientFlow(samples=3, answer="each").tables_of(seen)
-    for k in range(task.answers):
-        (one,) = GradientFlow(samples=3, answer=k).tables_of(seen)
-        rows = each["gradient_flow"]["answer"] == str(k)
-        for name, column in one["gradient_flow"].items():
-            np.testing.assert_array_equal(each["gradient_flow"][name][rows], column)
-    np.testing.assert_equal(each["gradient_fit"], one["gradient_fit"])  # of the last answer
-
-
-def test_its_tables_are_those_of_the_records() -> None:
-    tables = GradientFlow.tables()
-    known = {"gradient_flow": schema.GRADIENT_FLOW_COLUMNS, "gradient_fit": schema.GRADIENT_FIT_COLUMNS}
-    assert {name: {"update": "BIGINT", **columns} for name, columns in tables.items()} == known

@@ -79,7 +79,7 @@ def test_norms_beyond_the_largest_float32() -> None:
     assert not results["d b"].isfinite().all()
 
 
-def test_a_gradient_that_dies_is_minus_infinity_and_one_that_comes_later_is_told() -> None:
+def test_a_gradient_that_dies_is_minus_infinity_and_one_that_comes_later_is_there() -> None:
     """Samples of one pack far apart: one dies, one vanishes, and both get a gradient again from an earlier step."""
     made = case(CELLS["rnn-relu"], (60, 1, 2, 1, 3), first=10)
     made.on_h[1:-1] = 0  # only steps 10 and 59 are answered
@@ -114,7 +114,7 @@ def test_neither_companions_nor_the_number_of_steps_at_once_matter(name: str, mo
     assert all(torch.equal(norms_then[variable], value) for variable, value in norms.items())
 
 
-def test_the_way_back_of_the_lstm_is_cut() -> None:
+def test_the_gradient_through_h_of_the_lstm_is_cut() -> None:
     made = case(CELLS["lstm"], (9, 2, 3, 2, 5), first=3)
     keep = torch.tensor([[1.0, 0.0, 1.0, 0.0, 1.0, 1.0, 0.0, 0.0, 1.0]] * 2)
     norms = GradientNorms()

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from helpers import EPS64
-from looked import (
+from subjects import (
     CELLS,
     SEEDS,
     TASKS,

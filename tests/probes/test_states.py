@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from helpers import ACTIVATIONS
-from looked import CELLS, SEEDS, TASKS, linear, parameters_of, plain_states, subject_of
+from subjects import CELLS, SEEDS, TASKS, linear, parameters_of, plain_states, subject_of
 
 from lrd.cells import RNN, Cell
 from lrd.probes.states import along, at_lags, latest_answer, one_by_one, unroll
@@ -39,7 +39,7 @@ def test_precision_is_that_of_the_inputs_and_nothing_is_changed(cell: str) -> No
     states = along(CELLS[cell], params, inputs)
     assert {s.dtype for s in states.values()} == {torch.float32}
     assert torch.equal(inputs, kept)
-    for state in unroll(CELLS[cell], params, inputs):  # each is the walker's gift: writing to it must not matter
+    for state in unroll(CELLS[cell], params, inputs):  # each is the caller's own: writing to it must not matter
         first = state
         break
     torch.testing.assert_close(first[0], states["h"][0], rtol=0, atol=0)

@@ -12,7 +12,6 @@ from helpers import EPS32, make_pack, run_spec
 from torch.func import vmap
 
 from lrd.cells import GRU, LSTM, RNN, Attentive, Cell, Clockwork, Orthogonal, PeepholeLSTM
-from lrd.gradients.norm_sums import NormSums
 from lrd.kernels import WITH_NORMS
 from lrd.options import OptionError
 from lrd.probes import log_spaced
@@ -148,25 +147,6 @@ def test_what_a_run_learns_does_not_depend_on_them(cell: str) -> None:
     assert torch.equal(packs[0].theta, packs[1].theta)
 
 
-def test_sums_of_what_is_far_apart_and_what_does_not_count() -> None:
-    cell = RNN(hidden_size=2)
-    sums = NormSums.nothing(cell, 2, 2, torch.device("cpu"))
-    first = torch.tensor([[[-500.0, -501.0], [0.0, 0.0]], [[-torch.inf, -torch.inf], [0.0, 0.0]]]).double()
-    second = torch.tensor([[[400.0, -torch.inf], [9.0, 9.0]], [[-torch.inf, 3.0], [torch.nan, torch.inf]]]).double()
-    sums.add({"h": first}, torch.tensor([True, True]), 10.0)
-    sums.add({"h": second}, torch.tensor([True, False]), 10.0)
-    one, other = sums.tables(2)
-    assert one["log10_mean"].tolist() == pytest.approx([401 - np.log10(4), 4 - np.log10(4)], rel=1e-15)
-    assert one["log10_gmean"].tolist() == pytest.approx([(-499 - 500 + 401) / 3, 4.0], rel=1e-15)
-    assert one["log10_min"].tolist() == [-500.0, 4.0]
-    assert one["log10_max"].tolist() == [401.0, 4.0]
-    assert one["zero_share"].tolist() == [0.25, 0.75]
-    assert one["log10_std"].tolist() == pytest.approx([np.std([-499.0, -500.0, 401.0]), 0.0], rel=1e-12)
-    assert other["updates"].tolist() == [1, 1]
-    assert other["log10_mean"].tolist() == [1.0, 1.0]
-    assert other["zero_share"].tolist() == [0.0, 0.0]
-
-
 SMALL = {"eval_samples": 20, "test_samples": 20, "samples": 3, "eval_every": 10, "batch_size": 4}
 SMALL |= {"gradient_norms": True}
 
@@ -183,7 +163,7 @@ def go(folder: Path, runs: list[RunSpec], stop_at: int = 10**6) -> None:
 
 @pytest.mark.slow
 def test_the_table_of_a_record(tmp_path: Path) -> None:
-    """Rows at the moments of looks and at the end, of all updates, but for those after a run has diverged."""
+    """Rows at the moments of measurements and at the end, of all updates, but for those after a run has diverged."""
     easy = Delay(gap=1, tokens=4, alphabet=2)
     lasting = run_spec(easy, RNN(hidden_size=6), 0, lr=1e-5, max_updates=130, **SMALL)
     solved = run_spec(easy, RNN(hidden_size=6), 1, lr=0.05, max_updates=130, **SMALL)

@@ -182,7 +182,7 @@ def permuted(cell: RNN | LSTM, params: Parameters, order: list[int]) -> Paramete
 
 
 def assert_no_companion_matters(probe: Probe, task: Task, cell: Cell) -> None:
-    """Bit for bit: every run is looked at by itself."""
+    """Bit for bit: every run is measured by itself."""
     together = subject_of(task, cell)
     tables = probe.measure(together)
     assert len(tables) == len(SEEDS)
