@@ -15,12 +15,23 @@ from numpy.typing import ArrayLike, NDArray
 
 
 def factor_per_step(slope: ArrayLike) -> NDArray[np.float64]:
-    """Factor of the norm per step back in time, 10^(-slope): below 1 vanishing, above 1 exploding; NaN stays NaN."""
+    """Return the factor of the norm per step back in time, 10^(-slope): below 1 it vanishes, above 1 it explodes.
+
+    Args:
+        slope: d log10 ||dL/dh_t|| / dt; NaN stays NaN.
+    """
     return np.asarray(10.0 ** -np.asarray(slope, dtype=np.float64))
 
 
 def horizon(slope: ArrayLike) -> NDArray[np.float64]:
-    """Steps back until the norm falls to 1/e: log10(e) / slope; inf where it does not fall, NaN where slope is NaN."""
+    """Return the steps back until the norm falls to 1/e: log10(e) / slope.
+
+    Args:
+        slope: d log10 ||dL/dh_t|| / dt.
+
+    Returns:
+        Steps, above 0; inf where the norm does not fall, NaN where the slope is NaN.
+    """
     slopes = np.asarray(slope, dtype=np.float64)
     never = np.where(np.isnan(slopes), nan, np.inf)
     falls = slopes > 0
