@@ -1,4 +1,4 @@
-"""A query that somebody else wrote, in a claim for example: what is wrong with it is one line."""
+"""A query that somebody else wrote, in a hypothesis for example: what is wrong with it is one line."""
 
 from __future__ import annotations
 
