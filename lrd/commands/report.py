@@ -7,15 +7,21 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from lrd.commands import fail, study_parser
+from lrd.commands import add_filter, fail, study_parser
 
 
 def run(arguments: list[str]) -> int:
-    """Write the report of a study from its records."""
+    """Write the report of a study from its records, with its figures beside it.
+
+    Returns:
+        The exit status: 1 where a figure or the PDF could not be made, 2 where study, file or hypotheses are wrong.
+    """
     parser = study_parser("report")
     parser.add_argument("--out", type=Path, help="folder for the files (default: report/ inside the study)")
-    parser.add_argument("--filter", help="of which runs, in SQL: \"cell = 'lstm' and gap >= 50\"")
-    parser.add_argument("--hypotheses", type=Path, help="YAML file of hypotheses (default: those that the study keeps)")
+    add_filter(parser)
+    parser.add_argument(
+        "--hypotheses", metavar="FILE", type=Path, help="YAML file of hypotheses (default: those that the study keeps)"
+    )
     parser.add_argument("--claims", dest="hypotheses", type=Path, help=argparse.SUPPRESS)  # its former name
     parser.add_argument("--no-pdf", action="store_true", help="the HTML page alone")
     given = parser.parse_args(arguments)
@@ -52,7 +58,7 @@ def run(arguments: list[str]) -> int:
 
 
 def _findings(file: Path | None, study: Any) -> tuple[list[Any], str]:
-    """What the records say of the hypotheses; and why the study's own cannot be read, which a report can do without."""
+    """Return the findings on the hypotheses, and why the study's own cannot be read: a report can do without them."""
     from lrd.findings import HypothesisError, check_hypotheses, read_hypotheses
 
     try:

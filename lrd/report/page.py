@@ -76,7 +76,7 @@ def _without_home(value: Any) -> Any:
 
 
 def _tally(findings: Sequence[Finding]) -> str:
-    """``3 hypotheses: 2 hold, 1 undecided.``"""
+    """Return how many hypotheses hold, fail and are undecided: ``3 hypotheses: 2 hold, 1 undecided.``."""
     counts = [sum(finding.verdict == verdict for finding in findings) for verdict in (HOLDS, FAILS, UNDECIDED)]
     words = ("holds" if counts[0] == 1 else "hold", "fails" if counts[1] == 1 else "fail", "undecided")
     said = ", ".join(f"{count} {word}" for count, word in zip(counts, words, strict=True) if count)
