@@ -31,9 +31,9 @@ def execute(plan: Plan, workers: int, retries: int = 0, slurm: Slurm | None = No
     With ``slurm`` packs train in jobs of that cluster, which Ctrl-C leaves alone. Raises ``SpecError`` where it refuses
     them.
     """
-    progress = Progress(plan)
-    queue = Queue(plan.packs, retries, progress.take)
     count = min(workers, len(plan.packs))
+    progress = Progress(plan, count)
+    queue = Queue(plan.packs, retries, progress.take)
     with _display(progress) as display:
 
         def show() -> None:
