@@ -32,7 +32,9 @@ def execute(plan: Plan, workers: int, retries: int = 0, slurm: Slurm | None = No
     them.
     """
     count = min(workers, len(plan.packs))
-    progress = Progress(plan, count)
+    # Only where this process is not the one that trains: measuring would come in between.
+    measures = slurm is None and count > 1 and all(p.jobs[0].place.torch_device().type == "cpu" for p in plan.packs)
+    progress = Progress(plan, count, measures)
     queue = Queue(plan.packs, retries, progress.take)
     with _display(progress) as display:
 

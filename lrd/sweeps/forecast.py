@@ -21,16 +21,13 @@ import torch
 from lrd.records import NullTracker, RecordError, hardware
 from lrd.spec import Place, RunSpec
 from lrd.sweeps.endings import FinishedRun, Range, end_of, finished_runs, makespan, same_pace
-from lrd.sweeps.measuring import Shape, measure, shortened
+from lrd.sweeps.measuring import FASTER, SLOWER, Shape, measure, shortened
 from lrd.sweeps.plan import Plan, PlannedPack
 from lrd.sweeps.sizes import pack_bytes
 from lrd.sweeps.tables import table
 from lrd.sweeps.units import memory, span
 from lrd.training.determinism import repeat_bits
 
-#: By what factor training may be faster, or slower, than the few updates that were measured: other workers share
-#: caches and clock with it.
-_FASTER, _SLOWER = 1.3, 1.6
 _START = 5.0  # seconds, at most: to compose, import and start workers
 #: Memory of a forked worker that it shares with nobody, beside its packs: measured 77 MB, with the wandb mirror.
 WORKER_BYTES = 80_000_000
@@ -150,8 +147,8 @@ def _seconds(
         if pace is not None:
             found.append((Range(pace.least * (end.least - start), pace.most * (end.most - start)), True))
         elif cost := next(costs):
-            most = slower * _SLOWER * cost.of(run, start, end.most) + 2 * runs * record  # half of it is the mirror's
-            found.append((Range(cost.of(run, start, end.least) / _FASTER, most), False))
+            most = slower * SLOWER * cost.of(run, start, end.most) + 2 * runs * record  # half of it is the mirror's
+            found.append((Range(cost.of(run, start, end.least) / FASTER, most), False))
         else:
             found.append((None, False))
     return found

@@ -25,6 +25,9 @@ from lrd.training.recorded import WARM_UP
 from lrd.training.tricks import update_kernel
 
 SECONDS, GPU_SECONDS = 3.0, 20.0  # for all packs together; on a GPU programs are compiled before they are timed
+#: By what factor training may be faster, or slower, than the few updates that were measured: other workers share
+#: caches and clock with it.
+FASTER, SLOWER = 1.3, 1.6
 _SHORT = 100  # steps of a sequence that any family can be measured on
 _ENOUGH, _CALLS = 0.05, 16  # an action is repeated for so many seconds or so often, but at least twice
 Shape = tuple[RunSpec, int]  # a run, and how many like it train in a pack

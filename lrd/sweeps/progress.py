@@ -2,22 +2,24 @@
 
 The time to go is a range. Its least is what is left if the runs that may stop early do so soon, its most if none does;
 the runs of a kind that have finished narrow it (``lrd.sweeps.endings``). How fast a pack goes is what its events say:
-since its beginning, and since the last one. Where no pack of a kind has begun, an update of it takes a time in
-proportion to its size, or to the root of it, as those of the slowest and the fastest kinds that have, of the same cell
-if there are any.
+since its beginning, and since the last one. Where no pack of a kind has begun, it is taken to be as fast, beside those
+that have, as a short measurement of each says (``lrd.sweeps.measuring``).
 """
 
 from __future__ import annotations
 
-import math
 import time
 from collections import Counter, deque
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
+
+import torch
 
 from lrd.spec import RunSpec
 from lrd.sweeps.endings import Range, end_of, finished_runs, makespan
 from lrd.sweeps.events import Event
+from lrd.sweeps.measuring import FASTER, SLOWER, measure
 from lrd.sweeps.plan import Plan, PlannedPack, record_of
 from lrd.sweeps.sizes import preactivations
 from lrd.sweeps.units import span
@@ -45,6 +47,7 @@ class Progress:
 
     plan: Plan
     workers: int = 1  # packs that train at once
+    measures: bool = False  # whether kinds may be measured here, on a CPU
     outcomes: Counter[str] = field(default_factory=Counter)
     newest_failure: str = ""
     failures: list[tuple[PlannedPack, str]] = field(default_factory=list)
@@ -55,7 +58,7 @@ class Progress:
         self._left = {pack.number: pack.work for pack in self.plan.packs}
         self._packs = {pack.number: pack for pack in self.plan.packs}
         self._active: dict[int, Active] = {}
-        self._paces: dict[str, tuple[RunSpec, Range]] = {}  # seconds of a run-update, by kind
+        self._paces: dict[str, Range] = {}  # seconds of a run-update, by kind
         self._ends: dict[str, list[int]] = {}
         for run in finished_runs(self.plan.finished):
             self._ends.setdefault(run.run.pack_key, []).append(run.update)
@@ -120,7 +123,7 @@ class Progress:
         self._active[key] = Active(event.active, event.update, now, since, total)
         if before and done and now > since:
             paces = ((now - before.last) / done, (now - since) / total)
-            self._paces[run.pack_key] = run, Range(min(paces), max(paces))
+            self._paces[run.pack_key] = Range(min(paces), max(paces))
 
     def _advance(self, updates: int) -> None:
         self._done += updates
@@ -195,14 +198,26 @@ class Progress:
     def _pace_of(self, run: RunSpec) -> Range:
         """Return the seconds of a run-update of a kind."""
         if run.pack_key in self._paces:
-            return self._paces[run.pack_key][1]
-        known = list(self._paces.values())
-        found = []
-        for other, pace in [each for each in known if type(each[0].cell) is type(run.cell)] or known:
-            ratio = preactivations(run) / preactivations(other)
-            bounds = (ratio, math.sqrt(ratio))  # a step costs more than its arithmetic
-            found.append(Range(pace.least * min(bounds), pace.most * max(bounds)))
-        return Range(min(pace.least for pace in found), max(pace.most for pace in found))
+            return self._paces[run.pack_key]
+        ratios = {kind: self._measured[run.pack_key] / self._measured[kind] for kind in self._paces}
+        least = min(pace.least * ratios[kind] for kind, pace in self._paces.items())
+        most = max(pace.most * ratios[kind] for kind, pace in self._paces.items())
+        return Range(least / FASTER, most * SLOWER)
+
+    @cached_property
+    def _measured(self) -> dict[str, float]:
+        """The seconds of a run-update of each kind, from short sequences; by size alone where those say nothing."""
+        shapes = {pack.jobs[0].run.pack_key: (pack.jobs[0].run, len(pack.jobs)) for pack in self.plan.packs}
+        if self.measures:
+            costs, _ = measure(list(shapes.values()), torch.device("cpu"), seconds=0)
+            found = {
+                kind: cost.of(run, 0, run.training.max_updates) / run.training.max_updates / runs
+                for (kind, (run, runs)), cost in zip(shapes.items(), costs, strict=True)
+                if cost
+            }
+            if len(found) == len(shapes):
+                return found
+        return {kind: float(preactivations(run)) for kind, (run, _) in shapes.items()}
 
     @property
     def share_done(self) -> float:

@@ -16,7 +16,7 @@ from lrd.records import write_json
 from lrd.sweeps import forecast as module
 from lrd.sweeps.endings import FinishedRun, Range, finished_runs
 from lrd.sweeps.forecast import WORKER_BYTES, Forecast, PackKind, forecast, in_words, pack_pace
-from lrd.sweeps.measuring import Costs
+from lrd.sweeps.measuring import FASTER, SLOWER, Costs
 from lrd.sweeps.plan import plan, record_of
 from lrd.sweeps.sizes import pack_bytes
 from lrd.sweeps.workers import Pool, train_pack
@@ -24,7 +24,7 @@ from lrd.sweeps.workers import Pool, train_pack
 CPU = torch.device("cpu")
 PROCESS = 300_000_000
 COSTS = Costs(update=1.0, sequence=0.0, probes=(0.0,))
-FASTER, SLOWER, START = module._FASTER, module._SLOWER, module._START
+START = module._START
 
 
 @pytest.fixture

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import pytest
 from jobs import job, pack
 
 from lrd.sweeps import progress as module
+from lrd.sweeps.measuring import FASTER, SLOWER, Costs
 from lrd.sweeps.plan import Plan, PlannedPack
 from lrd.sweeps.progress import Progress
 from lrd.sweeps.workers import Event
@@ -95,9 +95,7 @@ def test_the_rate_is_that_of_the_last_minute(clock: dict[str, float]) -> None:
         clock["now"] += seconds
         progress.take(at(p, update, 2))
     assert progress.rate == pytest.approx((4 + 2) / 110)
-    assert progress.to_go == pytest.approx(
-        (2 * 6 * 10 / 2, 2 * (6 + TEST) * 111 / 12)
-    )  # as of late, or ever
+    assert progress.to_go == pytest.approx((2 * 6 * 10 / 2, 2 * (6 + TEST) * 111 / 12))  # as of late, or ever
     clock["now"] += module.RATE_SECONDS
     assert progress.rate == pytest.approx((4 + 2) / 110)  # between two events nothing is known to have changed
     clock["now"] += 1000
@@ -139,21 +137,25 @@ def test_the_least_to_go_is_that_of_runs_solved_soon_and_the_most_that_of_none(c
     assert progress.to_go == pytest.approx((2 * 7, 2 * (10 + TEST)))
 
 
-def test_idle_workers_share_what_waits_and_other_kinds_are_as_fast_by_size(clock: dict[str, float]) -> None:
-    small, large = job("/nowhere"), job("/nowhere", cell_hidden_size=6)  # of twice the pre-activations
+@pytest.mark.parametrize("measures", [True, False])
+def test_idle_workers_share_what_waits_and_other_kinds_are_as_fast_as_measured(
+    clock: dict[str, float], measures: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other kind takes three times as long, as is measured, or twice, as it has twice the pre-activations."""
+    monkeypatch.setattr(module, "measure", lambda shapes, *_, **__: ([Costs(1, 0, (0,)), Costs(3, 0, (0,))], 1.0))
+    small, large = job("/nowhere"), job("/nowhere", cell_hidden_size=6)
     packs = (pack(0, small), pack(1, large))
-    progress = Progress(Plan((small, large), (), packs), workers=2)
+    progress = Progress(Plan((small, large), (), packs), workers=2, measures=measures)
     progress.take(at(packs[0], 0, 1))
     clock["now"] += 3
     progress.take(at(packs[0], 3, 1))
-    least, most = math.sqrt(2) * 12, 2 * (12 + TEST)
+    ratio = 3 if measures else 2
+    least, most = ratio * 12 / FASTER, ratio * (12 + TEST) * SLOWER
     assert progress.to_go == pytest.approx((least, most))  # beside 9 s or more of the first
     progress.workers = 1
     assert progress.to_go == pytest.approx((9 + least, 9 + TEST + most))
     clock["now"] += 4
-    assert progress.to_go == pytest.approx(
-        (5 + least, 9 + TEST + most)
-    )  # less what went by
+    assert progress.to_go == pytest.approx((5 + least, 9 + TEST + most))  # less what went by
 
 
 def test_a_resumed_pack_owes_what_is_left_of_it() -> None:
