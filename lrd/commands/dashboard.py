@@ -10,12 +10,15 @@ from lrd.commands import fail, wandb_parser
 
 
 def run(arguments: list[str]) -> int:
-    """Make the workspace from the study's records, and print it or save it and print where it is."""
+    """Make the workspace from the study's records; print it, or save it and say where it is."""
+    from lrd.extras import missing
     from lrd.records import RecordError, open_study, workspace
     from lrd.records.sync import ServerError
     from lrd.records.wandb_environment import left_out
 
     given = wandb_parser("dashboard", "print what would be saved, as JSON; asks no server").parse_args(arguments)
+    if line := missing("lrd dashboard", "dashboard"):
+        return fail(line)
     if line := left_out():
         print(f"lrd: {line}", file=sys.stderr)
     with tempfile.TemporaryDirectory(prefix="lrd-dashboard-", ignore_cleanup_errors=True) as folder:
