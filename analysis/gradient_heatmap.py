@@ -21,40 +21,50 @@ import sys
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parent))  # which PYTHONSAFEPATH leaves out
+from lrd.figures import (
+    FigureScript,
+    Table,
+    drawn_from,
+    drawn_over,
+    groups,
+    join_runs,
+    layout,
+    main,
+    plain,
+    runs_of,
+    save_figure,
+    span,
+)
+from lrd.figures.flow_profiles import flow_profiles, panels_by_answer
+from lrd.figures.gradient_panel import DECADES, symbol
+from lrd.figures.sheet import Place, Sheet, Track, sheets
+from lrd.figures.through_training import Moments, moments_of, need_measurements_between, note, solved_at
+from lrd.stats import median
 
-import common
 import numpy as np
-import style
-from flow import flow_of_every_look, panels_by_answer
-from gradient_panel import DECADES, symbol
 from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
-from through import Moments, moments_of, need_looks_between, note, solved_at
-from tracks import Place, Sheet, Track, sheets
-
-from lrd.stats import median
 
 MOST_NAMED = 6  # rows of a panel whose update is written beside them
 Key = tuple[Any, ...]
 Picture = tuple[Moments, np.ndarray, np.ndarray, np.ndarray]  # steps, median, runs
 
 
-@style.paper
+@FigureScript
 def draw(study: Any, out: Path) -> list[Path]:
     """Draw the gradient flow of a study through training; gives the files written."""
-    runs = common.runs_of(study)
-    flow = flow_of_every_look(study)
-    need_looks_between(flow.looks)
-    runs = panels_by_answer(flow.looks, runs)
-    looks = common.join_runs(flow.looks, runs)
-    common.drawn_from(runs, looks)
+    runs = runs_of(study)
+    flow = flow_profiles(study)
+    need_measurements_between(flow.measurements)
+    runs = panels_by_answer(flow.measurements, runs)
+    measurements = join_runs(flow.measurements, runs)
+    drawn_from(runs, measurements)
     keys = ("panel", "gap", "label", "variable")
-    pictures = {key: _picture(group) for key, group in flow.groups(looks, *keys)}
-    ends = flow.ends(looks)
-    shown = _shown(study, runs, {place for place in ends if "all" not in set(looks["answer"])})
+    pictures = {key: _picture(group) for key, group in flow.groups(measurements, *keys)}
+    ends = flow.ends(measurements)
+    shown = _shown(study, runs, {place for place in ends if "all" not in set(measurements["answer"])})
     solved = solved_at(study, runs)
     paths: list[Path] = []
     for sheet in sheets(pictures):
@@ -62,7 +72,7 @@ def draw(study: Any, out: Path) -> list[Path]:
     return paths
 
 
-def _picture(rows: common.Table) -> Picture:
+def _picture(rows: Table) -> Picture:
     """The moments, the steps t, and at [moments, steps] the median over runs and how many they are."""
     moments = moments_of(rows)
     steps, place = np.unique(rows["t"], return_inverse=True)
@@ -70,12 +80,12 @@ def _picture(rows: common.Table) -> Picture:
     return moments, steps, median(values), (~np.isnan(values)).sum(axis=0)
 
 
-def _shown(study: Any, runs: common.Table, places: set[Place]) -> dict[Place, tuple[int, int]]:
+def _shown(study: Any, runs: Table, places: set[Place]) -> dict[Place, tuple[int, int]]:
     """Smallest and largest lag of what an answer needs, where the records say."""
     found = study.columns("select run_id, smallest_lag, largest_lag from runs order by run_id")
     lags: dict[Place, tuple[int, int]] = {}
-    for place, group in common.groups(common.join_runs(found, runs), "panel", "gap"):
-        near, far = (common.plain(group[name]) for name in ("smallest_lag", "largest_lag"))
+    for place, group in groups(join_runs(found, runs), "panel", "gap"):
+        near, far = (plain(group[name]) for name in ("smallest_lag", "largest_lag"))
         if place in places and np.isfinite(near).any() and np.isfinite(far).any():
             lags[place] = int(np.nanmin(near)), int(np.nanmax(far))
     return lags
@@ -87,10 +97,10 @@ def _sheet(
     ends: dict[Place, int],
     shown: dict[Place, tuple[int, int]],
     solved: dict[Key, tuple[float, int, int]],
-    runs: common.Table,
+    runs: Table,
     out: Path,
 ) -> list[Path]:
-    figure, panels = style.grid(len(sheet.lines), max(2, sheet.across), 1.35)
+    figure, panels = layout.grid(len(sheet.lines), max(2, sheet.across), 1.35)
     table: list[dict[str, object]] = []
     for line, (place, tracks) in zip(panels, sheet.lines, strict=True):
         colours, extend = _colours([pictures[key] for key in pictures if key[:2] == place])
@@ -102,10 +112,10 @@ def _sheet(
             _landmarks(axes, picture[1], ends[place], shown.get(place))
             updates, count, of = solved[*place, track[0]]
             _mark_solved(axes, picture[0].updates, updates)
-            title = style.fitted(axes, f"{track[0]}, ${symbol(track[1])}$")
-            axes.set_title(title, loc="left", pad=6 * style.scale())  # over the landmarks
+            title = layout.fitted(axes, f"{track[0]}, ${symbol(track[1])}$")
+            axes.set_title(title, loc="left", pad=6 * layout.scale())  # over the landmarks
             axes.set_title(
-                f"{count}/{of}", loc="right", pad=6 * style.scale(), fontsize=style.small(), color=style.GREY
+                f"{count}/{of}", loc="right", pad=6 * layout.scale(), fontsize=layout.small(), color=layout.GREY
             )
             table += _rows(place, track, picture, updates)
         line[0].set_ylabel(f"{place[0]}, $T$ = {place[1]}\nupdate")
@@ -115,8 +125,8 @@ def _sheet(
         bar.ax.yaxis.set_major_locator(MaxNLocator(4))
     for axes in panels[-1]:
         axes.set_xlabel("step $t$")
-    style.foot(figure, _notes(sheet, pictures, runs))
-    return style.save(figure, out, f"gradient_heatmap{sheet.suffix}", table)
+    layout.foot(figure, _notes(sheet, pictures, runs))
+    return save_figure(figure, out, f"gradient_heatmap{sheet.suffix}", table)
 
 
 def _colours(pictures: list[Picture]) -> tuple[Normalize, str]:
@@ -140,7 +150,7 @@ def _panel(axes: Axes, picture: Picture, colours: Normalize) -> Any:
     nothing = np.ma.masked_where(~np.isneginf(values), np.zeros_like(values))
     axes.imshow(nothing, cmap="gray", vmin=-2, vmax=1, **options)  # two thirds of white
     finite = np.clip(np.nan_to_num(values, nan=np.nan, neginf=np.nan, posinf=1e300), -1e300, 1e300)
-    image = axes.imshow(np.ma.masked_invalid(finite), cmap=style.sequence(), norm=colours, **options)
+    image = axes.imshow(np.ma.masked_invalid(finite), cmap=layout.sequence(), norm=colours, **options)
     axes.grid(visible=False)
     axes.xaxis.set_major_locator(MaxNLocator(4, integer=True, steps=[1, 2, 5, 10]))
     named = np.arange(0, len(values), -(-len(values) // MOST_NAMED))
@@ -167,11 +177,10 @@ def _mark_solved(axes: Axes, updates: np.ndarray, solved: float) -> None:
         axes.axhline(row, color="white", linewidth=1.1, linestyle=(0, (4, 2)), path_effects=outline)
 
 
-def _notes(sheet: Sheet, pictures: dict[Key, Picture], runs: common.Table) -> list[str]:
+def _notes(sheet: Sheet, pictures: dict[Key, Picture], runs: Table) -> list[str]:
     counts = [int(pictures[*place, *track][3].max()) for place, tracks in sheet.lines for track in tracks]
     return [
-        f"Median over {common.drawn_over(runs)} ({common.span(counts)}); one that ended counts with its last look."
-        + note(runs),
+        f"Median over {drawn_over(runs)} ({span(counts)}); one that ended counts with its last look." + note(runs),
         "▼ answer; bar: steps that may show what it needs; dashed: half of the runs solved it, n/m: n of m; grey: 0.",
     ]
 
@@ -187,4 +196,4 @@ def _rows(place: Place, track: Track, picture: Picture, solved: float) -> list[d
 
 
 if __name__ == "__main__":
-    sys.exit(common.main(draw, __doc__))
+    sys.exit(main(draw, __doc__))

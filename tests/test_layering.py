@@ -12,13 +12,13 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 BARE = ("lrd/tasks", "lrd/cells", "lrd/kernels", "lrd/probes", "lrd/options.py", "lrd/scalars.py", "lrd/shapes.py")
-BARE += ("lrd/user_files.py",)
+BARE += ("lrd/user_files.py", "lrd/environment_variables.py")
 #: A library and the only places whose source may name it.
 PLACES = {
     "wandb": ("lrd/records/",),
     "wandb_workspaces": ("lrd/records/",),
     "duckdb": ("lrd/records/",),
-    "matplotlib": ("analysis/",),
+    "matplotlib": ("lrd/figures/", "analysis/"),
     "hydra": ("lrd/sweeps/", "lrd/hydra_main.py", "hydra_plugins/"),
     "omegaconf": ("lrd/sweeps/", "lrd/hydra_main.py", "hydra_plugins/"),
     "pydantic": ("lrd/spec/build.py",),

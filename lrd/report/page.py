@@ -9,11 +9,12 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from lrd import __version__
+from lrd.figures import DrawnFigures
 from lrd.findings import FAILS, HOLDS, UNDECIDED, Finding
 from lrd.records import Study, without_home
 from lrd.report.configuration import configuration
 from lrd.report.costs import costs
-from lrd.report.figures import Drawn, failed, figures, undrawn
+from lrd.report.figures import figures, undrawn
 from lrd.report.machines import environments, machines
 from lrd.report.question import question
 from lrd.report.results import headline, results
@@ -23,7 +24,7 @@ from lrd.report.table import plural
 
 def page(
     study: Study,
-    drawn: Drawn,
+    drawn: DrawnFigures,
     findings: Sequence[Finding] = (),
     unreadable: str = "",
     condition: str | None = None,
@@ -54,7 +55,7 @@ def page(
         unreadable=unreadable,
         results=results(study),
         figures=figures(drawn),
-        failed=failed(drawn),
+        failed=drawn.failed,
         undrawn=reasons,
         unasked=unasked,
         configuration=configuration(study),

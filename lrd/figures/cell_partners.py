@@ -1,0 +1,47 @@
+"""Which runs of two cells belong together: those of one seed.
+
+Where a cell has several runs of one seed, as in a sweep of the learning rate, those that agree in what was swept.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lrd.figures.swept_options import spelled, swept
+from lrd.figures.tables import Table
+
+
+def settings(columns: Table, runs: Table) -> NDArray[Any]:
+    """The seed of each run and the options in which runs of one cell, task and gap differ, as text; empty: no seed.
+
+    ``columns``: the table ``runs`` of the records in the order of ``runs`` (``runs_of``).
+    """
+    alike = zip(runs["panel"], runs["gap"], runs["label"], strict=True)
+    options = swept(columns, alike)
+    swept_over = [[f"{name} = {spelled(value)}" for value in column] for name, column in options.items()]
+    seeds = ["" if seed is None or seed != seed else f"{seed:g}" for seed in runs["seed"]]
+    return np.array(
+        [", ".join(parts) if parts[0] else "" for parts in zip(seeds, *swept_over, strict=True)], dtype=object
+    )
+
+
+def matched(one: Table, other: Table) -> tuple[NDArray[Any], NDArray[Any]]:
+    """The places of runs of two cells that are partners, in equal order; both have ``seed`` and ``settings``.
+
+    A run whose like its own cell has twice has no partner.
+    """
+    seeds = [[seed for seed in side["seed"] if seed is not None and seed == seed] for side in (one, other)]
+    alone = all(len(set(known)) == len(known) for known in seeds)
+    first, second = (_once(side["seed" if alone else "settings"]) for side in (one, other))
+    both = [key for key in first if key in second]
+    return np.array([first[key] for key in both], dtype=int), np.array([second[key] for key in both], dtype=int)
+
+
+def _once(keys: NDArray[Any]) -> dict[Any, int]:
+    """The place of each key that is there once, and is one."""
+    known = Counter(keys.tolist())
+    return {key: place for place, key in enumerate(keys.tolist()) if known[key] == 1 and key not in ("", None)}
