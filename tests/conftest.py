@@ -66,6 +66,7 @@ def pytest_xdist_auto_num_workers() -> int:
 @pytest.fixture
 def numbers_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """Lay figures out and write their CSV, but no picture: it takes most of the time, and others look at it."""
+
     def saved(figure: object, file: object, **options: object) -> None:
         if options.get("format") == "tiff":  # from which the PNG is made
             Image.new("RGBA", (1, 1), "white").save(file, "TIFF", dpi=(72, 72))
