@@ -55,7 +55,7 @@ Key = tuple[str, int, str, str]  # panel, gap, label, moment
 
 
 @dataclass(frozen=True)
-class Curve:
+class ClosingCurve:
     """One cell at one moment: by bin its least distance, and medians over seeds of its mean distance and counts."""
 
     low: Array
@@ -85,17 +85,17 @@ def draw(study: Any, out: Path) -> list[Path]:
     return paths
 
 
-def _curve(rows: Table) -> Curve:
+def _curve(rows: Table) -> ClosingCurve:
     low, distance = pivot(rows, "run_id", "low", "distance")
     count = pivot(rows, "run_id", "low", "count")[1]
     bands = {name: band(pivot(rows, "run_id", "low", name)[1]) for name in (*QUANTITIES, "unigram")}
-    return Curve(low, median(distance), median(count), bands)
+    return ClosingCurve(low, median(distance), median(count), bands)
 
 
 def _page(
     name: str,
     places: Sequence[Place],
-    curves: dict[Key, Curve],
+    curves: dict[Key, ClosingCurve],
     runs: Table,
     drawn: Array,
     out: Path,
@@ -118,7 +118,7 @@ def _page(
     return save_figure(figure, out, name, table)
 
 
-def _panel(axes: Axes, curves: dict[Key, Curve], quantity: str, styles: dict[str, LineStyle]) -> None:
+def _panel(axes: Axes, curves: dict[Key, ClosingCurve], quantity: str, styles: dict[str, LineStyle]) -> None:
     for key in sorted(curves, key=lambda key: key[3] == "end"):
         curve, style = curves[key], styles[key[2]]
         spread = curve.bands[quantity]
@@ -138,13 +138,13 @@ def _panel(axes: Axes, curves: dict[Key, Curve], quantity: str, styles: dict[str
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
 
 
-def _few(curves: dict[Key, Curve]) -> str:
+def _few(curves: dict[Key, ClosingCurve]) -> str:
     """From which distance on the points stand on few signs, as a sentence; empty where none does."""
     starts = [int(low) for curve in curves.values() for low, n in zip(curve.low, curve.count, strict=True) if n < FEW]
     return f" From a distance of {min(starts)} on, some points have fewer than {FEW} signs a run." if starts else ""
 
 
-def _rows(key: Key, curve: Curve) -> list[dict[str, object]]:
+def _rows(key: Key, curve: ClosingCurve) -> list[dict[str, object]]:
     names: dict[str, object] = dict(zip(("panel", "gap", "label", "moment"), key, strict=True))
     rows: list[dict[str, object]] = []
     for quantity in QUANTITIES:

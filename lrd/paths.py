@@ -13,4 +13,4 @@ def _folder(name: str) -> Path:
 
 
 CONF = _folder("conf")  # Hydra's groups; its experiment/ holds the studies of experiments/
-ANALYSIS = _folder("analysis")  # the figure scripts, one a figure (lrd.figures.scripts)
+ANALYSIS = _folder("analysis")  # the figure scripts, one a figure

@@ -104,6 +104,8 @@ def _digest(path: Path) -> str:
 
 def _shown(runs: Mapping[str, Any], keys: Sequence[str], table: Sequence[Mapping[str, object]]) -> list[str]:
     keys = [key for key in keys if key in runs and key in table[0]]
+    if not keys:
+        return sorted(map(str, runs["run_id"]))
     there = {tuple(map(str, key)) for key in _tuples(table, keys)}
     columns = zip(*(runs[key] for key in keys), strict=True)
     of_runs = zip(runs["run_id"], columns, strict=True)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import io
 import sys
 import traceback
 import types
@@ -42,19 +44,22 @@ def load_own_script(text: str | Path) -> FigureScript:
     digest = hashlib.sha256(str(path).encode()).hexdigest()[:12]
     if str(path.parent) not in sys.path:
         sys.path.append(str(path.parent))  # behind everything else: no module of the user's hides another
+    said = io.StringIO()
     try:
-        module = _load(path, f"lrd_own_figure_{digest}")
+        with contextlib.redirect_stderr(said):
+            module = _load(path, f"lrd_own_figure_{digest}")
     except OSError as error:
         raise FigureScriptError(f"cannot read the script {text}: {error.strerror or error}") from error
     except UnicodeDecodeError as error:
         raise FigureScriptError(f"cannot read the script {text}: it is no text in UTF-8") from error
     except SyntaxError as error:
         raise FigureScriptError(f"{path.name}, line {error.lineno}: {error.msg}") from error
-    except SystemExit as error:
+    except SystemExit as error:  # after a usage of another command, which `said` keeps from the user
         guard = 'put its last line under `if __name__ == "__main__":`'
         raise FigureScriptError(f"{path.name} ends the program when it is loaded: {guard}") from error
     except Exception as error:  # whatever a stranger's file dies of
         raise FigureScriptError(in_a_line(error, path)) from error
+    print(said.getvalue(), end="", file=sys.stderr)
     found = getattr(module, "draw", None)
     if not isinstance(found, FigureScript):
         lacks = "its draw is not decorated with @FigureScript" if callable(found) else "it defines no draw(study, out)"
