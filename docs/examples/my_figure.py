@@ -30,7 +30,7 @@ def draw(study, out):
     layout.legend(figure, *panel.get_legend_handles_labels())
     layout.foot(figure, [f"{len(rows['run_id'])} finished runs."])
     columns = ("panel", "gap", "label", "run_id", "near", "far")
-    table = [dict(zip(columns, row)) for row in zip(*(rows[name] for name in columns))]
+    table = [dict(zip(columns, row, strict=True)) for row in zip(*(rows[name] for name in columns), strict=True)]
     return save_figure(figure, out, "my_figure", table)
 
 

@@ -1,7 +1,4 @@
-"""Which runs of two cells belong together: those of one seed.
-
-Where a cell has several runs of one seed, as in a sweep of the learning rate, those that agree in what was swept.
-"""
+"""Pairs of runs of two cells: runs of one seed and, where a cell has several of one seed, of the same swept options."""
 
 from __future__ import annotations
 
@@ -16,9 +13,14 @@ from lrd.figures.tables import Table
 
 
 def settings(columns: Table, runs: Table) -> NDArray[Any]:
-    """The seed of each run and the options in which runs of one cell, task and gap differ, as text; empty: no seed.
+    """Return what tells the runs of one cell, task and gap apart: their seed and the options in which they differ.
 
-    ``columns``: the table ``runs`` of the records in the order of ``runs`` (``runs_of``).
+    Args:
+        columns: The table ``runs`` of the records, in the order of ``runs``.
+        runs: The table of runs (``runs_of``).
+
+    Returns:
+        [runs] as texts; empty for a run without a seed.
     """
     alike = zip(runs["panel"], runs["gap"], runs["label"], strict=True)
     options = swept(columns, alike)
@@ -30,9 +32,13 @@ def settings(columns: Table, runs: Table) -> NDArray[Any]:
 
 
 def matched(one: Table, other: Table) -> tuple[NDArray[Any], NDArray[Any]]:
-    """The places of runs of two cells that are partners, in equal order; both have ``seed`` and ``settings``.
+    """Return the places of runs of two cells that are partners, in equal order.
 
-    A run whose like its own cell has twice has no partner.
+    A run has no partner if its own cell has another run of the same seed and options.
+
+    Args:
+        one: Runs of one cell, with ``seed`` and ``settings``.
+        other: Runs of the other cell.
     """
     seeds = [[seed for seed in side["seed"] if seed is not None and seed == seed] for side in (one, other)]
     alone = all(len(set(known)) == len(known) for known in seeds)
@@ -42,6 +48,6 @@ def matched(one: Table, other: Table) -> tuple[NDArray[Any], NDArray[Any]]:
 
 
 def _once(keys: NDArray[Any]) -> dict[Any, int]:
-    """The place of each key that is there once, and is one."""
+    """Return the place of each key that is there once, without empty ones."""
     known = Counter(keys.tolist())
     return {key: place for place, key in enumerate(keys.tolist()) if known[key] == 1 and key not in ("", None)}

@@ -1,7 +1,7 @@
-"""Texts of records and users as a figure can show them: a label may say anything, and no figure stops at it.
+"""Texts of records and users as a figure can show them: a label may say anything, and no figure fails because of it.
 
-What is valid mathtext is drawn as such; any other dollar sign is a dollar sign. What the font has no glyph for stands
-as its code point, ``[U+1F680]``, on every machine alike: fonts that one of them happens to have are not asked.
+Valid mathtext is drawn as such; any other dollar sign is a dollar sign. A letter for which the font has no glyph is
+written as its code point, ``[U+1F680]``, alike on every machine: fonts that one of them happens to have are not used.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def _name(name: str) -> str:
 
 
 def _in_glyphs(line: str) -> str:
-    """A line with the code points of letters that cannot be drawn, those that follow each other in one bracket."""
+    """Return a line in which letters that cannot be drawn are code points, several in a row in one bracket."""
     known = _glyphs(tuple(matplotlib.rcParams["font.family"]))
     parts: list[str] = []
     for letter in line:
@@ -64,7 +64,7 @@ def _in_glyphs(line: str) -> str:
 
 @cache
 def _glyphs(families: tuple[str, ...]) -> Mapping[int, int]:
-    """The code points that a font of these families has."""
+    """Return the code points for which a font of these families has a glyph."""
     found: dict[int, int] = {}
     for family in families:
         try:
@@ -77,7 +77,7 @@ def _glyphs(families: tuple[str, ...]) -> Mapping[int, int]:
 
 @lru_cache(maxsize=4096)
 def _is_drawable(text: str) -> bool:
-    """Whether matplotlib draws a text as it is: it has no formula, or one that can be parsed and is no page wide."""
+    """Return whether matplotlib can draw a text: it has no formula, or one that can be parsed and is no page wide."""
     if (text.count("$") - text.count(r"\$")) % 2 == 1:
         return False  # matplotlib would draw it letter by letter, the formulas of what it is put together with too
     try:

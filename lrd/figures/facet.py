@@ -1,6 +1,6 @@
-"""Panels of a task and gap; with a panel a label instead where the labels would be too many for one.
+"""Panels of a task and gap each; or of a label each, where a task and gap has too many labels for one panel.
 
-More than ``MOST`` labels, each with its bands and its state before training, hide each other in one panel.
+More than ``MOST`` labels, each with its bands and its line of before training, hide each other in one panel.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Place = tuple[str, int]  # panel (the task), gap
 
 @dataclass(frozen=True)
 class Facet:
-    """One panel: where, of which labels, and its title."""
+    """One panel: its task and gap, the labels that it shows, and its title."""
 
     place: Place
     labels: tuple[str, ...]
@@ -28,7 +28,7 @@ class Facet:
 
 
 def labels_at(keys: Iterable[tuple[str, int, str]]) -> dict[Place, list[str]]:
-    """The labels at each task and gap, in order."""
+    """Return the labels at each task and gap, in natural order, given keys of (panel, gap, label)."""
     found: dict[Place, set[str]] = {}
     for panel, gap, label in keys:
         found.setdefault((panel, int(gap)), set()).add(label)
@@ -36,9 +36,10 @@ def labels_at(keys: Iterable[tuple[str, int, str]]) -> dict[Place, list[str]]:
 
 
 def together(labels: list[str]) -> list[tuple[str, list[str]]]:
-    """Labels that share a row of panels, and the row's name: all, without a name, or each alone where they are many.
+    """Return which labels share a row of panels, with the name of each row.
 
-    Labels that differ by their study alone stay together: to compare them is what they are there for.
+    Few labels share one row without a name. Many have a row each; but those that differ by their study alone stay
+    together, since they are there to be compared.
     """
     if len(labels) <= MOST:
         return [("", labels)]
@@ -51,9 +52,16 @@ def together(labels: list[str]) -> list[tuple[str, list[str]]]:
 
 
 def facets(keys: Iterable[tuple[str, int, str]]) -> list[tuple[str, list[list[Facet]]]]:
-    """Rows of panels in files, each with the suffix of its name: tasks down and gaps across as long as labels are few.
+    """Return the panels of a figure: files of rows of panels.
 
-    Where labels are many at any place, places stand below each other, with their labels across.
+    Where labels are few everywhere, tasks run down and gaps across. Where any task and gap has many labels, tasks and
+    gaps run down, and the labels across.
+
+    Args:
+        keys: (panel, gap, label) of all that is drawn.
+
+    Returns:
+        For each file the suffix of its name and its rows.
     """
     known = labels_at(keys)
     if all(len(labels) <= MOST for labels in known.values()):

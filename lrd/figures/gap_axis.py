@@ -1,4 +1,4 @@
-"""The axis of gaps: logarithmic, with room for 0 where a task answers at once."""
+"""The axis of gaps: logarithmic, with room for a gap of 0, at which a task answers at once."""
 
 from __future__ import annotations
 
@@ -16,7 +16,14 @@ LINSCALE = ROOM * (1 - 1 / 10)  # the same, as matplotlib counts for base 10
 
 
 def lay_out(axes: Axes, gaps: Sequence[int], low: float, high: float) -> None:
-    """Make x the axis of these gaps, in ascending order, from ``low`` to ``high``; before anything is drawn."""
+    """Make x the axis of gaps; to be called before anything is drawn.
+
+    Args:
+        axes: The panel.
+        gaps: All gaps, in ascending order: the ticks.
+        low: Where the axis begins.
+        high: Where it ends.
+    """
     if gaps[0] > 0:
         axes.set_xscale("log")
     else:
@@ -29,27 +36,27 @@ def lay_out(axes: Axes, gaps: Sequence[int], low: float, high: float) -> None:
 
 
 def edges(gaps: Sequence[int], beyond: float) -> tuple[float, float]:
-    """The places a factor ``beyond`` below the first gap and above the last."""
+    """Return the ends of an axis that goes on by a factor ``beyond`` below the first gap and above the last."""
     low, high = further(gaps, [gaps[0], gaps[-1]], np.array([-1, 1]) * np.log10(beyond))
     return float(low), float(high)
 
 
 def between(gaps: Sequence[int], low: float, high: float, count: int) -> NDArray[np.float64]:
-    """So many places from ``low`` to ``high``, evenly spaced on the axis of ``gaps``."""
+    """Return ``count`` places from ``low`` to ``high``, evenly spaced on the axis of ``gaps``."""
     transform = _transform(gaps)
     first, last = transform.transform(np.array([low, high], dtype=np.float64))
     return np.asarray(transform.inverted().transform(np.linspace(first, last, count)))
 
 
 def aside(gaps: Sequence[int], places: ArrayLike, share: float) -> NDArray[np.float64]:
-    """Places moved by a share of the way from the first gap to the last (of a factor e where there is one gap)."""
+    """Return places moved by a share of the way from the first gap to the last (of a factor e if there is one gap)."""
     first, last = _transform(gaps).transform(np.array([gaps[0], gaps[-1]], dtype=np.float64))
     decades = (last - first) / _decade(gaps) or np.log10(np.e)
     return further(gaps, places, share * decades)
 
 
 def further(gaps: Sequence[int], places: ArrayLike, decades: ArrayLike) -> NDArray[np.float64]:
-    """Places on the axis of ``gaps`` moved by as much as so many decades take there."""
+    """Return places on the axis of ``gaps`` moved to the right by as much as ``decades`` take there."""
     transform = _transform(gaps)
     moved = transform.transform(np.asarray(places, dtype=np.float64)) + np.asarray(decades) * _decade(gaps)
     return np.asarray(transform.inverted().transform(moved))
@@ -60,12 +67,12 @@ def _transform(gaps: Sequence[int]) -> Transform:
 
 
 def _decade(gaps: Sequence[int]) -> float:
-    """What a decade takes on the axis, in the units of its transform."""
+    """Return what a decade takes on the axis, in the units of its transform."""
     least = _least(gaps)
     one, ten = _transform(gaps).transform(np.array([least, 10.0 * least]))
     return float(ten - one)
 
 
 def _least(gaps: Sequence[int]) -> int:
-    """The least gap above 0."""
+    """Return the least gap above 0; 1 if there is none."""
     return next((gap for gap in gaps if gap > 0), 1)

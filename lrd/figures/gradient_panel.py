@@ -1,4 +1,4 @@
-"""One panel of the gradient flow figure: its lines, their rates written over it, its limits."""
+"""A panel of gradient flow: its lines against the step t, the rates written over it, its limits, and its legend."""
 
 from __future__ import annotations
 
@@ -32,7 +32,18 @@ def draw_panel(
     answer: int,
     title: str,
 ) -> None:
-    """The lines of one panel, and over it the rate of each thick one."""
+    """Draw the lines of one panel, and write the rate of each thick one over it.
+
+    Lines of the end of training are thick; those of its start are if there are no others.
+
+    Args:
+        axes: The panel.
+        profiles: For each (label, variable, moment) the steps t and the band of log10 of the norms.
+        slopes: For each of these the slope, in powers of ten for each step towards the answer.
+        styles: The line style of each label.
+        answer: The step of the answer.
+        title: The title of the panel.
+    """
     limits = limits_of(list(profiles.values()))
     axes.set_ylim(*limits)
     powers_of_ten(axes)
@@ -73,13 +84,13 @@ def draw_panel(
 
 
 def powers_of_ten(axes: Axes) -> None:
-    """Ticks of a y axis that holds log10."""
+    """Label a y axis that holds log10 by powers of ten."""
     axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda power, _: f"$10^{{{power:.0f}}}$"))
 
 
 def steps_to_answer(axes: Axes, answer: int) -> None:
-    """Ticks of an x axis of steps t, and the dotted line at the answer."""
+    """Place the ticks of an x axis of steps t, and draw the dotted line at the answer."""
     axes.xaxis.set_major_locator(MaxNLocator(5, integer=True, steps=[1, 2, 5, 10]))
     axes.axvline(answer, color="0.25", linewidth=0.8, linestyle=":")
 
@@ -87,7 +98,15 @@ def steps_to_answer(axes: Axes, answer: int) -> None:
 def say_where_it_goes(
     axes: Axes, steps: np.ndarray, middle: np.ndarray, limits: tuple[float, float], colour: str
 ) -> None:
-    """Where a line leaves the panel: its least (or greatest) power of ten, beside the place where it leaves."""
+    """Write how far a line goes that leaves the panel, beside the place where it leaves.
+
+    Args:
+        axes: The panel.
+        steps: The steps t of the line.
+        middle: The line: log10 of norms.
+        limits: The least and the greatest log10 that the panel shows.
+        colour: Colour of the line.
+    """
     for beyond, reaches, edge, side in (
         (middle < limits[0], np.fmin.reduce(middle), limits[0], "bottom"),
         (middle > limits[1], np.fmax.reduce(middle), limits[1], "top"),
@@ -110,12 +129,12 @@ def say_where_it_goes(
 
 
 def _beside(text: Any, place: float, edge: float, width: float) -> bool:
-    """Whether a text that is there already says the same of another line that leaves nearby."""
+    """Return whether a text stands at the place already, of another line that leaves the panel nearby."""
     return bool(text.xy[1] == edge and abs(text.xy[0] - place) < 0.3 * width)
 
 
 def limits_of(profiles: list[Profile]) -> tuple[float, float]:
-    """Powers of ten that a panel shows: LEAST to DECADES of them to either side of the gradient at the answer."""
+    """Return the log10 that a panel shows: LEAST to DECADES powers of ten to either side of the norm at the answer."""
     medians = [spread.median[np.isfinite(spread.median)] for _, spread in profiles]
     medians = [one for one in medians if one.size]
     if not medians:
@@ -124,7 +143,12 @@ def limits_of(profiles: list[Profile]) -> tuple[float, float]:
 
 
 def limits_around(values: ArrayLike, at_answer: ArrayLike) -> tuple[float, float]:
-    """Powers of ten that show the finite ones of ``values``, as far as they lie around the gradient at the answer."""
+    """Return the least and the greatest log10 that a panel shows.
+
+    Args:
+        values: All that is drawn, log10; those that are not finite do not count.
+        at_answer: The norms at the answer, log10. The panel shows LEAST to DECADES powers of ten to either side.
+    """
     drawn, near = (np.asarray(of, dtype=np.float64) for of in (values, at_answer))
     drawn, near = drawn[np.isfinite(drawn)], near[np.isfinite(near)]
     if not drawn.size:
@@ -136,7 +160,7 @@ def limits_around(values: ArrayLike, at_answer: ArrayLike) -> tuple[float, float
 
 
 def _rate(slope: float) -> str:
-    """Factor per step back and horizon of a slope, for the eye."""
+    """Return the factor per step back and the horizon of a slope, as ``×0.931 (14)``."""
     if np.isnan(slope):
         return "no fit"
     factor, steps = float(factor_per_step(slope)), float(horizon(slope))
@@ -146,18 +170,23 @@ def _rate(slope: float) -> str:
 
 
 def symbol(variable: str) -> str:
-    """A state variable at step t, for the mathematics of a text: of any name that a cell may give it."""
+    """Return a state variable at step t, in mathtext, whatever name a cell gives it."""
     escaped = variable.replace("_", r"\_")
     return f"{{{escaped}}}_t"
 
 
 def norm_of(variable: str) -> str:
-    """The name of a line: the norm of dL/dh_t, or of another state variable."""
+    """Return the norm of dL/dh_t, or of another state variable, in mathtext."""
     return rf"$\Vert\partial L/\partial {symbol(variable)}\Vert$"
 
 
 def legend(keys: set[tuple[Any, ...]], styles: dict[str, LineStyle]) -> tuple[list[Any], list[str]]:
-    """Keys of the whole figure: cells by colour and marker, variables by dashes, moments by width."""
+    """Return the handles and names of a legend: cells by colour and marker, variables by dashes, moments by width.
+
+    Args:
+        keys: The (label, variable, moment) of all lines.
+        styles: The line style of each label.
+    """
     entries: list[tuple[Any, str]] = []
     for label in in_order(label for label, *_ in keys):
         entries.append((Line2D([], [], **styles[label].points), label))

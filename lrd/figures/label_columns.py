@@ -1,7 +1,7 @@
 """Labels of y axes in one line down each column of panels, left of all their ticks.
 
-That is what ``Figure.align_ylabels`` does, too; but there every panel measures the ticks of its whole column whenever
-it is measured or drawn itself, and pages of many rows spent most of their time on that.
+matplotlib's ``Figure.align_ylabels`` does the same; but with it every panel measures the ticks of its whole column
+whenever it is measured or drawn itself, which took most of the time of pages of many rows.
 """
 
 from __future__ import annotations
@@ -19,9 +19,12 @@ Places = dict[int, float]  # by column: from the left of its panels to its label
 
 
 def align(figure: Figure) -> Places:
-    """Place the labels by the ticks that there are now, to stay where they are beside their panels; gives the places.
+    """Place the labels beside the ticks that there are now, and fix them there.
 
     Labels of colour bars, and those at the right, are left to matplotlib.
+
+    Returns:
+        By column of panels, how far the labels stand from the left of the panels, in points.
     """
     columns: dict[int, list[Axes]] = {}
     for axes in figure.axes:
@@ -37,7 +40,7 @@ def align(figure: Figure) -> Places:
 
 
 def have_moved(before: Places, after: Places) -> bool:
-    """Whether labels have other places than before, by more than rounding."""
+    """Return whether labels stand elsewhere than before, by more than rounding."""
     return any(abs(after[column] - place) > MOVED for column, place in before.items())
 
 

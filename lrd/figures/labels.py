@@ -14,16 +14,18 @@ SMALLEST_FAMILY = 3  # of two, no order is to be seen
 
 
 class Label(str):
-    """A label that several studies have, told apart by study: it reads as ``lstm (demo2)``.
+    """A label that several studies have, with the name of one of them: it reads as ``lstm (demo2)``.
 
-    ``base`` is the label itself, ``rank`` the place of the study among those compared.
+    Attributes:
+        base: The label itself.
+        rank: The place of the study among those compared.
     """
 
     base: str
     rank: int
 
     def __new__(cls, base: str, study: str, rank: int) -> Label:
-        """The label ``base`` of the study in place ``rank``."""
+        """Return the label ``base`` of the study in place ``rank``."""
         label = super().__new__(cls, f"{base} ({study})")
         label.base, label.rank = base, rank
         return label
@@ -33,9 +35,9 @@ Parts = tuple[tuple[str | float, ...], str]
 
 
 def natural(label: str) -> Parts:
-    """What to sort labels by: texts as texts, numbers as numbers; labels equal in these, by their spelling.
+    """Return a key to sort labels by: texts as texts, numbers as numbers, equal ones by their spelling.
 
-    Labels told apart by study stand together, in the order in which the studies are given.
+    A label that several studies have stands together, in the order in which the studies are given.
     """
     if isinstance(label, Label):
         return natural(label.base)[0], f"{label.base} {label.rank:06}"
@@ -44,12 +46,18 @@ def natural(label: str) -> Parts:
 
 
 def base_of(label: str) -> str:
-    """The label without the study that it is told apart by."""
+    """Return a label without the name of its study."""
     return label.base if isinstance(label, Label) else label
 
 
 def by_study(labels: Sequence[str], studies: Sequence[str], names: Sequence[str]) -> list[str]:
-    """The label of each run, with its study where several of the studies ``names`` have the same."""
+    """Return the label of each run, with its study where several studies have the same label.
+
+    Args:
+        labels: [runs] the label of each run.
+        studies: [runs] the study of each run.
+        names: The studies, in the order in which they are compared.
+    """
     owners: dict[str, set[str]] = {}
     for label, study in zip(labels, studies, strict=True):
         owners.setdefault(label, set()).add(study)
@@ -61,14 +69,14 @@ def by_study(labels: Sequence[str], studies: Sequence[str], names: Sequence[str]
 
 
 def in_order(labels: Iterable[str]) -> list[str]:
-    """The distinct labels, in natural order."""
+    """Return the distinct labels, in natural order."""
     return sorted(set(labels), key=natural)
 
 
 def family(labels: Iterable[str]) -> list[str]:
-    """The labels that differ by one number alone, in the order of that number; the most there are of one kind.
+    """Return the labels that differ by one number alone, in the order of that number.
 
-    Empty where fewer than ``SMALLEST_FAMILY`` belong together.
+    Where there are several such families, the largest one; none where fewer than ``SMALLEST_FAMILY`` belong together.
     """
     kinds: dict[tuple[str | float, ...], list[str]] = {}
     for label in in_order(labels):

@@ -1,11 +1,11 @@
-"""How each cell is drawn: colour, marker, dashes; the same in every figure of every study.
+"""The line style of each cell: colour, marker, dashes; the same in every figure of every study.
 
 Colours are those of Okabe & Ito (2008), told apart with normal and colour-blind sight, and further ones after Tol
 (2021). A cell label has the same colour and marker in every figure of every study, as long as it is named in ``KNOWN``.
 Labels that differ by a number alone (``bias -1``, ``bias 0``, ...) run from dark to light along one sequence, in grey
 too; the others take what is left. All of this in natural order over the whole study.
 
-In the style ``grey`` the marker, a level of grey and, where nothing else is told by dashes, these tell labels apart.
+In the style ``grey``, labels differ by marker, by level of grey and, where dashes mean nothing else, by dashes.
 Where studies are compared, a label of the second keeps colour and marker, both hollow; of the third, with a black
 core.
 """
@@ -76,7 +76,7 @@ CORES = ("", "white", "black")  # within the lines and markers of the first, sec
 
 
 class Core(AbstractPathEffect):
-    """A line with a core of another colour."""
+    """A path effect: a line with a core of another colour."""
 
     WIDER, CORE = 1.35, 0.6  # times the width of the line
 
@@ -85,7 +85,7 @@ class Core(AbstractPathEffect):
         self.colour = colour
 
     def draw_path(self, renderer: Any, gc: Any, tpath: Any, affine: Any, rgbFace: Any = None) -> None:
-        """As matplotlib calls it; what is filled, such as a marker, stays as it is."""
+        """Draw a path as matplotlib asks for it; what is filled, such as a marker, stays as it is."""
         if rgbFace is not None:
             renderer.draw_path(gc, tpath, affine, rgbFace)
             return
@@ -120,9 +120,12 @@ class LineStyle:
 
 
 def line_styles(labels: Iterable[str]) -> dict[str, LineStyle]:
-    """The look of every label of a study; give all labels of the study, not only those of one figure.
+    """Return the line style of every label of a study.
 
-    Every two labels differ in colour or marker, for up to ``len(FREE)`` squared of them.
+    Any two labels differ in colour or marker, for up to ``len(FREE)`` squared labels.
+
+    Args:
+        labels: All labels of the study, and not only those of one figure: so they are drawn alike in every figure.
     """
     names = in_order(labels)
     bases = _plain(in_order(base_of(name) for name in names))
@@ -159,19 +162,19 @@ def _grey(level: float, marker: str, place: int) -> LineStyle:
     return LineStyle(to_hex(str(level)), marker, dashes=DASHED[place % len(DASHED)])
 
 
-def _of_study(look: LineStyle, rank: int) -> LineStyle:
-    """The look of a label in the first, second, ... study compared; from the fourth on with other markers too."""
-    assert isinstance(look.marker, str)
+def _of_study(style: LineStyle, rank: int) -> LineStyle:
+    """Return the style of a label in the first, second, ... study compared; from the fourth on with other markers."""
+    assert isinstance(style.marker, str)
     markers = [marker for _, marker in FREE]
-    at = markers.index(look.marker) if look.marker in markers else 0
-    marker = look.marker if rank < len(CORES) else _marker(at + rank // len(CORES))
+    at = markers.index(style.marker) if style.marker in markers else 0
+    marker = style.marker if rank < len(CORES) else _marker(at + rank // len(CORES))
     core = CORES[rank % len(CORES)]
-    return LineStyle(look.colour, _hollow(marker, core == "black") if core else marker, core, look.dashes)
+    return LineStyle(style.colour, _hollow(marker, core == "black") if core else marker, core, style.dashes)
 
 
 @cache
 def _hollow(marker: str, with_core: bool) -> Path:
-    """A marker with a hole, or with a core in its hole: both independent of the colour of its face."""
+    """Return a marker with a hole, or with a core in its hole; neither depends on the colour of its face."""
     style = MarkerStyle(marker)
     big = style.get_path().transformed(
         style.get_transform() + Affine2D().scale(100)

@@ -30,15 +30,28 @@ class Page:
 
 
 def in_files(lines: Sequence[T], most: int) -> list[tuple[str, list[T]]]:
-    """Lines of panels in as many files as they need at ``most`` lines a file: the suffix of its name, and its lines."""
+    """Return lines of panels in as many files as they need.
+
+    Args:
+        lines: The lines.
+        most: Lines of a file, at most.
+
+    Returns:
+        For each file the suffix of its name and its lines.
+    """
     starts = range(0, len(lines), most)
     return [(f"_{file + 1}" if file else "", list(lines[start : start + most])) for file, start in enumerate(starts)]
 
 
 def pages(panels: Iterable[str], gaps: Iterable[int], narrowest: float = layout.NARROWEST) -> list[Page]:
-    """Panels of task x gap, ``narrowest`` inches wide, in as many figures as they need; nothing is left out.
+    """Return the pages of a figure with a panel for each task and gap; nothing is left out.
 
     Each task has its own gaps: the first column is the smallest gap of each, and so on.
+
+    Args:
+        panels: The task of each thing that is drawn, such as a run.
+        gaps: Its gap.
+        narrowest: The least width of a panel with its axis, in inches of the paper.
     """
     swept: dict[str, set[int]] = {}
     for panel, gap in zip(panels, gaps, strict=True):

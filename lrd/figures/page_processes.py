@@ -1,7 +1,7 @@
-"""Pages of a figure saved beside each other, on all cores: drawing takes most of the time of a figure of many pages.
+"""Processes that save the pages of figures at the same time: drawing takes most of the time of a figure of many pages.
 
-Each page is saved in a process forked for it, which has the figure as it is and hands back nothing but its error. Where
-there is one core, or a system that does not fork, pages are saved in place, one after another; the files are the same.
+Each page is saved in a process forked for it, which has the figure as it is and sends back nothing but its error. With
+one core, or on a system where forks are not safe, pages are saved in place, one after another; the files are the same.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Work = Callable[[], object]
 
 @dataclass
 class _Pages:
-    """Pages that are being saved, each by where its answer comes from, and what went wrong with those that are done."""
+    """Pages that are being saved, by the connection on which each reports, and what went wrong with others."""
 
     forks: bool
     running: dict[Connection, tuple[str, Any]] = field(default_factory=dict)
@@ -37,8 +37,11 @@ _pages: _Pages | None = None  # None: outside of ``together``
 def together(failed: dict[str, Exception] | None = None) -> Iterator[None]:
     """Save pages at the same time inside (``save``); all are saved at the end of the outermost ``together``.
 
-    What a page raised, or ``ChildProcessError`` for one that was killed, stops no other: it is put into ``failed`` by
-    the name of the page or, where that is not given, the first of them is raised at the end.
+    A page that cannot be saved stops no other.
+
+    Args:
+        failed: Where to put what each page raised, by the name of the page; ``ChildProcessError`` for one whose process
+            was killed. If it is None, the first error is raised at the end.
     """
     global _pages
     if _pages is not None:
@@ -60,7 +63,7 @@ def together(failed: dict[str, Exception] | None = None) -> Iterator[None]:
 
 
 def save(name: str, work: Work) -> None:
-    """Run ``work``, which saves the page of that name: at once, or beside others where that is asked for."""
+    """Save a page by calling ``work``: in a process beside others inside ``together``, else at once."""
     if _pages is None:
         work()
         return
@@ -93,7 +96,7 @@ def _run(work: Work, sender: Connection) -> None:
 
 
 def _portable(error: Exception) -> Exception:
-    """An error as another process can read it: a stranger's may be made of what cannot be sent."""
+    """Return an error that can be sent to another process: a stranger's own class may not be."""
     try:
         pickle.loads(pickle.dumps(error))
     except Exception:
@@ -102,7 +105,7 @@ def _portable(error: Exception) -> Exception:
 
 
 def _collect(pages: _Pages) -> None:
-    """Wait for one that is done."""
+    """Wait until a page is saved."""
     for answer in wait(list(pages.running)):
         assert isinstance(answer, Connection)
         name, process = pages.running.pop(answer)

@@ -1,6 +1,6 @@
-"""A figure as PDF and PNG: laid out once, for both.
+"""A figure as PDF and PNG, laid out once for both.
 
-They are made in memory and written at once: libraries that a full disk interrupts die of what it left them with.
+They are made in memory and written at once: libraries that are interrupted by a full disk may crash on what they left.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ COMPRESSION = 3  # of PNGs, of 9
 
 
 def write(figure: Figure, pdf: Path, png: Path) -> None:
-    """Write both files; nothing of the clock goes into them. The figure keeps its layout from here on."""
+    """Write a figure to two files; nothing of the clock goes into them. The figure keeps its layout from here on."""
     _lay_out(figure)
     with matplotlib.rc_context({"figure.constrained_layout.use": False}):  # no new one in the place of the old
         figure.set_layout_engine(None)
@@ -31,7 +31,7 @@ def write(figure: Figure, pdf: Path, png: Path) -> None:
 
 
 def _write_png(figure: Figure, path: Path) -> None:
-    """Without transparency where nothing is transparent: what reads the file would have to take it off again."""
+    """Write a figure as PNG, without a channel for transparency if nothing in it is transparent."""
     with BytesIO() as file, BytesIO() as png:
         figure.savefig(file, format="tiff")  # neither compressed nor with losses
         with Image.open(file) as image:
@@ -42,7 +42,7 @@ def _write_png(figure: Figure, path: Path) -> None:
 
 
 def _lay_out(figure: Figure) -> None:
-    """Place the panels as the PDF needs them: ``savefig`` would draw each file once more to do so."""
+    """Place the panels by the metrics of a PDF, once: ``savefig`` would draw each file once more to do so."""
     screen, dots, engine = figure.canvas, figure.dpi, figure.get_layout_engine()
     if engine is not None:
         FigureCanvasPdf(figure)  # in the place of the canvas: text is measured with the PDF's metrics

@@ -1,4 +1,4 @@
-"""The numbers behind one curve of the figure ``regimes``."""
+"""The numbers of one curve of the figure ``regimes``."""
 
 from __future__ import annotations
 
@@ -8,17 +8,21 @@ from lrd.figures.tables import Array, Table
 from lrd.figures.through_training import moments_of
 from lrd.stats import REGIMES, Band, band, factor_per_step, median, regimes
 
-#: Horizons that the records measure, and how many times as long as that of the slope, to 1/e, such a fall takes.
+#: Horizons in the records, and how many times as long as to 1/e a fall of one factor a step takes to reach each.
 HORIZONS = {"fallen_e": 1.0, "fallen_milli": np.log(1000)}
-#: What must be known of each look.
+#: Columns of gradient_fit that a curve needs.
 COLUMNS = ("slope", "slope_error", "samples", "points", "horizon", *HORIZONS)
 
 
 class RegimeCurve:
     """Slopes, regimes and horizons of the runs of one cell and state variable at one task and gap, through training.
 
-    ``updates`` [moments]; ``bands`` over runs at each: ``factor`` per step back, ``fallen_e`` and ``fallen_milli`` as
-    measured, and each with ``_of_slope``; ``runs``: how many are of each regime; ``steps``: of the fitted lines.
+    Attributes:
+        updates: [moments] the updates of the curve.
+        bands: Bands over runs at each update: of ``factor``, per step back; of the horizons ``fallen_e`` and
+            ``fallen_milli`` as measured; and of the same as the slope has them, with ``_of_slope``.
+        runs: For each regime [moments] how many runs are of it.
+        steps: [moments] the median over runs of how many steps a slope is fitted to.
     """
 
     def __init__(self, rows: Table) -> None:
@@ -35,6 +39,6 @@ class RegimeCurve:
 
     @property
     def decided(self) -> Array:
-        """Whether more than half of the runs are of one regime, "undecided" aside, at each moment."""
+        """Return at each update whether more than half of the runs are of one regime other than "undecided"."""
         most = np.max([self.runs[regime] for regime in REGIMES if regime != "undecided"], axis=0)
         return np.asarray(most * 2 > self.bands["factor"].count)

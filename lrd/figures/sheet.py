@@ -1,4 +1,4 @@
-"""Figures with a panel for each cell and state variable: a line of panels for a task and gap."""
+"""Figures with a panel for each cell and state variable, in a line of panels for each task and gap."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Sheet:
 
 
 def sheets(keys: Iterable[tuple[Any, ...]]) -> list[Sheet]:
-    """The sheets of panels (panel, gap, label, variable, ...): h before c, ``ACROSS`` in a line, ``LINES`` a sheet."""
+    """Return the files of a figure with a panel for each (panel, gap, label, variable, ...); h stands before c."""
     found: dict[Place, set[Track]] = {}
     for panel, gap, label, variable, *_ in keys:
         found.setdefault((panel, int(gap)), set()).add((label, variable))
@@ -44,5 +44,5 @@ def sheets(keys: Iterable[tuple[Any, ...]]) -> list[Sheet]:
 
 
 def in_order(tracks: Iterable[Track]) -> list[Track]:
-    """Cells by name, and of each h, which every cell has, first."""
+    """Return tracks sorted by their cells' names, with h, which every cell has, first of each."""
     return sorted(tracks, key=lambda track: (natural(track[0]), track[1] != "h", track[1]))

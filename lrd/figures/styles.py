@@ -62,7 +62,7 @@ TALK = 1.5  # times the size of text, lines and marks
 
 @dataclass(frozen=True)
 class Style:
-    """How figures look: settings of matplotlib, how much thicker than in a paper lines are, and whether in greys."""
+    """A style of figures: settings of matplotlib, how much thicker lines are than in a paper, and whether in grey."""
 
     name: str
     settings: Mapping[str, Any]
@@ -72,7 +72,7 @@ class Style:
 
 
 def _over_paper(changes: Mapping[str, Any]) -> dict[str, Any]:
-    """The paper's settings under others, which may change the font size and so the size of all text."""
+    """Return the paper's settings with changes; a change of the font size changes the size of all text."""
     scale = float(changes.get("font.size", FONT)) / FONT
     sizes = {name: scale * SETTINGS[name] for name in SIZES}
     return SETTINGS | sizes | dict(changes) | KEPT
@@ -87,10 +87,10 @@ STYLES = {
 
 
 def style_of(text: str) -> Style:
-    """A style by its name, or of a matplotlib style file, laid over ``paper``.
+    """Return a style by its name, or that of a matplotlib style file, laid over ``paper``.
 
     Raises:
-        FigureOptionError: no such name or file, or matplotlib does not understand it.
+        FigureOptionError: There is no such name or file, or matplotlib does not understand the file.
     """
     if text in STYLES:
         return STYLES[text]
@@ -104,7 +104,7 @@ def style_of(text: str) -> Style:
 
 
 def _in_file(path: Path) -> dict[str, Any]:
-    """The settings of a style file; ValueError for what matplotlib would only warn of."""
+    """Return the settings of a style file; raise ValueError for what matplotlib would only warn of."""
     import matplotlib
 
     complaints: list[str] = []
@@ -132,10 +132,10 @@ def _in_file(path: Path) -> dict[str, Any]:
 
 
 def width_of(text: str | None) -> float | None:
-    """A width in inches, by name or as a number; None is the default.
+    """Return a width in inches, given by name or as a number; None, the default, for None.
 
     Raises:
-        FigureOptionError: it is no width, or one in which nothing is legible.
+        FigureOptionError: It is no width, or one in which nothing is legible.
     """
     if text is None or text in WIDTHS:
         return None if text is None else WIDTHS[text]
@@ -150,5 +150,5 @@ def width_of(text: str | None) -> float | None:
 
 
 def width_in_words(width: float) -> str:
-    """The shortest spelling of a width that ``width_of`` reads."""
+    """Return the shortest spelling of a width that ``width_of`` reads."""
     return next((name for name, inches in WIDTHS.items() if inches == width), f"{width:g}")

@@ -1,4 +1,4 @@
-"""Options that a study sweeps beside task, gap, label and seed: runs that differ in them are no seeds of one."""
+"""Options that a study sweeps beside task, gap, label and seed: runs that differ in them differ in more than seed."""
 
 from __future__ import annotations
 
@@ -13,16 +13,24 @@ from lrd.figures.labels import in_order
 from lrd.records import without_home
 
 GROUPS = ("task", "cell", "optimizer", "training")
-#: What figures tell apart in any case.
+#: Options by which figures have panels and labels in any case.
 TOLD_APART = ("task_name", "task_gap", "task_convention", "cell_name", "cell_label")
-#: What changes no result: where the code or the text lies that is told by its digest.
+#: Options that change no result: where the code or the text lies whose digest is an option, too.
 PLACES = ("task_path", "task_file", "cell_path")
 
 Array = NDArray[Any]
 
 
 def swept(columns: Mapping[str, Array], same: Iterable[Hashable]) -> dict[str, Array]:
-    """The options in which runs with an equal ``same`` differ, such as ``cell.gain``: the columns [runs] of these."""
+    """Return the options in which runs differ that should be alike.
+
+    Args:
+        columns: The table ``runs`` of the records.
+        same: [runs] runs with equal values should be alike.
+
+    Returns:
+        The columns [runs] of these options, by names such as ``cell.gain``.
+    """
     groups: dict[Hashable, list[int]] = {}
     for run, key in enumerate(same):
         groups.setdefault(key, []).append(run)
@@ -37,7 +45,15 @@ def swept(columns: Mapping[str, Array], same: Iterable[Hashable]) -> dict[str, A
 
 
 def pooled(columns: Mapping[str, Array], same: Sequence[Hashable]) -> Array:
-    """Of each run [runs], over which options the runs with its ``same`` are pooled, in words; empty for seeds alone."""
+    """Return for each run over which options it is pooled with the runs that should be like it, in words.
+
+    Args:
+        columns: The table ``runs`` of the records.
+        same: [runs] runs with equal values are pooled.
+
+    Returns:
+        [runs] such as ``cell.gain 0.7–3``; empty where runs differ by their seed alone.
+    """
     options = swept(columns, same)
     texts: dict[Hashable, str] = {}
     for key in set(same):
@@ -48,14 +64,14 @@ def pooled(columns: Mapping[str, Array], same: Sequence[Hashable]) -> Array:
 
 
 def spelled(value: object) -> str:
-    """An option as text; ``none`` where a run has none."""
+    """Return an option as text; ``none`` where a run has none."""
     if value is None or value is np.ma.masked or value != value:
         return "none"
     return f"{value:g}" if isinstance(value, float) else without_home(str(value))
 
 
 def _range(name: str, column: Array) -> str:
-    """``cell.gain 0.7–3`` of numbers, ``cell.activation relu, tanh`` of texts; empty where there is one value."""
+    """Return ``cell.gain 0.7–3`` of numbers, ``cell.activation relu, tanh`` of texts; empty if there is one value."""
     values = in_order(spelled(value) for value in column)
     if len(values) < 2:
         return ""

@@ -1,4 +1,4 @@
-"""What theory says of a gradient's way back, for the runs of a study where a probe took it: lines against lag."""
+"""Lines of theory against lag: how much of a gradient a bound or the gates let through on the backward pass."""
 
 from __future__ import annotations
 
@@ -25,11 +25,13 @@ _PROBED = {
 
 
 def theory(study: Any, runs: Table) -> dict[Key, Lines]:
-    """The lines of each (panel, gap, label, variable) at the end of training; those whose table is there.
+    """Return the lines of theory of each (panel, gap, label, variable) at the end of training.
 
-    ``bound``, ``bound_slopes``, ``sigma``: Pascanu's bounds, and the largest singular value that they bound, of a cell
-    that has them; ``gates``: what the gates that keep a state variable would hand back if nothing but they acted, the
-    geometric mean over samples and units, and ``gates_q95``: the 95 % quantile over them.
+    Returns:
+        By name, the lines whose probe measured the runs. ``bound``, ``bound_slopes`` and ``sigma``: the bounds of
+        Pascanu, Mikolov & Bengio (2013), and the largest singular value that they bound, of a cell that has them.
+        ``gates``: what of a gradient would be left if nothing but the gates acted that keep a state variable, as
+        geometric mean over samples and units; ``gates_q95``: the 95 % quantile over samples and units.
     """
     found: dict[Key, Lines] = {}
     keys = ("panel", "gap", "label", "variable")
@@ -46,9 +48,17 @@ def theory(study: Any, runs: Table) -> dict[Key, Lines]:
 
 
 def slope_lines(slopes: dict[str, float], lags: np.ndarray, norms: dict[str, np.ndarray]) -> tuple[np.ndarray, Band]:
-    """The straight lines of the fitted slopes [log10 a step of t] of some runs, from lag 0 to the largest.
+    """Return the straight lines of fitted slopes, from lag 0 to the largest lag, as a band over runs.
 
-    Records keep no intercept: a line runs through the middle of its run's log10 ``norms``, as many above as below it.
+    Records keep no intercept: a line runs at the height at which as many norms of its run lie above as below it.
+
+    Args:
+        slopes: For each run its slope, in powers of ten for each step of t.
+        lags: The lags of the norms.
+        norms: For each run log10 of its norms [lags].
+
+    Returns:
+        The two ends of the lines, as lags, and the band there.
     """
     ends = np.array([0, lags[-1]])
     lines = []
@@ -59,7 +69,7 @@ def slope_lines(slopes: dict[str, float], lags: np.ndarray, norms: dict[str, np.
 
 
 def _over_runs(rows: Table) -> tuple[np.ndarray, Band]:
-    """Lags from 0, where all products are empty, and the band over runs."""
+    """Return lags from 0, at which nothing is lost, and the band over runs."""
     lags, values = pivot(rows, "run_id", "lag", "value")
     if lags[0] > 0:
         lags, values = np.r_[0, lags], np.c_[np.zeros(len(values)), values]
