@@ -1,9 +1,9 @@
-"""Every two cells of a task and gap, over the same seeds: which is better, by how much, and can so few seeds tell?
+"""Every two cells of a task and gap, over the same seeds: which is better, by how much, and are seeds enough to say so?
 
     python analysis/cell_pairs.py runs/gap_wall --out figures/
 
 How to read it. One row two cells, "first − second"; in all three columns what lies to the right speaks for the first,
-what lies to the left for the second, and the mark has the look of the one that is ahead (grey: neither).
+what lies to the left for the second, and the mark has the colour and shape of the one that is ahead (grey: neither).
 
 Share solved: of the seeds solved, the first's minus the second's, with Newcombe's 95 % interval for paired shares.
 Time to solve: updates; a run that did not solve the task is slower than any that did. Final loss: at the last
@@ -19,6 +19,8 @@ The CSV holds the rest: counts, both p, the sign test, seeds with a tie, runs wi
 
 Partners are runs of one seed and, where a cell has several of one seed, of the same options swept beside cell, task
 and gap. Runs that failed or did not end count as not solved; their loss is not known, and is left out.
+
+From the table runs: outcome, solved_at, eval_loss, seed and the options of each run.
 """
 
 from __future__ import annotations
@@ -64,7 +66,7 @@ EVEN = "x"  # mark where neither is ahead
 
 @FigureScript
 def draw(study: Any, out: Path) -> list[Path]:
-    """Draw the pairs of cells of a study; gives the files written."""
+    """Draw the pairs of cells of a study; return the files written."""
     runs = runs_of(study)
     runs |= _ends(study, runs)
     table = []
@@ -84,7 +86,7 @@ def draw(study: Any, out: Path) -> list[Path]:
 
 
 def _ends(study: Any, runs: Table) -> Table:
-    """Of each run: whether it solved it, updates to solve (inf: never), last loss (NaN: not known) and ``settings``."""
+    """Return the end of each run: ``solved``, ``time`` to solve (inf: never), ``loss`` (NaN: unknown), ``settings``."""
     rows = study.columns("select * from runs")
     order = {run_id: place for place, run_id in enumerate(rows["run_id"])}
     at = [order[run_id] for run_id in runs["run_id"]]
@@ -101,7 +103,7 @@ def _ends(study: Any, runs: Table) -> Table:
 
 
 def _compared(rows: Table, first: str, second: str) -> dict[str, Any]:
-    """What a row of the CSV says of two labels, but for the correction."""
+    """Return the row of the CSV that compares two labels, without corrected p."""
     one, other = ({name: column[rows["label"] == label] for name, column in rows.items()} for label in (first, second))
     i, j = matched(one, other)
     shares = paired_shares(one["solved"][i], other["solved"][j])
@@ -118,7 +120,7 @@ def _compared(rows: Table, first: str, second: str) -> dict[str, Any]:
 
 
 def _files(table: list[dict[str, Any]]) -> list[tuple[str, list[dict[str, Any]]]]:
-    """Rows in files, no more of them than fit with the headings of their tasks and gaps."""
+    """Return the rows of each file, with its suffix: as many as fit with the headings of their tasks and gaps."""
     files: list[list[dict[str, Any]]] = [[]]
     taken = 0
     for row in table:
@@ -132,7 +134,7 @@ def _files(table: list[dict[str, Any]]) -> list[tuple[str, list[dict[str, Any]]]
 
 
 def _stacked() -> int:
-    """How many columns stand below one another: none, or all where the figure is too narrow."""
+    """Return how many columns stand below one another: 1, or all of them where the figure is too narrow."""
     return 1 if layout.across(len(COLUMNS)) == len(COLUMNS) else len(COLUMNS)
 
 
@@ -177,7 +179,7 @@ def _page(suffix: str, rows: list[dict[str, Any]], table: list[dict[str, Any]], 
 
 
 def _draw(axes: Axes, height: int, name: str, row: dict[str, Any], styles: dict[str, LineStyle]) -> None:
-    """One mark with its interval, where it has one, and its p at the right end of the row."""
+    """Draw one mark with its interval, if it has one, and its p at the right end of the row."""
     ahead, p = row[name], row[f"{name}_p_holm"]
     if np.isnan(ahead):
         text = "–"

@@ -14,6 +14,8 @@ their memories.
 Lines are medians over seeds, bands run from the 10 % to the 90 % quantile (least to greatest where there are fewer than
 10 seeds). Signs of a bin are counted in the line under the figure where they are fewer than 10 a run: such a point says
 little. Only runs that came to an end are drawn.
+
+From the table closing of the probe of that name, and the table runs.
 """
 
 from __future__ import annotations
@@ -56,7 +58,7 @@ Key = tuple[str, int, str, str]  # panel, gap, label, moment
 
 @dataclass(frozen=True)
 class ClosingCurve:
-    """One cell at one moment: by bin its least distance, and medians over seeds of its mean distance and counts."""
+    """One cell at one moment, by bin: least distance, and medians over seeds of the mean distance and the count."""
 
     low: Array
     distance: Array
@@ -66,12 +68,12 @@ class ClosingCurve:
 
 @FigureScript
 def draw(study: Any, out: Path) -> list[Path]:
-    """Draw the loss of closing signs by distance; gives the files written."""
+    """Draw the loss of closing signs by distance; return the files written."""
     need_probe(study, "closing")
     runs = runs_of(study)
     rows = rows_at(study, "closing", "low, distance, count, loss, accuracy, unigram")
     if not len(rows["run_id"]):
-        raise NothingToDrawError("no finished run was looked at by the probe `closing`, or saw nothing close")
+        raise NothingToDrawError("no finished run was measured by the probe `closing`, or nothing closed in its text")
     rows = join_runs(rows, runs)
     drawn_from(runs, rows)
     curves = {key: _curve(group) for key, group in groups(rows, "panel", "gap", "label", "moment")}
@@ -139,7 +141,7 @@ def _panel(axes: Axes, curves: dict[Key, ClosingCurve], quantity: str, styles: d
 
 
 def _few(curves: dict[Key, ClosingCurve]) -> str:
-    """From which distance on the points stand on few signs, as a sentence; empty where none does."""
+    """Return from which distance on some points stand on few signs, as a sentence; empty where none does."""
     starts = [int(low) for curve in curves.values() for low, n in zip(curve.low, curve.count, strict=True) if n < FEW]
     return f" From a distance of {min(starts)} on, some points have fewer than {FEW} signs a run." if starts else ""
 

@@ -5,8 +5,8 @@
 How to read it. One panel a task; both axes are logarithmic, so that a kernel whose time is proportional to the length
 of the sequence rises as it does. A point is the median over finished runs of their wall time divided by their updates;
 the band runs from the 10 % to the 90 % quantile (least to greatest where there are fewer than 10 runs). The time is
-all that training took: updates, evaluations and looks of probes, and whatever else the machine did meanwhile. Runs of
-a pack share its time in equal parts: packs of many runs are cheaper by the run, and the line under the figure says how
+all that training took: updates, evaluations and measurements, and whatever else the machine did meanwhile. Runs of a
+pack share its time in equal parts: packs of many runs are cheaper by the run, and the line under the figure says how
 many there were; and a band of no width says that the runs were one pack, measured once, not that their time is
 certain.
 
@@ -14,6 +14,8 @@ A line is of one cell on one kernel and one piece of hardware, never of several:
 dashed its others, and letters stand for hardware where runs differ in it. A run that went on from a checkpoint on
 another kernel or machine is on a line of both, with a plus between them. Records from before lrd kept these are drawn
 as "kernel not recorded". Diverged runs count: they cost as much. Runs that did not come to an end are counted only.
+
+From the table runs: seconds, update, kernel, hardware, pack_size and resumed.
 """
 
 from __future__ import annotations
@@ -61,7 +63,7 @@ Line = tuple[str, str, str]  # label, kernel, hardware
 
 @FigureScript
 def draw(study: Any, out: Path) -> list[Path]:
-    """Draw the time per update of the finished runs of a study; gives the files written."""
+    """Draw the time per update of the finished runs of a study; return the files written."""
     runs = runs_of(study)
     rows = join_runs(_times(study), runs)
     drawn_from(runs, rows)
@@ -81,7 +83,7 @@ def draw(study: Any, out: Path) -> list[Path]:
 
 
 def _times(study: Any) -> Table:
-    """Milliseconds an update, kernel, hardware, mean size of the pack and times resumed, of each finished run."""
+    """Return ``ms`` an update, kernel, hardware, mean size of the pack and times resumed of each finished run."""
     found: Table = study.columns(
         f"""
         select run_id, 1000 * seconds / "update" as ms, coalesce(kernel, '{UNKNOWN}') as kernel,
@@ -135,7 +137,7 @@ def _page(
 
 
 def _letters(lines: list[Line]) -> dict[str, str]:
-    """A letter for each hardware, "" where there is one alone."""
+    """Return a letter for each hardware; "" where there is one alone."""
     known = sorted({hardware for *_, hardware in lines}, key=lambda name: (name == UNKNOWN, name))
     return {name: chr(ord("A") + place) if len(known) > 1 else "" for place, name in enumerate(known)}
 
@@ -147,7 +149,7 @@ def _name(line: Line, letters: dict[str, str]) -> str:
 
 
 def _over(points: list[tuple[tuple[Any, ...], Table]]) -> Band:
-    """The band over runs at each gap."""
+    """Return the band over runs at each gap."""
     values = np.full((max(len(group["ms"]) for _, group in points), len(points)), np.nan)
     for place, (_, group) in enumerate(points):
         values[: len(group["ms"]), place] = group["ms"]
@@ -155,7 +157,7 @@ def _over(points: list[tuple[tuple[Any, ...], Table]]) -> Band:
 
 
 def _draw(axes: Axes, gaps: Array, curve: Band, style: LineStyle, lines: list[Line], line: Line) -> Any:
-    """A line with its band; gives its handle."""
+    """Draw a line with its band; return its handle."""
     place = [one for one in lines if one[0] == line[0]].index(line)
     options: dict[str, Any] = style.points | {"linestyle": DASHES[place % len(DASHES)]}
     if place:
@@ -187,7 +189,7 @@ def _row(task: str, line: Line, rows: Table, curve: Band, place: int) -> dict[st
 
 
 def _times_axis(axes: Axes, spreads: list[Band]) -> None:
-    """The axis that all panels share."""
+    """Lay out the axis of times that all panels share."""
     times = np.concatenate([of for one in spreads for of in (one.median, one.low, one.high)])
     axes.set_ylim(np.nanmin(times) / 1.2, np.nanmax(times) * 1.2)  # or a single time would have no axis
     axes.set_yscale("log")

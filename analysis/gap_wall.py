@@ -7,6 +7,8 @@ task's published criterion; the bar is its 95 % Wilson interval. With 5 runs eve
 differ where bars do not overlap, not where points do. Runs that diverged, failed or never ended count as not solved,
 and the line under the figure says how many they are. Points are moved sideways a little where they would hide
 each other. The CSV holds every point with what became of its runs.
+
+From the table runs: state and outcome.
 """
 
 from __future__ import annotations
@@ -43,7 +45,7 @@ MARGIN = 0.03  # beyond the outermost label, likewise
 
 @FigureScript
 def draw(study: Any, out: Path) -> list[Path]:
-    """Draw the wall of every task of a study; gives the files written."""
+    """Draw the wall of every task of a study; return the files written."""
     runs = runs_of(study)
     table = [
         {

@@ -17,6 +17,8 @@ through h and the gates of later steps.
 Lines are medians over seeds, bands run from the 10 % to the 90 % quantile (least to greatest where there are fewer
 than 10 seeds). Thick at the end of training, thin and pale before the first update. Only runs that came to an end are
 drawn.
+
+From the tables gates, of the probe of that name, and gradient_flow.
 """
 
 from __future__ import annotations
@@ -65,14 +67,14 @@ Statistics = tuple[Profile, ...]  # value, and the two quartiles over units and 
 
 @FigureScript
 def draw(study: Any, out: Path) -> list[Path]:
-    """Draw the gates of a study along the gap; gives the files written."""
+    """Draw the gates of a study along the gap; return the files written."""
     need_probe(study, "gates")
     runs = runs_of(study)
     seen = rows_at(
         study, "gates", "quantity, gate, variable, t, lag, mean, q25, q50, q75, q95", "quantity <> 'since_store'"
     )
     if not len(seen["run_id"]):
-        raise NothingToDrawError("no finished run that was looked at by the probe `gates` has a cell with gates")
+        raise NothingToDrawError("no finished run that was measured by the probe `gates` has a cell with gates")
     rows = join_runs(_lines(seen, _gradients(study, seen)), runs)
     profiles = {
         key: tuple(along_t(group, name) for name in ("value", "q25", "q75"))
@@ -95,7 +97,7 @@ def draw(study: Any, out: Path) -> list[Path]:
 
 
 def _gradients(study: Any, seen: Table) -> Table:
-    """log10 of the norm of the last answer's dL/ds_t relative to that at the answer, of the runs and variables seen."""
+    """Return log10 of the norm of dL/ds_t over that at the answer, where gates were measured."""
     flow = flow_profiles(study)
     kept = {key[:2] for key in zip(seen["run_id"], seen["variable"], strict=True)}
     measurements = at_start_and_end(flow.measurements)
@@ -112,7 +114,7 @@ def _gradients(study: Any, seen: Table) -> Table:
 
 
 def _lines(seen: Table, gradients: Table) -> Table:
-    """All that is drawn as rows of one table: run_id, moment, t, lag, quantity, of ``what``, value, q25, q75."""
+    """Return all that is drawn as one table: run_id, moment, t, lag, quantity, ``what`` it is of, value, q25, q75."""
     gate = seen["quantity"] == "gate"
     gates, products = ({name: column[chosen] for name, column in seen.items()} for chosen in (gate, ~gate))
     sources = (  # rows, quantity, what, value
@@ -132,7 +134,7 @@ def _lines(seen: Table, gradients: Table) -> Table:
 
 
 def _panels(keys: Iterable[Key]) -> list[tuple[str, str]]:
-    """Panels of a task and gap: a gate each, then what arrives of each variable that a gate keeps."""
+    """Return the panels of a task and gap: one for each gate, then one for each variable that a gate keeps."""
     found = {("gate" if quantity == "gate" else "kept", what) for _, _, quantity, what, *_ in keys}
     return sorted(found)
 
@@ -215,7 +217,7 @@ def _draw_kept(
 
 
 def _rows(place: dict[str, object], key: Line, statistics: Statistics) -> list[dict[str, object]]:
-    """Rows of the CSV of one line."""
+    """Return the rows of the CSV of one line."""
     names = dict(zip(("quantity", "what", "label", "moment"), key, strict=True))
     (steps, spread), (_, low), (_, high) = statistics
     points = zip(steps, spread.median, spread.low, spread.high, low.median, high.median, spread.count, strict=True)

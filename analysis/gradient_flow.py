@@ -15,6 +15,8 @@ seeds of the slope fitted over the quiet steps of the gap, and in brackets the h
 the norm has fallen to 1/e. A panel shows at most 20 decades above and below the gradient at the answer; a line that
 leaves it says where it gets to. Only runs that came to an end are drawn, and the line under the figure says how many
 did not.
+
+From the tables gradient_flow, the total gradient of the last answer measured, and gradient_fit.
 """
 
 from __future__ import annotations
@@ -48,12 +50,12 @@ from lrd.stats import Band, factor_per_step, horizon, median
 
 import numpy as np
 
-MOMENTS = {"init": 0, "end": 1}  # of the first and the last look
+MOMENTS = {"init": 0, "end": 1}  # place of the first and of the last measurement
 
 
 @FigureScript
 def draw(study: Any, out: Path, when: str = "both") -> list[Path]:
-    """Draw the gradient flow of a study at ``init``, ``end`` or ``both``; gives the files written."""
+    """Draw the gradient flow of a study at ``init``, ``end`` or ``both``; return the files written."""
     runs = runs_of(study)
     moments = list(MOMENTS) if when == "both" else [when]
     flow = flow_profiles(study)
@@ -76,7 +78,7 @@ def draw(study: Any, out: Path, when: str = "both") -> list[Path]:
 
 
 def _first_and_last(measurements: Table) -> dict[str, tuple[int, int]]:
-    """The updates of the first and of the last look at every finished run."""
+    """Return the updates of the first and of the last measurement of every finished run."""
     finished = ~np.isnan(measurements["ended"])
     names, run = np.unique(measurements["run_id"][finished].astype(str), return_inverse=True)
     update = measurements["update"][finished]
@@ -87,7 +89,7 @@ def _first_and_last(measurements: Table) -> dict[str, tuple[int, int]]:
 
 
 def _at(rows: Table, edges: dict[str, tuple[int, int]], moments: Iterable[str]) -> Table:
-    """Rows of the first and of the last look at every finished run; ``moment`` says which. A sole look is both."""
+    """Return the rows of the first and last measurement of every finished run, with ``moment``; a sole one is both."""
     found = np.array([edges.get(run_id, (-1, -1)) for run_id in rows["run_id"]]).reshape(-1, 2)
     return at_moments(rows, {moment: rows["update"] == found[:, MOMENTS[moment]] for moment in moments})
 
@@ -126,13 +128,13 @@ def _page(
 
 
 def _in_order(profiles: dict[Key, Profile]) -> dict[Key, Profile]:
-    """h before c, and the thick lines last, so that they lie on top."""
+    """Return profiles in the order of drawing: h before c, and thick lines last, so that they lie on top."""
     order = sorted(profiles, key=lambda key: (key[2] == "end", key[0], key[1] != "h"))
     return {key: profiles[key] for key in order}
 
 
 def _notes(profiles: dict[tuple[Any, ...], Profile], runs: Table) -> list[str]:
-    """What the figure rests on."""
+    """Return the lines under the figure."""
     counts = [int(spread.count.max()) for _, spread in profiles.values()]
     missing = int((runs["state"] != "finished").sum())
     return [
@@ -144,7 +146,7 @@ def _notes(profiles: dict[tuple[Any, ...], Profile], runs: Table) -> list[str]:
 
 
 def _rows(place: dict[str, object], key: Key, steps: np.ndarray, spread: Band, slope: float) -> list[dict[str, object]]:
-    """Rows of the CSV of one line; slope and horizon stand on each."""
+    """Return the rows of the CSV of one line; slope and horizon stand on each."""
     names = dict(zip(("label", "variable", "moment"), key, strict=True))
     rate = {"slope": slope, "factor": float(factor_per_step(slope)), "horizon": float(horizon(slope))}
     return [

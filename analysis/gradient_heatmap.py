@@ -3,7 +3,7 @@
     python analysis/gradient_heatmap.py runs/demo --out figures/
 
 How to read it. One panel a task, gap, cell and state variable. Time steps t run to the right, up to the answer (black
-triangle); training runs down, a row for each look, evenly spaced although looks are log-spaced in updates. Colour is
+triangle); training runs down, a row for each measurement, evenly spaced although measurements are log-spaced. Colour is
 log10 of the norm of dL/dh_t or dL/dc_t, L the loss of that one answer: bright, the gradient arrives; dark, it has
 vanished. The colours of a line of panels are the same, so that its cells can be compared; a pointed end of the colour
 bar says that norms reach further than the 20 decades above and below the gradient at the answer that are shown. Grey is
@@ -12,7 +12,9 @@ have been shown. The dashed line is the update at which the median run met the t
 half of the runs did. The numbers over the panel say how many did, of how many.
 
 Of each run the geometric mean over samples is taken (of those whose gradient is not exactly 0), then the median over
-the seeds. A run that ended counts with its last look from there on.
+the seeds. A run that ended counts with its last measurement from there on.
+
+From the tables gradient_flow, the total gradient of the last answer measured, and runs: solved_at and the lags.
 """
 
 from __future__ import annotations
@@ -54,7 +56,7 @@ Picture = tuple[Moments, np.ndarray, np.ndarray, np.ndarray]  # steps, median, r
 
 @FigureScript
 def draw(study: Any, out: Path) -> list[Path]:
-    """Draw the gradient flow of a study through training; gives the files written."""
+    """Draw the gradient flow of a study through training; return the files written."""
     runs = runs_of(study)
     flow = flow_profiles(study)
     need_measurements_between(flow.measurements)
@@ -73,7 +75,7 @@ def draw(study: Any, out: Path) -> list[Path]:
 
 
 def _picture(rows: Table) -> Picture:
-    """The moments, the steps t, and at [moments, steps] the median over runs and how many they are."""
+    """Return the moments, the steps t, and [moments, steps] the median over runs and the number of runs."""
     moments = moments_of(rows)
     steps, place = np.unique(rows["t"], return_inverse=True)
     values = moments.laid_out(rows["log10_gmean"], place).swapaxes(0, 1)
@@ -81,7 +83,7 @@ def _picture(rows: Table) -> Picture:
 
 
 def _shown(study: Any, runs: Table, places: set[Place]) -> dict[Place, tuple[int, int]]:
-    """Smallest and largest lag of what an answer needs, where the records say."""
+    """Return the smallest and largest lag of what an answer needs, for each task and gap, if known."""
     found = study.columns("select run_id, smallest_lag, largest_lag from runs order by run_id")
     lags: dict[Place, tuple[int, int]] = {}
     for place, group in groups(join_runs(found, runs), "panel", "gap"):
@@ -130,7 +132,7 @@ def _sheet(
 
 
 def _colours(pictures: list[Picture]) -> tuple[Normalize, str]:
-    """The scale of a line of panels, and at which of its ends there are norms beyond it."""
+    """Return the scale of a line of panels, and at which of its ends there are norms beyond it."""
     finite = np.concatenate([values[np.isfinite(values)] for *_, values, _ in pictures])
     if not finite.size:
         return Normalize(-1, 0), "neither"
@@ -161,7 +163,7 @@ def _panel(axes: Axes, picture: Picture, colours: Normalize) -> Any:
 
 
 def _landmarks(axes: Axes, steps: np.ndarray, answer: int, lags: tuple[int, int] | None) -> None:
-    """The answer, and where what it needs can have been shown, just over the panel."""
+    """Mark the answer, and where what it needs can have been shown, just over the panel."""
     over: dict[str, Any] = {"transform": axes.get_xaxis_transform(), "clip_on": False, "color": "0.1"}
     axes.plot([answer], [1.04], marker="v", markersize=3, **over)
     if lags is not None:
@@ -170,7 +172,7 @@ def _landmarks(axes: Axes, steps: np.ndarray, answer: int, lags: tuple[int, int]
 
 
 def _mark_solved(axes: Axes, updates: np.ndarray, solved: float) -> None:
-    """A line at the update at which the median run had solved the task, between the rows of the looks around it."""
+    """Draw a line at the update at which the median run had solved the task, between the measurements around it."""
     if np.isfinite(solved):
         row = np.interp(np.log1p(solved), np.log1p(updates), np.arange(len(updates)))
         outline = [withStroke(linewidth=2.2, foreground="black")]

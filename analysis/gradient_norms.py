@@ -4,17 +4,19 @@
 
 How to read it. One panel a task, gap, cell and state variable; updates run to the right. A line is the norm of dL/dh_t
 or dL/dc_t, L the training loss of one sample over all of its answers, at one step t of five, from the first of the
-sequence (dark) to the last (bright). Unlike the figure gradient_flow, which looks now and then at the loss of one
-answer, this is of every sample of every update: a point sums up the updates since the point before it. Solid is the
-geometric mean (of the norms that are not exactly 0), dotted the greatest norm of all. Where the dark line lies far
-below the bright one, what was shown early teaches nothing; where a dotted line leaps, the gradient exploded, if only
-once. The dashed vertical line is the update at which the median run met the task's criterion; no line, fewer than half
+sequence (dark) to the last (bright). The figure gradient_flow is of the loss of one answer, measured now and then on
+probe sequences; this one is of every sample of every update: a point sums up the updates since the point before it.
+Solid is the geometric mean (of the norms that are not exactly 0), dotted the greatest norm of all. Where the dark line
+lies far below the bright one, what was shown early teaches nothing; where a dotted line leaps, the gradient exploded,
+if only once. The dashed vertical line is the update at which the median run met the task's criterion; no line, fewer than half
 of the runs did. The numbers over the panel say how many did, of how many.
 
 Lines are medians over the seeds, bands of the solid ones run from the 10 % to the 90 % quantile (least to greatest
 where there are fewer than 10 seeds). A run that ended counts with its last point from there on; in one that diverged
 only the updates before count. A panel shows at most 20 decades above and below the last step's gradient; the CSV has
 all.
+
+From the table gradient_norms (training.gradient_norms=true), and the table runs.
 """
 
 from __future__ import annotations
@@ -57,7 +59,7 @@ Key = tuple[Any, ...]  # panel, gap, label, variable
 
 @FigureScript
 def draw(study: Any, out: Path) -> list[Path]:
-    """Draw the training gradient of a study through training; gives the files written."""
+    """Draw the training gradient of a study through training; return the files written."""
     if "gradient_norms" not in study.tables:
         way_out = "train with training.gradient_norms=true"
         raise NotMeasuredError(f"no run recorded the gradient norms of its updates: {way_out}")
@@ -73,7 +75,7 @@ def draw(study: Any, out: Path) -> list[Path]:
 
 
 def _rows_of_steps(study: Any) -> Table:
-    """The rows of ``STEPS`` alone, with ``step``: which of them; ``ended`` as in ``flow``."""
+    """Return the rows of ``STEPS`` alone, with ``step``, the place in STEPS, and ``ended`` (``through_training``)."""
     found: Table = study.columns(
         f"""
         with chosen as (
@@ -92,7 +94,7 @@ def _rows_of_steps(study: Any) -> Table:
 
 
 def _lines(rows: Table) -> tuple[Moments, list[tuple[int, Band, Band]]]:
-    """The moments of a panel, and of each of ``STEPS`` t and the bands over runs of the middle and the greatest."""
+    """Return the moments of a panel, and for each of ``STEPS`` t and the bands of the middle and the greatest norm."""
     moments = moments_of(rows)
     step = rows["step"].astype(np.int64)
     middle, greatest = (moments.laid_out(rows[name], step) for name in ("middle", "greatest"))
@@ -133,7 +135,7 @@ def _sheet(
 
 
 def _limits(panels: list[list[tuple[int, Band, Band]]]) -> tuple[float, float]:
-    """The powers of ten of a line of panels, around the gradient at the last step."""
+    """Return the limits, log10, of a line of panels, around the gradient at the last step."""
     drawn = np.concatenate([one.median for lines in panels for _, *both in lines for one in both])
     last = np.concatenate([lines[-1][1].median for lines in panels])
     return limits_around(drawn, last)
@@ -151,7 +153,7 @@ def _panel(axes: Axes, updates: Array, lines: list[tuple[int, Band, Band]], limi
 
 
 def _colours() -> list[Any]:
-    """One for each of ``STEPS``: dark for the first."""
+    """Return a colour for each of ``STEPS``: dark for the first."""
     return [colormaps[layout.sequence()](0.82 * at / (len(STEPS) - 1)) for at in range(len(STEPS))]
 
 

@@ -16,10 +16,12 @@ black lines are theory, after training:
   nothing but the gates acted; empty, its geometric mean over units and samples, filled, its 95 % quantile over them,
   which a norm is nearer to. What it has beyond that came by the recurrent weights (table of the probe ``gates``).
 
-What no probe has taken is not drawn: ``lrd probe runs/demo 'probe=[jacobian,gates]'``. Lines are medians over seeds (of
-geometric means, and for Jacobians of medians, over samples), bands run from the 10 % to the 90 % quantile (least to
+What no probe has measured is not drawn: ``lrd probe runs/demo 'probe=[jacobian,gates]'``. Lines are medians over seeds
+(of geometric means, and for Jacobians of medians, over samples), bands run from the 10 % to the 90 % quantile (least to
 greatest where there are fewer than 10 seeds). A panel shows what was measured, at most 20 decades of it; a bound that
 leaves it says where it gets to.
+
+From the tables gradient_flow and gradient_fit; jacobian and gates, of the probes of these names.
 """
 
 from __future__ import annotations
@@ -71,7 +73,7 @@ THEORY: dict[str, tuple[str, dict[str, Any]]] = {
 
 @FigureScript
 def draw(study: Any, out: Path) -> list[Path]:
-    """Draw the lag profiles of a study; gives the files written."""
+    """Draw the lag profiles of a study; return the files written."""
     runs = runs_of(study)
     flow = flow_profiles(study)
     measurements = at_start_and_end(flow.measurements)
@@ -101,14 +103,14 @@ def draw(study: Any, out: Path) -> list[Path]:
 
 
 def _left(rows: Table) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """Lags, and of each run the log10 norms less that at the answer."""
+    """Return the lags, and for each run log10 of its norms over that at the answer."""
     lags, norms = pivot(rows, "run_id", "lag", "log10_gmean")
     norms[~np.isfinite(norms[:, 0])] = np.nan  # nothing at the answer: nothing to measure against
     return lags, dict(zip(sorted(set(rows["run_id"].astype(str))), norms - norms[:, :1], strict=True))
 
 
 def _slopes(rows: Table) -> dict[str, float]:
-    """The slope of each run that has one."""
+    """Return the slope of each run that has one."""
     slopes = zip(rows["run_id"].astype(str), plain(rows["slope"]).tolist(), strict=True)
     return {run: slope for run, slope in slopes if np.isfinite(slope)}
 
@@ -177,7 +179,7 @@ def _panel(axes: Axes, lines: Lines, style: LineStyle) -> None:
 
 
 def _limits(lines: Lines) -> tuple[float, float]:
-    """Powers of ten that a panel shows: what was measured, LEAST to DECADES of it, and some room for the bounds."""
+    """Return the limits, log10, of a panel: what was measured, LEAST to DECADES of it, and some room for the bounds."""
     values = np.concatenate([np.r_[spread.median, spread.low, spread.high] for spread in _measured(lines)])
     values = values[np.isfinite(values)]
     low = float(np.clip(values.min(initial=0.0), -DECADES, -LEAST))
@@ -197,7 +199,7 @@ def _legend(figure: Any, drawn: set[str]) -> None:
 
 
 def _rows(place: Place, track: Track, curve: str, lags: np.ndarray, spread: Band) -> list[dict[str, object]]:
-    """Rows of the CSV of one line; the median alone is drawn of those of theory."""
+    """Return the rows of the CSV of one line; of a line of theory the median alone is drawn."""
     names = {"panel": place[0], "gap": place[1], "label": track[0], "variable": track[1]}
     names |= {"curve": MEASURED.get(curve, curve)}
     return [

@@ -11,6 +11,8 @@ median on the chance line means that more than half of the seeds have learned no
 A run that ended, because it solved the task, keeps its last value to the right, or the runs that are still
 struggling would be all that is left of the median; one that diverged counts as infinitely bad from there on. Runs that
 failed or have not ended count as far as they were measured.
+
+From the table metrics, and from runs: chance and landmarks.
 """
 
 from __future__ import annotations
@@ -55,7 +57,7 @@ SHALLOWEST, DEEPEST = 10.0, 1e-4  # most of the axis, above and below chance
 
 @FigureScript
 def draw(study: Any, out: Path, metric: str = "loss") -> list[Path]:
-    """Draw the learning curves of a study in one evaluation metric; gives the files written."""
+    """Draw the learning curves of a study in one evaluation metric; return the files written."""
     runs = runs_of(study)
     column = f"eval_{metric}"
     known = sorted(name for name in study.columns("select * from metrics limit 0") if name.startswith("eval_"))
@@ -80,7 +82,7 @@ def draw(study: Any, out: Path, metric: str = "loss") -> list[Path]:
 
 
 def _curve(rows: Table) -> tuple[np.ndarray, Band]:
-    """Updates at which any run of the group was evaluated, and the band over runs there."""
+    """Return the updates at which any run of the group was evaluated, and the band over runs there."""
     updates = np.unique(rows["update"])
     curves = []
     for _, run in groups(rows, "run_id"):
@@ -97,7 +99,7 @@ def _curve(rows: Table) -> tuple[np.ndarray, Band]:
 
 
 def _levels(study: Any, runs: Table, metric: str) -> dict[tuple[str, int], dict[str, float]]:
-    """Chance and landmark levels of each panel and gap, by name; landmarks are levels of the loss alone."""
+    """Return the chance level and, of the loss, the landmarks of each panel and gap, by name."""
     texts = study.columns("select distinct run_id, chance, landmarks from runs order by run_id")
     found: dict[tuple[str, int], dict[str, float]] = {}
     texts = join_runs(texts, runs)
@@ -174,7 +176,7 @@ def _page(
 
 
 def _scale(row: list[Axes], curves: list[Band], levels: list[dict[str, float]]) -> None:
-    """The loss axis of a row of panels: logarithmic, all of it but what lies far above or below chance."""
+    """Make the loss axis of a row of panels logarithmic, without what lies far above or below chance."""
     drawn = np.concatenate([np.r_[spread.median, spread.low, spread.high] for spread in curves])
     drawn = np.r_[drawn[np.isfinite(drawn)], [level for known in levels for level in known.values()]]
     if not drawn.size or (drawn <= 0).any():
@@ -190,20 +192,20 @@ def _scale(row: list[Axes], curves: list[Band], levels: list[dict[str, float]]) 
 
 
 def _in_columns(levels: dict[str, float]) -> dict[str, object]:
-    """The levels of a panel for the CSV: landmarks as ``one number known: 0.0833333``."""
+    """Return the levels of a panel for the CSV, landmarks as ``one number known: 0.0833333``."""
     landmarks = [f"{name}: {level:.6g}" for name, level in levels.items() if name != "chance"]
     return {"chance": levels.get("chance"), "landmarks": "; ".join(landmarks)}
 
 
 def _meaning(levels: list[dict[str, float]]) -> str:
-    """What the dotted and dashed lines of the panels are, as sentences with a space before them."""
+    """Return what the dotted and dashed lines of the panels are, as sentences after a space."""
     names = {name for known in levels for name in known}
     dotted = " Dotted: chance, the best that remembering nothing can do." * ("chance" in names)
     return dotted + " Dashed: the loss of what stands at the line." * bool(names - {"chance"})
 
 
 def _name_levels(axes: Axes, levels: dict[str, float]) -> None:
-    """Chance as a dotted line named at its right, where nothing is above it; landmarks dashed, named at their left."""
+    """Draw chance as a dotted line, named at its right, and landmarks dashed, named at their left."""
     for name, level in levels.items():
         chance = name == "chance"
         axes.axhline(level, color="0.25", linewidth=0.8, linestyle=":" if chance else (0, (5, 3)), zorder=1.5)

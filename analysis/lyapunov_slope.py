@@ -1,4 +1,4 @@
-"""Leading Lyapunov exponent against the fitted rate of the gradient flow, one point a run: do the two tell the same?
+"""Leading Lyapunov exponent against the fitted rate of the gradient flow, one point a run: do the two agree?
 
     python analysis/lyapunov_slope.py runs/demo --out figures/
 
@@ -15,6 +15,8 @@ gap are other than those of the whole sequence. Of a cell with several state var
 Ends are drawn of runs that came to an end. The note of a panel is the median over its points of the exponent minus the
 rate. Where one of the two is no number (a gradient of exactly 0, a state that left the range of floats) there is no
 point, and the line under the figure counts them.
+
+From the tables gradient_fit and lyapunov, of the probe of that name.
 """
 
 from __future__ import annotations
@@ -67,7 +69,7 @@ COLUMNS = (
 
 @FigureScript
 def draw(study: Any, out: Path) -> list[Path]:
-    """Draw exponents against rates of a study; gives the files written."""
+    """Draw exponents against rates of a study; return the files written."""
     need_probe(study, "lyapunov")
     runs = runs_of(study)
     rows = join_runs(_points(study), runs)
@@ -82,7 +84,7 @@ def draw(study: Any, out: Path) -> list[Path]:
 
 
 def _points(study: Any) -> Table:
-    """Rate, exponent and their standard errors, nats a step, of each finished run at its start and end."""
+    """Return rate, exponent and their standard errors, in nats a step, of each finished run at its start and end."""
     both = f"""(
         select run_id, update, variable, slope, slope_error, exponent, standard_error
         from gradient_fit join lyapunov using (run_id, update) where mode = 'driven' and "index" = 1 {KEEPING}
@@ -148,7 +150,7 @@ def _draw_points(axes: Axes, points: Table, style: LineStyle, moment: str) -> No
 
 
 def _draw_lines(axes: Axes, points: Table) -> None:
-    """The line on which the two agree, and those of no growth; both axes show the same range."""
+    """Draw the line on which the two agree, and those of no growth; both axes show the same range."""
     both = np.concatenate([points["rate"], points["exponent"], [0.0]])
     low, high = both.min(), both.max()
     room = 0.08 * (high - low) or 0.1

@@ -8,6 +8,8 @@ of all runs begun that met the task's published criterion; below, the share whos
 floats. Runs that did neither are what is missing to 1. Bars are 95 % Wilson intervals; points are moved sideways a
 little where they would hide each other. Labels differ where bars do not overlap, not where points do. Runs that failed
 or never ended count among all runs begun, and the line under the figure says how many they are.
+
+From the table runs: state, outcome and the options of each run.
 """
 
 from __future__ import annotations
@@ -53,7 +55,7 @@ Column = tuple[str, int, str]  # panel, gap, what else was swept and its values
 
 @FigureScript
 def draw(study: Any, out: Path) -> list[Path]:
-    """Draw what became of the runs of a study in which a number was swept; gives the files written."""
+    """Draw what became of the runs of a study in which a number was swept; return the files written."""
     runs, option = _against(study, runs_of(study))
     drawn_from(runs)
     columns = sorted(
@@ -67,7 +69,7 @@ def draw(study: Any, out: Path) -> list[Path]:
 
 
 def _against(study: Any, runs: Table) -> tuple[Table, str]:
-    """The runs with ``value``, that of the option drawn against, and ``setting``, the others swept; and its name."""
+    """Return the runs with ``value``, of the option to draw against, and ``setting``, of the others; and its name."""
     order = {run_id: place for place, run_id in enumerate(runs["run_id"])}
     rows = study.columns("select * from runs")
     at = np.argsort([order[run_id] for run_id in rows["run_id"]])
@@ -111,13 +113,13 @@ def _page(suffix: str, columns: list[Column], runs: Table, option: str, out: Pat
 
 
 def _of(column: Column, runs: Table) -> Array:
-    """Places of the runs of a column of panels."""
+    """Return the places of the runs of a column of panels."""
     panel, gap, setting = column
     return np.flatnonzero((runs["panel"] == panel) & (runs["gap"] == gap) & (runs["setting"] == setting))
 
 
 def _point(column: Column, option: str, key: tuple[Any, ...], outcome: str, rows: Table) -> dict[str, Any]:
-    """A row of the CSV: of all runs begun with a label and value, how many came to an outcome, and the interval."""
+    """Return a CSV row: how many of all runs begun with a label and value came to an outcome, and the interval."""
     names = dict(zip(("panel", "gap", "setting"), column, strict=True))
     ended = int(((rows["state"] == "finished") & (rows["outcome"] == outcome)).sum())
     found = share(ended, len(rows["state"]))
@@ -126,7 +128,7 @@ def _point(column: Column, option: str, key: tuple[Any, ...], outcome: str, rows
 
 
 def _draw(axes: Axes, points: list[dict[str, Any]], styles: dict[str, LineStyle]) -> dict[str, Any]:
-    """The lines of one panel; gives one handle a label."""
+    """Draw the lines of one panel; return one handle a label."""
     values = np.array([point["value"] for point in points])
     log = values.size > 0 and values.min() > 0 and values.max() / values.min() >= 10
     if log:

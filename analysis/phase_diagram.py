@@ -17,6 +17,8 @@ identity lies above its line; tanh networks near g = 1 settle into fixed points 
 Lines are medians over the runs at a gain, bands run from the 10 % to the 90 % quantile (least to greatest where there
 are fewer than 10). Of a cell with several state variables the gradient is that of c. Runs count whatever became of them
 later. A gain whose numbers left the range of floats has no point.
+
+From the tables gradient_fit and lyapunov at update 0, and from runs: cell_gain, cell_init and cell_activation.
 """
 
 from __future__ import annotations
@@ -74,12 +76,12 @@ Line = tuple[np.ndarray, Band]
 
 @FigureScript
 def draw(study: Any, out: Path) -> list[Path]:
-    """Draw the phase diagram of a study in which the gain was swept; gives the files written."""
+    """Draw the phase diagram of a study in which the gain was swept; return the files written."""
     runs = _swept(study, runs_of(study))
     rates = _rates(study)
     rates = {name: column[np.isin(rates["run_id"], runs["run_id"])] for name, column in rates.items()}
     if not len(rates["run_id"]):
-        raise NothingToDrawError(f"no run was looked at before its first update: lrd probe {study.path}")
+        raise NothingToDrawError(f"no run was measured before its first update: lrd probe {study.path}")
     rows = join_runs(rates, runs, "kind", "gain", "place", "sigma", "activation")
     drawn_from(runs | {"panel": runs["place"]}, rows)
     paths: list[Path] = []
@@ -90,7 +92,7 @@ def draw(study: Any, out: Path) -> list[Path]:
 
 
 def _swept(study: Any, runs: Table) -> Table:
-    """The runs of cells that the study has at more than one gain, with ``kind``: cell, activation, initialiser."""
+    """Return the runs of cells that were trained at several gains, with ``kind``: cell, activation, initialiser."""
     options = study.columns("select * from runs")
     if "cell_gain" not in options:
         raise NotMeasuredError("no cell of the study has an option `gain`")
@@ -121,7 +123,7 @@ def _swept(study: Any, runs: Table) -> Table:
 
 
 def _rates(study: Any) -> Table:
-    """What grows how fast before the first update, nats a step: run_id, quantity, rate."""
+    """Return how fast each quantity grows before the first update, in nats a step: run_id, quantity, rate."""
     exponents = (
         'union all select run_id, mode, exponent from lyapunov where update = 0 and "index" = 1'
         if "lyapunov" in study.tables
@@ -165,11 +167,11 @@ def _page(page: Page, kinds: list[str], rows: Table, runs: Table, out: Path) -> 
             axes.set_xlabel("gain $g$")
     layout.legend(figure, *_legend(rows, styles))
     bands = in_words(spread.kind for spread in spreads)
-    unlooked = len(runs["run_id"]) - len(set(rows["run_id"]))
+    unmeasured = len(runs["run_id"]) - len(set(rows["run_id"]))
     lacking = "" if "driven" in rows["quantity"] else " No run was looked at by the probe `lyapunov`."
     lines = [
         f"Before training. Lines: median over runs ({span(counts)} a gain); {bands}."
-        + (f" Not drawn: {unlooked} runs not looked at." if unlooked else "")
+        + (f" Not drawn: {unmeasured} runs not looked at." if unmeasured else "")
         + lacking
     ]
     layout.foot(figure, lines)
@@ -177,7 +179,7 @@ def _page(page: Page, kinds: list[str], rows: Table, runs: Table, out: Path) -> 
 
 
 def _line(rows: Table) -> Line:
-    """Gains, and the band over the runs at each."""
+    """Return the gains, and the band over the runs at each."""
     gains, place = np.unique(rows["gain"], return_inverse=True)
     rank = np.array([int((place[:row] == gain).sum()) for row, gain in enumerate(place)])
     matrix = np.full((int(rank.max()) + 1, len(gains)), np.nan)
@@ -197,7 +199,7 @@ def _draw_line(axes: Axes, gains: np.ndarray, spread: Band, style: LineStyle, qu
 
 
 def _draw_theory(axes: Axes, rows: Table) -> list[dict[str, object]]:
-    """The line of theory over the gains of a panel, where there is one; gives its rows of the CSV."""
+    """Draw the line of theory over the gains of a panel, if there is one; return its rows of the CSV."""
     activation, sigma = rows["activation"][0], float(rows["sigma"][0])
     if activation not in ACTIVATIONS or np.isnan(sigma):
         return []

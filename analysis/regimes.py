@@ -16,7 +16,9 @@ dotted line is the gap: a curve below it does not reach across. What does not fa
 top, "beyond". Stars mark the update at which the median run of a cell had solved the task.
 
 Lines are medians over the seeds, bands run from the 10 % to the 90 % quantile (least to greatest where there are fewer
-than 10 seeds). A run that ended counts with its last look from there on.
+than 10 seeds). A run that ended counts with its last measurement from there on.
+
+From the table gradient_fit, and the table runs.
 """
 
 from __future__ import annotations
@@ -61,7 +63,7 @@ Line = tuple[Place, str, Curves]  # where, the cell if it is alone, what is draw
 
 @FigureScript
 def draw(study: Any, out: Path) -> list[Path]:
-    """Draw regimes and horizons of a study through training; gives the files written."""
+    """Draw regimes and horizons of a study through training; return the files written."""
     runs = runs_of(study)
     runs = panels_by_answer(flow_profiles(study).measurements, runs)
     fits = flow_fits(study)
@@ -117,7 +119,7 @@ def _page(suffix: str, curves: list[Line], solved: dict[Any, Any], runs: Table, 
 
 
 def _updates(axes: Axes, longest: int) -> None:
-    """Updates on an axis that is logarithmic from 1 on and has room for 0."""
+    """Make x the axis of updates: logarithmic from 1 on, with room for 0."""
     axes.set_xscale("symlog", linthresh=1, linscale=0.5)
     axes.set_xlim(-0.15, max(longest, 1) * 1.25)
     axes.xaxis.set_major_locator(FixedLocator([0, *(10**power for power in range(12) if 10**power <= longest)]))
@@ -148,7 +150,7 @@ def _factors(axes: Axes, curves: Curves, styles: dict[str, LineStyle]) -> None:
 
 
 def _stars(axes: Axes, solved: dict[str, float], styles: dict[str, LineStyle]) -> None:
-    """When the median run of each cell had solved the task, at the bottom; inf is nowhere."""
+    """Mark at the bottom when the median run of each cell had solved the task; inf has no mark."""
     options: dict[str, Any] = {"markersize": 5.5, "markeredgecolor": "black", "markeredgewidth": 0.4, "zorder": 4}
     for label, update in solved.items():
         place = axes.get_xaxis_transform()
@@ -174,7 +176,7 @@ def _horizons(axes: Axes, name: str, curves: Curves, styles: dict[str, LineStyle
 
 
 def _within(steps: np.ndarray, top: float) -> np.ndarray:
-    """Steps as they fit on the axis: at least 1 to be on a logarithmic one, and what is beyond its top at it."""
+    """Return steps as they fit on a logarithmic axis: what lies below or beyond it stands at its end."""
     return np.where(np.isnan(steps), np.nan, np.clip(steps, 0.8, top))
 
 

@@ -16,6 +16,8 @@ kept, however much is.
 
 Lines are medians over seeds, bands run from the 10 % to the 90 % quantile (least to greatest where there are fewer than
 10 seeds). Thick at the end of training, thin and pale before the first update. Only runs that came to an end are drawn.
+
+From the tables retention, of the probe of that name, gradient_flow and gradient_fit.
 """
 
 from __future__ import annotations
@@ -65,7 +67,7 @@ Block = tuple[Place, list[str]]
 
 @dataclass(frozen=True)
 class Found:
-    """What the records hold for this figure: of scores the band of the score and that of chance."""
+    """What the records hold for this figure; ``scores`` are bands of the score and of chance."""
 
     scores: dict[Key, tuple[Profile, Profile]]
     profiles: dict[Key, Profile]
@@ -76,7 +78,7 @@ class Found:
 
 @FigureScript
 def draw(study: Any, out: Path, item: str = "median") -> list[Path]:
-    """Draw retention and gradient flow of a study, of the median item or of one by name; gives the files written."""
+    """Draw retention and gradient flow of a study, of the median item or of one by name; return the files written."""
     need_probe(study, "retention")
     runs = runs_of(study)
     found = _find(study, runs, item)
@@ -91,7 +93,7 @@ def draw(study: Any, out: Path, item: str = "median") -> list[Path]:
 def _find(study: Any, runs: Table, item: str) -> Found:
     scores = _scores(study, item)
     if not len(scores["run_id"]):
-        raise NothingToDrawError("no finished run was looked at by the probe `retention` at its start or end")
+        raise NothingToDrawError("no finished run was measured by the probe `retention` at its start or end")
     scores = join_runs(scores, runs)
     drawn_from(runs, scores)
     flow = flow_profiles(study)
@@ -110,13 +112,13 @@ def _find(study: Any, runs: Table, item: str) -> Found:
 
 
 def _of_runs(rows: Table, run_ids: Array, runs: Table) -> Table:
-    """The rows of these runs alone, with what is known of their run."""
+    """Return the rows of some runs alone, with what is known of their run."""
     chosen = np.isin(rows["run_id"].astype(str), run_ids.astype(str))
     return join_runs({name: column[chosen] for name, column in rows.items()}, runs)
 
 
 def _scores(study: Any, item: str) -> Table:
-    """Score and chance of each finished run, moment, variable and step: of one item, or the median over all."""
+    """Return score and chance by finished run, moment, variable and step: of one item, or the median over all."""
     rows = rows_at(study, "retention", "item, variable, t, lag, score, chance")
     if item != "median":
         known = sorted(set(rows["item"]))
@@ -135,7 +137,7 @@ def _scores(study: Any, item: str) -> Table:
 
 
 def _blocks(keys: Iterable[Key]) -> list[Block]:
-    """A pair of rows of panels each: a task and gap, and the cells that stand side by side."""
+    """Return the task, gap and cells of each pair of rows of panels."""
     cells: dict[Place, set[str]] = {}
     for panel, gap, label, *_ in keys:
         cells.setdefault((panel, gap), set()).add(label)
@@ -177,7 +179,7 @@ def _page(name: str, blocks: list[Block], found: Found, runs: Table, out: Path) 
 def _draw_scores(
     axes: Axes, here: tuple[str, int, str], found: Found, style: LineStyle, answer: int
 ) -> list[dict[str, object]]:
-    """The scores of one cell; gives their rows of the CSV."""
+    """Draw the scores of one cell; return their rows of the CSV."""
     table: list[dict[str, object]] = []
     least = 0.0
     for key in sorted((key for key in found.scores if key[:3] == here), key=lambda key: key[4] == "end"):
@@ -212,14 +214,14 @@ def _name_chance(axes: Axes, level: float) -> None:
 
 
 def _reach(answer: int) -> tuple[float, float]:
-    """The steps that a panel shows: the same above and below."""
+    """Return the first and last step that panels show, the same above and below."""
     return -0.04 * max(answer, 1), 1.04 * max(answer, 1)
 
 
 def _draw_gradients(
     axes: Axes, here: tuple[str, int, str], found: Found, styles: dict[str, LineStyle], answer: int
 ) -> list[dict[str, object]]:
-    """The gradient flow of the same runs, as in the figure of that name; gives its rows of the CSV."""
+    """Draw the gradient flow of the same runs, as the figure gradient_flow does; return its rows of the CSV."""
     keys = sorted((key for key in found.profiles if key[:3] == here), key=lambda key: (key[4] == "end", key[3] != "h"))
     if not keys:
         axes.axis("off")
@@ -242,7 +244,7 @@ def _rows(key: Key, quantity: str, steps: Array, spread: Band, chance: Array | N
 
 
 def _legend(keys: set[Key], styles: dict[str, LineStyle]) -> tuple[list[Any], list[str]]:
-    """As of the gradient flow, whose dashes tell the variables apart in both rows."""
+    """Return the handles and names of the legend: that of the gradient flow, with names that hold for both rows."""
     handles, names = legend({key[2:] for key in keys}, styles)
     both = {norm_of(variable): f"${symbol(variable)}$" for variable in {key[3] for key in keys}}
     return handles, [both.get(name, name) for name in names]

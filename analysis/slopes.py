@@ -19,6 +19,8 @@ grow.
 
 Of finished runs; one without a fit (no quiet step, a gradient of exactly 0) is counted under the figure and in the
 CSV.
+
+From the table gradient_fit.
 """
 
 from __future__ import annotations
@@ -76,7 +78,7 @@ Place = tuple[str, str]  # panel, moment
 
 @FigureScript
 def draw(study: Any, out: Path) -> list[Path]:
-    """Draw the slopes of every task that a study has at more than one gap; gives the files written."""
+    """Draw the slopes of every task that a study has at more than one gap; return the files written."""
     runs = runs_of(study)
     several = [task for (task,), rows in groups(runs, "panel") if len(set(rows["gap"].tolist())) > 1]
     if not several:
@@ -130,7 +132,7 @@ def _page(
 
 
 def _points(place: Place, rows: Table, runs: Table) -> list[dict[str, Any]]:
-    """A row of the CSV for every label and gap, with the line of its label."""
+    """Return a row of the CSV for every label and gap, with the line of its label."""
     found = []
     for (label,), of_label in groups(rows, "label"):
         gap, rate = of_label["gap"].astype(float), of_label["log10_factor"]
@@ -159,7 +161,7 @@ def _points(place: Place, rows: Table, runs: Table) -> list[dict[str, Any]]:
 
 
 def _draw(axes: Axes, points: list[dict[str, Any]], styles: dict[str, LineStyle]) -> None:
-    """The points, bars and lines of one panel, and the stripe in which the gradient is preserved."""
+    """Draw the points, bars and lines of one panel, and the stripe in which the gradient is preserved."""
     axes.set_yscale("log")
     if not points:
         return
@@ -187,7 +189,7 @@ def _draw(axes: Axes, points: list[dict[str, Any]], styles: dict[str, LineStyle]
 
 
 def _draw_line(axes: Axes, of_label: dict[str, Any], style: LineStyle, gaps: Array, fan: bool) -> None:
-    """Theil-Sen's line over the gaps of a label; ``fan``: with the interval of its slope."""
+    """Draw Theil-Sen's line over the gaps of a label, with the interval of its slope if ``fan``."""
     slope, middle = of_label["trend"], of_label["middle_gap"]
     axes.plot(
         gaps,
@@ -206,7 +208,7 @@ def _draw_line(axes: Axes, of_label: dict[str, Any], style: LineStyle, gaps: Arr
 
 
 def _factors(axes: Axes, table: list[dict[str, Any]]) -> None:
-    """The axis of factors, with as many ticks as its range has; 1 is always on it."""
+    """Lay out the axis of factors, with ticks as its range needs them; 1 is always on it."""
     ends = np.array([[row["factor"], row["low"], row["high"]] for row in table], float)
     known = np.clip(ends[np.isfinite(ends) & (ends > 0)], LOWEST, 1 / LOWEST)
     low, high = min(known.min(initial=1) / 1.15, 0.85), max(known.max(initial=1) * 1.15, 1.15)

@@ -3,8 +3,8 @@
     python analysis/survival.py runs/gap_wall --out figures/
 
 How to read it. One panel a task and gap. A line is the share of all runs begun that have solved the task by an update,
-1 minus the Kaplan-Meier estimate, from runs that went on for unequally long; its mark, near its end, tells the cells
-apart in grey. Bands are pointwise 95 % intervals (log-log Greenwood), for each update by itself, not for a line as a
+1 minus the Kaplan-Meier estimate, from runs that went on for unequally long; its mark, near its end, names the cell
+in grey, too. Bands are pointwise 95 % intervals (log-log Greenwood), for each update by itself, not for a line as a
 whole, drawn from the first run that solved it on. Where more than three cells share a panel they would hide each other,
 and stand in the CSV alone. A small upright tick is a run that was given up there unsolved. Runs that diverged will
 never solve the task, so they count as unsolved to the last update they would have been given; runs that failed or never
@@ -13,6 +13,8 @@ ended count up to where they stopped.
 The p of a panel is that of the log-rank test between all its cells, corrected by Holm's method for the number of panels
 of the study; ``survival_pairs.csv`` has every two cells of a panel, corrected for all pairs. The CSV holds a row for
 each step of a line, and the median updates to solve with their interval (inf: half have not solved it yet).
+
+From the table runs: outcome, update, solved_at and the updates that a run was given.
 """
 
 from __future__ import annotations
@@ -60,7 +62,7 @@ Curves = dict[tuple[str, int, str], Survival]
 
 @FigureScript
 def draw(study: Any, out: Path) -> list[Path]:
-    """Draw the curves of every task and gap of a study; gives the files written."""
+    """Draw the curves of every task and gap of a study; return the files written."""
     runs = runs_of(study)
     runs |= _times(study, runs)
     if not runs["time"].any():
@@ -78,7 +80,7 @@ def draw(study: Any, out: Path) -> list[Path]:
 
 
 def _times(study: Any, runs: Table) -> Table:
-    """``time`` and ``event`` [runs]: how long each was watched, and whether it solved the task then."""
+    """Return ``time`` and ``event`` [runs]: updates observed, and whether it solved the task then."""
     known = study.columns("select * from runs limit 0")
     given = "coalesce(training_max_updates, max_updates)" if "training_max_updates" in known else "max_updates"
     rows = study.columns(f'select run_id, "update" as done, solved_at, {given} as given from runs')
@@ -90,7 +92,7 @@ def _times(study: Any, runs: Table) -> Table:
 
 
 def _tested(runs: Table) -> dict[tuple[str, int], float]:
-    """P of the log-rank test between all labels of each panel and gap, after Holm over these."""
+    """Return p of the log-rank test between all labels of each panel and gap, after Holm over these."""
     places, p = [], []
     for (panel, gap), rows in groups(runs, "panel", "gap"):
         places.append((panel, int(gap)))
@@ -99,7 +101,7 @@ def _tested(runs: Table) -> dict[tuple[str, int], float]:
 
 
 def _pairs(runs: Table) -> list[dict[str, Any]]:
-    """A row for every two labels of a panel and gap."""
+    """Return a row for every two labels of a panel and gap."""
     table = []
     for (panel, gap), rows in groups(runs, "panel", "gap"):
         for first, second in combinations(in_order(rows["label"]), 2):
@@ -150,7 +152,7 @@ def _on(page: Page, runs: Table) -> Array:
 
 
 def _draw(axes: Axes, curve: Survival, style: LineStyle, end: float, mark: float, band: bool) -> Line2D:
-    """One line with its mark near the end; gives its handle."""
+    """Draw one line with its mark near the end; return its handle."""
     watched = (
         end if curve.unsolved[-1] == 0 else curve.updates[-1]
     )  # once all have solved it, nothing is left to happen
@@ -211,7 +213,7 @@ def _rows(names: dict[str, Any], curve: Survival) -> list[dict[str, Any]]:
 
 
 def _in_words(p: float) -> str:
-    """``p = 0.012``; empty where there was nothing to test."""
+    """Return ``p = 0.012``; empty where there was nothing to test."""
     return "" if np.isnan(p) else "p < 0.001" if p < 0.001 else f"p = {p:.2g}"
 
 

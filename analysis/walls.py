@@ -3,18 +3,20 @@
     python analysis/walls.py runs/variants --out figures/
 
 How to read it. One panel a task, one row a cell, with two answers to one question. Above, full, its wall: the mark
-stands at the largest gap that at least half of the runs
-solved; a cell whose mark is missing solved no gap so often. The bar runs from the largest gap at which the 95 % Wilson
-interval of the share solved lies wholly at or above one half to the largest gap at which it still reaches one half:
-the wall of many seeds is to be looked for there. A bar with an arrow reaches the largest gap that was tried, and may
-go on; one without a left end begins below the smallest. Runs that diverged, failed or never ended count as not solved.
-The thin ticks are the gaps that were tried: a wall is known no better than they are apart.
+stands at the largest gap that at least half of the runs solved; a cell whose mark is missing solved no gap so often.
+The bar runs from the largest gap at which the 95 % Wilson interval of the share solved lies wholly at or above one half
+to the largest gap at which it still reaches one half: there the wall of many seeds would be found. A bar with an arrow
+reaches the largest gap that was tried, and may go on; one without a left end begins below the smallest. Runs that
+diverged, failed or never ended count as not solved. The thin ticks are the gaps that were tried: a wall is known no
+better than they are apart.
 
 Below, open, its critical gap: where a logistic curve through the shares solved, against the log of the gap, crosses one
 half (Firth's regression). Its bar is a 95 % bootstrap interval over seeds, four at least; of five it covers 93 %. Where
 no gap was solved by some seeds and not by others, the mark only lies between two gaps, and the bar between those that
 are certain. It borrows from all gaps and so is known better than they are apart, if the curve is right. An arrow says
 that it may lie beyond the gaps that were tried; where it does, there is no mark, and the CSV says 0 or inf.
+
+From the table runs: state, outcome and seed.
 """
 
 from __future__ import annotations
@@ -54,7 +56,7 @@ APART = 0.2  # of the wall and the critical gap of a cell from the middle of the
 
 @FigureScript
 def draw(study: Any, out: Path) -> list[Path]:
-    """Draw the walls of every task that a study has at more than one gap; gives the files written."""
+    """Draw the walls of every task that a study has at more than one gap; return the files written."""
     runs = runs_of(study)
     several = [task for (task,), rows in groups(runs, "panel") if len(set(rows["gap"].tolist())) > 1]
     if not several:
@@ -122,7 +124,7 @@ def _page(
 
 
 def _draw_wall(axes: Axes, height: float, row: dict[str, Any], style: LineStyle, gaps: list[int]) -> None:
-    """The bar and the mark of one cell."""
+    """Draw the wall of one cell: its bar and mark."""
     if row["high"] is None:
         axes.text(
             row["least_tried"], height, "none", fontsize=layout.small(), color=layout.GREY, ha="center", va="center"
@@ -137,7 +139,7 @@ def _draw_wall(axes: Axes, height: float, row: dict[str, Any], style: LineStyle,
 
 
 def _critical(runs: Table, panel: str, label: str) -> dict[str, Any]:
-    """The critical gap of a cell, as columns; NaN where it was run at a single gap above 0."""
+    """Return the critical gap of a cell, as columns; NaN where it was run at a single gap above 0."""
     mine = (runs["panel"] == panel) & (runs["label"] == label)
     solved = (runs["state"] == "finished") & (runs["outcome"] == "solved")
     names = {"critical_gap": "gap", "critical_low": "low", "critical_high": "high", "critical_slope": "slope"}
@@ -148,7 +150,7 @@ def _critical(runs: Table, panel: str, label: str) -> dict[str, Any]:
 
 
 def _draw_critical(axes: Axes, height: float, row: dict[str, Any], style: LineStyle, gaps: list[int]) -> None:
-    """The open mark of one cell and its bar."""
+    """Draw the critical gap of one cell: its open mark and its bar."""
     low, high = row["critical_low"], row["critical_high"]
     if not np.isnan(low):
         first, last = gap_axis.edges(gaps, ARROW)

@@ -13,7 +13,7 @@ from lrd.figures.tables import Table
 
 
 def settings(columns: Table, runs: Table) -> NDArray[Any]:
-    """Return what tells the runs of one cell, task and gap apart: their seed and the options in which they differ.
+    """Return in what the runs of one cell, task and gap differ: their seed and the options that were swept.
 
     Args:
         columns: The table ``runs`` of the records, in the order of ``runs``.

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-#: A number; what stands before a minus tells it from a hyphen: ``bias -2`` is negative, ``rnn-2`` is not.
+#: A number; what stands before a minus makes it a sign or a hyphen: ``bias -2`` is negative, ``rnn-2`` is not.
 NUMBER = re.compile(r"((?:(?<![\w.)])[-−])?\d+(?:\.\d+)?(?:e[-+]?\d{1,2}(?!\w))?)")
 SMALLEST_FAMILY = 3  # of two, no order is to be seen
 

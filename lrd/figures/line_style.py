@@ -1,6 +1,6 @@
 """The line style of each cell: colour, marker, dashes; the same in every figure of every study.
 
-Colours are those of Okabe & Ito (2008), told apart with normal and colour-blind sight, and further ones after Tol
+Colours are those of Okabe & Ito (2008), which normal and colour-blind eyes distinguish, and further ones after Tol
 (2021). A cell label has the same colour and marker in every figure of every study, as long as it is named in ``KNOWN``.
 Labels that differ by a number alone (``bias -1``, ``bias 0``, ...) run from dark to light along one sequence, in grey
 too; the others take what is left. All of this in natural order over the whole study.
@@ -106,7 +106,7 @@ class LineStyle:
     colour: str
     marker: str | Path
     core: str = ""
-    dashes: Dashes = "-"  # for figures in which dashes tell nothing else
+    dashes: Dashes = "-"  # for figures in which dashes mean nothing else
 
     @property
     def line(self) -> dict[str, Any]:
