@@ -8,8 +8,8 @@ sequence (dark) to the last (bright). The figure gradient_flow is of the loss of
 probe sequences; this one is of every sample of every update: a point sums up the updates since the point before it.
 Solid is the geometric mean (of the norms that are not exactly 0), dotted the greatest norm of all. Where the dark line
 lies far below the bright one, what was shown early teaches nothing; where a dotted line leaps, the gradient exploded,
-if only once. The dashed vertical line is the update at which the median run met the task's criterion; no line, fewer than half
-of the runs did. The numbers over the panel say how many did, of how many.
+if only once. The dashed vertical line is the update at which the median run met the task's criterion; no line, fewer
+than half of the runs did. The numbers over the panel say how many did, of how many.
 
 Lines are medians over the seeds, bands of the solid ones run from the 10 % to the 90 % quantile (least to greatest
 where there are fewer than 10 seeds). A run that ended counts with its last point from there on; in one that diverged
