@@ -20,7 +20,7 @@ COMMANDS = {
     "probe": ("STUDY [probe=NAME] [--at start,end] [--where SQL]", "look inside runs that are trained already"),
     "check": ("FILE.py:CLASS", "whether a cell or task of yours keeps the protocol, line by line"),
     "claims": ("STUDY [--claims FILE] [--filter SQL]", "what a study claims, and what its records say of it"),
-    "figures": ("STUDY [--out FOLDER] [--filter SQL] ...", "draw every figure of a study, of some runs, of several"),
+    "figures": ("STUDY [--script FILE] [--filter SQL] ...", "draw every figure of a study, of some runs, or your own"),
     "report": ("STUDY [--out FOLDER] [--filter SQL]", "the study as one page, HTML and PDF, with figures and claims"),
 }
 INTERRUPTED = "interrupted: the same command again goes on from the checkpoints"

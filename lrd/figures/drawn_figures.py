@@ -93,7 +93,7 @@ Draw = Callable[[Any, Path], list[Path]]
 
 
 def _all(options: FigureOptions | None) -> Iterator[tuple[str, Draw]]:
-    for name in FIGURES:
+    for name in sorted(FIGURES):
         yield name, partial(_draw_one, name, options)
 
 

@@ -1,4 +1,4 @@
-"""Looks that stay, numbers as text, groups and pages that lose nothing."""
+"""Line styles that stay, numbers as text, groups and pages that lose nothing."""
 
 from __future__ import annotations
 
