@@ -21,7 +21,7 @@ COMMANDS = {
     "probe": ("STUDY [probe=NAME] [--at start,end] [--where SQL]", "measure runs that are trained already"),
     "check": ("FILE.py:CLASS", "whether a cell, task or probe of yours keeps the protocol, line by line"),
     "hypotheses": ("STUDY [--file FILE] [--filter SQL]", "the verdict of the records on each hypothesis of a study"),
-    "figures": ("STUDY [--out FOLDER] [--filter SQL] ...", "draw every figure of a study, of some runs, of several"),
+    "figures": ("STUDY [--script FILE] [--filter SQL] ...", "draw every figure of a study, of some runs, or your own"),
     "report": ("STUDY [--out FOLDER] [--filter SQL]", "the study as one page, HTML and PDF, with figures and verdicts"),
 }
 #: former name -> command: it still does the same

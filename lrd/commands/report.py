@@ -31,23 +31,21 @@ def run(arguments: list[str]) -> int:
     if line := missing("lrd report", "report", ("weasyprint",) if given.no_pdf else ()):
         return fail(line)
 
+    from lrd.figures import draw_all
+    from lrd.figures.figure_options import study_on_paper
     from lrd.findings import HypothesisError
-    from lrd.paths import analysis_module
     from lrd.records import RecordError
     from lrd.records.files import write_bytes
-    from lrd.report import Drawn, PdfError, page, write_pdf
+    from lrd.report import PdfError, page, write_pdf
 
     try:
-        asked = analysis_module("asked")
-        study, how = asked.of_study(given.study, given.filter, ("lrd", "report"))
+        study, options = study_on_paper(given.study, given.filter, ("lrd", "report"))
         findings, unreadable = _findings(given.hypotheses, study)
         out = given.out or given.study / "report"
         out.mkdir(parents=True, exist_ok=True)  # before the figures, which take the time
-        scripts = analysis_module("common")
-        all_of_them = scripts.draw_all(study, out / "figures", how)
-        for line in all_of_them.failed:
-            print(f"lrd: failed: {line}", file=sys.stderr)
-        drawn = Drawn(all_of_them.paths, all_of_them.missing, scripts.figure_scripts(), all_of_them.failed)
+        drawn = draw_all(study, out / "figures", options)
+        for name, reason in drawn.failed.items():
+            print(f"lrd: failed: {name}: {reason}", file=sys.stderr)
         html = page(study, drawn, findings, unreadable, given.filter)
         write_bytes(out / "report.html", html.encode(errors="replace"))
         print(out / "report.html")

@@ -4,8 +4,7 @@ Everything on it comes from the records, from the study's file and from the docs
 clock and no path of the machine that it is made on: the same records give the same bytes.
 """
 
-from lrd.report.figures import Drawn
 from lrd.report.page import page
 from lrd.report.pdf import PdfError, write_pdf
 
-__all__ = ["Drawn", "PdfError", "page", "write_pdf"]
+__all__ = ["PdfError", "page", "write_pdf"]

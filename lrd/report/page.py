@@ -9,11 +9,12 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from lrd import __version__
+from lrd.figures import DrawnFigures
 from lrd.findings import FAILS, HOLDS, UNDECIDED, Finding
 from lrd.records import Study, without_home
 from lrd.report.configuration import configuration
 from lrd.report.costs import costs
-from lrd.report.figures import Drawn, failed, figures, undrawn
+from lrd.report.figures import figures, undrawn
 from lrd.report.machines import environments, machines
 from lrd.report.question import question
 from lrd.report.results import headline, results
@@ -22,7 +23,7 @@ from lrd.report.shortfall import shortfall
 
 def page(
     study: Study,
-    drawn: Drawn,
+    drawn: DrawnFigures,
     findings: Sequence[Finding] = (),
     unreadable: str = "",
     condition: str | None = None,
@@ -59,7 +60,7 @@ def page(
         unreadable=unreadable,
         results=results(study),
         figures=figures(drawn),
-        failed=failed(drawn),
+        failed=drawn.failed,
         undrawn=reasons,
         unasked=unasked,
         configuration=configuration(study),

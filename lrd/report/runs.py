@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from lrd.paths import analysis_module
+from lrd.figures import labels
 from lrd.records import Study
 
 #: The beginning of a query: a table ``named``, which is ``runs`` with ``panel`` and ``label``, the names that figures
@@ -29,7 +29,7 @@ def rows(study: Study, query: str) -> list[tuple[Any, ...]]:
 
 def natural(label: str) -> Any:
     """Return what to sort labels of cells by, as figures do: ``bias -2`` before ``bias -1`` and ``bias 10``."""
-    return analysis_module("labels").natural(label)
+    return labels.natural(label)
 
 
 def in_order(groups: Iterable[tuple[Any, ...]]) -> list[tuple[Any, ...]]:

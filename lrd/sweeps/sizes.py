@@ -15,9 +15,9 @@ from functools import lru_cache
 import torch
 
 from lrd.cells import GRU, Attentive, Cell, CoupledLSTM, prepared
+from lrd.gradients.flow import runs_per_group
 from lrd.kernels import loop, run_by_run, runs_at_once
 from lrd.kernels.fused.launch import PRECISIONS, samples_a_program
-from lrd.probes.gradient_flow import looked_at_at_once
 from lrd.spec import Job, RunSpec, SpecError
 from lrd.training.batches import drawn_steps, evaluated_at_once
 from lrd.training.parameters import initial_parameters
@@ -122,7 +122,7 @@ def pack_bytes(run: RunSpec, runs: int, device: torch.device) -> int:
     measurement = 0.0
     for probe in run.probes:
         symbols = task.sequence_length * probe.samples
-        measured = min(runs, looked_at_at_once(symbols, cell, device))
+        measured = min(runs, runs_per_group(symbols, cell, device))
         width = 1 if getattr(probe, "precision", "float64") == "float32" else 2
         units = (5 + 2 * len(cell.measured)) * hidden  # states, what multiplies gradients, those, copies for norms
         measurement = max(measurement, width * symbols * measured * (units + data + 2 * read))
