@@ -15,7 +15,7 @@ from markdown.blockprocessors import BlockProcessor
 from markdown.inlinepatterns import InlineProcessor
 
 #: No space inside the dollars, no digit after them: prices and shell variables are no equations.
-INLINE = r"(?<![\\$\w])\$(?![\s$(])([^$]+?)(?<!\s)\$(?![\w$])"
+INLINE = r"(?<![\\$\w])\$(?![\s$])([^$]+?)(?<!\s)\$(?![\w$])"
 # Before Markdown takes backslashes for escapes (180), after code in backquotes (190).
 PRIORITY = 185
 

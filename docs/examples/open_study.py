@@ -12,9 +12,9 @@ from lrd.records import open_study
 folder, picture = sys.argv[1:3]
 study = open_study(folder)
 rows = study.sql("""
-    select cell, gap, metrics."update", median(eval_loss) as loss, any_value(chance_loss) as chance
+    select cell, gap, metrics."update", median(metrics.eval_loss) as loss, any_value(chance_loss) as chance
     from metrics join runs using (run_id)
-    where eval_loss is not null and task = (select min(task) from runs)
+    where metrics.eval_loss is not null and task = (select min(task) from runs)
     group by all order by all
 """).fetchall()
 

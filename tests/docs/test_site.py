@@ -25,7 +25,7 @@ pytestmark = pytest.mark.slow
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 QUIET = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--enable-logging=stderr"]
 QUIET += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
-QUIET += ["--host-resolver-rules=MAP * ~NOTFOUND"]  # no name of a server is ever found; 127.0.0.1 is no name
+QUIET += ["--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"]  # no server but this test's own
 SHOWN = ("index.html", "start.html", "gradients.html", "guide/figures.html", "guide/records.html", "api/cells.html")
 
 FRAMES = """<!DOCTYPE html><title>frames</title><pre id="measured"></pre>
