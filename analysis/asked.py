@@ -10,7 +10,7 @@ from typing import Any
 from drawing import Asked
 from settings import AskedError, style_of, width_in_words, width_of
 
-from lrd.records import open_study, together
+from lrd.records import combine_studies, open_study
 
 __all__ = ["Asked", "AskedError", "add_options", "of_study", "read"]
 
@@ -34,7 +34,7 @@ def read(given: argparse.Namespace, program: Sequence[str], **options: Any) -> t
         AskedError, RecordError: a value that cannot be used; one line.
     """
     style, width = style_of(given.style), width_of(given.width)
-    study = together([open_study(path, given.filter) for path in (given.study, *given.compare)])
+    study = combine_studies([open_study(path, given.filter) for path in (given.study, *given.compare)])
     command = [*program, *study.names[:1]]
     for name in study.names[1:]:
         command += ["--compare", name]

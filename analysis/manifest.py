@@ -31,7 +31,7 @@ import numpy as np
 from drawing import Watched, current
 
 import lrd
-from lrd.records import git_commit, origins, without_home
+from lrd.records import git_commit, training_versions, without_home
 from lrd.records.files import write_bytes
 
 #: Columns of a CSV that say which runs a row is of, where the table of runs has them too.
@@ -74,7 +74,7 @@ def write(path: Path, csv: Path, table: Sequence[Mapping[str, object]], width: f
         "runs": runs,
         "runs_of_study": int(study.study.columns("select count(*) as runs from runs")["runs"][0]),
         "left_out": _left_out(study),
-        "trained_with": origins(study.study, runs),
+        "trained_with": training_versions(study.study, runs),
         "drawn_with": _versions(),
         "csv": {"name": csv.name, "sha256": hashlib.sha256(csv.read_bytes()).hexdigest()},
     }

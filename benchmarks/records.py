@@ -108,8 +108,8 @@ def _write(folder: Path, runs: int, seed: int, index: int) -> None:
     record.create(_run(one, chance))
     record.metrics(_metrics(rng, end, chance, solved, diverged))
     flow, fits = _looks(rng, one, end, factor**0.4 if solved else factor)
-    record.gradient_flow(flow)
-    record.gradient_fit(fits)
+    record.write_table("gradient_flow", flow)
+    record.write_table("gradient_fit", fits)
     if state != "finished":
         message = "the loss of the first batch is no number" if state == "failed" else ""
         record.status(state, update=end, max_updates=MAX_UPDATES, message=message, seconds=seconds)

@@ -1,4 +1,4 @@
-"""The command line: which command it is (``lrd.commands``), help, version and tab completion."""
+"""The command line ``lrd``: choice of the command (``lrd.commands``), help, version and tab completion."""
 
 from __future__ import annotations
 
@@ -25,7 +25,11 @@ _USAGE = f"""lrd: recurrent networks and long-term dependencies
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Entry point of the console script; returns the exit status."""
+    """Run a command line and return its exit status. This is the entry point of the console script.
+
+    Args:
+        arguments: the words behind ``lrd``; default: those of this process.
+    """
     print_anything()
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     open_closed_streams()
@@ -46,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         status: int = importlib.import_module(f"lrd.commands.{command}").run(rest)
         sys.stdout.flush()
         return status
-    except KeyboardInterrupt:  # before or after training, which answers for itself
+    except KeyboardInterrupt:  # outside of training, which catches its own
         print(INTERRUPTED, file=sys.stderr)
         return 130
     except BrokenPipeError:  # the reader of our output has seen enough
@@ -57,19 +61,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _refused(error: OSError) -> int:
-    """Say in one line what the system refuses that no command has an answer to; gives the exit status."""
+    """Report in one line what the system refused and no command caught; return the exit status."""
     from lrd.records.files import storage_error
 
     if error.errno == errno.ENAMETOOLONG:
         return fail(f"a file's name can have 255 bytes, and its path some 4000; too long: {error.filename}")
-    if error.filename is None:  # of what is printed
+    if error.filename is None:  # stdout
         silence(sys.stdout)
         return fail(f"cannot write what is to be printed: {error.strerror or error}")
     return fail(str(storage_error(Path(os.fsdecode(error.filename)), error.errno, error, doing="use")))
 
 
 def _complete(arguments: list[str]) -> int:
-    """Hydra's tab completion, for ``lrd train`` and its like: Hydra itself knows no subcommand."""
+    """Answer tab completion; Hydra completes what follows ``lrd train`` and ``lrd plan``.
+
+    Hydra knows no subcommands, so the subcommand is taken out of the line that it sees.
+    """
     from lrd.hydra_main import compose_from_command_line
 
     line = os.environ.get("COMP_LINE", "")

@@ -1,4 +1,4 @@
-"""What is printed: any text, on any terminal."""
+"""Printing any text on any terminal, whatever the encoding of the locale."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import sys
 
 
 def print_anything() -> None:
-    r"""Let stdout and stderr write as ``\xe9`` what their encoding has no sign for, instead of raising an error.
+    r"""Make stdout and stderr write ``\xe9`` for a character that their encoding lacks, instead of raising an error.
 
-    Bytes of a path that are no text in the locale are written as they are.
+    Bytes of a path that are no text in the locale are written unchanged.
     """
     codecs.register_error("lrd.printing", _written)
     for stream in (sys.stdout, sys.stderr):

@@ -19,7 +19,9 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from lrd import spec
-from lrd.hydra_main import GROUPS, CompositionError, compose_from_command_line, explain, known_keys
+from lrd.hydra_errors import CompositionError, explain
+from lrd.hydra_main import compose_from_command_line
+from lrd.known_options import GROUPS, known_keys
 from lrd.paths import CONF
 from lrd.sweeps.compose import OverrideError
 

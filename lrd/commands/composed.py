@@ -41,7 +41,8 @@ def composed(arguments: list[str], trains: bool) -> Composed | int:
     ``trains``: whether it is to be trained: workers are prepared, and the studies' folders, which are made to see that
     they can be, stay.
     """
-    from lrd.hydra_main import CompositionError, compose_from_command_line
+    from lrd.hydra_errors import CompositionError
+    from lrd.hydra_main import compose_from_command_line
 
     try:
         inbox = compose_from_command_line(arguments)

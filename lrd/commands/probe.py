@@ -19,7 +19,8 @@ def run(arguments: list[str]) -> int:
     if wrong := [text for text in given.overrides if not text.startswith("probe")]:
         return fail(f"cannot use {wrong[0]!r}: lrd probe takes probe=NAME and probe.NAME.OPTION=VALUE")
 
-    from lrd.hydra_main import CompositionError, compose_from_command_line
+    from lrd.hydra_errors import CompositionError
+    from lrd.hydra_main import compose_from_command_line
 
     try:
         (config,) = compose_from_command_line(["tracker=none", *given.overrides]).configs

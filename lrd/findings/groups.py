@@ -17,8 +17,8 @@ from lrd.findings.claim import Claim
 from lrd.options import not_a_choice
 from lrd.probes import PROBES
 from lrd.records import Study
-from lrd.records.ask import NoColumnError, ask
 from lrd.records.files import RecordError
+from lrd.records.query import NoColumnError, query_columns
 from lrd.spec import OPTIMIZERS, kinds_of
 
 Floats = NDArray[np.float64]
@@ -206,11 +206,11 @@ def _asked(study: Study, claim: Claim, query: str) -> dict[str, Any]:
         if re.search(rf"\b{name}\b", query, re.IGNORECASE) and _empty(study, name):
             raise NotYetError(f"no run was looked at by the probe {probe}: lrd probe {study.path} probe={probe}")
     try:
-        return ask(study, query)
+        return query_columns(study, query)
     except NoColumnError as error:
         if error.column in OPTIONS:
             raise NotYetError(f"no run here has the option {error.column}") from error
-        if not len(ask(study, "select run_id from runs where state = 'finished'")["run_id"]):
+        if not len(query_columns(study, "select run_id from runs where state = 'finished'")["run_id"]):
             raise NotYetError(f"no run is finished, and only then is there {error.column!r}") from error
         raise BrokenError(str(error)) from error
     except RecordError as error:
@@ -218,4 +218,4 @@ def _asked(study: Study, claim: Claim, query: str) -> dict[str, Any]:
 
 
 def _empty(study: Study, table: str) -> bool:
-    return table not in study.tables or not len(ask(study, f"select run_id from {table} limit 1")["run_id"])
+    return table not in study.tables or not len(query_columns(study, f"select run_id from {table} limit 1")["run_id"])

@@ -11,11 +11,11 @@ from lrd.findings.claim import Claim, ClaimError
 from lrd.findings.groups import OPTIONS, BrokenError, check_table, query_of_runs, query_of_table
 from lrd.probes import PROBES
 from lrd.records import RecordError, Study
-from lrd.records.ask import NoColumnError, ask
-from lrd.records.foreign import confined
-from lrd.records.rows import planned_row
+from lrd.records.query import NoColumnError, query_columns
+from lrd.records.run_rows import planned_row
 from lrd.records.schema import INTEGER
 from lrd.records.tables import view
+from lrd.records.untrusted_sql import confined
 from lrd.spec import RunSpec
 from lrd.training.journal import task_facts
 
@@ -43,7 +43,7 @@ def _wrong(claim: Claim, study: Study) -> str:
         queries = [query_of_runs(study, claim, condition) for condition in (claim.of, claim.than) if condition]
         for query in [*queries, query_of_table(study, claim)] if claim.table else queries:
             try:
-                ask(study, query)
+                query_columns(study, query)
             except NoColumnError as error:
                 if error.column not in OPTIONS and not _LATER.fullmatch(error.column):
                     return str(error)

@@ -6,48 +6,50 @@ study.sql("select cell, task, gap, avg(solved) from runs group by all")
 
 from __future__ import annotations
 
+from lrd.records.combined_study import combine_studies
 from lrd.records.environment import environment, git_commit, hardware
 from lrd.records.files import RecordError, read_json, write_atomic, write_json
-from lrd.records.homes import without_home
-from lrd.records.origins import origins
+from lrd.records.home_paths import without_home
 from lrd.records.process import slurm_job
-from lrd.records.reader import Study, open_study
-from lrd.records.record import RunRecord, read_object, state_of
-from lrd.records.run_lock import BEAT, RunLock, Watch, held, holder, silence
+from lrd.records.reader import open_study
+from lrd.records.record import RunRecord
+from lrd.records.run_files import read_object, state_of
+from lrd.records.run_lock import BEAT, LockWatch, RunLock, heartbeat_age, hold_run_locks, holder
 from lrd.records.schema import SCHEMA_VERSION
+from lrd.records.study import Study
 from lrd.records.tables import read_table, write_table
-from lrd.records.together import together
 from lrd.records.tracker import NullTracker, Tracker, make_tracker
-from lrd.records.writers import AtOnce, Behind, Writer
+from lrd.records.versions import training_versions
+from lrd.records.writers import BackgroundWriter, ImmediateWriter, Writer
 
 __all__ = [
     "BEAT",
     "SCHEMA_VERSION",
-    "AtOnce",
-    "Behind",
+    "BackgroundWriter",
+    "ImmediateWriter",
+    "LockWatch",
     "NullTracker",
     "RecordError",
     "RunLock",
     "RunRecord",
     "Study",
     "Tracker",
-    "Watch",
     "Writer",
+    "combine_studies",
     "environment",
     "git_commit",
     "hardware",
-    "held",
+    "heartbeat_age",
+    "hold_run_locks",
     "holder",
     "make_tracker",
     "open_study",
-    "origins",
     "read_json",
     "read_object",
     "read_table",
-    "silence",
     "slurm_job",
     "state_of",
-    "together",
+    "training_versions",
     "without_home",
     "write_atomic",
     "write_json",

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from lrd.records.logged import Logged
+    from lrd.records.mirror_keys import MirrorKeys
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Chart:
         return f"{self.title}: {', '.join(self.keys)} {against[self.kind]}{f' ({axes})' if axes else ''}"
 
 
-def sections(logged: Logged) -> dict[str, list[Chart]]:
+def sections(logged: MirrorKeys) -> dict[str, list[Chart]]:
     """The charts of each section, in order; every key of the history is in one chart, and no section is empty.
 
     Probes look at log-spaced updates, so the update is on a log axis for what they see; what they saw before training

@@ -21,6 +21,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from lrd.one_line import one_line
+
 TEMPORARY = ".tmp"  # how the name of a file under construction ends; it begins with a dot
 
 
@@ -43,7 +45,7 @@ WAYS_OUT = {
 
 def storage_error(path: Path, code: int | None, detail: object, doing: str = "write") -> RecordError:
     """The error for a file that the system does not let us write (or read), by its errno."""
-    reason = WAYS_OUT.get(code or 0) or " ".join(str(detail).split())
+    reason = WAYS_OUT.get(code or 0) or one_line(detail)
     return RecordError(f"cannot {doing} {path}: {reason}")
 
 

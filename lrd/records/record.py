@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 from lrd.records import schema
 from lrd.records.checkpoint import load_checkpoint, save_checkpoint
-from lrd.records.damage import sum_of, sums_of
+from lrd.records.checksums import sum_of, sums_of
+from lrd.records.code_seal import seal
 from lrd.records.environment import environment
 from lrd.records.files import TEMPORARY, RecordError, read_json, storage_error, utf8_path, write_json
-from lrd.records.process import alive, this_process
+from lrd.records.process import this_process
+from lrd.records.run_files import read_object, state_of
 from lrd.records.tables import read_table, write_table
-from lrd.records.trust import seal
-from lrd.records.typed import fits, wrong
+from lrd.records.type_checks import column_fits
 
 if TYPE_CHECKING:
     import numpy as np
@@ -119,9 +120,19 @@ class RunRecord:
         types = {name: schema.METRICS_COLUMNS.get(name, schema.REAL) for name in columns}
         write_table(self.path / schema.METRICS, columns, types)
 
-    def write_table(self, name: str, columns: Columns, types: Mapping[str, str]) -> None:
-        """Write the whole of ``<name>.parquet``: all looks of a probe; ``types`` of all columns but ``update``."""
-        types = {"update": schema.INTEGER, **types}
+    def write_table(self, name: str, columns: Columns, types: Mapping[str, str] | None = None) -> None:
+        """Write the whole of ``<name>.parquet``: all measurements of a probe.
+
+        Args:
+            name: name of the table.
+            columns: every column of the table, ``update`` among them.
+            types: SQL type of each column but ``update``; may be left out for a table of ``schema.TABLES``.
+
+        Raises:
+            ValueError: a column is missing or unknown.
+            RecordError: the system refuses.
+        """
+        types = {"update": schema.INTEGER, **(schema.TABLES[name][0] if types is None else types)}
         _check(name, columns, types)
         write_table(self.path / f"{name}.parquet", columns, types)
 
@@ -155,14 +166,6 @@ class RunRecord:
         """looks.json: options by ``probe@update``; {} where there is none."""
         return self._read_object(schema.LOOKS) or {}
 
-    def gradient_flow(self, columns: Columns) -> None:
-        """Write the whole of gradient_flow.parquet: every profile of every logged update, one row a time step."""
-        self.write_table("gradient_flow", columns, schema.GRADIENT_FLOW_COLUMNS)
-
-    def gradient_fit(self, columns: Columns) -> None:
-        """Write the whole of gradient_fit.parquet: slope and horizon of every logged update and variable."""
-        self.write_table("gradient_fit", columns, schema.GRADIENT_FIT_COLUMNS)
-
     def read_metrics(self) -> dict[str, np.ndarray]:
         """The columns written last by ``metrics``, for a resumed run to go on with; {} where there are none."""
         return self._read(schema.METRICS)
@@ -170,14 +173,6 @@ class RunRecord:
     def read_table(self, name: str) -> dict[str, np.ndarray]:
         """The columns written last by ``look``; {} where there are none."""
         return self._read(f"{name}.parquet")
-
-    def read_gradient_flow(self) -> dict[str, np.ndarray]:
-        """The columns written last by ``gradient_flow``; {} where there are none."""
-        return self.read_table("gradient_flow")
-
-    def read_gradient_fit(self) -> dict[str, np.ndarray]:
-        """The columns written last by ``gradient_fit``; {} where there are none."""
-        return self.read_table("gradient_fit")
 
     def _read(self, name: str) -> dict[str, np.ndarray]:
         try:
@@ -188,7 +183,7 @@ class RunRecord:
         kinds = {"i": schema.INTEGER, "f": schema.REAL, "b": schema.BOOLEAN}
         for column, values in columns.items():
             kind, expected = kinds.get(values.dtype.kind, schema.TEXT), declared.get(column, others)
-            if expected and not fits(kind, expected):
+            if expected and not column_fits(kind, expected):
                 raise RecordError(f"cannot read {self.path / name}: it is damaged ({column} is {kind}, not {expected})")
         return columns
 
@@ -250,33 +245,6 @@ class RunRecord:
         if not (self.path / schema.RUN).exists():
             return None
         return state_of(self.read_status(), self.finished)
-
-
-def state_of(status: Mapping[str, Any] | None, finished: bool) -> str:
-    """The state of a run from its status.json and whether it has a summary.
-
-    A run is interrupted, whatever its status says, if it stopped before its first status or before its summary, or if
-    the process that said "running" is gone from this host. A process on another host is taken at its word.
-    """
-    if finished:
-        return "finished"
-    if status is None or status.get("state") not in ("running", "failed"):
-        return "interrupted"
-    if status["state"] == "running" and alive(status) is False:
-        return "interrupted"
-    return str(status["state"])
-
-
-def read_object(path: Path) -> dict[str, Any]:
-    """One of the JSON files of a record: an object, whose values have the types that ``schema`` declares."""
-    value = read_json(path)
-    if not isinstance(value, dict):
-        raise RecordError(f"cannot read {path}: it is damaged (not a JSON object)")
-    if said := wrong(value, schema.DOCUMENTS.get(path.name, schema.ANY)):
-        raise RecordError(f"cannot read {path}: it is damaged ({said})")
-    if path.name == schema.SUMMARY and value.get("update") is None:
-        raise RecordError(f"cannot read {path}: it is damaged (its update is missing)")
-    return value
 
 
 def _check(what: str, columns: Columns, required: Mapping[str, str], others: bool = False) -> None:

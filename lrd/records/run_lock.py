@@ -90,7 +90,7 @@ def holder(folder: Path) -> RunLock | None:
     return chain[-1] if chain else None
 
 
-def silence(claim: RunLock) -> float | None:
+def heartbeat_age(claim: RunLock) -> float | None:
     """Seconds since the last heartbeat of a claim; None where that cannot be told.
 
     The age is told by the clock that stamps files of this folder, with a file that is made now and never seen.
@@ -106,7 +106,9 @@ def silence(claim: RunLock) -> float | None:
 def take(folder: Path, dead: Collection[str] = ()) -> RunLock | None:
     """RunLock a run for this process; None where a living process holds it.
 
-    ``dead``: tokens of claims that a ``Watch`` saw stand still. Raises ``RecordError`` where nothing can be written.
+    ``dead``: tokens of locks that a ``LockWatch`` saw stand still.
+
+    Raises ``RecordError`` where nothing can be written.
     """
     for _ in range(8):
         found = holder(folder)
@@ -125,7 +127,7 @@ def take(folder: Path, dead: Collection[str] = ()) -> RunLock | None:
     return None
 
 
-class Watch:
+class LockWatch:
     """Tells, by watching, which claims of other machines stand still."""
 
     def __init__(self) -> None:
@@ -147,7 +149,7 @@ class Watch:
         return time.monotonic() - since > LIMIT
 
 
-class Held:
+class HeldLocks:
     """Claims of this process, kept alive by a thread."""
 
     def __init__(self) -> None:
@@ -166,9 +168,9 @@ class Held:
 
 
 @contextlib.contextmanager
-def held(folders: Sequence[Path], dead: Collection[str] = ()) -> Iterator[tuple[Held, list[bool]]]:
+def hold_run_locks(folders: Sequence[Path], dead: Collection[str] = ()) -> Iterator[tuple[HeldLocks, list[bool]]]:
     """Hold as many of these runs' claims as are to be had: gives them, and for each folder whether it is ours."""
-    keeper = Held()
+    keeper = HeldLocks()
     thread = threading.Thread(target=keeper._keep, daemon=True)
     try:
         got = []

@@ -13,12 +13,21 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from lrd.records import schema
-from lrd.records.damage import damaged_tables
+from lrd.records.checksums import damaged_tables
 from lrd.records.files import RecordError
-from lrd.records.record import RunRecord, read_object
-from lrd.records.rows import read_row
+from lrd.records.mirror_content import (
+    PICTURED,
+    LoggedUpdate,
+    fits_missing,
+    logged_updates,
+    measurements_of,
+    rows_of,
+    scalars_of,
+)
+from lrd.records.record import RunRecord
+from lrd.records.run_files import read_object
 from lrd.records.run_lock import holder
-from lrd.records.shown import PICTURED, Moment, fits_missing, measurements_of, moments, rows_of, scalars_of
+from lrd.records.run_rows import read_row
 from lrd.records.wandb_environment import tracker_options
 
 PATIENCE = 15.0  # seconds for a server to show what it was sent
@@ -39,13 +48,13 @@ class Known:
 
 
 @dataclass(frozen=True)
-class Shown:
+class MirroredRun:
     """All that a mirror shows of one run, from its record; ``summary`` is None until the run is finished."""
 
     run_id: str
     study: str
     config: dict[str, Any]
-    moments: list[Moment]
+    moments: list[LoggedUpdate]
     summary: dict[str, Any] | None
 
     def lacking(self, known: Known) -> bool:
@@ -61,7 +70,7 @@ class Server(Protocol):
         """What it has of these runs; those that it does not know are left out."""
         ...
 
-    def send(self, shown: Shown, after: int) -> None:
+    def send(self, shown: MirroredRun, after: int) -> None:
         """Send what is later than update ``after``, and the summary."""
         ...
 
@@ -84,7 +93,7 @@ class Report:
         return 1 if self.sent or self.whole or not self.missing else 2
 
 
-def read_shown(folder: Path) -> Shown:
+def read_mirrored_run(folder: Path) -> MirroredRun:
     """What a mirror shows of the run in a folder.
 
     Raises:
@@ -98,9 +107,9 @@ def read_shown(folder: Path) -> Shown:
     try:
         metrics = rows_of(record.read_metrics())  # before the others, which are written before it
         looks = {table: measurements_of(record.read_table(table)) for table in PICTURED}
-        fits = rows_of(record.read_gradient_fit())
+        fits = rows_of(record.read_table("gradient_fit"))
         scalars = scalars_of(lambda name: measurements_of(record.read_table(name)))
-        shown, lost = moments(metrics, scalars, looks), fits_missing(fits, looks["gradient_flow"])
+        shown, lost = logged_updates(metrics, scalars, looks), fits_missing(fits, looks["gradient_flow"])
     except KeyError as error:
         raise RecordError(f"cannot read the tables of {folder}: they are damaged (no column {error})") from error
     if summary is None:  # it may be in training: what is later than its last row of metrics may not be whole yet
@@ -111,7 +120,7 @@ def read_shown(folder: Path) -> Shown:
     if lost:
         where = f"no row of update {lost[0][0]}, {lost[0][1]}"
         raise RecordError(f"cannot read {folder / schema.GRADIENT_FIT}: it is damaged ({where})")
-    return Shown(record.run_id, study, dict(run["spec"]), shown, summary)
+    return MirroredRun(record.run_id, study, dict(run["spec"]), shown, summary)
 
 
 def places(folder: Path, project: str | None, entity: str | None) -> tuple[dict[Place, list[Path]], Report]:
@@ -169,11 +178,13 @@ def sync(
             _send(server, lacking, report, progress, patience)
 
 
-def _lacking(folders: Iterable[Path], known: Mapping[str, Known], report: Report) -> Iterator[tuple[Shown, Known]]:
+def _lacking(
+    folders: Iterable[Path], known: Mapping[str, Known], report: Report
+) -> Iterator[tuple[MirroredRun, Known]]:
     """The runs of which something is lacking, read one at a time: a study may be larger than memory."""
     for folder in folders:
         try:
-            shown = read_shown(folder)
+            shown = read_mirrored_run(folder)
         except RecordError as error:
             report.left_out.append(str(error))
             continue
@@ -186,7 +197,7 @@ def _lacking(folders: Iterable[Path], known: Mapping[str, Known], report: Report
 
 def _send(
     server: Server,
-    lacking: Iterable[tuple[Shown, Known]],
+    lacking: Iterable[tuple[MirroredRun, Known]],
     report: Report,
     progress: Callable[[str], None],
     patience: float,

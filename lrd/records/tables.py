@@ -13,6 +13,7 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lrd.one_line import one_line
 from lrd.records.files import WAYS_OUT, RecordError, storage_error, utf8_path, write_atomic
 from lrd.records.schema import BOOLEAN, INTEGER, REAL, TEXT
 
@@ -79,7 +80,7 @@ def read_table(path: Path) -> dict[str, np.ndarray]:
             columns: dict[str, np.ndarray] = _connection().execute(f"from {parquet([path])}").fetchnumpy()
             return columns
     except duckdb.Error as error:
-        raise RecordError(f"cannot read {path}: it is damaged ({' '.join(str(error).split())})") from error
+        raise RecordError(f"cannot read {path}: it is damaged ({one_line(error)})") from error
 
 
 def parquet(paths: Sequence[Path], options: str = "") -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 if TYPE_CHECKING:
     import numpy as np
 
-    from lrd.records.shown import Moment
+    from lrd.records.mirror_content import LoggedUpdate
 
 TRACKERS = ("none", "wandb")
 MODES = ("offline", "online", "disabled")
@@ -28,7 +28,7 @@ class Tracker(Protocol):
         """Open a run, or go on with one: ``config`` is the nested spec, ``name`` what people read."""
         ...
 
-    def resume(self, run_id: str, moments: Sequence[Moment]) -> None:
+    def resume(self, run_id: str, moments: Sequence[LoggedUpdate]) -> None:
         """What a run that was just opened had shown before it was cut off; once, and before anything else."""
         ...
 
@@ -57,7 +57,7 @@ class NullTracker:
     def start(self, run_id: str, study: str, config: Mapping[str, Any], name: str) -> None:
         """Nothing."""
 
-    def resume(self, run_id: str, moments: Sequence[Moment]) -> None:
+    def resume(self, run_id: str, moments: Sequence[LoggedUpdate]) -> None:
         """Nothing."""
 
     def log(self, run_id: str, update: int, values: Mapping[str, float]) -> None:

@@ -12,15 +12,17 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lrd.one_line import one_line
 from lrd.records.wandb_runs import WandbRuns, tear_down
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from lrd.records.shown import Moment
+    from lrd.records.mirror_content import LoggedUpdate
 
 logger = logging.getLogger(__name__)
 
+_LONGEST = 300  # characters of an error of wandb
 RETRY = 600.0  # seconds after which a process tries a server again that did not answer; packs in between go offline
 
 
@@ -61,7 +63,7 @@ class WandbTracker:
                 WandbTracker._away_until = time.monotonic() + RETRY
                 logger.warning(
                     "wandb: no server (%s). The mirror is kept offline from here on; `lrd sync %s` sends it later.",
-                    one_line(error),
+                    one_line(error, _LONGEST),
                     self.directory,
                 )
                 if len(self._runs):
@@ -71,7 +73,7 @@ class WandbTracker:
                 self._guard("restart", tear_down)
         self._guard("start a run", lambda: self._runs.open(run_id, study, config, name, self.mode))
 
-    def resume(self, run_id: str, moments: Sequence[Moment]) -> None:
+    def resume(self, run_id: str, moments: Sequence[LoggedUpdate]) -> None:
         """Log again what was shown before: a kill takes what wandb had not written yet, and a folder is one attempt."""
         if run_id in self._runs:
             self._guard("go on with a run", lambda: self._runs.catch_up(run_id, moments))
@@ -109,12 +111,7 @@ class WandbTracker:
                 "wandb: could not %s (%s). Training and its records go on without the wandb mirror; "
                 "`lrd sync %s` makes up for it.",
                 what,
-                one_line(error),
+                one_line(error, _LONGEST),
                 self.directory,
             )
             tear_down()  # it would wait at exit for a server that does not answer, or trip over a service that is gone
-
-
-def one_line(error: BaseException) -> str:
-    """What an error says, without line breaks."""
-    return " ".join(str(error).split())[:300] or type(error).__name__

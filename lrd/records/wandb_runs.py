@@ -15,13 +15,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lrd.records.heatmap import heatmap
-from lrd.records.shown import summary_values
+from lrd.records.mirror_content import summary_values
 from lrd.records.wandb_environment import take_away
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from lrd.records.shown import Moment
+    from lrd.records.mirror_content import LoggedUpdate
 
     Profiles = Mapping[str, np.ndarray | Sequence[float]]
 
@@ -159,7 +159,7 @@ class WandbRuns:
             rows = self._flow[run_id].setdefault(name, [])
             rows.append((update, np.array(values, dtype=np.float64)))
 
-    def catch_up(self, run_id: str, moments: Sequence[Moment]) -> None:
+    def catch_up(self, run_id: str, moments: Sequence[LoggedUpdate]) -> None:
         """Log all that a run has shown before it was cut off: every row, and one image of all its looks."""
         looks = [moment for moment in moments if moment.profiles]
         for moment in moments:

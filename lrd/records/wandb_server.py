@@ -9,7 +9,8 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any, TypeVar
 
-from lrd.records.sync import Known, ServerError, Shown
+from lrd.one_line import one_line
+from lrd.records.sync import Known, MirroredRun, ServerError
 from lrd.records.wandb_runs import WandbRuns, log_in, prepare, tear_down
 
 ASK_TIMEOUT = 30  # seconds for one answer of the server; wandb itself tries again for longer
@@ -21,7 +22,7 @@ _WAYS_OUT = (
 T = TypeVar("T")
 
 
-def replay(runs: WandbRuns, shown: Shown, after: int, mode: str) -> None:
+def replay(runs: WandbRuns, shown: MirroredRun, after: int, mode: str) -> None:
     """Log a run from its record, later than update ``after``, as the live mirror would have."""
     runs.open(shown.run_id, shown.study, shown.config, shown.run_id, mode)
     for moment in shown.moments:
@@ -71,7 +72,7 @@ class WandbServer:
         """What it has of these runs; a project that is not there yet has none."""
         return within(ASK_TIMEOUT, lambda: self._known(list(run_ids)))
 
-    def send(self, shown: Shown, after: int) -> None:
+    def send(self, shown: MirroredRun, after: int) -> None:
         """Send what is later than update ``after``, and the summary; returns when the server has taken it."""
         try:
             within(2 * ASK_TIMEOUT, lambda: replay(self._runs, shown, after, "online"))
@@ -115,5 +116,5 @@ def _of(run: Any) -> Known:
 def without_keys(text: str) -> str:
     """One line of a message, with all that looks like a key, or is the one in use, made unreadable."""
     own = os.environ.get("WANDB_API_KEY")
-    line = " ".join((text.replace(own, "***") if own else text).split())
+    line = one_line(text.replace(own, "***") if own else text)
     return _KEY.sub("***", line)[:300]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from lrd.records.dashboard import Chart, sections
 from lrd.records.files import RecordError
-from lrd.records.logged import logged
+from lrd.records.mirror_keys import mirror_keys
 from lrd.records.record import RunRecord
 from lrd.records.sync import Place, place_of
 from lrd.records.wandb_runs import log_in, prepare, tear_down
@@ -21,7 +21,7 @@ from lrd.records.wandb_server import ASK_TIMEOUT, within
 if TYPE_CHECKING:
     from wandb_workspaces.workspaces import Workspace
 
-    from lrd.records.reader import Study
+    from lrd.records.study import Study
 
 COLUMNS = ("outcome", "solved_at", "test_loss", "seconds")  # of the summary, beside the names of runs
 RUNS_SHOWN = 100  # curves in one chart; grouped runs are one
@@ -52,7 +52,7 @@ def make_workspace(study: Study, place: Place, directory: Path) -> Workspace:
     from wandb_workspaces import workspaces as ws
 
     project, entity = place
-    found = logged(study)
+    found = mirror_keys(study)
     name = _name(study)
     made = ws.Workspace(
         entity=entity or "",
@@ -77,7 +77,7 @@ def outline(study: Study, place: Place) -> list[str]:
     """The dashboard in words, a line a chart."""
     project, entity = place
     lines = [f"workspace 'lrd: {_name(study)}' in {entity or 'the entity of the key'}/{project}"]
-    for title, charts in sections(logged(study)).items():
+    for title, charts in sections(mirror_keys(study)).items():
         lines += [f"{title}", *(f"  {chart.line}" for chart in charts)]
     return lines
 

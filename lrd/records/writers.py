@@ -26,7 +26,7 @@ class Writer(Protocol):
         """Ask for ``work``, and for ``then`` after it. Raises the first error of any work, whichever it was of."""
         ...
 
-    def said(self) -> list[Any]:
+    def take_results(self) -> list[Any]:
         """What each ``then`` gave since the last call, of all the work that is done. Raises as ``put``."""
         ...
 
@@ -35,7 +35,7 @@ class Writer(Protocol):
         ...
 
     @property
-    def unsaid(self) -> int:
+    def pending_results(self) -> int:
         """How many ``then`` are still to come."""
         ...
 
@@ -44,36 +44,36 @@ class Writer(Protocol):
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> None: ...
 
 
-class AtOnce:
+class ImmediateWriter:
     """Everything is written when it is asked for."""
 
-    unsaid = 0
+    pending_results = 0
 
     def __init__(self) -> None:
-        self._said: list[Any] = []
+        self._results: list[Any] = []
 
     def put(self, work: Work, then: Then | None = None) -> None:
         """Do it."""
         work()
         if then is not None:
-            self._said.append(then())
+            self._results.append(then())
 
-    def said(self) -> list[Any]:
+    def take_results(self) -> list[Any]:
         """See ``Writer``."""
-        found, self._said = self._said, []
+        found, self._results = self._results, []
         return found
 
     def wait(self) -> None:
         """Nothing is left to do."""
 
-    def __enter__(self) -> AtOnce:
+    def __enter__(self) -> ImmediateWriter:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> None:
         """Nothing is left to do."""
 
 
-class Behind:
+class BackgroundWriter:
     """One thread writes. After an error nothing more is: a summary never comes without what has to stand before it."""
 
     def __init__(self, room: int) -> None:
@@ -82,7 +82,7 @@ class Behind:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="records")
         self._asked: deque[tuple[Future[None], Then | None]] = deque()
         self._failed = False  # set by the thread
-        self._said: list[Any] = []
+        self._results: list[Any] = []
 
     def put(self, work: Work, then: Then | None = None) -> None:
         """See ``Writer``."""
@@ -91,10 +91,10 @@ class Behind:
         self._take_done()
         self._asked.append((self._thread.submit(self._do, work), then))
 
-    def said(self) -> list[Any]:
+    def take_results(self) -> list[Any]:
         """See ``Writer``."""
         self._take_done()
-        found, self._said = self._said, []
+        found, self._results = self._results, []
         return found
 
     def wait(self) -> None:
@@ -103,7 +103,7 @@ class Behind:
             self._take_oldest()
 
     @property
-    def unsaid(self) -> int:
+    def pending_results(self) -> int:
         """See ``Writer``."""
         return sum(then is not None for _, then in self._asked)
 
@@ -126,9 +126,9 @@ class Behind:
         done.result()
         self._asked.popleft()
         if then is not None:
-            self._said.append(then())
+            self._results.append(then())
 
-    def __enter__(self) -> Behind:
+    def __enter__(self) -> BackgroundWriter:
         return self
 
     def __exit__(

@@ -19,8 +19,8 @@ import torch
 from lrd.cells import Parameters
 from lrd.options import OptionError
 from lrd.probes import Probe, Subject
-from lrd.records import RecordError, RunRecord, Study, held
-from lrd.records.trust import foreign_code
+from lrd.records import RecordError, RunRecord, Study, hold_run_locks
+from lrd.records.code_seal import foreign_code
 from lrd.spec import RunSpec, SpecError, run_from_dict
 from lrd.sweeps import nursery
 from lrd.sweeps.telling import telling
@@ -141,7 +141,7 @@ def _take(look: Look) -> str:
     torch.set_flush_denormal(True)
     records = [RunRecord(look.folder.parent, look.folder.name, spec.run_id) for spec in look.specs]
     try:
-        with held([record.path for record in records]) as (_, ours):
+        with hold_run_locks([record.path for record in records]) as (_, ours):
             if not all(ours):
                 return "another process is at them"
             for moment, probes in look.todo:

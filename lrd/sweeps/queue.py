@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from lrd.records import RecordError, Watch, holder
+from lrd.records import LockWatch, RecordError, holder
 from lrd.spec import Job
 from lrd.sweeps.events import Event
 from lrd.sweeps.plan import PlannedPack, plan, record_of
@@ -34,7 +34,7 @@ class Queue:
         self._waiting = list(packs)
         self._tell = tell
         self._numbers = itertools.count(max((pack.number for pack in packs), default=-1) + 1)
-        self._watch = Watch()
+        self._watch = LockWatch()
         self._looked = float("-inf")
 
     @property

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lrd.records import BEAT, RunLock, Study, holder, silence
+from lrd.records import BEAT, RunLock, Study, heartbeat_age, holder
 from lrd.sweeps.tables import PACED
 from lrd.sweeps.units import about
 
@@ -53,7 +53,7 @@ def holders(study: Study) -> list[Holder]:
     for who, claims in sorted(held.items()):
         alive = claims[0][1].alive
         # A process beats for all its claims at once: the freshest tells.
-        ages = [] if alive is not None else [age for _, claim in claims if (age := silence(claim)) is not None]
+        ages = [] if alive is not None else [age for _, claim in claims if (age := heartbeat_age(claim)) is not None]
         found.append(Holder(who, alive, min(ages, default=None), tuple(run_id for run_id, _ in claims)))
     return found
 

@@ -40,7 +40,7 @@ def train_pack(pack: PlannedPack, emit: Callable[[Event], None], should_stop: Ca
 
 
 def _train_pack(pack: PlannedPack, emit: Callable[[Event], None], should_stop: Callable[[], bool]) -> None:
-    from lrd.records import held, make_tracker
+    from lrd.records import hold_run_locks, make_tracker
     from lrd.training import train
 
     job = pack.jobs[0]
@@ -57,7 +57,7 @@ def _train_pack(pack: PlannedPack, emit: Callable[[Event], None], should_stop: C
         entity=settings["entity"],
     )
     try:
-        with held([record_of(j).path for j in pack.jobs], pack.dead) as (claims, ours):
+        with hold_run_locks([record_of(j).path for j in pack.jobs], pack.dead) as (claims, ours):
             got = [j for j, is_ours in zip(pack.jobs, ours, strict=True) if is_ours and not record_of(j).finished]
             if len(got) < len(pack.jobs):
                 emit(Event("left", pack, left=tuple(j for j in pack.jobs if j not in got)))

@@ -12,9 +12,9 @@ import numpy as np
 import torch
 
 from lrd.probes import Columns, Probe
-from lrd.records import AtOnce, RunRecord, Tracker, Writer, hardware
+from lrd.records import ImmediateWriter, RunRecord, Tracker, Writer, hardware
+from lrd.records.mirror_content import PICTURED, logged_updates, profiles_of, scalars_of
 from lrd.records.schema import GRADIENT_NORMS_COLUMNS
-from lrd.records.shown import PICTURED, moments, profiles_of, scalars_of
 from lrd.spec import RunSpec
 from lrd.tasks import Task
 from lrd.training.cost import Cost
@@ -38,7 +38,7 @@ class Journal:
         writer: Writer | None = None,
     ) -> None:
         """``kernel``: the one of its updates, by name; ``writer``: of its files but the first; default: at once."""
-        self.spec, self.record, self.tracker, self.writer = spec, record, tracker, writer or AtOnce()
+        self.spec, self.record, self.tracker, self.writer = spec, record, tracker, writer or ImmediateWriter()
         self.metrics: Rows = []
         self.looks: dict[str, list[Columns]] = {}  # by table, one entry a look
         self.looked: dict[str, int] = {}  # the update of each probe's last look
@@ -152,7 +152,7 @@ class Journal:
         self.looks = {name: [{c: _array(v) for c, v in look.items()} for look in looks[name]] for name in looks}
         scalars = scalars_of(lambda name: self.looks.get(name, []))
         pictured = {table: self.looks.get(table, []) for table in PICTURED}
-        self.tracker.resume(self.record.run_id, moments(self.metrics, scalars, pictured))
+        self.tracker.resume(self.record.run_id, logged_updates(self.metrics, scalars, pictured))
 
 
 _KEPT = ("metrics", "looked", "scalars", "streak", "streak_start", "solved_at")

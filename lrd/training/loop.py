@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from lrd.probes import Probe, Subject, log_spaced
-from lrd.records import AtOnce, Behind, RecordError, RunRecord, Tracker, Writer
+from lrd.records import BackgroundWriter, ImmediateWriter, RecordError, RunRecord, Tracker, Writer
 from lrd.spec import Place, RunSpec
 from lrd.training.determinism import repeat_bits
 from lrd.training.journal import Journal, numbers
@@ -51,7 +51,7 @@ def train(
     raised; what cannot be written raises ``RecordError``.
     """
     behind = device.type == "cuda" if behind is None else behind
-    with Behind(_WAITING * len(specs)) if behind else AtOnce() as writer:
+    with BackgroundWriter(_WAITING * len(specs)) if behind else ImmediateWriter() as writer:
         return _train(specs, place, tracker, device, should_stop, progress, writer)
 
 
@@ -91,7 +91,7 @@ def _train(
             _share_time(journals, lap, pack.update)
             _write(pack, journals, "interrupted")
             writer.wait()
-            if finished := writer.said():
+            if finished := writer.take_results():
                 progress(pack.update, len(journals), finished)
             return Ending(interrupted=True, update=pack.update)
         if time.monotonic() - last_checkpoint > place.checkpoint_seconds:
@@ -151,8 +151,8 @@ def _tell(pack: Pack, journals: Sequence[Journal], writer: Writer, progress: Pro
     """Tell how far the pack is. A run is finished once its summary is on disk, and not before: a kill would lose it."""
     if not journals:
         writer.wait()
-    finished = writer.said()
-    progress(pack.update, len(journals) + writer.unsaid, finished)
+    finished = writer.take_results()
+    progress(pack.update, len(journals) + writer.pending_results, finished)
 
 
 def _retire(pack: Pack, journals: list[Journal]) -> None:

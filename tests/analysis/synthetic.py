@@ -163,8 +163,8 @@ def _write(root: Path, study: str, run: Made, max_updates: int) -> None:
         found |= {"horizon": horizons[0], "fallen_e": horizons[0], "fallen_milli": horizons[1]}
         for column in fits:
             fits[column].append(found[column])
-    record.gradient_flow(rows)
-    record.gradient_fit(fits)
+    record.write_table("gradient_flow", rows)
+    record.write_table("gradient_fit", fits)
     write_probes(record, run)
     _write_norms(record, run)
     if run.state == "finished":

@@ -194,9 +194,9 @@ def test_a_condition_holds_for_both(
 
 
 def test_a_label_of_another_study_keeps_colour_and_shape(pair: tuple[Path, Path]) -> None:
-    from lrd.records import together
+    from lrd.records import combine_studies
 
-    labels = common.runs_of(together([open_study(path) for path in pair]))["label"]
+    labels = common.runs_of(combine_studies([open_study(path) for path in pair]))["label"]
     found = looks(labels)
     assert list(found) == ["lstm (one)", "lstm (two)", "rnn (one)", "rnn (two)", "rnn g=2"]
     for cell in ("lstm", "rnn"):

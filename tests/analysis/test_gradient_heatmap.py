@@ -93,7 +93,7 @@ def small_run(root: Path, seed: int, looks: dict[int, list[float]], end: int | N
             row |= {f"log10_{name}": norm for name in ("mean", "gmean", "q05", "q25", "q50", "q75", "q95")}
             for name, value in row.items():
                 rows.setdefault(name, []).append(value)
-    record.gradient_flow(rows)
+    record.write_table("gradient_flow", rows)
     record.status("running", update=max(looks), max_updates=100)
     if end is not None:
         record.finish({"outcome": "unsolved", "update": end, "solved_at": None, "seconds": 1.0})
@@ -126,7 +126,7 @@ def test_of_each_answer_the_last_is_drawn(tmp_path: Path) -> None:
     """As the slope is fitted to it; the answer before it lies a step earlier."""
     small_run(tmp_path, 0, {key: [-3.0, -2.0, -1.0] for key in (0, 1, 5)}, end=5)
     record = RunRecord(tmp_path, "small", "run0")
-    rows = {name: column[:3] for name, column in record.read_gradient_flow().items()}
+    rows = {name: column[:3] for name, column in record.read_table("gradient_flow").items()}
     earlier = {name: column[:2].copy() for name, column in rows.items()}
     earlier |= {"answer": np.array(["0", "0"], dtype=object), "lag": np.array([1, 0]), "log10_gmean": np.zeros(2)}
     last = rows | {"answer": np.array(["1"] * 3, dtype=object)}

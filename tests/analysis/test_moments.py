@@ -31,7 +31,7 @@ def test_looks_between_start_and_end_are_left_out(tmp_path: Path) -> None:
     from lrd.records import RunRecord
 
     record = RunRecord(tmp_path, "made", run.run_id)
-    table = record.read_gradient_fit()
+    table = record.read_table("gradient_fit")
     first = {name: column[:1] for name, column in table.items() if name != "update"}
     from lrd.records.schema import GRADIENT_FIT_COLUMNS
 

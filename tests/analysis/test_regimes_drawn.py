@@ -92,7 +92,7 @@ def test_slopes_that_were_not_fitted_leave_gaps(tmp_path: Path) -> None:
     fits |= {"slope_error": [nan] * 3, "samples": [0, 1, 1]} | dict.fromkeys(
         ("fallen_e", "fallen_milli"), (1.0, 2.0, inf)
     )
-    RunRecord(tmp_path, "small", "run0").gradient_fit(fits)
+    RunRecord(tmp_path, "small", "run0").write_table("gradient_fit", fits)
     regimes.draw(open_study(tmp_path / "small"), tmp_path)
     first, _, last = rows_of(tmp_path / "regimes.csv")
     assert (first["factor"], first["runs"], first["fallen_e"]) == ("", "0", "1")

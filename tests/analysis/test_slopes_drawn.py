@@ -59,7 +59,7 @@ def test_runs_without_a_fit_are_counted(tmp_path: Path, monkeypatch: pytest.Monk
         if slope is not None:
             fit = {"update": [0], "variable": ["h"], "slope": [slope], "horizon": [1.0], "points": [2]}
             more = {"slope_error": [0.1], "samples": [4], "fallen_e": [1.0], "fallen_milli": [2.0]}
-            record.gradient_fit(fit | more)
+            record.write_table("gradient_fit", fit | more)
         record.finish({"outcome": "unsolved", "update": 5})
     slopes.draw(open_study(tmp_path / "small"), tmp_path)
     rows = rows_of(tmp_path / "slopes.csv")

@@ -65,7 +65,7 @@ def test_every_make_target_it_names_exists(page: Path) -> None:
 
 @EVERY
 def test_every_option_it_names_exists(page: Path) -> None:
-    from lrd.hydra_main import GROUPS, known_keys
+    from lrd.known_options import GROUPS, known_keys
 
     named = set(re.findall(rf"`((?:{'|'.join(GROUPS)})\.\w+)[`=]", prose(page)))
     known = known_keys()

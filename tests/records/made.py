@@ -30,7 +30,7 @@ def make_record(
     }
     columns |= {"update": [u for u, _ in looks], "t": [t for _, t in looks], "lag": [2 - t for _, t in looks]}
     columns |= {name: [text] * len(looks) for name, text in (("variable", "h"), ("part", "total"), ("answer", "last"))}
-    record.gradient_flow({name: columns[name] for name in GRADIENT_FLOW_COLUMNS})
+    record.write_table("gradient_flow", {name: columns[name] for name in GRADIENT_FLOW_COLUMNS})
     count = len(updates)
     fits = {"update": list(updates), "variable": ["h"] * count, "slope": [0.5] * count, "horizon": [0.9] * count}
     errors = {
@@ -39,7 +39,7 @@ def make_record(
         "fallen_e": [1.0] * count,
         "fallen_milli": [2.0] * count,
     }
-    record.gradient_fit({**fits, "points": [3] * count, **errors})
+    record.write_table("gradient_fit", {**fits, "points": [3] * count, **errors})
     if finished:
         record.finish({"outcome": "unsolved", "update": updates[-1], "seconds": 1.0, "test_loss": 0.5})
     return record

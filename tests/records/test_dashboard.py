@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lrd.records.dashboard import Chart, sections
-from lrd.records.logged import Logged
+from lrd.records.mirror_keys import MirrorKeys
 
 HISTORY = (
     *("train_loss", "eval_loss", "eval_accuracy", "eval_error_share", "eval_mean_absolute_error", "omega", "eval_r2"),
@@ -11,7 +11,7 @@ HISTORY = (
     *("gate_forget", "log10_kept_by_forget", "readable_h"),
 )
 SUMMARY = ("outcome", "solved_at", "test_loss", "seconds", "seconds_per_update", "slope_h_start", "slope_h_end")
-FOUND = sections(Logged(HISTORY, ("gradient_flow/h", "gradient_flow/c"), SUMMARY))
+FOUND = sections(MirrorKeys(HISTORY, ("gradient_flow/h", "gradient_flow/c"), SUMMARY))
 
 
 def curves(key: str) -> Chart:
@@ -44,8 +44,8 @@ def test_the_update_is_on_a_log_axis_for_what_probes_see() -> None:
 
 
 def test_nothing_is_drawn_of_what_is_not_there() -> None:
-    assert sections(Logged((), (), ())) == {}
-    some = sections(Logged(("eval_loss",), (), ("outcome", "seconds")))
+    assert sections(MirrorKeys((), (), ())) == {}
+    some = sections(MirrorKeys(("eval_loss",), (), ("outcome", "seconds")))
     assert {name: [chart.keys for chart in charts] for name, charts in some.items()} == {
         "learning": [("eval_loss",)],
         "cost": [("seconds",)],

@@ -18,7 +18,8 @@ import torch
 from lrd.records import schema
 from lrd.records.environment import environment, git_commit
 from lrd.records.files import RecordError, read_json
-from lrd.records.record import RunRecord, state_of
+from lrd.records.record import RunRecord
+from lrd.records.run_files import state_of
 
 RUN = {
     "spec": {"task": {"name": "copy", "gap": 30}, "cell": {"name": "lstm", "hidden_size": 8}, "seed": 3},
@@ -66,8 +67,8 @@ def test_a_whole_run(record: RunRecord) -> None:
     record.status("running", update=10, max_updates=100)
     states.append(record.state)
     record.metrics({"update": np.array([0, 10]), "train_loss": [np.nan, 0.5], "eval_loss": [0.25, None]})
-    record.gradient_flow(FLOW)
-    record.gradient_fit(FIT)
+    record.write_table("gradient_flow", FLOW)
+    record.write_table("gradient_fit", FIT)
     record.finish({"outcome": "solved", "update": 90, "solved_at": 80, "diverged_at": None, "test_loss": np.float32(0)})
     states.append(record.state)
     assert states == ["interrupted", "running", "finished"]  # begun, and nobody had said that it runs
@@ -86,9 +87,9 @@ def test_a_whole_run(record: RunRecord) -> None:
     }
     assert np.isnan(metrics["train_loss"][0])
     assert np.ma.getmaskarray(metrics["eval_loss"]).tolist() == [False, True]
-    flow = record.read_gradient_flow()
+    flow = record.read_table("gradient_flow")
     assert {name: column.tolist() for name, column in flow.items()} == FLOW
-    assert {name: column.tolist() for name, column in record.read_gradient_fit().items()} == FIT
+    assert {name: column.tolist() for name, column in record.read_table("gradient_fit").items()} == FIT
     tables = {"gradient_fit.parquet", "gradient_flow.parquet", "metrics.parquet"}
     assert set(os.listdir(record.path)) == {"environment.json", "run.json", "status.json", "summary.json"} | tables
 
@@ -98,8 +99,8 @@ def test_what_was_read_can_be_written_again(record: RunRecord) -> None:
     record.metrics(record.read_metrics())
     assert record.read_metrics()["eval_loss"].tolist() == [0.25, None]
     record.metrics({"update": [], "eval_loss": []})
-    record.gradient_flow({name: [] for name in FLOW})
-    assert record.read_gradient_flow()["variable"].dtype == object
+    record.write_table("gradient_flow", {name: [] for name in FLOW})
+    assert record.read_table("gradient_flow")["variable"].dtype == object
     assert len(record.read_metrics()["update"]) == 0
 
 
@@ -131,9 +132,11 @@ def test_wrong_words_and_columns_are_refused(record: RunRecord) -> None:
     with pytest.raises(ValueError, match="missing update"):
         record.metrics({"train_loss": [1.0]})
     with pytest.raises(ValueError, match="missing lag; unknown lags"):
-        record.gradient_flow({("lags" if name == "lag" else name): column for name, column in FLOW.items()})
+        record.write_table(
+            "gradient_flow", {("lags" if name == "lag" else name): column for name, column in FLOW.items()}
+        )
     with pytest.raises(ValueError, match="unknown intercept"):
-        record.gradient_fit({**FIT, "intercept": [0.0]})
+        record.write_table("gradient_fit", {**FIT, "intercept": [0.0]})
     assert not record.finished
 
 

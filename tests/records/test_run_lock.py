@@ -17,7 +17,7 @@ import pytest
 
 from lrd.records import RecordError, open_study, run_lock
 from lrd.records.process import alive, this_process
-from lrd.records.run_lock import LIMIT, RunLock, Watch, held, holder, silence, take
+from lrd.records.run_lock import LIMIT, LockWatch, RunLock, heartbeat_age, hold_run_locks, holder, take
 
 
 def left(folder: Path, **process: Any) -> RunLock:
@@ -49,12 +49,12 @@ def test_silence_is_told_by_the_clock_that_stamps_the_files(tmp_path: Path) -> N
     stamp = claim.path.stat().st_mtime
     for age in (100.0, -1000.0):  # a stamp of the future, after a clock was put back, is no silence
         os.utime(claim.path, (stamp - age, stamp - age))
-        found = silence(claim)
+        found = heartbeat_age(claim)
         assert found is not None
         assert found >= age if age > 0 else found == 0
     assert [path.name for path in claim.path.parent.iterdir()] == ["claim.json"]
     claim.path.unlink()
-    assert silence(claim) is None
+    assert heartbeat_age(claim) is None
 
 
 def test_a_number_that_another_process_has_now_is_a_dead_process() -> None:
@@ -152,7 +152,7 @@ def test_another_machine_is_dead_when_its_heartbeat_stands_still_under_our_eyes(
     claim = left(folder, host="another")
     monkeypatch.setattr(run_lock.time, "monotonic", lambda: now)
     monkeypatch.setattr(time, "time", lambda: -now)  # runs backwards, and nobody asks it
-    watch = Watch()
+    watch = LockWatch()
     assert not watch.dead(claim)
     now = LIMIT - 1
     assert not watch.dead(claim)
@@ -183,14 +183,14 @@ def test_claims_are_kept_alive_and_their_loss_is_noticed(tmp_path: Path, monkeyp
     beaten = threading.Event()
     monkeypatch.setattr(run_lock, "BEAT", 0.001)
     monkeypatch.setattr(RunLock, "beat", lambda self: bool(beaten.set()) or True)
-    with held([tmp_path / "a", tmp_path / "b"]) as (keeper, got):
+    with hold_run_locks([tmp_path / "a", tmp_path / "b"]) as (keeper, got):
         assert got == [True, True]
-        with held([tmp_path / "a", tmp_path / "c"]) as (_, others):
+        with hold_run_locks([tmp_path / "a", tmp_path / "c"]) as (_, others):
             assert others == [False, True]
         assert beaten.wait(30)
         assert not keeper.lost
     monkeypatch.undo()
-    with held([tmp_path / "a"]) as (keeper, _):
+    with hold_run_locks([tmp_path / "a"]) as (keeper, _):
         (tmp_path / "a" / "claim.json").unlink()
         keeper.beat()
         assert keeper.lost

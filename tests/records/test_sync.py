@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from made import make_record
 
-from lrd.records.run_lock import held
-from lrd.records.sync import Known, Place, Report, ServerError, Shown, places, read_shown, sync
+from lrd.records.run_lock import hold_run_locks
+from lrd.records.sync import Known, MirroredRun, Place, Report, ServerError, places, read_mirrored_run, sync
 
 
 class FakeServer:
@@ -31,7 +31,7 @@ class FakeServer:
             raise ServerError("gone")
         return {run_id: self.runs[run_id] for run_id in run_ids if run_id in self.runs}
 
-    def send(self, shown: Shown, after: int) -> None:
+    def send(self, shown: MirroredRun, after: int) -> None:
         self.calls.append((shown.run_id, after))
         self.dead |= shown.run_id == self.dies
         if self.dead or shown.run_id in self.refuses:
@@ -136,7 +136,9 @@ def test_tables_that_lack_rows_are_damaged(tmp_path: Path, how: str, words: str,
     if not sums:
         record.status("finished", update=20, max_updates=20)
     if how == "fits":
-        record.gradient_fit({name: column[:-1] for name, column in record.read_gradient_fit().items()})
+        record.write_table(
+            "gradient_fit", {name: column[:-1] for name, column in record.read_table("gradient_fit").items()}
+        )
     else:
         record.metrics({"update": [0], "eval_loss": [1.0]})
         for table in ("gradient_flow", "gradient_fit"):
@@ -155,7 +157,7 @@ def test_a_record_that_is_being_written_is_read_as_far_as_it_is_whole(tmp_path: 
     whole = make_record(tmp_path / "later", "a", finished=False)
     for table in order[: order.index(after) + 1]:
         (record.path / f"{table}.parquet").write_bytes((whole.path / f"{table}.parquet").read_bytes())
-    shown = read_shown(record.path)
+    shown = read_mirrored_run(record.path)
     expected = [0, 10, 20] if after == "metrics" else [0, 10]
     assert [moment.update for moment in shown.moments] == expected
     assert all(set(moment.values) == {"eval_loss", "slope_h", "horizon_h"} for moment in shown.moments)
@@ -166,7 +168,7 @@ def test_a_record_that_is_being_written_is_read_as_far_as_it_is_whole(tmp_path: 
 def test_a_run_that_is_mirrored_right_now_is_left_alone(tmp_path: Path, mode: str | None, busy: list[str]) -> None:
     for name in "ab":
         make_record(tmp_path, name, tracker={"name": "wandb", "mode": mode} if mode else None)
-    with held([tmp_path / "s" / "b"]):
+    with hold_run_locks([tmp_path / "s" / "b"]):
         report = synced(tmp_path / "s", FakeServer())
     assert list(report.busy) == busy
     assert sorted(report.sent + busy) == ["a", "b"]
@@ -186,7 +188,7 @@ def test_each_run_goes_where_it_was_trained_for(tmp_path: Path) -> None:
 
 
 def test_what_is_shown_is_what_was_recorded(study: Path) -> None:
-    shown = read_shown(study / "a")
+    shown = read_mirrored_run(study / "a")
     assert (shown.run_id, shown.study, shown.config["seed"]) == ("a", "s", 0)
     assert [moment.update for moment in shown.moments] == [0, 10, 20]
     assert shown.summary is not None
@@ -196,8 +198,9 @@ def test_what_is_shown_is_what_was_recorded(study: Path) -> None:
 def test_reading_what_is_shown_does_without_torch(study: Path) -> None:
     """It takes longer to import than to read a study."""
     code = (
-        "import sys; from pathlib import Path; import lrd.commands.sync; from lrd.records.sync import read_shown\n"
-        f"print(len(read_shown(Path({str(study / 'a')!r})).moments), 'torch' in sys.modules)"
+        "import sys; from pathlib import Path; import lrd.commands.sync\n"
+        "from lrd.records.sync import read_mirrored_run\n"
+        f"print(len(read_mirrored_run(Path({str(study / 'a')!r})).moments), 'torch' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout.split() == ["3", "False"]

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from lrd.records import wandb_mirror
-from lrd.records.shown import Moment
+from lrd.records.mirror_content import LoggedUpdate
 from lrd.records.tracker import NullTracker, Tracker, make_tracker
 from lrd.records.wandb_mirror import WandbTracker
 
@@ -142,10 +142,10 @@ def test_a_resumed_run_shows_every_row_again_and_all_looks_in_one_picture(
     tracker.resume("a", [])  # never started
     tracker.start("a", "demo", {}, "a")
     moments = [
-        Moment(0, {"eval_loss": 2.0, "slope_h": 0.5}, {"gradient_flow/h": np.array([-1.0, 0.0])}),
-        Moment(2, {}, {"gradient_norms/h": np.array([-2.0, -1.0])}),
-        Moment(5, {"slope_h": 0.4}, {"gradient_flow/h": np.array([-3.0, 0.0])}),
-        Moment(10, {"eval_loss": 1.0}),
+        LoggedUpdate(0, {"eval_loss": 2.0, "slope_h": 0.5}, {"gradient_flow/h": np.array([-1.0, 0.0])}),
+        LoggedUpdate(2, {}, {"gradient_norms/h": np.array([-2.0, -1.0])}),
+        LoggedUpdate(5, {"slope_h": 0.4}, {"gradient_flow/h": np.array([-3.0, 0.0])}),
+        LoggedUpdate(10, {"eval_loss": 1.0}),
     ]
     tracker.resume("a", moments)
     tracker.profiles("a", 20, {"gradient_flow/h": [-2.0, 0.0]})

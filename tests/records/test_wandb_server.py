@@ -59,11 +59,11 @@ def test_runs_rebuilt_from_records_are_those_that_were_mirrored_live(trained: Pa
     study = trained / "runs" / "scratch"
     code = (
         "import sys; from pathlib import Path\n"
-        "from lrd.records.sync import read_shown\n"
+        "from lrd.records.sync import read_mirrored_run\n"
         "from lrd.records.wandb_runs import WandbRuns\n"
         "from lrd.records.wandb_server import replay\n"
         "for folder in map(Path, sys.argv[2:]):\n"
-        "    replay(WandbRuns('lrd', None, Path(sys.argv[1])), read_shown(folder), -1, 'offline')\n"
+        "    replay(WandbRuns('lrd', None, Path(sys.argv[1])), read_mirrored_run(folder), -1, 'offline')\n"
     )
     run([sys.executable, "-c", code, str(tmp_path), *map(str, run_folders(study).values())], tmp_path)
     for run_id in run_folders(study):

@@ -15,7 +15,7 @@ from made import make_record
 from wandb_bench import KEY, Bench, serving
 
 from lrd.records import RecordError, open_study
-from lrd.records.logged import logged
+from lrd.records.mirror_keys import mirror_keys
 from lrd.records.workspace import as_json, make_workspace, place_of_study
 
 #: The library is written for the pydantic of before.
@@ -71,7 +71,7 @@ def test_what_is_printed_is_a_workspace_of_the_library(printed: subprocess.Compl
 def test_panels_name_what_the_runs_have_and_nothing_else(
     printed: subprocess.CompletedProcess[str], trained: Path
 ) -> None:
-    found = logged(open_study(trained / "runs" / "scratch"))  # which is held against wandb's own files elsewhere
+    found = mirror_keys(open_study(trained / "runs" / "scratch"))  # which is held against wandb's own files elsewhere
     keys = keys_of(json.loads(printed.stdout))
     assert keys.pop("Run History Line Plot") == set(found.history)
     assert keys.pop("Media Browser") == set(found.media)

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from lrd.records import AtOnce, Behind, RecordError, Writer
+from lrd.records import BackgroundWriter, ImmediateWriter, RecordError, Writer
 
 LIMIT = 60.0  # seconds after which a test that hangs gives up
-KINDS: list[Callable[[], Writer]] = [AtOnce, lambda: Behind(3)]
+KINDS: list[Callable[[], Writer]] = [ImmediateWriter, lambda: BackgroundWriter(3)]
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=["at once", "behind"])
@@ -32,14 +32,14 @@ def test_works_are_done_one_after_another_in_the_order_asked_for(kind: Callable[
             writer.put(lambda number=number: work(number), lambda number=number: number)  # type: ignore[misc]
         writer.wait()
         assert done == list(range(10))
-        assert writer.said() == list(range(10))
-        assert writer.said() == []
-        assert writer.unsaid == 0
+        assert writer.take_results() == list(range(10))
+        assert writer.take_results() == []
+        assert writer.pending_results == 0
 
 
 def test_one_thread_writes_and_the_one_that_asks_tells() -> None:
     where: dict[str, list[int]] = {"work": [], "then": []}
-    with Behind(3) as writer:
+    with BackgroundWriter(3) as writer:
         for _ in range(5):
             writer.put(
                 lambda: where["work"].append(threading.get_ident()), lambda: where["then"].append(threading.get_ident())
@@ -52,27 +52,27 @@ def test_one_thread_writes_and_the_one_that_asks_tells() -> None:
 
 def test_nothing_is_told_of_work_that_is_not_done() -> None:
     go = threading.Event()
-    with Behind(3) as writer:
+    with BackgroundWriter(3) as writer:
         writer.put(lambda: go.wait(LIMIT) and None, lambda: "told")
-        assert (writer.said(), writer.unsaid) == ([], 1)
+        assert (writer.take_results(), writer.pending_results) == ([], 1)
         go.set()
         writer.wait()
-        assert (writer.said(), writer.unsaid) == (["told"], 0)
+        assert (writer.take_results(), writer.pending_results) == (["told"], 0)
 
 
 def test_who_asks_for_more_than_there_is_room_for_waits() -> None:
     """However slow this machine is: a third work is taken once the first is done, which is after ``go``."""
     go = threading.Event()
-    with Behind(2) as writer:
+    with BackgroundWriter(2) as writer:
         writer.put(lambda: go.wait(LIMIT) and None, lambda: "first")
         writer.put(lambda: None)
         threading.Timer(0.05, go.set).start()
         writer.put(lambda: None)
         assert go.is_set()
-        assert writer.said() == ["first"]
+        assert writer.take_results() == ["first"]
 
 
-def inside(writer: Behind, call: Callable[[], object]) -> None:
+def inside(writer: BackgroundWriter, call: Callable[[], object]) -> None:
     with writer:
         call()
 
@@ -84,7 +84,7 @@ def full() -> None:
 def test_the_first_error_is_raised_by_every_later_call_and_nothing_more_is_written() -> None:
     done: list[str] = []
     go = threading.Event()
-    writer = Behind(5)
+    writer = BackgroundWriter(5)
 
     def ask() -> None:
         writer.put(lambda: done.append("before"), lambda: "before")
@@ -92,18 +92,18 @@ def test_the_first_error_is_raised_by_every_later_call_and_nothing_more_is_writt
         writer.put(full, lambda: "full")
         writer.put(lambda: done.append("after"), lambda: "after")
         go.set()
-        for call in (writer.wait, writer.said, lambda: writer.put(lambda: done.append("later"))):
+        for call in (writer.wait, writer.take_results, lambda: writer.put(lambda: done.append("later"))):
             with pytest.raises(RecordError, match="the disk is full"):
                 call()
 
     with pytest.raises(RecordError, match="the disk is full"):
         inside(writer, ask)
     assert done == ["before"]
-    assert writer._said == ["before"]
+    assert writer._results == ["before"]
 
 
 def test_an_error_that_nobody_asked_for_is_raised_at_the_end() -> None:
-    with pytest.raises(RecordError, match="the disk is full"), Behind(5) as writer:
+    with pytest.raises(RecordError, match="the disk is full"), BackgroundWriter(5) as writer:
         writer.put(full)
 
 
@@ -111,7 +111,7 @@ def test_an_error_of_training_is_not_replaced_and_all_is_written(caplog: pytest.
     done: list[int] = []
 
     def fails(*works: Callable[[], None]) -> None:
-        with Behind(5) as writer:
+        with BackgroundWriter(5) as writer:
             for work in works:
                 writer.put(work)
             raise KeyError
@@ -126,7 +126,7 @@ def test_an_error_of_training_is_not_replaced_and_all_is_written(caplog: pytest.
 
 def test_an_interruption_of_the_wait_drops_what_is_not_begun_and_lets_the_rest_end() -> None:
     done: list[Any] = []
-    writer = Behind(5)
+    writer = BackgroundWriter(5)
 
     def first() -> None:
         signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)

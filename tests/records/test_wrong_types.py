@@ -18,8 +18,8 @@ from made import make_record
 from lrd.cli import main
 from lrd.paths import analysis_module
 from lrd.probes import PROBES
-from lrd.records import open_study, origins
-from lrd.records.reader import Study
+from lrd.records import open_study, training_versions
+from lrd.records.study import Study
 from lrd.report.costs import costs
 from lrd.report.machines import environments, machines
 from lrd.report.results import results
@@ -63,7 +63,7 @@ def read_all(study: Study) -> None:
     for chance, landmarks in study.sql("select chance, landmarks from runs").fetchall():
         levels = {**json.loads(chance), **json.loads(landmarks)}
         assert [level for level in levels.values() if not isinstance(level, float | int | str | None)] == []
-    origins(study, study.where("true"))
+    training_versions(study, study.where("true"))
     made = environments(study)
     machines(made), costs(study, made), results(study), shortfall(study, made)
     tables.states(study), standing.to_go(study, found := standing.holders(study)), standing.unheld(study, found)

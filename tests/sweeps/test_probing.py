@@ -76,12 +76,12 @@ def test_nothing_is_looked_at_twice_and_other_options_are_another_look(tmp_path:
 @pytest.mark.slow
 def test_what_training_saw_stays(tmp_path: Path) -> None:
     jobs = trained(tmp_path)
-    before = record_of(jobs[0]).read_gradient_flow()
+    before = record_of(jobs[0]).read_table("gradient_flow")
     study = open_study(tmp_path / "s")
     work = agenda(study, [jobs[0].run.run_id], [GradientFlow(samples=2, answer="all")], ("end",))
     assert work.looks == ()
     assert work.problems == (f"{jobs[0].run.run_id}: gradient_flow looked in training with other options, which stays",)
-    same(record_of(jobs[0]).read_gradient_flow(), before, list(before["update"]))
+    same(record_of(jobs[0]).read_table("gradient_flow"), before, list(before["update"]))
 
 
 def test_a_run_that_was_cut_off_is_looked_at_where_it_stands(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from jobs import job
 
-from lrd.records import Study, held, open_study
+from lrd.records import Study, hold_run_locks, open_study
 from lrd.spec import Job
 from lrd.sweeps.plan import plan, record_of
 from lrd.sweeps.standing import Holder, holders, to_go, unheld
@@ -76,7 +76,7 @@ def test_an_interrupted_study_says_how_much_work_is_left(tmp_path: Path) -> None
 def test_processes_at_work_share_what_is_left(tmp_path: Path) -> None:
     away(begun(job(tmp_path)), silent=1)
     away(begun(job(tmp_path, seed=1)), silent=1)
-    with held([record_of(begun(job(tmp_path, seed=2))).path]):
+    with hold_run_locks([record_of(begun(job(tmp_path, seed=2))).path]):
         done, rate, left = line(tmp_path).split("; ")
     assert (done, rate) == ("18 of at most 36 updates done", "4 run-updates/s by 2 processes")
     assert left == f"at most about {about(18 * 0.5 / 2)} to go, for the runs begun"

@@ -19,7 +19,7 @@ import torch
 from helpers import run_spec
 
 from lrd.cells import RNN
-from lrd.records import Behind, RecordError, RunRecord, files
+from lrd.records import BackgroundWriter, RecordError, RunRecord, files
 from lrd.records.schema import GRADIENT_FIT_COLUMNS, INTEGER, REAL, TEXT
 from lrd.records.tracker import NullTracker
 from lrd.spec import Place
@@ -129,7 +129,7 @@ def test_the_same_files_are_written_in_the_same_order(
 
 def test_what_is_handed_over_is_as_it_was_then(tmp_path: Path) -> None:
     go_on, record = threading.Event(), RunRecord(tmp_path, "s", "a")
-    with Behind(9) as writer:
+    with BackgroundWriter(9) as writer:
         writer.put(lambda: go_on.wait(60) and None)
         journal = Journal(SPECS[0], record, NullTracker(), 1, "cpu", "packed", writer)
         zeros = {INTEGER: np.zeros(2, int), REAL: np.zeros(2), TEXT: np.array(["h", "h"], dtype=object)}
@@ -146,7 +146,7 @@ def test_what_is_handed_over_is_as_it_was_then(tmp_path: Path) -> None:
         go_on.set()
         writer.wait()
     assert record.read_metrics()["update"].tolist() == [0]
-    assert len(record.read_gradient_fit()["update"]) == 2
+    assert len(record.read_table("gradient_fit")["update"]) == 2
     assert (record.read_status() or {})["seconds"] == 0
     kept = (record.load_checkpoint() or {})["journal"]
     assert (kept["metrics"], kept["streak"], kept["looked"], kept["scalars"]["end"]) == (
@@ -159,7 +159,7 @@ def test_what_is_handed_over_is_as_it_was_then(tmp_path: Path) -> None:
 
 
 def test_a_cpu_writes_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loop, "Behind", None)
+    monkeypatch.setattr(loop, "BackgroundWriter", None)
     assert not go(tmp_path, behind=None, checkpoint_seconds=1e9).interrupted
 
 

@@ -43,8 +43,8 @@ def contents(spec: RunSpec, folder: Path) -> dict[str, Any]:
     """All that a run recorded, without its wall time."""
     of = record(spec, folder)
     summary = {name: value for name, value in of.read_summary().items() if name != "seconds"}
-    fits = of.read_gradient_fit()
-    return {"summary": summary, "metrics": of.read_metrics(), "flow": of.read_gradient_flow(), "fits": fits}
+    fits = of.read_table("gradient_fit")
+    return {"summary": summary, "metrics": of.read_metrics(), "flow": of.read_table("gradient_flow"), "fits": fits}
 
 
 def assert_same(a: Any, b: Any) -> None:

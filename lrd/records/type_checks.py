@@ -13,7 +13,7 @@ _WORDS |= {COUNT: "an integer from 0 on", AMOUNT: "a finite number from 0 on"}
 _WIDEST = 2**63  # of integers, in tables
 
 
-def wrong(value: Any, declared: Declared, name: str = "it") -> str:
+def mismatch(value: Any, declared: Declared, name: str = "it") -> str:
     """Say what in a JSON value is not as declared, in a few words; "" where all of it is."""
     if value is None or declared == ANY:
         return ""
@@ -22,12 +22,12 @@ def wrong(value: Any, declared: Declared, name: str = "it") -> str:
     if not isinstance(value, Mapping):
         return f"{name} is {_short(value)}, not an object"
     for key, item in value.items():
-        if said := wrong(item, declared.get(key, declared.get("*", ANY)), _short(key)[1:-1]):
+        if said := mismatch(item, declared.get(key, declared.get("*", ANY)), _short(key)[1:-1]):
             return said
     return ""
 
 
-def fits(type_of_column: str, declared: str) -> bool:
+def column_fits(type_of_column: str, declared: str) -> bool:
     """Whether the column of a table, of some SQL type, can stand for one of another."""
     whole = {"BIGINT", "INTEGER", "SMALLINT", "TINYINT"}
     known = {INTEGER: whole, REAL: whole | {"DOUBLE", "FLOAT"}, TEXT: {"VARCHAR"}, BOOLEAN: {"BOOLEAN"}}

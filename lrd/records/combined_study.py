@@ -1,6 +1,6 @@
 """Several studies as one, to be looked at side by side.
 
-    both = together([open_study("runs/demo"), open_study("runs/demo2")])
+    both = combine_studies([open_study("runs/demo"), open_study("runs/demo2")])
     both.sql("select study, cell, avg(solved) from runs group by all")
 
 ``runs.study`` is then the name of a study's folder, and ``run_id`` has it in front (``demo2/<run id>``), in every
@@ -14,12 +14,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lrd.records.files import RecordError, plain_text
-from lrd.records.foreign import confined
-from lrd.records.reader import Study
+from lrd.records.study import Study
 from lrd.records.tables import literal
+from lrd.records.untrusted_sql import confined
 
 
-def together(studies: Sequence[Study]) -> Study:
+def combine_studies(studies: Sequence[Study]) -> Study:
     """The runs of several studies in one; a single study is itself.
 
     Raises:
@@ -31,10 +31,10 @@ def together(studies: Sequence[Study]) -> Study:
     for at, study in enumerate(studies):
         if places[at] in places[:at]:
             raise RecordError(f"{study.path} is given twice: a study is compared with others")
-    return Together(studies)
+    return CombinedStudy(studies)
 
 
-class Together(Study):
+class CombinedStudy(Study):
     """The tables of several studies, each the union of theirs; a column that one of them lacks is NULL in its rows."""
 
     def __init__(self, studies: Sequence[Study]) -> None:
@@ -67,7 +67,7 @@ class Together(Study):
             if rows:
                 kept.append(Study(study.path, rows, [] if kept else self.problems, among=self._among))
                 kept[-1].condition = condition
-        return together(kept)
+        return combine_studies(kept)
 
     @property
     def folders(self) -> dict[str, Path]:

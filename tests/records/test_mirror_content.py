@@ -9,8 +9,15 @@ import numpy as np
 import pytest
 
 from lrd.records import RunRecord
+from lrd.records.mirror_content import (
+    fits_missing,
+    logged_updates,
+    measurements_of,
+    rows_of,
+    scalars_of,
+    summary_values,
+)
 from lrd.records.schema import GRADIENT_FLOW_COLUMNS
-from lrd.records.shown import fits_missing, measurements_of, moments, rows_of, scalars_of, summary_values
 
 METRICS: list[dict[str, Any]] = [
     {"update": 0, "eval_loss": 2.0},
@@ -59,7 +66,7 @@ def plain(found: Any) -> list[Any]:
 def test_a_moment_is_all_that_was_logged_at_its_update() -> None:
     norms: dict[str, Any] = {"update": np.full(2, 10), "variable": np.array(["h", "h"], dtype=object)}
     norms |= {"t": np.arange(2), "log10_gmean": np.array([-2.0, -1.0])}
-    found = moments(METRICS, SCALARS, {"gradient_flow": [look(0), look(3)], "gradient_norms": [norms]})
+    found = logged_updates(METRICS, SCALARS, {"gradient_flow": [look(0), look(3)], "gradient_norms": [norms]})
 
     def flow(h: list[int], c: list[int]) -> dict[str, list[int]]:
         return {"gradient_flow/h": h, "gradient_flow/c": c}
@@ -79,18 +86,23 @@ def test_a_record_gives_back_what_was_in_memory(tmp_path: Path) -> None:
     names = ("update", "eval_loss", "train_loss")
     record.metrics({name: [row.get(name) for row in METRICS] for name in names})
     looks = [look(0), look(3)]
-    record.gradient_flow({name: np.concatenate([part[name] for part in looks]) for name in looks[0]})
-    record.gradient_fit({name: [fit[name] for fit in FITS] for name in FITS[0]})
+    record.write_table("gradient_flow", {name: np.concatenate([part[name] for part in looks]) for name in looks[0]})
+    record.write_table("gradient_fit", {name: [fit[name] for fit in FITS] for name in FITS[0]})
     scalars = scalars_of(lambda name: measurements_of(record.read_table(name)))
-    read = moments(
+    read = logged_updates(
         rows_of(record.read_metrics()), scalars, {"gradient_flow": measurements_of(record.read_table("gradient_flow"))}
     )
-    assert plain(read) == plain(moments(METRICS, SCALARS, {"gradient_flow": looks}))
+    assert plain(read) == plain(logged_updates(METRICS, SCALARS, {"gradient_flow": looks}))
 
 
 def test_nothing_recorded_is_nothing_shown(tmp_path: Path) -> None:
     record = RunRecord(tmp_path, "s", "r")
-    assert rows_of(record.read_metrics()) == measurements_of(record.read_gradient_flow()) == moments([], [], {}) == []
+    assert (
+        rows_of(record.read_metrics())
+        == measurements_of(record.read_table("gradient_flow"))
+        == logged_updates([], [], {})
+        == []
+    )
 
 
 def test_a_look_that_is_half_there_or_saw_nothing_has_no_scalars(tmp_path: Path) -> None:

@@ -6,17 +6,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from lrd.records.files import RecordError
+from lrd.records.mirror_content import PICTURED, measurements_of, profiles_of, scalars_of, summary_values
 from lrd.records.record import RunRecord
-from lrd.records.shown import PICTURED, measurements_of, profiles_of, scalars_of, summary_values
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from lrd.records.reader import Study
+    from lrd.records.study import Study
 
 
 @dataclass(frozen=True)
-class Logged:
+class MirrorKeys:
     """Keys in order: of ``history`` (numbers against the update), ``media`` (pictures) and ``summary``."""
 
     history: tuple[str, ...]
@@ -24,7 +24,7 @@ class Logged:
     summary: tuple[str, ...]
 
 
-def logged(study: Study) -> Logged:
+def mirror_keys(study: Study) -> MirrorKeys:
     """What at least one run of a study has, whether it was mirrored already or not.
 
     Metrics are looked for in every run. What probes see is read from one run of each kind: runs whose tasks and cells
@@ -43,7 +43,7 @@ def logged(study: Study) -> Logged:
             media |= {name: None for look in first_measurement(table) for name in profiles_of(table, look)}
         found = summary_values(_first(records, "summary.json", RunRecord.read_summary))
         summary |= dict.fromkeys(key for key, value in found.items() if value is not None)
-    return Logged(tuple(history), tuple(media), tuple(summary))
+    return MirrorKeys(tuple(history), tuple(media), tuple(summary))
 
 
 def _metrics(study: Study) -> dict[str, None]:

@@ -12,9 +12,9 @@ from made import make_record
 
 from lrd.cli import main
 from lrd.records import RecordError, open_study
-from lrd.records.foreign import confined
-from lrd.records.reader import Study
-from lrd.records.together import together
+from lrd.records.combined_study import combine_studies
+from lrd.records.study import Study
+from lrd.records.untrusted_sql import confined
 
 HARMLESS = [
     "seed >= (with least as (select min(seed) as least from runs) select least from Least)",
@@ -180,7 +180,7 @@ def test_several_studies_reach_each_its_own_files(tmp_path: Path, monkeypatch: p
     for place in ("one", "[two]"):
         make_record(tmp_path / place, "a")
     monkeypatch.chdir(tmp_path)
-    both = together([open_study(Path("one/s")), open_study(tmp_path / "[two]" / "s")])
+    both = combine_studies([open_study(Path("one/s")), open_study(tmp_path / "[two]" / "s")])
     assert len(both.columns("from metrics")["update"]) == 6
     assert both.where("exists (from metrics m where m.run_id = runs.run_id)") == both.where("true")
     with pytest.raises(RecordError, match="read_text"):

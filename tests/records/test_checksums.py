@@ -10,7 +10,7 @@ import pytest
 from made import make_record
 
 from lrd.records import RunRecord, open_study, schema
-from lrd.records.damage import damaged_tables, kept_sums, sums_of
+from lrd.records.checksums import damaged_tables, kept_sums, sums_of
 
 FLIPS = 12
 TABLES = (schema.METRICS, schema.GRADIENT_FLOW, schema.GRADIENT_FIT)

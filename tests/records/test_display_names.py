@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from lrd.records import RunRecord, open_study, together
-from lrd.records.told_apart import told_apart
+from lrd.records import RunRecord, combine_studies, open_study
+from lrd.records.display_names import with_display_names
 from lrd.records.workspace import _codes
 
 
@@ -24,7 +24,7 @@ def row(**options: Any) -> dict[str, Any]:
 
 
 def names(*rows: dict[str, Any]) -> list[tuple[str, str | None]]:
-    return [(one["cell"], one["cell_label"]) for one in told_apart(rows, rows)]
+    return [(one["cell"], one["cell_label"]) for one in with_display_names(rows, rows)]
 
 
 OWN = row(name="lstm")
@@ -76,7 +76,7 @@ def test_names(rows: list[dict[str, Any]], expected: list[tuple[str, str | None]
 
 def test_rows_in_which_nothing_collides_are_unchanged() -> None:
     rows = [OWN, row(name="mgu", code="a" * 12), {"task": None, "cell": 3, "cell_label": 5}, {}]
-    assert told_apart(rows, rows) == rows
+    assert with_display_names(rows, rows) == rows
 
 
 def made(root: Path, study: str, *cells: dict[str, Any], task: dict[str, Any] | None = None) -> Path:
@@ -104,7 +104,7 @@ def test_a_study_has_a_row_for_each_and_keeps_their_names_when_filtered(tmp_path
 def test_studies_that_are_compared_are_told_apart_together(tmp_path: Path) -> None:
     one, two = made(tmp_path, "one", cell("lstm")), made(tmp_path, "two", cell("lstm", "a" * 12))
     assert open_study(two).sql(ASKED).fetchall() == [("lstm", 1)]
-    both = together([open_study(one), open_study(two)])
+    both = combine_studies([open_study(one), open_study(two)])
     assert both.sql(ASKED).fetchall() == [("lstm", 1), ("lstm (my_cell.py)", 1)]
     assert both.filtered("study = 'two'").sql(ASKED).fetchall() == [("lstm (my_cell.py)", 1)]
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from lrd.records import schema
 from lrd.records.files import utf8_path
 from lrd.records.tables import literal, without_patterns
-from lrd.records.typed import fits
+from lrd.records.type_checks import column_fits
 
 if TYPE_CHECKING:
     import duckdb
@@ -35,7 +35,7 @@ def as_declared(name: str, types: Mapping[str, str]) -> bool | None:
         return None
     declared, others = schema.TABLES[name]
     expected = {column: declared.get(column, others) for column in types if column != "run_id"}
-    return all(kind is None or fits(types[column], kind) for column, kind in expected.items())
+    return all(kind is None or column_fits(types[column], kind) for column, kind in expected.items())
 
 
 def odd_columns(connection: duckdb.DuckDBPyConnection, name: str, paths: Sequence[Path]) -> dict[Path, str]:
@@ -62,6 +62,6 @@ def odd_columns(connection: duckdb.DuckDBPyConnection, name: str, paths: Sequenc
         for path, kind in kinds:
             if column in _RESERVED:
                 odd.setdefault(path, f"no column may be called {column}")
-            elif not fits(kind, expected):
+            elif not column_fits(kind, expected):
                 odd.setdefault(path, f"its column {column} is {kind}, not {expected}")
     return odd

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from made import make_record
 
-from lrd.records import RecordError, open_study, origins, read_json, together, write_json
-from lrd.records.together import names_of
+from lrd.records import RecordError, combine_studies, open_study, read_json, training_versions, write_json
+from lrd.records.combined_study import names_of
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def pair(tmp_path: Path) -> tuple[Path, Path]:
 
 
 def test_runs_of_equal_id_are_two_runs(pair: tuple[Path, Path]) -> None:
-    both = together([open_study(path) for path in pair])
+    both = combine_studies([open_study(path) for path in pair])
     assert both.names == ("s", "other")
     runs = both.columns("select study, run_id, update from runs order by all")
     assert list(runs["study"]) == ["other", "other", "s", "s"]
@@ -48,7 +48,7 @@ def test_a_column_or_table_that_one_lacks(pair: tuple[Path, Path]) -> None:
     run = read_json(pair[1] / "c" / "run.json")
     write_json(pair[1] / "c" / "run.json", run | {"spec": run["spec"] | {"odd": "x"}})
     (pair[0] / "a" / "gates.parquet").write_bytes((pair[0] / "a" / "metrics.parquet").read_bytes())
-    both = together([open_study(path) for path in pair])
+    both = combine_studies([open_study(path) for path in pair])
     odd = both.columns("select run_id, odd from runs order by run_id")
     assert list(odd["odd"]) == [None, "x", None, None]
     assert set(both.columns("select run_id from gates")["run_id"]) == {"s/a"}
@@ -58,13 +58,13 @@ def test_what_cannot_be_read_is_named_once(pair: tuple[Path, Path]) -> None:
     (pair[0] / "junk").mkdir()
     victim = pair[1] / "b" / "metrics.parquet"
     victim.write_bytes(victim.read_bytes()[:-20])
-    both = together([open_study(path) for path in pair])
+    both = combine_studies([open_study(path) for path in pair])
     assert set(both.columns("select run_id from metrics")["run_id"]) == {"s/a", "s/b", "other/c"}
     assert [str(pair[0] / "junk") in line or str(victim) in line for line in both.problems] == [True, True]
 
 
 def test_a_condition_for_both(pair: tuple[Path, Path]) -> None:
-    both = together([open_study(path) for path in pair])
+    both = combine_studies([open_study(path) for path in pair])
     chosen = both.filtered("update = 20 or study = 'other' and run_id = 'other/b'")
     assert list(chosen.columns("select run_id from runs order by 1")["run_id"]) == ["other/b", "other/c", "s/a"]
     assert chosen.names == ("s", "other")
@@ -76,9 +76,9 @@ def test_a_condition_for_both(pair: tuple[Path, Path]) -> None:
 
 def test_one_study_is_itself_and_no_study_is_given_twice(pair: tuple[Path, Path]) -> None:
     study = open_study(pair[0])
-    assert together([study]) is study
+    assert combine_studies([study]) is study
     with pytest.raises(RecordError, match="is given twice"):
-        together([study, open_study(pair[0] / ".." / "s")])
+        combine_studies([study, open_study(pair[0] / ".." / "s")])
 
 
 @pytest.mark.parametrize(
@@ -100,12 +100,12 @@ def test_versions_that_runs_were_trained_with(pair: tuple[Path, Path], monkeypat
     write_json(pair[0] / "b" / "environment.json", now | {"earlier": [before]})
     (pair[1] / "b" / "environment.json").write_text("{")
     (pair[1] / "c" / "environment.json").unlink()
-    both = together([open_study(path) for path in pair])
+    both = combine_studies([open_study(path) for path in pair])
     names = ("lrd", "commit", "dirty", "python", "torch")
     expected = [
         {name: one.get(name) for name in names} | {"runs": count} for one, count in ((now, 2), (before, 1), ({}, 2))
     ]
-    found = origins(both, ["s/a", "s/b", "other/b", "other/c"])
+    found = training_versions(both, ["s/a", "s/b", "other/b", "other/c"])
     assert sorted(found, key=str) == sorted(expected, key=str)
     shutil.rmtree(pair[0])  # read once: never again
-    assert origins(both, ["s/a"]) == [expected[0] | {"runs": 1}]
+    assert training_versions(both, ["s/a"]) == [expected[0] | {"runs": 1}]

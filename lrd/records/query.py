@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from lrd.one_line import one_line
 from lrd.records.files import RecordError
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from lrd.records.reader import Study
+    from lrd.records.study import Study
 
 
 class NoColumnError(RecordError):
@@ -21,7 +22,7 @@ class NoColumnError(RecordError):
         self.column = column
 
 
-def ask(study: Study, query: str) -> dict[str, np.ndarray]:
+def query_columns(study: Study, query: str) -> dict[str, np.ndarray]:
     """The columns of a query, as of ``Study.columns``.
 
     Raises:
@@ -34,7 +35,7 @@ def ask(study: Study, query: str) -> dict[str, np.ndarray]:
         study.sql(query)  # what is wrong with it shows here, before files are suspected
         return study.columns(query)
     except duckdb.Error as error:
-        said = " ".join(str(error).split("LINE 1:")[0].split())
+        said = one_line(str(error).split("LINE 1:")[0])
         if match := re.search(r'(?:Referenced column|column named) "([^"]+)"', said):
             candidates = re.findall(r'"([^"]+)"', said.partition("Candidate bindings:")[2])
             hint = f"; did you mean {candidates[0]!r}?" if candidates else ""

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Moment:
+class LoggedUpdate:
     """One update: scalars by name, and log10 of gradient norms over t by table and variable (``gradient_flow/h``)."""
 
     update: int
@@ -62,20 +62,20 @@ def mean_profiles(look: Columns) -> dict[str, np.ndarray]:
     return {variable: look["log10_gmean"][total & (look["variable"] == variable)] for variable in variables}
 
 
-def moments(
+def logged_updates(
     metrics: Iterable[Mapping[str, Any]],
     scalars: Iterable[tuple[int, Mapping[str, float]]],
     looks: Mapping[str, Iterable[Columns]],
-) -> list[Moment]:
+) -> list[LoggedUpdate]:
     """All that a run has shown, a moment an update, in order.
 
     ``metrics`` are rows; None in them is what was not measured then. ``scalars`` are as from ``scalars_of``, ``looks``
     columns, one entry a look, of tables of ``PICTURED``.
     """
-    found: dict[int, Moment] = {}
+    found: dict[int, LoggedUpdate] = {}
 
-    def at(update: Any) -> Moment:
-        return found.setdefault(int(update), Moment(int(update)))
+    def at(update: Any) -> LoggedUpdate:
+        return found.setdefault(int(update), LoggedUpdate(int(update)))
 
     for row in metrics:
         values = {name: float(v) for name, v in row.items() if name != "update" and v is not None}

@@ -8,50 +8,15 @@ from typing import Any
 
 from lrd.records import schema
 from lrd.records.files import RecordError, to_json
-from lrd.records.record import read_object, state_of
-from lrd.records.typed import wrong
-
-#: Columns that ``runs`` always has, with the types that they have when they are empty.
-COLUMNS = {
-    "run_id": schema.TEXT,
-    "study": schema.TEXT,
-    "state": schema.TEXT,
-    "outcome": schema.TEXT,
-    "solved": schema.INTEGER,
-    "update": schema.INTEGER,
-    "max_updates": schema.INTEGER,
-    "solved_at": schema.INTEGER,
-    "diverged_at": schema.INTEGER,
-    "seconds": schema.REAL,
-    "kernel": schema.TEXT,
-    "hardware": schema.TEXT,
-    "pack_size": schema.REAL,
-    "resumed": schema.INTEGER,
-    "message": schema.TEXT,
-    "task": schema.TEXT,
-    "cell": schema.TEXT,
-    "gap": schema.INTEGER,
-    "convention": schema.TEXT,
-    "seed": schema.INTEGER,
-    "hidden_size": schema.INTEGER,
-    "sequence_length": schema.INTEGER,
-    "smallest_lag": schema.INTEGER,
-    "largest_lag": schema.INTEGER,
-    "chance_loss": schema.REAL,
-    "criterion": schema.TEXT,
-    "parameters": schema.INTEGER,
-    "log10_sequences": schema.REAL,
-    "seen_share": schema.REAL,
-    "seen_counted": schema.INTEGER,
-    "chance": schema.TEXT,
-    "landmarks": schema.TEXT,
-}
+from lrd.records.run_files import read_object, state_of
+from lrd.records.schema import RUNS_COLUMNS
+from lrd.records.type_checks import mismatch
 
 #: Options that lrd's own tables and figures compute with, where there are any.
 _USED = {"training_max_updates": schema.COUNT} | dict.fromkeys(
     ("cell_label", "cell_name", "cell_init", "cell_activation", "task_name", "task_convention"), schema.TEXT
 )
-_DECLARED = COLUMNS | {"gap": schema.COUNT} | _USED
+_DECLARED = RUNS_COLUMNS | {"gap": schema.COUNT} | _USED
 _NEEDED = ("task", "cell", "gap", "seed")  # which every run has, and by which tables and figures group runs
 _LONGEST = 1000  # characters of a column's name
 
@@ -69,7 +34,7 @@ def read_row(folder: Path) -> dict[str, Any]:
     if missing := [name for name in _NEEDED if row[name] is None]:
         raise RecordError(f"cannot read {folder / schema.RUN}: it is damaged (its {missing[0]} is missing)")
     for name, value in row.items():
-        if said := wrong(value, _DECLARED.get(name, schema.ANY), name):
+        if said := mismatch(value, _DECLARED.get(name, schema.ANY), name):
             raise RecordError(f"cannot read {folder}: it is damaged ({said})")
         if "\0" in name or len(name) > _LONGEST:
             raise RecordError(f"cannot read {folder}: it is damaged (no column can be called {name[:40]!r})")
@@ -160,7 +125,7 @@ def _row(
     for name, value in flat.items():
         row.setdefault(name, value)
     for name, value in flatten(summary or {}).items():
-        if name not in COLUMNS:
+        if name not in RUNS_COLUMNS:
             row[f"summary_{name}" if name in flat else name] = value
     return row
 
@@ -182,17 +147,17 @@ def columns_of(rows: Sequence[Mapping[str, Any]]) -> tuple[dict[str, list[Any]],
 
     Integers and floats together are DOUBLE; any other mixture, and integers beyond 64 bits, are kept as text.
     """
-    names = list(dict.fromkeys([*COLUMNS, *(name for row in rows for name in row)]))
+    names = list(dict.fromkeys([*RUNS_COLUMNS, *(name for row in rows for name in row)]))
     columns, types = {}, {}
     for name in names:
         values = [row.get(name) for row in rows]
         kinds = {type(value) for value in values if value is not None}
         if not kinds:
-            kind = COLUMNS.get(name, schema.REAL)
+            kind = RUNS_COLUMNS.get(name, schema.REAL)
         elif kinds == {bool}:
             kind = schema.BOOLEAN
         elif kinds == {int} and all(value is None or -(2**63) <= value < 2**63 for value in values):
-            kind = COLUMNS[name] if COLUMNS.get(name) == schema.REAL else schema.INTEGER
+            kind = RUNS_COLUMNS[name] if RUNS_COLUMNS.get(name) == schema.REAL else schema.INTEGER
         elif kinds <= {int, float} and not any(isinstance(value, int) and abs(value) >= 2**63 for value in values):
             kind = schema.REAL
         else:

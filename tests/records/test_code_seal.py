@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from lrd.records import RunRecord, read_json, write_json
-from lrd.records.trust import foreign_code
+from lrd.records.code_seal import foreign_code
 
 TEXT = "class Mine: ..."
 CUSTOM = {"name": "custom", "path": "/home/ann/my_cell.py:Mine", "code": "abc"}

@@ -16,7 +16,7 @@ Row = Mapping[str, Any]
 SHORTEST = 6  # letters of a digest
 
 
-def told_apart(rows: Sequence[Row], among: Sequence[Row]) -> list[dict[str, Any]]:
+def with_display_names(rows: Sequence[Row], among: Sequence[Row]) -> list[dict[str, Any]]:
     """Return the rows of ``runs`` with names that tell apart whatever differs in its code among all these rows."""
     cells, tasks = _endings("cell", "cell", among), _endings("task", "task", among)
     labels = _endings("cell", "label", [_labelled(row) for row in among])

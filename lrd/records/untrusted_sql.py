@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lrd.one_line import one_line
 from lrd.options import nearest
 from lrd.records.files import RecordError, plain_text, utf8_path
 from lrd.records.tables import literal, without_patterns
@@ -77,9 +78,9 @@ def _parsed(text: str, connection: duckdb.DuckDBPyConnection) -> Any:
         ((answer,),) = connection.cursor().execute("select json_serialize_sql(?)", [f"select {text}"]).fetchall()
         tree = json.loads(answer)
     except (duckdb.Error, ValueError, RecursionError) as error:
-        raise RecordError(f"it is no SQL that could be read: {' '.join(str(error).split())}") from error
+        raise RecordError(f"it is no SQL that could be read: {one_line(error)}") from error
     if tree["error"]:
-        message = " ".join(str(tree["error_message"]).split())
+        message = one_line(tree["error_message"])
         raise RecordError(f"Parser Error: {message}; write one SQL expression, such as gap >= 50")
     return tree["statements"]
 

@@ -8,24 +8,24 @@ from weakref import WeakKeyDictionary
 
 from lrd.records import schema
 from lrd.records.files import from_json
-from lrd.records.reader import Study
+from lrd.records.study import Study
 
 VERSIONS = ("lrd", "commit", "dirty", "python", "torch")
 
-Origin = tuple[tuple[str, Any], ...]
+Versions = tuple[tuple[str, Any], ...]
 
-_known: WeakKeyDictionary[Study, dict[str, tuple[Origin, ...]]] = WeakKeyDictionary()
+_known: WeakKeyDictionary[Study, dict[str, tuple[Versions, ...]]] = WeakKeyDictionary()
 
 
-def origins(study: Study, run_ids: Iterable[str]) -> list[dict[str, Any]]:
+def training_versions(study: Study, run_ids: Iterable[str]) -> list[dict[str, Any]]:
     """``VERSIONS`` with which some runs were trained, each once, with how many ``runs`` it has; None is unknown.
 
     A run that went on under other versions counts for each. Each environment.json is read once for a study, and only
     when a run is asked for.
     """
     known = _known.setdefault(study, {})
-    texts: dict[bytes, tuple[Origin, ...]] = {}  # one process writes the same for all its runs
-    counts: dict[Origin, int] = {}
+    texts: dict[bytes, tuple[Versions, ...]] = {}  # one process writes the same for all its runs
+    counts: dict[Versions, int] = {}
     for run_id in run_ids:
         if run_id not in known:
             try:
@@ -38,7 +38,7 @@ def origins(study: Study, run_ids: Iterable[str]) -> list[dict[str, Any]]:
     return [dict(origin) | {"runs": counts[origin]} for origin in sorted(counts, key=str)]
 
 
-def _read(text: bytes) -> tuple[Origin, ...]:
+def _read(text: bytes) -> tuple[Versions, ...]:
     """The versions in an environment.json, those of earlier attempts included; unknown where it is damaged."""
     try:
         found = from_json(text.decode())

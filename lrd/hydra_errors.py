@@ -1,0 +1,125 @@
+"""Errors of Hydra's composition, each explained in one line: the key, what is allowed, the nearest valid name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from hydra.core.plugins import Plugins
+from hydra.errors import MissingConfigException, OverrideParseException
+from hydra.plugins.plugin import Plugin
+from hydra.plugins.sweeper import Sweeper
+from omegaconf.errors import OmegaConfBaseException
+
+from lrd.known_options import GROUPS, known_keys, option_classes, takes_text
+from lrd.one_line import one_line
+from lrd.options import nearest, not_a_choice
+from lrd.paths import CONF
+from lrd.sweeps.compose import OverrideError
+from lrd.sweeps.quoting import hydra_quoted, in_quotes, unreadable
+
+SWEEP_FLAGS = ("-m", "--multirun")
+
+
+class CompositionError(ValueError):
+    """A command line that no configuration can be composed from. The message is one line."""
+
+
+def explain(error: BaseException, arguments: Sequence[str] = ()) -> str:
+    """Explain an error of Hydra's composition in one line: the key, what is allowed, the nearest valid name.
+
+    Args:
+        error: what Hydra or OmegaConf raised.
+        arguments: the command line, for what the error itself does not say.
+    """
+    text = str(error)
+    if isinstance(error, MissingConfigException) and error.options and error.missing_cfg_file:
+        group, _, name = error.missing_cfg_file.rpartition("/")
+        return f"{group}: {not_a_choice(name, error.options)}"
+    if isinstance(error, OverrideParseException):
+        return _unreadable(error.override, arguments)
+    if isinstance(error, OverrideError):
+        return str(error) if error.message else _no_such_option(error.key)
+    if isinstance(error, OmegaConfBaseException) and error.full_key:
+        return f"{error.full_key}: {one_line(error.msg or error)}"
+    if match := re.search(r"Could not load '(\w+)/([^']+)'", text):  # one of a list of choices
+        group, name = match.groups()
+        return f"{group}: {not_a_choice(name, _files_of(group))}"
+    if match := re.search(r"(?:Ambiguous value for argument|Sweep parameters) '(.+)' (?:1\.|requires)", one_line(text)):
+        return _several(match[1])
+    if "asicSweeper does not support sweep type" in text:
+        swept = next((text for text in arguments if "interval(" in text), "an interval")
+        return f"{swept}: lrd sweeps over values, as in 1,2,3 or range(1,4) or choice(a,b)"
+    if match := re.search(
+        r"Multiple values for (\w+)\.|force-add of config groups .*'\+\+(\w+)=|^(\w+) appears more", text
+    ):
+        return f"{match[1] or match[2] or match[3]}: is there already; leave out the +"
+    if match := re.search(r"Could not override '([^'@]+)@", text):
+        return f"{match[1]}: is chosen without @, {match[1]}=NAME"
+    match = re.search(r"Could not override '([^'@]+)'|'([^'@]+)' does not exist", text)
+    if match:
+        return _no_such_option(match.group(1) or match.group(2))
+    if match := re.search(r"(?:Invalid plugin|Unknown plugin class :) '([^']+)'", text):
+        return not_ours(match.group(1))
+    if match := re.search(r"Could not append to config. An item is already at '([^']+)'", text):
+        return f"{match.group(1)}: is there already; leave out the +"
+    return one_line(text)
+
+
+def _unreadable(text: str, arguments: Sequence[str]) -> str:
+    """Say what to write instead of an argument, or a line of a study's file, that Hydra's grammar cannot read."""
+    text = text if text in arguments else text.removeprefix("++")  # which with_own_options has put there
+    key, equals, value = text.partition("=")
+    key = key.lstrip("+")
+    if arguments and text not in arguments and equals and text.isprintable():
+        quoted = hydra_quoted(value).replace("'", "''")
+        return f"cannot read {key}: {value} of hydra.sweeper: a text needs two kinds of quotes there, {key}: '{quoted}'"
+    if key in GROUPS and equals and value[:1] not in ("[", "{"):
+        return f"{key}: {not_a_choice(value, _files_of(key))}"
+    sweeps = any(flag in arguments for flag in SWEEP_FLAGS)
+    return unreadable(text, arguments, sweeps, takes_text(key), known_keys())
+
+
+def _several(argument: str) -> str:
+    """Say how to write several values of one option.
+
+    Hydra's own advice, which this replaces, fits neither the quoting of shells nor the type of the option.
+    """
+    key, _, value = argument.partition("=")
+    advice = f"{argument}: several values are swept, with -m (--multirun)"
+    if key == "probe" and "(" not in value:
+        return f"{advice}, or taken together, '{key}=[{value}]'"
+    key = key.lstrip("+")
+    one_text = key not in (*GROUPS, "experiment") and takes_text(key) and "(" not in value
+    return f"{advice}; as one text, {in_quotes(argument)}" if one_text else advice
+
+
+def _files_of(group: str) -> list[str]:
+    """Return the names that can be chosen in a group."""
+    return sorted(path.stem for path in (CONF / group).glob("*.yaml"))
+
+
+def _no_such_option(key: str) -> str:
+    group, _, name = key.rpartition(".")
+    keys = known_keys()
+    if key in keys and not group:
+        return f"{key}: cannot be set so; write {key}=VALUE"
+    if key in keys:
+        having = [kind.name for kind in option_classes()[group] if name in kind.__dataclass_fields__] or ["custom"]
+        return f"{key}: there is no such option of the {group} chosen; {', '.join(having)} has it"
+    siblings = sorted({k.rpartition(".")[2] for k in keys if k.rpartition(".")[0] == group and k != group})
+    hint = nearest(name, siblings) if siblings else nearest(key, keys)
+    has = f"; {group or 'the top level'} has {', '.join(siblings)}" if siblings else ""
+    return f"{key}: there is no such option{hint}{has}"
+
+
+def plugin_names(kind: type[Plugin]) -> list[str]:
+    """Return the full class names of Hydra's plugins of a kind, such as its launchers."""
+    return [f"{plugin.__module__}.{plugin.__name__}" for plugin in Plugins.instance().discover(kind)]
+
+
+def not_ours(plugin: str) -> str:
+    """Say which launchers and sweepers can be chosen instead of another plugin, given by its class name."""
+    if plugin in plugin_names(Sweeper):
+        return f"hydra/sweeper: must be union, which sweeps as Hydra's basic one does, got {plugin}"
+    return f"hydra/launcher: must be local or slurm, which alone train anything, got {plugin}"

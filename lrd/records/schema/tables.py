@@ -1,0 +1,135 @@
+"""The columns of the tables that every study has: their SQL types and what they mean.
+
+NULL is "not measured", nan is "not a number". A name with a ``*`` stands for many columns.
+"""
+
+from __future__ import annotations
+
+from lrd.records.schema.column_kinds import INTEGER, REAL, TEXT, Column, Columns
+from lrd.records.schema.documents import SUMMARY_KEYS
+
+UPDATE = Column(INTEGER, "updates done when it was measured; 0 is before training")
+
+#: Quantiles over samples, of which every probe that gives quantiles has these five.
+QUANTILES = {
+    f"log10_q{percent:02d}": Column(REAL, f"{percent} % quantile over samples of the log10 norm, nearest rank")
+    for percent in (5, 25, 50, 75, 95)
+}
+
+_LATER = "NULL in records older than this column"
+
+RUNS: Columns = {
+    "run_id": Column(TEXT, "name of the run's folder; of several studies at once, study/run_id"),
+    "study": Column(TEXT, "name of the study when the run was trained; of several studies at once, their folders"),
+    "state": Column(TEXT, "running, interrupted, failed or finished"),
+    "outcome": Column(TEXT, "solved, unsolved or diverged; NULL until finished"),
+    "solved": Column(INTEGER, "1 if solved, else 0; NULL until finished"),
+    "update": Column(INTEGER, "updates done"),
+    "max_updates": Column(INTEGER, "updates at which training ends"),
+    "solved_at": Column(INTEGER, SUMMARY_KEYS["solved_at"].meaning.replace("null", "NULL")),
+    "diverged_at": Column(INTEGER, SUMMARY_KEYS["diverged_at"].meaning.replace("null", "NULL")),
+    "seconds": Column(REAL, SUMMARY_KEYS["seconds"].meaning),
+    "kernel": Column(TEXT, f"kernel of the updates as lrd.kernels names it; {_LATER}"),
+    "hardware": Column(TEXT, f"what the updates ran on, in words; {_LATER}"),
+    "pack_size": Column(REAL, f"runs in the run's pack, mean over its updates; {_LATER}"),
+    "resumed": Column(INTEGER, f"how often the run went on from a checkpoint; {_LATER}"),
+    "message": Column(TEXT, "why the run failed"),
+    "task": Column(TEXT, "task, with an ending such as (my_task.py) where one name stands for several"),
+    "cell": Column(TEXT, "cell, with an ending such as (my_cell.py) where one name stands for several"),
+    "gap": Column(INTEGER, "the task's gap T, in the convention of ``convention``"),
+    "convention": Column(TEXT, "which publication's definition of the task; NULL where there is one alone"),
+    "seed": Column(INTEGER, "seed of the run's data and initial weights"),
+    "hidden_size": Column(INTEGER, "units of the cell"),
+    "sequence_length": Column(INTEGER, "steps of the task's longest sequence"),
+    "smallest_lag": Column(INTEGER, "smallest number of steps from what must be remembered to its answer"),
+    "largest_lag": Column(INTEGER, "largest number of steps from what must be remembered to an answer"),
+    "chance_loss": Column(REAL, "closed-form loss of an answer that remembers nothing [nats or squared error]"),
+    "criterion": Column(TEXT, "what counts as solved, in words"),
+    "parameters": Column(INTEGER, "number of trained parameters"),
+    "log10_sequences": Column(
+        REAL, "log10 of the number of different sequences of the task; inf for real numbers; NULL where unknown"
+    ),
+    "seen_share": Column(REAL, f"expected share of test sequences that are among the training sequences; {_LATER}"),
+    "seen_counted": Column(
+        INTEGER, "number of training sequences among which seen_share was counted; NULL where it is a closed form"
+    ),
+    "chance": Column(TEXT, "closed-form level of each metric without memory, as JSON"),
+    "landmarks": Column(TEXT, "further levels of the loss by name, as JSON"),
+}
+
+#: Further columns of ``runs``, which depend on the options and metrics of its runs.
+RUNS_FURTHER: Columns = {
+    "<group>_<option>": Column(
+        "any", "every option of the run: task_gap, cell_hidden_size, optimizer_lr, ...; lists as JSON; text if mixed"
+    ),
+    "eval_*, test_*": Column(REAL, "each metric of the task at the last evaluation and on test sequences"),
+    "*_start, *_end": Column(REAL, "each scalar of a probe (slope_h, ...) at its first and last measurement"),
+    "summary_*": Column(REAL, "a number of the summary whose name is also an option"),
+}
+
+METRICS: Columns = {
+    "update": UPDATE,
+    "train_loss": Column(REAL, "training loss, mean over the updates since the row before [nats or squared error]"),
+    "grad_norm": Column(REAL, "2-norm of the training gradient over all parameters, mean over the same updates"),
+    "grad_norm_clipped": Column(REAL, "the same norm after clipping"),
+    "omega": Column(REAL, "the regulariser Omega without its weight, where it is on"),
+    "eval_*": Column(REAL, "each metric of the task on evaluation sequences: eval_loss, eval_accuracy, ..."),
+}
+
+_FLOW_T = "time step, from 0; where lengths vary, of the longest sample: samples are aligned at their answer"
+
+GRADIENT_FLOW: Columns = {
+    "update": UPDATE,
+    "variable": Column(TEXT, "state variable: h for dL/dh_t, c for dL/dc_t"),
+    "part": Column(TEXT, "total, or direct: what reaches the step through its own output alone"),
+    "answer": Column(TEXT, "whose loss L is: last, first, the number of an answer (from 0), or all for their sum"),
+    "t": Column(INTEGER, _FLOW_T),
+    "lag": Column(INTEGER, "answer step minus t"),
+    "log10_mean": Column(REAL, "log10 of the mean norm over samples; -inf where it is exactly 0"),
+    "log10_gmean": Column(REAL, "log10 of the geometric mean over the samples whose norm is not 0"),
+    **QUANTILES,
+    "zero_share": Column(REAL, "share of samples whose norm is exactly 0"),
+}
+
+GRADIENT_FIT: Columns = {
+    "update": UPDATE,
+    "variable": Column(TEXT, "state variable, h or c"),
+    "slope": Column(REAL, "log10 units a step of t; above 0 the gradient vanishes going back, below 0 it explodes"),
+    "horizon": Column(REAL, "steps back over which the fitted norm falls to 1/e; inf where it does not fall"),
+    "points": Column(INTEGER, "steps that the line was fitted to"),
+    "slope_error": Column(REAL, "standard error of the slope over samples with a line each"),
+    "samples": Column(INTEGER, "number of those samples"),
+    "fallen_e": Column(REAL, "steps back from the end of the gap until the norm is 1/e of what it is there; or inf"),
+    "fallen_milli": Column(REAL, "steps back from the end of the gap until it is 1/1000 of what it is there; or inf"),
+}
+
+GRADIENT_NORMS: Columns = {
+    "update": Column(INTEGER, "last of the updates that the row covers; they begin after those of the row before"),
+    "variable": Column(TEXT, "state variable, h or c"),
+    "t": Column(INTEGER, "time step of the sequence, from 0, whatever the sequence's length"),
+    "updates": Column(INTEGER, "number of updates that the row covers"),
+    "log10_mean": Column(
+        REAL,
+        "log10 of the mean norm of dL/dh_t or dL/dc_t over all samples of these updates; L: one sample's training loss",
+    ),
+    "log10_gmean": Column(REAL, "mean of the log10 norm over the samples whose norm is not 0"),
+    "log10_std": Column(REAL, "standard deviation of the log10 norm over the same samples"),
+    "log10_min": Column(REAL, "smallest log10 norm of the same samples"),
+    "log10_max": Column(REAL, "largest log10 norm of the same samples"),
+    "zero_share": Column(REAL, "share of samples whose norm is exactly 0"),
+}
+
+#: What one row of each table is, and its columns without ``run_id``, which the reader adds.
+STUDY_TABLES: dict[str, tuple[str, Columns]] = {
+    "runs": ("One row a run.", RUNS | RUNS_FURTHER),
+    "metrics": ("One row a run and logged update.", METRICS),
+    "gradient_flow": (
+        "Norms of the gradient of one answer's loss on probe sequences, one row a time step.",
+        GRADIENT_FLOW,
+    ),
+    "gradient_fit": ("A straight line through the log10 norm over the quiet steps of the gap.", GRADIENT_FIT),
+    "gradient_norms": (
+        "With training.gradient_norms: norms of the training loss's own gradient, one row a time step.",
+        GRADIENT_NORMS,
+    ),
+}
