@@ -4,8 +4,8 @@ A Markdown extension. A line of its own such as ``{{ reading gap_wall }}`` is ex
 
 * ``reading SCRIPT``: how to read a figure, from the docstring of its script in ``analysis/``;
 * ``options GROUP``: a table of every option of a group (task, cell, optimizer, training, probe);
-* ``probes``: of each probe what a row of its table is, and its columns;
-* ``schema``: the files and tables of a record.
+* ``probes``: what a row of each probe's table is;
+* ``tables``, ``files``: the tables of a study and the files of a run (``lrd.records.schema``).
 """
 
 from __future__ import annotations
@@ -87,25 +87,32 @@ def options(group: str) -> list[str]:
 
 
 def probes() -> list[str]:
-    """Return what a row of each probe's tables is, and their columns."""
+    """Return what a row of each probe's table is."""
     from lrd.probes import PROBES
 
+    return [line for name, kind in PROBES.items() for line in ("", f"### `{name}`", *plain(kind.__doc__))]
+
+
+def tables() -> list[str]:
+    """Return every table of a study with its columns."""
+    from lrd.records.schema import schema_tables
+
+    return _described(schema_tables(), "Column")
+
+
+def files() -> list[str]:
+    """Return the files of a run: the JSON files key by key, then the others."""
+    from lrd.records.schema import OTHER_FILES, schema_files
+
+    others = ((f"`{name}`", meaning.replace("``", "`")) for name, meaning in OTHER_FILES.items())
+    return [*_described(schema_files(), "Key"), "", "### Other files", *table(("File", "What it is"), others)]
+
+
+def _described(parts: Iterable[tuple[str, str, list[tuple[str, str, str]]]], head: str) -> list[str]:
     lines: list[str] = []
-    for name, kind in PROBES.items():
-        lines += ["", f"### `{name}`", *plain(kind.__doc__)]
-        for title, columns in kind.tables().items():
-            rows = [(f"`{column}`", sort) for column, sort in {"update": "BIGINT", **columns}.items()]
-            lines += ["", f"Columns of the table `{title}`:", *table(("Column", "Type"), rows)]
-    return lines
-
-
-def schema() -> list[str]:
-    """Return the tables of a record with their columns."""
-    from lrd.records.schema import TABLES
-
-    lines: list[str] = []
-    for name, (columns, _) in TABLES.items():
-        lines += ["", f"### `{name}`", *table(("Column", "Type"), ((f"`{c}`", t) for c, t in columns.items()))]
+    for name, description, columns in parts:
+        rows = [(f"`{column}`", kind, meaning.replace("``", "`")) for column, kind, meaning in columns]
+        lines += ["", f"### `{name}`", "", description.replace("``", "`"), *table((head, "Type", "Meaning"), rows)]
     return lines
 
 
@@ -113,7 +120,8 @@ DIRECTIVES: dict[str, Callable[..., list[str]]] = {
     "reading": reading,
     "options": options,
     "probes": probes,
-    "schema": schema,
+    "tables": tables,
+    "files": files,
 }
 
 

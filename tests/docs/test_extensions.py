@@ -42,10 +42,18 @@ def test_every_option_has_a_row() -> None:
     assert re.search(r"<td><code>cell\.forget_bias</code></td>\s*<td><code>1.0</code></td>", made)
 
 
-def test_every_probe_has_its_columns() -> None:
+def test_every_probe_says_what_it_measures() -> None:
     made = html("{{ probes }}", generated.Generated())
-    assert "<code>log10_gmean</code>" in made
     assert made.count("<h3") == len(generated.kinds("probe"))
+    assert "``" not in made
+
+
+def test_every_table_and_file_of_a_record_is_described() -> None:
+    made = html("{{ tables }}\n\n{{ files }}", generated.Generated())
+    assert re.search(r"<td><code>log10_gmean</code></td>\s*<td>DOUBLE</td>\s*<td>\w+", made)
+    for name in ("runs", "gradient_norms", "gates", "summary.json", "checkpoint.pt"):
+        assert f"<code>{name}</code>" in made
+    assert "``" not in made
 
 
 def test_a_cell_of_a_table_may_hold_a_bar() -> None:
