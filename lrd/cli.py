@@ -12,7 +12,7 @@ from pathlib import Path
 from lrd import __version__
 from lrd.commands import COMMANDS, INTERRUPTED, fail
 from lrd.printing import print_anything
-from lrd.sweeps.telling import open_closed_streams, silence
+from lrd.sweeps.lossy_output import open_closed_streams, silence
 
 _LINES = [(f"lrd {name} {follows}", does) for name, (follows, does) in COMMANDS.items()]
 _USAGE = f"""lrd: recurrent networks and long-term dependencies

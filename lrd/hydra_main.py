@@ -23,7 +23,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from lrd.hydra_errors import SWEEP_FLAGS, CompositionError, explain, not_ours, plugin_names
-from lrd.known_options import GROUPS, MAY_BE_NONE
+from lrd.known_options import CUSTOM, GROUPS, MAY_BE_NONE
 from lrd.options import nearest
 from lrd.paths import CONF
 from lrd.sweeps.choices import check_choices
@@ -164,28 +164,29 @@ def _check_flags(arguments: list[str]) -> bool:
 
 
 def with_own_options(arguments: list[str]) -> list[str]:
-    """Return the command line with ++ before options that only a custom cell or task has: Hydra cannot know them."""
+    """Return the command line with ++ before options that only a custom class has: Hydra cannot know them."""
     written = {text.partition("=")[0]: text.partition("=")[2] for text in arguments}
-    own = [group for group in ("cell", "task") if "custom" in re.findall(r"\w+", written.get(group, ""))]
-    files = {group: set(OmegaConf.load(CONF / group / "custom.yaml")) for group in own}
+    own = [group for group in CUSTOM if "custom" in re.findall(r"\w+", written.get(group, ""))]
+    known = {CUSTOM[group]: set(OmegaConf.load(CONF / group / "custom.yaml")) - {"path"} for group in own}
 
     def adds(text: str) -> bool:
-        group, _, name = text.partition("=")[0].partition(".")
-        return group in files and bool(name) and name not in files[group] - {"path"}
+        key, _, name = text.partition("=")[0].rpartition(".")
+        return bool(name) and name not in known.get(key, {name})
 
     return [f"++{text}" if adds(text) else text for text in arguments]
 
 
 def _name_registered() -> None:
-    """Make Hydra know the cells and tasks that installed packages register, as if each had a file in conf/."""
-    if not any(entry_points(group=f"lrd.{group}s") for group in ("cell", "task")):
+    """Make Hydra know the classes that installed packages register, as if each had a file in conf/."""
+    if not any(entry_points(group=f"lrd.{group}s") for group in CUSTOM):
         return  # and nothing heavy is imported
     from lrd.custom import registered
 
-    for group in ("cell", "task"):
+    for group in CUSTOM:
         for name, kind in registered(group).items():
             options = {field.name: field.default for field in dataclasses.fields(kind)}
-            ConfigStore.instance().store(name=name, group=group, node={"name": name, **options}, provider="lrd")
+            node, package = ({"name": name, **options}, None) if group != "probe" else (options, f"probe.{name}")
+            ConfigStore.instance().store(name=name, group=group, package=package, node=node, provider="lrd")
 
 
 def _not_a_name(arguments: list[str]) -> str:

@@ -113,7 +113,7 @@ WRONG: list[tuple[str, str, str]] = [
     # grammar
     ("task.gap", "cannot read the override 'task.gap'", "write option=value"),
     ("task.gap=[1", "cannot read the override 'task.gap=[1'", "write option=value"),
-    ("seed=1,2", "seed=1,2: several values are swept, with -m (--multirun)", ""),
+    ("seed=1,2", "seed: takes one value; several values are swept, -m seed=1,2", ""),
     ("study=été", "cannot read the override 'study=été': such a value needs quotes, 'study=\"été\"'", ""),
     ("task.gap=${nope}", "task.gap: Interpolation key 'nope' not found", ""),
     ("-m task.gap=${nope} seed=1,2", "task.gap: Interpolation key 'nope' not found", ""),

@@ -261,8 +261,8 @@ def test_no_quotes_are_advised_where_they_do_not_help(typed: list[str]) -> None:
 @pytest.mark.parametrize(
     ("typed", "said"),
     [
-        ("cell=[rnn,lstm]", "cell: takes one name; several are swept"),
-        ("-m cell=[rnn,lstm],gru", "cell: takes one name; several are swept, -m cell=rnn,lstm"),
+        ("cell=[rnn,lstm]", "cell: takes one name; several values are swept"),
+        ("-m cell=[rnn,lstm],gru", "cell: takes one name; several values are swept, -m cell=rnn,lstm"),
         ("-m experiment=demo,variants", "experiment: demo sweeps by itself; train it alone, experiment=demo"),
         ("hydra.mode=RUN experiment=demo", "hydra.mode=RUN: the study sweeps"),
         ("-m task.gap=interval(1,3)", "task.gap=interval(1,3): lrd sweeps over values"),

@@ -18,7 +18,7 @@ COMMANDS = {
     "dashboard": ("STUDY [--dry-run]", "save the study's wandb workspace, or print it"),
     "watch": ("STUDY", "open wandb's terminal viewer on the study's offline mirrors"),
     "probe": ("STUDY [probe=NAME] [--at start,end] [--where SQL]", "look inside runs that are trained already"),
-    "check": ("FILE.py:CLASS", "whether a cell or task of yours keeps the protocol, line by line"),
+    "check": ("FILE.py:CLASS", "whether a cell, task or probe of yours keeps the protocol, line by line"),
     "claims": ("STUDY [--claims FILE] [--filter SQL]", "what a study claims, and what its records say of it"),
     "figures": ("STUDY [--out FOLDER] [--filter SQL] ...", "draw every figure of a study, of some runs, of several"),
     "report": ("STUDY [--out FOLDER] [--filter SQL]", "the study as one page, HTML and PDF, with figures and claims"),

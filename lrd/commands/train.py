@@ -7,10 +7,10 @@ from contextlib import suppress
 
 from lrd.commands import fail
 from lrd.commands.composed import composed
-from lrd.sweeps.telling import telling
+from lrd.sweeps.lossy_output import lossy_output
 
 
-@telling()
+@lossy_output()
 def run(arguments: list[str]) -> int:
     """Train one run, a sweep or a study."""
     work = composed(arguments, trains=True)

@@ -9,14 +9,15 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 
 from lrd.cells import Cell, Parameters, prepared
 from lrd.options import check_options, option
+from lrd.probes.arrays import as_arrays
 from lrd.scalars import SCALARS, Columns
-from lrd.shapes import Int, Tensor
+from lrd.shapes import Float, Int, Tensor
 from lrd.tasks import Batch, Task
 
 
@@ -45,6 +46,12 @@ class Subject:
         weights = None if batch.weights is None else batch.weights.to(dtype)
         return Batch(batch.inputs.to(dtype), targets, weights)
 
+    def states(self, batch: Batch) -> dict[str, Float[Tensor, "time runs batch _"]]:
+        """Return the cell's state after every step of some sequences, by state variable, in their precision."""
+        from lrd.probes.states import along  # which imports this module
+
+        return along(self.cell, self.parameters(batch.inputs.dtype), batch.inputs)
+
     def parameters(self, dtype: torch.dtype = torch.float64) -> Parameters:
         """``params`` in that precision."""
         return {name: value.detach().to(dtype) for name, value in self.params.items()}
@@ -68,12 +75,20 @@ class Probe(ABC):
         check_options(self)
 
     @abstractmethod
-    def measure(self, subject: Subject) -> list[Columns]:
-        """The table of each run of the pack, whatever its companions."""
+    def measure(self, subject: Subject) -> list[dict[str, Any]]:
+        """Measure the runs of a pack.
+
+        Args:
+            subject: the runs, which are not changed.
+
+        Returns:
+            A table for each run, in the pack's order, which does not depend on its companions: the columns that
+            ``columns`` declares, equally long; tensors (on any device), arrays or lists.
+        """
 
     def tables_of(self, subject: Subject) -> list[dict[str, Columns]]:
         """All tables of each run by name: the probe's own, unless it has several."""
-        return [{self.name: table} for table in self.measure(subject)]
+        return [{self.name: as_arrays(table, self.columns)} for table in self.measure(subject)]
 
     @classmethod
     def tables(cls) -> dict[str, dict[str, str]]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lrd.records import schema
-from lrd.records.checkpoint import load_checkpoint, save_checkpoint
+from lrd.records.checkpoint import checkpoint_update, load_checkpoint, save_checkpoint
 from lrd.records.checksums import sum_of, sums_of
 from lrd.records.code_seal import seal
 from lrd.records.environment import environment
@@ -136,12 +136,23 @@ class RunRecord:
         _check(name, columns, types)
         write_table(self.path / f"{name}.parquet", columns, types)
 
-    def merge_measurement(self, name: str, update: int, columns: Columns, types: Mapping[str, str]) -> None:
-        """Put the rows of one look in the place of any at the same update, and leave the others."""
+    def merge_measurement(
+        self, name: str, update: int, columns: Columns, types: Mapping[str, str], fresh: bool = False
+    ) -> None:
+        """Put the rows of one look in the place of any at the same update, and leave the others.
+
+        Args:
+            name: of the table.
+            update: of the measurement.
+            columns: its rows, without ``update``.
+            types: SQL types of all of these columns.
+            fresh: whether no row that is there stays: an earlier text of the probe made them. Rows with other columns
+                never stay.
+        """
         import numpy as np
 
         new = {"update": np.full(len(next(iter(columns.values()))), update), **columns}
-        if before := self.read_table(name):
+        if not fresh and (before := self.read_table(name)) and before.keys() == new.keys():
             kept = before["update"] != update
             order = np.argsort(np.concatenate([before["update"][kept], new["update"]]), kind="stable")
             joined = {column: [before[column][kept], values] for column, values in new.items()}
@@ -159,8 +170,13 @@ class RunRecord:
             write_json(self.path / schema.STATUS, status)
 
     def note_measurement(self, probe: str, update: int, options: Mapping[str, Any]) -> None:
-        """Keep in looks.json with which options a probe looked after training."""
-        write_json(self.path / schema.LOOKS, self.read_measurements() | {f"{probe}@{update}": dict(options)})
+        """Keep in looks.json with which options a probe looked after training; those of another text of it go."""
+        kept = {
+            key: given
+            for key, given in self.read_measurements().items()
+            if not key.startswith(f"{probe}@") or given.get("code") == options.get("code")
+        }
+        write_json(self.path / schema.LOOKS, kept | {f"{probe}@{update}": dict(options)})
 
     def read_measurements(self) -> dict[str, Any]:
         """looks.json: options by ``probe@update``; {} where there is none."""
@@ -194,6 +210,14 @@ class RunRecord:
     def load_checkpoint(self) -> dict[str, Any] | None:
         """What ``save_checkpoint`` wrote last, tensors on the CPU; None where there is none; RecordError if damaged."""
         return load_checkpoint(self.path / schema.CHECKPOINT)
+
+    def checkpoint_update(self) -> int | None:
+        """Return the update of checkpoint.pt without loading it; None where there is none.
+
+        Raises:
+            RecordError: the file is cut off, damaged or of another schema version.
+        """
+        return checkpoint_update(self.path / schema.CHECKPOINT)
 
     def finish(self, summary: Mapping[str, Any]) -> None:
         """Write status.json and then, last of all, summary.json, whose presence makes the run finished.

@@ -47,15 +47,16 @@ class RunSpec:
             "cell": _named(self.cell) | _origin(self.cell),
             "optimizer": _named(self.optimizer),
             "training": dataclasses.asdict(self.training),
-            "probe": {probe.name: dataclasses.asdict(probe) for probe in self.probes},
+            "probe": {probe.name: dataclasses.asdict(probe) | _origin(probe) for probe in self.probes},
             "seed": self.seed,
         }
 
     @property
     def sources(self) -> dict[str, str]:
-        """The text of a cell or task that comes from a researcher's file, by group."""
-        found = {group: source_of(type(getattr(self, group))) for group in ("task", "cell")}
-        return {group: source.text for group, source in found.items() if source is not None and source.in_file}
+        """The texts of classes that come from a researcher's file, by ``task``, ``cell`` or ``probe.NAME``."""
+        classes = {"task": self.task, "cell": self.cell} | {f"probe.{probe.name}": probe for probe in self.probes}
+        found = {key: source_of(type(options)) for key, options in classes.items()}
+        return {key: source.text for key, source in found.items() if source is not None and source.in_file}
 
     def __reduce__(self) -> tuple[Any, ...]:
         # As plain values and text: another process cannot import a class that came out of a file.

@@ -82,8 +82,15 @@ def jobs_from_configs(configs: Sequence[Mapping[str, Any]], here: bool = True) -
     return list(jobs.values())
 
 
-def plan(jobs: Sequence[Job], workers: int) -> Plan:
-    """Group what is left to do into packs, enough of them for every worker, the most expensive first."""
+def plan(jobs: Sequence[Job], workers: int, load: bool = False) -> Plan:
+    """Group what is left to do into packs, enough of them for every worker, the most expensive first.
+
+    Args:
+        jobs: the runs of a sweep, each once.
+        workers: how many packs train at once.
+        load: load checkpoints whole, which finds the damaged ones: for packs that are about to be trained. Otherwise
+            their updates are read alone.
+    """
     finished: list[Job] = []
     groups: dict[tuple[Any, ...], list[Job]] = {}
     for job in jobs:
@@ -91,7 +98,7 @@ def plan(jobs: Sequence[Job], workers: int) -> Plan:
         if record.finished:
             finished.append(job)
             continue
-        key = (job.run.pack_key, job.place, job.tracker, _start(record))
+        key = (job.run.pack_key, job.place, job.tracker, _start(record, load))
         groups.setdefault(key, []).append(job)
     left = len(jobs) - len(finished)
     parts: list[tuple[Sequence[Job], int]] = []
@@ -103,11 +110,13 @@ def plan(jobs: Sequence[Job], workers: int) -> Plan:
     return Plan(tuple(jobs), tuple(finished), tuple(packs))
 
 
-def _start(record: RunRecord) -> int:
-    """The update of the run's checkpoint. A checkpoint that cannot be read is no checkpoint: the run starts anew."""
+def _start(record: RunRecord, load: bool) -> int:
+    """Return the update of the run's checkpoint; 0 where there is none, or where it cannot be read."""
     try:
+        if not load:
+            return record.checkpoint_update() or 0
         checkpoint = record.load_checkpoint()
-    except RecordError:
+    except RecordError:  # no checkpoint then: the run starts anew
         return 0
     return 0 if checkpoint is None else int(checkpoint["pack"]["update"])
 

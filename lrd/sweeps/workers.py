@@ -21,9 +21,9 @@ import torch
 
 from lrd.sweeps import nursery
 from lrd.sweeps.events import Event
+from lrd.sweeps.lossy_output import lossy_output
 from lrd.sweeps.plan import PlannedPack, record_of
 from lrd.sweeps.queue import Queue
-from lrd.sweeps.telling import telling
 from lrd.training.wants import wants_memory
 
 _STOP = False
@@ -108,7 +108,7 @@ class RunLockLostError(Exception):
     """The folder is gone, or another process took us for dead: what we would write is no longer ours to write."""
 
 
-@telling()
+@lossy_output()
 def _worker(connection: Connection, environment: dict[str, str]) -> None:
     """Body of a worker process: packs come in, events go out. It stops when the sweep that started it is gone."""
 

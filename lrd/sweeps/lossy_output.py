@@ -1,7 +1,8 @@
-"""Telling how training goes, to whoever listens: nobody who stops listening ends it.
+"""Output that may be lost: nobody who stops listening ends a training.
 
 A terminal goes away, the reader of a pipe ends, the disk of a log fills, a shell has closed the stream: inside of
-``telling`` whatever is printed, by lrd, by a library or by a cell of one's own, is told or lost, and never an error.
+``lossy_output`` whatever is printed, by lrd, by a library or by a cell of one's own, is written or lost, and never an
+error.
 """
 
 from __future__ import annotations
@@ -14,58 +15,58 @@ from pathlib import Path
 from typing import Any, TextIO, cast
 
 
-class Teller:
-    """A stream of text that loses what its stream cannot take; in all else it is its stream."""
+class LossyStream:
+    """A stream of text that loses what the stream below it cannot take; in all else it behaves like that stream."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
 
     def write(self, text: str) -> int:
-        """Write, if that can be."""
-        self._tell(lambda: self._stream.write(text))
+        """Write a text, or lose it; return its length either way."""
+        self._try(lambda: self._stream.write(text))
         return len(text)
 
     def writelines(self, lines: Iterable[str]) -> None:
-        """Write all of them, if that can be."""
+        """Write all lines, or lose them."""
         self.write("".join(lines))
 
     def flush(self) -> None:
-        """Flush, if that can be."""
-        self._tell(self._stream.flush)
+        """Write what is buffered, or lose it."""
+        self._try(self._stream.flush)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
 
-    def _tell(self, call: Callable[[], object]) -> None:
+    def _try(self, call: Callable[[], object]) -> None:
         try:
             call()
-        except (BlockingIOError, RuntimeError):  # not now; or told by a signal's handler in the middle of telling
+        except (BlockingIOError, RuntimeError):  # not now; or a signal's handler prints in the middle of a print
             pass
         except OSError:
             silence(self._stream)
         except UnicodeEncodeError as error:
-            told = str(error.object).encode(error.encoding, "backslashreplace").decode(error.encoding)
-            self._tell(lambda: self._stream.write(told))
+            spelled = str(error.object).encode(error.encoding, "backslashreplace").decode(error.encoding)
+            self._try(lambda: self._stream.write(spelled))
         except ValueError:  # somebody has closed it
             pass
 
 
 @contextmanager
-def telling() -> Iterator[None]:
-    """Let no word to stdout or stderr raise an error, inside and when Python writes the last of them at its end."""
+def lossy_output() -> Iterator[None]:
+    """Let nothing that is printed raise an error: inside, and when Python writes the last of it at its end."""
     before = sys.stdout, sys.stderr
-    tellers = [Teller(stream) for stream in before]
-    sys.stdout, sys.stderr = (cast(TextIO, teller) for teller in tellers)
+    streams = [LossyStream(stream) for stream in before]
+    sys.stdout, sys.stderr = (cast(TextIO, stream) for stream in streams)
     try:
         yield
     finally:
-        for teller in tellers:
-            teller.flush()
+        for stream in streams:
+            stream.flush()
         sys.stdout, sys.stderr = before
 
 
 def silence(stream: TextIO) -> None:
-    """Let a stream lead nowhere from now on, with what it has not written yet; one without a file stays as it is."""
+    """Lead a stream to nowhere from now on, with what it has not written yet; one without a file stays as it is."""
     try:
         number = stream.fileno()
         nowhere = os.open(os.devnull, os.O_WRONLY)
@@ -76,7 +77,7 @@ def silence(stream: TextIO) -> None:
 
 
 def open_closed_streams() -> None:
-    """Let stdin, stdout and stderr lead nowhere where they were closed.
+    """Lead stdin, stdout and stderr to nowhere where they were closed.
 
     The next file opened, which may be a record's, would get their number, and all that libraries write there.
     """

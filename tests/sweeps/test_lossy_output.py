@@ -1,4 +1,4 @@
-"""What cannot be told is lost, whatever the stream answers, and costs neither an error nor the exit status."""
+"""What cannot be written is lost, whatever the stream answers, and costs neither an error nor the exit status."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TextIO
 
 import pytest
 
-from lrd.sweeps.telling import telling
+from lrd.sweeps.lossy_output import lossy_output
 
 FULL = Path("/dev/full")
 
@@ -52,10 +52,10 @@ def closed() -> TextIO:
     ],
 )
 @pytest.mark.parametrize("flush", [True, False])
-def test_what_cannot_be_told_is_lost(make: object, flush: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_cannot_be_written_is_lost(make: object, flush: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     stream = make()  # type: ignore[operator]
     monkeypatch.setattr(sys, "stdout", stream)
-    with telling():
+    with lossy_output():
         for _ in range(2):
             print("word", flush=flush)
             sys.stdout.writelines(["more", "words"])
@@ -64,21 +64,21 @@ def test_what_cannot_be_told_is_lost(make: object, flush: bool, monkeypatch: pyt
 
 
 def test_a_letter_that_the_stream_does_not_know_is_spelled(monkeypatch: pytest.MonkeyPatch) -> None:
-    told = io.BytesIO()
-    monkeypatch.setattr(sys, "stderr", io.TextIOWrapper(told, encoding="ascii"))
-    with telling():
+    written = io.BytesIO()
+    monkeypatch.setattr(sys, "stderr", io.TextIOWrapper(written, encoding="ascii"))
+    with lossy_output():
         print("runs/été", file=sys.stderr)
         assert sys.stderr.encoding == "ascii"
         assert not sys.stderr.isatty()
-    assert told.getvalue() == b"runs/\\xe9t\\xe9\n"
+    assert written.getvalue() == b"runs/\\xe9t\\xe9\n"
 
 
 def test_no_file_gets_the_number_of_a_stream_that_was_closed(tmp_path: Path) -> None:
     script = """if True:
         import os, sys
-        from lrd.sweeps.telling import open_closed_streams, telling
+        from lrd.sweeps.lossy_output import lossy_output, open_closed_streams
         open_closed_streams()
-        with telling():
+        with lossy_output():
             with open("record", "w") as record:
                 os.write(2, b"a word of some library")
                 print("word", file=sys.stderr)
