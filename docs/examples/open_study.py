@@ -1,4 +1,4 @@
-"""Open a study and plot its learning curves: python docs/examples/open_study.py runs/demo curves.png"""
+"""Open a study and plot its learning curves: python docs/examples/open_study.py runs/demo curves.png."""
 
 import sys
 

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
-from documents import DOCS, IN_SLURM, NOT_RUN, PAGES, ROOT, blocks, name, prose
+from documents import DOCS, IN_SLURM, NOT_RUN, PAGES, ROOT, blocks, name, prose, text_of
 
 from lrd.commands import COMMANDS
 
@@ -82,6 +82,13 @@ def test_the_readme_is_short_and_begins_with_the_two_commands() -> None:
     assert len(lines) <= 120
     first = next(block for block in blocks(ROOT / "README.md") if block.language == "sh")
     assert first.lines == ["make demo", "make test"]
+
+
+def test_every_figure_has_its_part_of_the_page() -> None:
+    scripts = {path.stem for path in (ROOT / "analysis").glob("*.py") if "How to read it." in text_of(path)}
+    page = text_of(DOCS / "guide" / "figures.md")
+    assert set(re.findall(r"^\{\{ reading (\w+) \}\}$", page, re.MULTILINE)) == scripts
+    assert scripts <= set(re.findall(r"^## (\w+)$", page, re.MULTILINE))
 
 
 def test_there_are_ten_queries() -> None:
