@@ -174,7 +174,7 @@ class RunRecord:
         kept = {
             key: given
             for key, given in self.read_measurements().items()
-            if not key.startswith(f"{probe}@") or given.get("code") == options.get("code")
+            if not key.startswith(f"{probe}@") or class_of(given) == class_of(options)
         }
         write_json(self.path / schema.LOOKS, kept | {f"{probe}@{update}": dict(options)})
 
@@ -269,6 +269,11 @@ class RunRecord:
         if not (self.path / schema.RUN).exists():
             return None
         return state_of(self.read_status(), self.finished)
+
+
+def class_of(options: Mapping[str, Any]) -> tuple[Any, Any]:
+    """Return the digest of the text and the class that looks.json names for a measurement; None for lrd's own."""
+    return options.get("code"), options.get("class")
 
 
 def _check(what: str, columns: Columns, required: Mapping[str, str], others: bool = False) -> None:

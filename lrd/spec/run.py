@@ -92,7 +92,7 @@ class RunSpec:
     def _fields_with(self, mark: str, value: bool = True) -> dict[str, Any]:
         """The options of all groups whose metadata has ``mark`` at ``value``."""
         groups = {group: _chosen(getattr(self, group), mark, value) for group in _GROUPS}
-        return groups | {"probe": [_chosen(probe, mark, value) for probe in self.probes]}
+        return groups | {"probe": [_chosen(probe, mark, value) | _class_of(probe) for probe in self.probes]}
 
     def _switches(self, on: bool) -> list[tuple[str, str]]:
         """Group and name of the options that are switches and are on, or off."""
@@ -116,6 +116,11 @@ def _chosen(options: Any, mark: str, value: bool) -> dict[str, Any]:
     source = source_of(type(options))
     code = {} if source is None else {"code": source.code}
     return chosen if name is None else {"name": name} | code | chosen
+
+
+def _class_of(probe: Probe) -> dict[str, Any]:
+    """Return the name of a class that is not lrd's own: one text may hold several probes of one name."""
+    return {} if source_of(type(probe)) is None else {"class": type(probe).__name__}
 
 
 @cache

@@ -22,6 +22,7 @@ from lrd.options import OptionError
 from lrd.probes import Probe, Subject
 from lrd.records import RecordError, RunRecord, Study, hold_run_locks
 from lrd.records.code_seal import foreign_code
+from lrd.records.record import class_of
 from lrd.spec import RunSpec, SpecError, run_from_dict
 from lrd.sweeps import nursery
 from lrd.sweeps.lossy_output import lossy_output
@@ -176,7 +177,7 @@ def _measure_at(moment: str, probes: Sequence[Probe], specs: Sequence[RunSpec], 
 def _of_another_text(probe: Probe, record: RunRecord) -> bool:
     """Return whether the rows that a record has of a probe come from another text of its class."""
     kept = [given for key, given in record.read_measurements().items() if key.startswith(f"{probe.name}@")]
-    return any(given.get("code") != _code(probe).get("code") for given in kept)
+    return any(class_of(given) != class_of(_code(probe)) for given in kept)
 
 
 def _state(record: RunRecord, spec: RunSpec, moment: str) -> tuple[Parameters, int]:
@@ -197,9 +198,9 @@ def _options(probe: Probe) -> dict[str, Any]:
 
 
 def _code(probe: Probe) -> dict[str, str]:
-    """Return the digest of the text of a probe that is not lrd's own, as an option."""
+    """Return which class of which text a probe is an instance of, as options; {} for a probe of lrd's own."""
     source = source_of(type(probe))
-    return {} if source is None else {"code": source.code}
+    return {} if source is None else {"code": source.code, "class": type(probe).__name__}
 
 
 def _in_training(probe: Probe, record: RunRecord) -> list[tuple[str, dict[str, Any]]]:
