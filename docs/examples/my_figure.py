@@ -1,8 +1,8 @@
 """What is left of the gradient across the gap: its norm at the answer and at the largest lag, one mark a run.
 
-How to read it. To the right runs the norm of dL/dh at the answer, up that at the largest lag, both after training. On
-the dotted line all of the gradient arrives; a mark far below it is of a run whose gradient vanishes on the way.
-From the table gradient_flow: the last answer's total gradient, geometric mean over samples.
+How to read it. To the right runs log10 of the norm of dL/dh at the answer, up the same at the largest lag, both after
+training. On the dotted line all of the gradient arrives; a mark n below it is of a run that has lost n powers of ten on
+the way. From the table gradient_flow: the last answer's total gradient, geometric mean over samples.
 """
 
 import sys
@@ -10,7 +10,7 @@ import sys
 from lrd.figures import FigureScript, groups, join_runs, layout, line_styles, main, runs_of, save_figure
 
 QUERY = """
-    select run_id, 10 ** arg_min(log10_gmean, lag) as near, 10 ** arg_max(log10_gmean, lag) as far
+    select run_id, arg_min(log10_gmean, lag) as near, arg_max(log10_gmean, lag) as far
     from gradient_flow join (select run_id, "update" from runs where state = 'finished') using (run_id, "update")
     where variable = 'h' and part = 'total' and answer = 'last' group by run_id order by run_id
 """
@@ -24,12 +24,13 @@ def draw(study, out):
     figure, [[panel]] = layout.grid(1, 1, 2.6)
     styles = line_styles(runs["label"])
     for (label,), mine in groups(rows, "label"):
-        panel.loglog(mine["near"], mine["far"], **styles[label].points, linestyle="none", label=label)
-    panel.axline((1, 1), slope=1, color="0.25", linestyle=":")
-    panel.set(xlabel="gradient norm at the answer", ylabel="at the largest lag")
+        panel.plot(mine["near"], mine["far"], **styles[label].points, linestyle="none", label=label)
+    panel.axline((0, 0), slope=1, color="0.25", linestyle=":")
+    panel.set(xlabel="log10 norm at the answer", ylabel="log10 norm at the largest lag")
     layout.legend(figure, *panel.get_legend_handles_labels())
+    layout.foot(figure, [f"{len(rows['run_id'])} finished runs."])
     columns = ("panel", "gap", "label", "run_id", "near", "far")
-    table = [dict(zip(columns, row)) for row in zip(*(rows[name] for name in columns))]
+    table = [dict(zip(columns, row, strict=True)) for row in zip(*(rows[name] for name in columns), strict=True)]
     return save_figure(figure, out, "my_figure", table)
 
 
