@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parent))  # for ``helpers`` and ``typechecker``, whatever pytest's import mode
-WITH_TENSORS = ("cells", "custom", "kernels", "probes", "spec", "tasks", "training")
+WITH_TENSORS = ("cells", "custom", "gradients", "kernels", "probes", "scaled", "spec", "tasks", "training")
 jaxtyping.install_import_hook([f"lrd.{name}" for name in WITH_TENSORS], "typechecker.check")
 
 import torch  # noqa: E402

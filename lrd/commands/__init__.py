@@ -1,6 +1,7 @@
 """The commands of ``lrd``, one a module: each has ``run(arguments) -> exit status`` and imports nothing heavy before.
 
-A new command is a module here, a row of ``COMMANDS`` and its place in the README.
+A new command is a module here, a row of ``COMMANDS`` and its place in the README; one that is renamed keeps its former
+name in ``FORMER_NAMES``.
 """
 
 from __future__ import annotations
@@ -19,10 +20,12 @@ COMMANDS = {
     "watch": ("STUDY", "open wandb's terminal viewer on the study's offline mirrors"),
     "probe": ("STUDY [probe=NAME] [--at start,end] [--where SQL]", "look inside runs that are trained already"),
     "check": ("FILE.py:CLASS", "whether a cell, task or probe of yours keeps the protocol, line by line"),
-    "claims": ("STUDY [--claims FILE] [--filter SQL]", "what a study claims, and what its records say of it"),
+    "hypotheses": ("STUDY [--file FILE] [--filter SQL]", "the verdict of the records on each hypothesis of a study"),
     "figures": ("STUDY [--out FOLDER] [--filter SQL] ...", "draw every figure of a study, of some runs, of several"),
-    "report": ("STUDY [--out FOLDER] [--filter SQL]", "the study as one page, HTML and PDF, with figures and claims"),
+    "report": ("STUDY [--out FOLDER] [--filter SQL]", "the study as one page, HTML and PDF, with figures and verdicts"),
 }
+#: former name -> command: it still does the same
+FORMER_NAMES = {"claims": "hypotheses"}
 INTERRUPTED = "interrupted: the same command again goes on from the checkpoints"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
 from pathlib import Path
 from typing import Any
@@ -14,11 +15,12 @@ def run(arguments: list[str]) -> int:
     parser = study_parser("report")
     parser.add_argument("--out", type=Path, help="folder for the files (default: report/ inside the study)")
     parser.add_argument("--filter", help="of which runs, in SQL: \"cell = 'lstm' and gap >= 50\"")
-    parser.add_argument("--claims", type=Path, help="YAML file of claims (default: those that the study keeps)")
+    parser.add_argument("--hypotheses", type=Path, help="YAML file of hypotheses (default: those that the study keeps)")
+    parser.add_argument("--claims", dest="hypotheses", type=Path, help=argparse.SUPPRESS)  # its former name
     parser.add_argument("--no-pdf", action="store_true", help="the HTML page alone")
     given = parser.parse_args(arguments)
 
-    from lrd.findings import ClaimError
+    from lrd.findings import HypothesisError
     from lrd.paths import analysis_module
     from lrd.records import RecordError
     from lrd.records.files import write_bytes
@@ -27,7 +29,7 @@ def run(arguments: list[str]) -> int:
     try:
         asked = analysis_module("asked")
         study, how = asked.of_study(given.study, given.filter, ("lrd", "report"))
-        findings, unreadable = _findings(given.claims, study)
+        findings, unreadable = _findings(given.hypotheses, study)
         out = given.out or given.study / "report"
         out.mkdir(parents=True, exist_ok=True)  # before the figures, which take the time
         scripts = analysis_module("common")
@@ -44,18 +46,18 @@ def run(arguments: list[str]) -> int:
     except PdfError as error:
         print(f"lrd: {error}", file=sys.stderr)
         return 1
-    except (ClaimError, RecordError, OSError) as error:
+    except (HypothesisError, RecordError, OSError) as error:
         return fail(str(error))
     return 1 if drawn.failed else 0
 
 
 def _findings(file: Path | None, study: Any) -> tuple[list[Any], str]:
-    """What the records say of the claims; and why the study's own cannot be read, which a report can do without."""
-    from lrd.findings import ClaimError, check_claims, read_claims
+    """What the records say of the hypotheses; and why the study's own cannot be read, which a report can do without."""
+    from lrd.findings import HypothesisError, check_hypotheses, read_hypotheses
 
     try:
-        return check_claims(read_claims(file or study.path), study), ""
-    except ClaimError as error:
+        return check_hypotheses(read_hypotheses(file or study.path), study), ""
+    except HypothesisError as error:
         if file is not None:
             raise
         print(f"lrd: left out: {error}", file=sys.stderr)

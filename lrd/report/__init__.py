@@ -1,4 +1,4 @@
-"""A study as one page that stands by itself: claims, results, figures, configuration, costs, and what is missing.
+"""A study as one page that stands by itself: verdicts, results, figures, configuration, costs, and what is missing.
 
 Everything on it comes from the records (and, word for word, from the study's file and the docstrings of the figure
 scripts). No clock and no path of the machine it is made on: the same records give the same bytes.

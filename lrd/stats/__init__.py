@@ -10,9 +10,9 @@ Numpy and scipy only, arrays in and small frozen dataclasses out. One policy for
   to solve it is censored (``lrd.stats.censoring``).
 """
 
+from lrd.gradients.rates import factor_per_step, horizon
 from lrd.stats.censoring import Times, times_to_solve
 from lrd.stats.critical_gap import CriticalGap, critical_gap
-from lrd.stats.fits import factor_per_step, horizon
 from lrd.stats.independent_shares import ShareDifference, share_difference
 from lrd.stats.logrank import LogRank, logrank
 from lrd.stats.means import Mean, mean_interval, student, welch

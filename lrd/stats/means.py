@@ -1,4 +1,4 @@
-"""Means over runs with Student's t, for claims about a handful of seeds.
+"""Means over runs with Student's t, for verdicts on a handful of seeds.
 
 The distribution-free interval of a median (``lrd.stats.spread``) has nothing to offer below 6 seeds at 95 %, or 9 at
 99.5 %. Student's t has, at the price of an assumption: that the numbers scatter about their mean roughly normally. Log

@@ -2,7 +2,7 @@
 
 Theil-Sen: the median of the slopes of all pairs of steps, with Sen's interval (Sen 1968, JASA 63), which inverts
 Kendall's test; up to 29 % of the steps may lie anywhere. The interval is exact up to ``LARGEST_EXACT`` pairs, and
-covers more than its level where norms are tied. ``lrd.probes`` fits the least-squares line of the records: where the
+covers more than its level where norms are tied. ``lrd.gradients`` fits the least-squares line of records: where the
 two differ, the profile is no line.
 """
 
@@ -40,9 +40,9 @@ class RobustSlope:
 def robust_slope(t: ArrayLike, log10_norm: ArrayLike, level: float = 0.95) -> RobustSlope:
     """Theil-Sen's slope of ``log10_norm`` [steps] against ``t`` [steps].
 
-    Here -inf is left out, and counted: no line goes through it, nor does that of ``lrd.probes``. The interval takes
+    Here -inf is left out, and counted: no line goes through it, nor does that of the records. The interval takes
     the steps to scatter about the line independently of each other. Norms along one sequence do not: their log is a
-    random walk, of which this interval covers little. For a claim about a cell, take the slopes of its seeds and
+    random walk, of which this interval covers little. For a statement about a cell, take the slopes of its seeds and
     ``median_interval``; this one tells how well a line describes one profile. Its bounds are NaN where no interval of
     so few steps has the level: 2 of the n! orders are the most extreme, so at 95 % from 5 steps on; where several
     share a t (seeds at a gap), their order among themselves tells nothing, and more of them are needed.

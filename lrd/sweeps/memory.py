@@ -17,10 +17,10 @@ from functools import lru_cache
 import torch
 
 from lrd.cells import LSTM, RNN, Attentive, prepared
+from lrd.gradients.flow import runs_per_group
 from lrd.kernels import WITH_NORMS, loop, run_by_run, runs_at_once
-from lrd.kernels.powers import STEPS
+from lrd.kernels.scaled_backward import STEPS
 from lrd.probes import Probe
-from lrd.probes.gradient_flow import looked_at_at_once
 from lrd.spec import SGD, Adam, RMSprop, RMSpropURNN, RunSpec
 from lrd.sweeps.prices import EVAL_CHUNK, gates
 from lrd.training.batches import drawn_steps, evaluated_at_once
@@ -169,7 +169,7 @@ def _evaluation(run: RunSpec, runs: int, samples: int, device: torch.device) -> 
 def _look(run: RunSpec, probe: Probe, runs: int, device: torch.device) -> float:
     task, hidden = run.task, run.cell.hidden_size
     symbols = task.sequence_length * probe.samples
-    runs = min(runs, looked_at_at_once(symbols, run.cell, device))
+    runs = min(runs, runs_per_group(symbols, run.cell, device))
     # States, what multiplies gradients on their way back, gradients of every step and the copies their norms need.
     tape = {RNN: 7.5, LSTM: 18.2}.get(type(run.cell.stepped), 5.2 + 2.2 * len(run.cell.measured))
     if isinstance(run.cell, Attentive):  # what goes back to all past states, of some steps at a time

@@ -87,10 +87,10 @@ def test_figures_stand_in_order_with_how_to_read_them(html: str) -> None:
 
 def test_nobodys_home_stands_on_the_page(made: MadeStudy, drawn: Drawn) -> None:
     failed = Drawn(drawn.paths, ["walls: lrd probe /home/anna/runs/x"], drawn.scripts, ["regimes: /Users/bob/y failed"])
-    html = page(open_study(made.folder), failed, unreadable="cannot read /cluster/home/anna/claims.yaml")
+    html = page(open_study(made.folder), failed, unreadable="cannot read /cluster/home/anna/hypotheses.yaml")
     assert "lrd probe ~/runs/x" in html
     assert "~/y failed" in html
-    assert "cannot read ~/claims.yaml" in html
+    assert "cannot read ~/hypotheses.yaml" in html
     assert "anna" not in html
 
 
@@ -102,16 +102,17 @@ def test_the_same_records_give_the_same_bytes(made: MadeStudy, drawn: Drawn, htm
     assert page(open_study(moved), drawn) == html
 
 
-def test_claims_are_shown_with_their_verdicts(made: MadeStudy, drawn: Drawn) -> None:
+def test_hypotheses_are_shown_with_their_verdicts(made: MadeStudy, drawn: Drawn) -> None:
     found = [finding("one", HOLDS), finding("two", FAILS), finding("three", HOLDS), finding("four", UNDECIDED, "few")]
     seen = Seen(page(open_study(made.folder), drawn, found))
-    assert "4 claims: 2 hold, 1 fails, 1 undecided." in seen.text
-    _, *rows = seen.tables["Claims of the study, each held against its records"]
+    assert "4 hypotheses: 2 hold, 1 fails, 1 undecided." in seen.text
+    _, *rows = seen.tables["Hypotheses of the study, each held against its records"]
     assert [row[1] for row in rows] == [HOLDS, FAILS, HOLDS, UNDECIDED]
     assert [row[0].startswith("It is so, says") for row in rows] == [True] * 4
     assert rows[3][2] == "numbers of fourfew"
-    assert "No claim was written down" in Seen(page(open_study(made.folder), drawn)).text
-    assert "left out: claims.yaml is bad" in Seen(page(open_study(made.folder), drawn, (), "claims.yaml is bad")).text
+    assert "No hypothesis was written down" in Seen(page(open_study(made.folder), drawn)).text
+    unreadable = Seen(page(open_study(made.folder), drawn, (), "hypotheses.yaml is bad"))
+    assert "left out: hypotheses.yaml is bad" in unreadable.text
 
 
 def test_of_some_runs_alone(made: MadeStudy, drawn: Drawn) -> None:
@@ -126,14 +127,14 @@ def test_what_runs_say_of_themselves_is_text_and_not_html(tmp_path: Path, drawn:
     spec = {"task": {"name": "copy", "gap": 3}, "cell": {"name": "rnn", "label": EVIL, "init": EVIL}, "seed": 0}
     record.create({"spec": spec, "task": {}, "parameters": 1})
     record.status("failed", update=1, max_updates=2, message=f"no luck: {EVIL}")
-    claim = Finding(EVIL, EVIL, UNDECIDED, EVIL, EVIL, nan, nan, nan, 0.95, 0.0, 0, EVIL)
-    html = page(open_study(tmp_path / "evil"), drawn, [claim], condition=f"cell_label = '{EVIL}'")
+    hypothesis = Finding(EVIL, EVIL, UNDECIDED, EVIL, EVIL, nan, nan, nan, 0.95, 0.0, 0, EVIL)
+    html = page(open_study(tmp_path / "evil"), drawn, [hypothesis], condition=f"cell_label = '{EVIL}'")
     seen = Seen(html)
     assert not seen.all("script")
     assert "<script" not in html
     assert EVIL in seen.tables["Runs that failed, by reason"][1][0]
     assert seen.tables["Training time, by task and cell"][1][1] == EVIL
-    assert EVIL in seen.tables["Claims of the study, each held against its records"][1][0]
+    assert EVIL in seen.tables["Hypotheses of the study, each held against its records"][1][0]
 
 
 def test_a_study_in_pieces_still_gives_a_page(made: MadeStudy, tmp_path: Path) -> None:

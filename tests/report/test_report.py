@@ -16,7 +16,7 @@ from lrd import cli
 from lrd.records import Study, open_study
 from lrd.report import PdfError
 
-CLAIM = """claims:
+HYPOTHESIS = """hypotheses:
   solved:
     says: Some LSTMs solve it.
     measure: share
@@ -41,7 +41,7 @@ def folder(made: MadeStudy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_a_report_and_the_same_again(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (folder / "claims.yaml").write_text(CLAIM)
+    (folder / "hypotheses.yaml").write_text(HYPOTHESIS)
     assert cli.main(["report", str(folder), "--no-pdf"]) == 0
     page = folder / "report" / "report.html"
     assert capsys.readouterr() == (f"{page}\n", "")
@@ -67,10 +67,10 @@ def test_a_figure_that_failed_stands_on_the_page(
     assert "walls" not in page.partition('id="undrawn"')[2]
 
 
-def test_elsewhere_of_some_runs_with_other_claims(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (folder.parent / "other.yaml").write_text(CLAIM.replace("Some", "Other"))
+def test_elsewhere_of_some_runs_with_other_hypotheses(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder.parent / "other.yaml").write_text(HYPOTHESIS.replace("Some", "Other"))
     options = ["--out", str(folder.parent / "out" / "deep"), "--filter", "gap = 10", "--no-pdf"]
-    assert cli.main(["report", str(folder), *options, "--claims", str(folder.parent / "other.yaml")]) == 0
+    assert cli.main(["report", str(folder), *options, "--hypotheses", str(folder.parent / "other.yaml")]) == 0
     html = (folder.parent / "out" / "deep" / "report.html").read_text(encoding="utf-8")
     assert "Other LSTMs solve it." in html
     assert "<code>gap = 10</code>" in html
@@ -92,14 +92,14 @@ def test_without_a_pdf_the_page_is_there_and_the_status_says_so(
     assert (folder / "report" / "report.html").exists()
 
 
-def test_claims_of_its_own_that_cannot_be_read_are_left_out(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (folder / "claims.yaml").write_text(CLAIM.replace("measure: share", "measure: sahre"))
+def test_hypotheses_that_cannot_be_read_are_left_out(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "hypotheses.yaml").write_text(HYPOTHESIS.replace("measure: share", "measure: sahre"))
     assert cli.main(["report", str(folder), "--no-pdf"]) == 0
     said = capsys.readouterr().err
     assert said.startswith("lrd: left out: ")
     assert "sahre" in said
     assert said.count("\n") == 1
-    assert "cannot be read, and were left out: claims.yaml" in (folder / "report" / "report.html").read_text(
+    assert "cannot be read, and were left out: hypotheses.yaml" in (folder / "report" / "report.html").read_text(
         encoding="utf-8"
     )
 
@@ -110,8 +110,9 @@ def test_claims_of_its_own_that_cannot_be_read_are_left_out(folder: Path, capsys
         (["nowhere"], "there is no study at nowhere"),
         (["made", "--filter", "cel = 'x'"], "cannot use the condition"),
         (["made", "--filter", "gap < 0"], "no run of made meets"),
-        (["made", "--claims", "gone.yaml"], "there is no file of claims at gone.yaml"),
-        (["made", "--claims", "bad.yaml"], "bad.yaml: claims.solved: there is no key 'abovee'"),
+        (["made", "--hypotheses", "gone.yaml"], "there is no file of hypotheses at gone.yaml"),
+        (["made", "--claims", "gone.yaml"], "there is no file of hypotheses at gone.yaml"),
+        (["made", "--hypotheses", "bad.yaml"], "bad.yaml: hypotheses.solved: there is no key 'abovee'"),
         (["made", "--out", "file/x"], "Not a directory"),
     ],
 )
@@ -120,7 +121,7 @@ def test_a_mistake_is_one_line_before_any_work(
 ) -> None:
     monkeypatch.chdir(folder.parent)
     monkeypatch.setattr(common, "draw_all", None)
-    Path("bad.yaml").write_text(CLAIM.replace("above:", "abovee:"))
+    Path("bad.yaml").write_text(HYPOTHESIS.replace("above:", "abovee:"))
     Path("file").touch()
     assert cli.main(["report", *options]) == 2
     error = capsys.readouterr().err

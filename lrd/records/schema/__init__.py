@@ -1,7 +1,7 @@
 """Names, types and meanings of all that a record holds: the one definition for writers, readers and the docs.
 
 A study is a folder, a run a folder in it: ``runs/<study>/<run id>/``. Each file is replaced as a whole, so that a
-reader never sees half of one. ``claims.yaml`` beside the runs has the study's hypotheses (``lrd.findings``). The
+reader never sees half of one. ``hypotheses.yaml`` beside the runs has the study's hypotheses (``lrd.findings``). The
 folders ``wandb``, ``slurm``, ``figures``, ``report``, ``logs`` and those whose name begins with a dot are no runs.
 
 * ``documents``: the JSON files of a run, key by key;
@@ -11,6 +11,7 @@ folders ``wandb``, ``slurm``, ``figures``, ``report``, ``logs`` and those whose 
 
 from __future__ import annotations
 
+from lrd.gradients import schema as gradients
 from lrd.records.schema.column_kinds import (
     AMOUNT,
     ANY,
@@ -32,7 +33,7 @@ from lrd.records.schema.names import (
     GRADIENT_FIT,
     GRADIENT_FLOW,
     HOW,
-    LOOKS,
+    MEASUREMENTS,
     METRICS,
     NOT_RUNS,
     OUTCOMES,
@@ -46,7 +47,9 @@ from lrd.records.schema.probe_tables import PROBE_TABLES
 from lrd.records.schema.tables import QUANTILES, RUNS, STUDY_TABLES
 
 #: The types of the keys of each JSON file.
-DOCUMENTS: dict[str, Declared] = {name: declared_by(keys) for name, (_, keys) in JSON_FILES.items() if name != LOOKS}
+DOCUMENTS: dict[str, Declared] = {
+    name: declared_by(keys) for name, (_, keys) in JSON_FILES.items() if name != MEASUREMENTS
+}
 
 #: Columns that ``runs`` always has, with the types that they have when they are empty.
 RUNS_COLUMNS = types_of(RUNS)
@@ -54,10 +57,7 @@ RUNS_COLUMNS = types_of(RUNS)
 METRICS_COLUMNS = {"update": INTEGER}
 GRADIENT_FLOW_COLUMNS = types_of(STUDY_TABLES["gradient_flow"][1])
 GRADIENT_FIT_COLUMNS = types_of(STUDY_TABLES["gradient_fit"][1])
-#: Beside ``update``.
-GRADIENT_NORMS_COLUMNS = {
-    name: kind for name, kind in types_of(STUDY_TABLES["gradient_norms"][1]).items() if name != "update"
-}
+GRADIENT_NORMS_COLUMNS = gradients.GRADIENT_NORMS  # beside ``update``
 
 #: The tables whose columns are known without asking a probe: the type of each, and that of any other (None: of any).
 TABLES: dict[str, tuple[dict[str, str], str | None]] = {
@@ -103,7 +103,7 @@ __all__ = [
     "HOW",
     "INTEGER",
     "JSON_FILES",
-    "LOOKS",
+    "MEASUREMENTS",
     "METRICS",
     "METRICS_COLUMNS",
     "NOT_RUNS",
