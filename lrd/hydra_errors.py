@@ -13,7 +13,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from lrd.known_options import GROUPS, known_keys, option_classes, takes_text
 from lrd.one_line import one_line
-from lrd.options import nearest, not_a_choice
+from lrd.options import nearest, not_a_choice, several_are_swept
 from lrd.paths import CONF
 from lrd.sweeps.compose import OverrideError
 from lrd.sweeps.quoting import hydra_quoted, in_quotes, unreadable
@@ -86,7 +86,7 @@ def _several(argument: str) -> str:
     Hydra's own advice, which this replaces, fits neither the quoting of shells nor the type of the option.
     """
     key, _, value = argument.partition("=")
-    advice = f"{argument}: several values are swept, with -m (--multirun)"
+    advice = f"{key.lstrip('+')}: takes one value; {several_are_swept(key, [value])}"
     if key == "probe" and "(" not in value:
         return f"{advice}, or taken together, '{key}=[{value}]'"
     key = key.lstrip("+")
@@ -105,7 +105,9 @@ def _no_such_option(key: str) -> str:
     if key in keys and not group:
         return f"{key}: cannot be set so; write {key}=VALUE"
     if key in keys:
-        having = [kind.name for kind in option_classes()[group] if name in kind.__dataclass_fields__] or ["custom"]
+        having = [
+            getattr(kind, "name", "custom") for kind in option_classes()[group] if name in kind.__dataclass_fields__
+        ] or ["custom"]
         return f"{key}: there is no such option of the {group} chosen; {', '.join(having)} has it"
     siblings = sorted({k.rpartition(".")[2] for k in keys if k.rpartition(".")[0] == group and k != group})
     hint = nearest(name, siblings) if siblings else nearest(key, keys)

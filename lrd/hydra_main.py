@@ -8,7 +8,7 @@ import re
 import sys
 from contextlib import suppress
 from importlib.metadata import entry_points
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from hydra import main as hydra_main
 from hydra._internal.utils import get_args_parser
@@ -23,7 +23,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from lrd.hydra_errors import SWEEP_FLAGS, CompositionError, explain, not_ours, plugin_names
-from lrd.known_options import GROUPS, MAY_BE_NONE
+from lrd.known_options import CUSTOM, GROUPS, MAY_BE_NONE
 from lrd.options import nearest
 from lrd.paths import CONF
 from lrd.sweeps.choices import check_choices
@@ -51,7 +51,7 @@ def compose_from_command_line(arguments: list[str]) -> Inbox:
         CompositionError: an argument fits no group or option.
     """
     INBOX.configs.clear()
-    INBOX.error = INBOX.claims = None
+    INBOX.error = INBOX.hypotheses = None
     typed = sorted(arguments, key=lambda argument: argument not in SWEEP_FLAGS)  # wherever the user put it
     os.environ["HYDRA_FULL_ERROR"] = "1"  # makes Hydra raise, so that the error can be explained in one line
     before = sys.argv
@@ -76,8 +76,20 @@ def compose_from_command_line(arguments: list[str]) -> Inbox:
     for config in INBOX.configs:
         if isinstance(config.get("experiment"), dict):
             raise CompositionError(f"experiment: the first line of a study's file must be `{_GLOBAL}`")
-        INBOX.claims = config.pop("claims", INBOX.claims)
+        INBOX.hypotheses = _hypotheses(config, INBOX.hypotheses)
     return INBOX
+
+
+def _hypotheses(config: dict[str, Any], before: Any) -> Any:
+    """Take what the study states out of a configuration; ``before`` where it states nothing.
+
+    Raises:
+        CompositionError: it stands under both keys, ``hypotheses`` and its former name ``claims``.
+    """
+    found = [config.pop(key) for key in ("hypotheses", "claims") if key in config]
+    if len(found) > 1:
+        raise CompositionError("hypotheses: stands beside claims:, its former name; keep hypotheses: alone")
+    return found[0] if found else before
 
 
 def _meant(argument: str) -> str:
@@ -164,28 +176,29 @@ def _check_flags(arguments: list[str]) -> bool:
 
 
 def with_own_options(arguments: list[str]) -> list[str]:
-    """Return the command line with ++ before options that only a custom cell or task has: Hydra cannot know them."""
+    """Return the command line with ++ before options that only a custom class has: Hydra cannot know them."""
     written = {text.partition("=")[0]: text.partition("=")[2] for text in arguments}
-    own = [group for group in ("cell", "task") if "custom" in re.findall(r"\w+", written.get(group, ""))]
-    files = {group: set(OmegaConf.load(CONF / group / "custom.yaml")) for group in own}
+    own = [group for group in CUSTOM if "custom" in re.findall(r"\w+", written.get(group, ""))]
+    known = {CUSTOM[group]: set(OmegaConf.load(CONF / group / "custom.yaml")) - {"path"} for group in own}
 
     def adds(text: str) -> bool:
-        group, _, name = text.partition("=")[0].partition(".")
-        return group in files and bool(name) and name not in files[group] - {"path"}
+        key, _, name = text.partition("=")[0].rpartition(".")
+        return bool(name) and name not in known.get(key, {name})
 
     return [f"++{text}" if adds(text) else text for text in arguments]
 
 
 def _name_registered() -> None:
-    """Make Hydra know the cells and tasks that installed packages register, as if each had a file in conf/."""
-    if not any(entry_points(group=f"lrd.{group}s") for group in ("cell", "task")):
+    """Make Hydra know the classes that installed packages register, as if each had a file in conf/."""
+    if not any(entry_points(group=f"lrd.{group}s") for group in CUSTOM):
         return  # and nothing heavy is imported
     from lrd.custom import registered
 
-    for group in ("cell", "task"):
+    for group in CUSTOM:
         for name, kind in registered(group).items():
             options = {field.name: field.default for field in dataclasses.fields(kind)}
-            ConfigStore.instance().store(name=name, group=group, node={"name": name, **options}, provider="lrd")
+            node, package = ({"name": name, **options}, None) if group != "probe" else (options, f"probe.{name}")
+            ConfigStore.instance().store(name=name, group=group, package=package, node=node, provider="lrd")
 
 
 def _not_a_name(arguments: list[str]) -> str:

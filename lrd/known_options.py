@@ -7,13 +7,16 @@ from collections.abc import Iterator
 from typing import Any
 
 GROUPS = ("task", "cell", "optimizer", "training", "probe", "tracker")
+#: Where the options of a class in a researcher's file stand, by the group of its kind.
+CUSTOM = {"cell": "cell", "task": "task", "probe": "probe.custom"}
 #: Groups that can be left out: ``~tracker`` is ``tracker=none``.
 MAY_BE_NONE = ("probe", "tracker")
 
 
 def known_keys() -> set[str]:
     """Return the dotted name of every option, ``task.gap``, ``seed``, ..., and of the groups themselves."""
-    return {"seed", "experiment", "probe", "task.path", "cell.path", *option_classes(), *(key for key, _ in _fields())}
+    paths = {f"{place}.path" for place in CUSTOM.values()}
+    return {"seed", "experiment", "probe", *paths, *option_classes(), *(key for key, _ in _fields())}
 
 
 def takes_text(key: str) -> bool:
@@ -35,13 +38,14 @@ def _fields() -> Iterator[tuple[str, dataclasses.Field[Any]]]:
 def option_classes() -> dict[str, list[type[Any]]]:
     """Return, for each group, the dataclasses whose fields are its options."""
     from lrd import spec
-    from lrd.probes import PROBES
+    from lrd.probes import Probe
 
     return {
         "task": [*spec.kinds_of("task").values()],
         "cell": [*spec.kinds_of("cell").values()],
         "optimizer": [*spec.OPTIMIZERS.values()],
         "training": [spec.Training],
-        **{f"probe.{name}": [kind] for name, kind in PROBES.items()},
+        **{f"probe.{name}": [kind] for name, kind in spec.kinds_of("probe").items()},
+        "probe.custom": [Probe],
         "tracker": [spec.TrackerOptions],
     }

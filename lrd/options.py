@@ -99,6 +99,11 @@ def nearest(name: str, valid: Iterable[str]) -> str:
     return f"; did you mean {close[0]!r}?" if close else ""
 
 
+def several_are_swept(key: str, values: Iterable[object]) -> str:
+    """Return what to say where several values were given to an option that takes one."""
+    return f"several values are swept, -m {key}={','.join(map(str, values))}"
+
+
 def _bounds_text(field: dataclasses.Field[Any]) -> str:
     bounds = field.metadata.get("bounds", {})
     text = " and ".join(f"{_HOLDS[name][0]} {bound}" for name, bound in bounds.items())

@@ -1,4 +1,4 @@
-"""What of a probe's look is one number: watched while a run trains, kept in its summary, and shown by its mirror.
+"""What of a measurement is one number: watched while a run trains, kept in its summary, and shown by its mirror.
 
 Apart from the probes, and without torch: who reads records need not wait for it.
 """
@@ -7,29 +7,32 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 Columns = dict[str, np.ndarray]
+#: The numpy type of a column's SQL type.
+DTYPES: dict[str, Any] = {"VARCHAR": object, "BIGINT": np.int64, "DOUBLE": np.float64}
 WHOLE = "whole"  # block of the table jacobian: of the whole state
 
 
 @dataclass(frozen=True)
 class Scalars:
-    """Numbers ``of`` one run's look: from its ``tables`` by name, of which all must be there."""
+    """How to get the numbers ``of`` one run's measurement from its ``tables`` by name, of which all must be there."""
 
     tables: tuple[str, ...]
     of: Callable[[Mapping[str, Columns]], dict[str, float]]
 
 
 def mean_of(table: Columns, column: str, rows: np.ndarray) -> float:
-    """Mean of a column over some rows of a look; nan where there is none, or one was not measured (nan or masked)."""
+    """Return the mean of a column over some rows; nan if there is none, or one was not measured (nan or masked)."""
     values = np.ma.filled(table[column][rows].astype(np.float64), np.nan)
     return float(values.mean()) if len(values) else float("nan")
 
 
 def of_gradient_flow(tables: Mapping[str, Columns]) -> dict[str, float]:
-    """``slope_<variable>`` and ``horizon_<variable>`` of its fits."""
+    """Return ``slope_<variable>`` and ``horizon_<variable>`` of the fits."""
     fits = tables["gradient_fit"]
     return {
         f"{what}_{variable}": float(fits[what][row])
@@ -39,8 +42,10 @@ def of_gradient_flow(tables: Mapping[str, Columns]) -> dict[str, float]:
 
 
 def of_jacobian(tables: Mapping[str, Columns]) -> dict[str, float]:
-    """``sigma_rate``: log10 of the whole state's largest singular value over the largest lag, its median over
-    samples, a step; below 0 every direction shrinks."""
+    """Return ``sigma_rate``: log10 a step of the whole state's largest singular value over the largest lag.
+
+    It is the median over samples; below 0 every direction shrinks.
+    """
     table = tables["jacobian"]
     leading = (table["block"] == WHOLE) & (table["quantity"] == "sigma") & (table["index"] == 1)
     if not leading.any():
@@ -50,7 +55,7 @@ def of_jacobian(tables: Mapping[str, Columns]) -> dict[str, float]:
 
 
 def of_lyapunov(tables: Mapping[str, Columns]) -> dict[str, float]:
-    """``lyapunov_driven`` and ``lyapunov_free``: the leading exponent of each mode."""
+    """Return ``lyapunov_driven`` and ``lyapunov_free``: the leading exponent of each mode."""
     table = tables["lyapunov"]
     leading = table["index"] == 1
     modes = dict.fromkeys(table["mode"])
@@ -58,10 +63,10 @@ def of_lyapunov(tables: Mapping[str, Columns]) -> dict[str, float]:
 
 
 def of_gates(tables: Mapping[str, Columns]) -> dict[str, float]:
-    """``gate_<name>``: the gate's mean over samples, units and the steps up to the last answer.
+    """Return the mean of each gate, and how much each forget gate keeps.
 
-    ``log10_kept_by_<name>``, of forget gates: log10 of the product from the store to the last answer, its mean over
-    samples and units.
+    ``gate_<name>``: the gate's mean over samples, units and the steps up to the last answer; ``log10_kept_by_<name>``,
+    of forget gates: log10 of the product from the store to the last answer, its mean over samples and units.
     """
     table = tables["gates"]
     found = {}
@@ -75,8 +80,10 @@ def of_gates(tables: Mapping[str, Columns]) -> dict[str, float]:
 
 
 def of_retention(tables: Mapping[str, Columns]) -> dict[str, float]:
-    """``readable_<variable>``: (score - chance) / (1 - chance) at the last answer, its mean over items; of a value,
-    R^2. An item that a readout of nothing never misses is left out."""
+    """Return ``readable_<variable>``: (score - chance) / (1 - chance) at the last answer, its mean over items.
+
+    For a value it is R^2. An item that a readout of nothing never misses is left out.
+    """
     table = tables["retention"]
     room = 1 - table["chance"]
     at_answer = (table["lag"] == 0) & (room > 0)

@@ -113,7 +113,7 @@ WRONG: list[tuple[str, str, str]] = [
     # grammar
     ("task.gap", "cannot read the override 'task.gap'", "write option=value"),
     ("task.gap=[1", "cannot read the override 'task.gap=[1'", "write option=value"),
-    ("seed=1,2", "seed=1,2: several values are swept, with -m (--multirun)", ""),
+    ("seed=1,2", "seed: takes one value; several values are swept, -m seed=1,2", ""),
     ("study=été", "cannot read the override 'study=été': such a value needs quotes, 'study=\"été\"'", ""),
     ("task.gap=${nope}", "task.gap: Interpolation key 'nope' not found", ""),
     ("-m task.gap=${nope} seed=1,2", "task.gap: Interpolation key 'nope' not found", ""),
@@ -157,7 +157,7 @@ def test_every_mistake_of_one_command_is_said_at_once(tmp_path: Path, capsys: py
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("command", ["status", "figures", "sync", "dashboard", "watch", "claims"])
+@pytest.mark.parametrize("command", ["status", "figures", "sync", "dashboard", "watch", "hypotheses", "claims"])
 def test_a_study_that_is_not_there_is_named(command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main([command, "nowhere"]) == 2
     assert capsys.readouterr().err.startswith("lrd: there is no study at nowhere: give the folder of one")
@@ -239,9 +239,9 @@ def test_plan_prints_what_train_would_do_and_leaves_nothing(tmp_path: Path, caps
     first, duplicates, time, memory, source, _, header, _, *rows = out.splitlines()
     assert first == "8 runs: 0 finished before, 8 to train in 4 packs"
     assert duplicates == "4 jobs of the sweep repeat the run of another and count once"
-    assert re.fullmatch(r"about [\d.]+ (s|min) with 2 workers, at most: .*", time)
+    assert re.fullmatch(r"[\d.]+ s to [\d.]+ (s|min.*) with 2 workers: the less, the sooner runs are solved", time)
     assert re.match(r"about [\d.]+ (MB|GB) of memory at the peak: ", memory)
-    assert "a calibration on this machine" in source
+    assert "measured here" in source
     assert header.split("  ")[0] == "task"
     expected = [["adding", gap, cell, "3", "2", "1", "2", "2000"] for gap in "45" for cell in ("lstm", "rnn")]
     assert [row.split()[:8] for row in rows] == expected

@@ -12,7 +12,7 @@ import yaml
 
 from lrd.cells import CELLS, RNN, Cell
 from lrd.paths import CONF
-from lrd.probes import PROBES
+from lrd.probes import PROBES, Probe
 from lrd.records import RunRecord
 from lrd.spec import OPTIMIZERS, Place, Seed, TrackerOptions, Training, job_from_config
 from lrd.tasks import TASKS
@@ -68,13 +68,14 @@ def test_every_kind_has_a_file_and_every_file_a_kind() -> None:
     groups = {path.name for path in CONF.iterdir() if path.is_dir()} - {"hydra", "experiment"}
     assert {(path.parent.name, path.stem) for group in groups for path in (CONF / group).glob("*")} == {
         (group, name) for group, name, _ in FILES
-    } | {("probe", "none"), ("cell", "custom"), ("task", "custom")}
+    } | {("probe", "none"), ("cell", "custom"), ("task", "custom"), ("probe", "custom")}
     assert read(CONF / "probe" / "none.yaml") == {}
 
 
-def test_a_custom_cell_or_task_has_what_every_one_has() -> None:
+def test_a_custom_cell_task_or_probe_has_what_every_one_has() -> None:
     assert read(CONF / "cell" / "custom.yaml") == {"name": "custom", "path": "???", **defaults(Cell)}
     assert read(CONF / "task" / "custom.yaml") == {"name": "custom", "path": "???", "gap": None}
+    assert read(CONF / "probe" / "custom.yaml") == {"path": "???", **dict.fromkeys(defaults(Probe))}
 
 
 def test_the_top_level_gives_the_defaults_of_place_and_seed() -> None:
@@ -119,8 +120,8 @@ def test_a_study_begins_with_its_command_and_says_what_it_tests(path: Path) -> N
     comment = " ".join(
         line.removeprefix("#").strip() for line in lines[: next(i for i, s in enumerate(lines) if not s)]
     )
-    claim = comment.partition("Claim: ")[2]
-    assert len(claim.split()) >= 10, "a study needs a comment `# Claim: ...` that says what it tests"
+    hypothesis = comment.partition("Hypothesis: ")[2]
+    assert len(hypothesis.split()) >= 10, "a study needs a comment `# Hypothesis: ...` that says what it tests"
     values = read(path)
     assert values["study"] == path.stem, "a study's records lie in the folder of its name"
     assert values["hydra"]["mode"] == "MULTIRUN", "a study sweeps by itself"

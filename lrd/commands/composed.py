@@ -23,7 +23,7 @@ class Composed:
     launcher: Launcher
     workers: int
     duplicates: int
-    claims: Any = None  # of the study, as they stand in its file
+    hypotheses: Any = None  # of the study, as they stand in its file
 
     @property
     def headline(self) -> str:
@@ -69,7 +69,7 @@ def composed(arguments: list[str], trains: bool) -> Composed | int:
         except NoSocketError as error:
             return fail(str(error))
 
-    from lrd.findings import ClaimError, claims_from
+    from lrd.findings import HypothesisError, hypotheses_from
     from lrd.findings.planned import check_statements
     from lrd.spec import SpecError
     from lrd.sweeps.launchers import launcher_from_options
@@ -81,11 +81,13 @@ def composed(arguments: list[str], trains: bool) -> Composed | int:
         jobs = jobs_from_configs(inbox.configs, launcher.here)
         launcher.check()
         workers = launcher.workers_at(jobs[0].place)
-        for folder in {job.place.folder: None for job in jobs}:
+        folders = {job.place.folder: None for job in jobs}
+        for folder in folders:
             writable(folder, keep=trains)
-        if inbox.claims is not None:
-            check_statements(claims_from(inbox.claims), [job.run for job in jobs])
+        for folder in folders if inbox.hypotheses is not None else ():
+            runs = [job.run for job in jobs if job.place.folder == folder]
+            check_statements(hypotheses_from(inbox.hypotheses), runs, folder)
         work = plan(jobs, workers)
-    except (ClaimError, SpecError, RecordError) as error:
+    except (HypothesisError, SpecError, RecordError) as error:
         return fail(with_quotes(str(error), arguments, sweeps=len(inbox.configs) > 1))
-    return Composed(work, launcher, workers, len(inbox.configs) - len(jobs), inbox.claims)
+    return Composed(work, launcher, workers, len(inbox.configs) - len(jobs), inbox.hypotheses)

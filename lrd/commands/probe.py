@@ -35,7 +35,7 @@ def _probe(given: Any, config: dict[str, Any]) -> int:
     from lrd.options import not_a_choice
     from lrd.records import RecordError, open_study
     from lrd.spec import SpecError, probes_from_config
-    from lrd.sweeps.probing import MOMENTS, agenda, take
+    from lrd.sweeps.probing import MOMENTS, agenda, measure
     from lrd.sweeps.sockets import NoSocketError
     from lrd.sweeps.workers import default_workers
 
@@ -56,17 +56,17 @@ def _probe(given: Any, config: dict[str, Any]) -> int:
         return fail(str(error))
     for problem in work.problems:
         print(f"left out: {problem}", file=sys.stderr)
-    left = sum(look.count for look in work.looks)
-    print(f"{len(run_ids)} runs: {work.done} looks taken before, {left} to take", flush=True)
+    left = sum(each.count for each in work.measurements)
+    print(f"{len(run_ids)} runs: {work.done} measurements taken before, {left} to take", flush=True)
     reasons: dict[str, int] = {}
     try:
-        for look, reason in take(work.looks, default_workers(torch.device("cpu"))):
+        for measured, reason in measure(work.measurements, default_workers(torch.device("cpu"))):
             if reason:
-                reasons[reason] = reasons.get(reason, 0) + len(look.specs)
+                reasons[reason] = reasons.get(reason, 0) + len(measured.specs)
     except NoSocketError as error:
         return fail(str(error))
     for reason, count in reasons.items():
-        print(f"lrd: {count} runs could not be looked at: {reason}", file=sys.stderr)
+        print(f"lrd: {count} runs could not be measured: {reason}", file=sys.stderr)
     tables = sorted({name for probe in probes for name in probe.tables()})
     print(f"tables: {', '.join(tables)} in {given.study}    figures: lrd figures {given.study}")
     return 1 if reasons else 0

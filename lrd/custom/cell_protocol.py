@@ -14,14 +14,14 @@ from typing import Any
 import torch
 from torch.func import vmap
 
-from lrd.cells import Cell, Parameters, State
+from lrd.cells import CELLS, Cell, Parameters, State
+from lrd.custom.devices import check_device
 from lrd.custom.protocol import Protocol, ProtocolError, called
 from lrd.shapes import Tensor
 
 _INPUTS, _SAMPLES, _LENGTH = 3, 2, 5
 #: Precisions of training, with the relative and absolute error of sums in another order.
 _PRECISIONS = {torch.float32: (1e-3, 1e-5), torch.float64: (1e-9, 1e-12)}
-_HOW = "write x.new_zeros(n), or device=x.device"
 _LINES = (
     "a dataclass(frozen=True) derived from lrd.cells.Cell; its options are lrd.options.option fields with defaults",
     "`name` is what it is called, `state_names` are its state variables; the readout sees the first of them",
@@ -218,7 +218,6 @@ def _check_beginning(cell: Cell, p: Parameters, x: Tensor) -> None:
 
 
 def _check_device(cell: Cell, drawn: Parameters) -> None:
-    """Run prepare, step and gates on torch's meta device, where a tensor made without a device shows, as on a GPU."""
     p, x = {name: value.to("meta") for name, value in drawn.items()}, torch.empty(_INPUTS, device="meta")
     state = tuple(x.new_empty(size) for size in cell.state_sizes())
     asked: list[tuple[int, str, Callable[[], Any]]] = [
@@ -227,17 +226,7 @@ def _check_device(cell: Cell, drawn: Parameters) -> None:
         (10, "gates", lambda: cell.gates(cell.prepare(p), x, state)),
     ]
     for line, what, function in asked:
-        try:
-            found = function()
-        except Exception as error:
-            if "device" in str(error):
-                raise ProtocolError(
-                    line, f"{what} makes a tensor on another device than its arguments': {_HOW}"
-                ) from error
-            return  # of an operation that cannot be asked without numbers
-        made = found.values() if isinstance(found, dict) else found
-        if any(value.device != x.device for value in made):
-            raise ProtocolError(line, f"{what} gives a tensor on another device than its arguments': {_HOW}")
+        check_device(line, what, function, "its arguments'", "write x.new_zeros(n), or device=x.device")
 
 
 def _check_gates(cell: Cell, p: Parameters, x: Tensor, state: State) -> None:
@@ -253,4 +242,4 @@ def _check_gates(cell: Cell, p: Parameters, x: Tensor, state: State) -> None:
         called(10, "gates", vmap(cell.gates, in_dims=(None, 0, 0)), p, x, state)
 
 
-CELL_PROTOCOL = Protocol(Cell, _LINES, check_cell)
+CELL_PROTOCOL = Protocol(Cell, CELLS, _LINES, check_cell)

@@ -7,10 +7,9 @@ import sys
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 
-from lrd.cells import CELLS
-from lrd.custom.protocol import ProtocolError, check_class
-from lrd.custom.sources import BASES, CustomError, Source, note
-from lrd.tasks import TASKS
+from lrd.custom.protocol import ProtocolError
+from lrd.custom.protocols import PROTOCOLS
+from lrd.custom.sources import CustomError, Source, note
 
 
 @cache
@@ -22,16 +21,15 @@ def registered(group: str) -> dict[str, type]:
             found[entry.name] = _load(group, entry)
         except CustomError as error:
             print(f"lrd: {group} {entry.name} of {_package(entry)} is left out: {error}", file=sys.stderr)
-    return found
+    return dict(sorted(found.items()))
 
 
 def _load(group: str, entry: EntryPoint) -> type:
-    own: set[str] = set(CELLS if group == "cell" else TASKS) | {"custom"}
-    if entry.name in own:
+    if entry.name in {*PROTOCOLS[group].own, "custom", "none"}:
         raise CustomError(f"lrd has a {group} of that name")
     try:
         kind = entry.load()
-        check_class(kind, BASES[group])
+        PROTOCOLS[group].check_class(kind)
         text = inspect.getsource(sys.modules[kind.__module__])
     except ProtocolError as error:
         raise CustomError(str(error)) from error

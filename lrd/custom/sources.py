@@ -1,26 +1,27 @@
 """A class out of a researcher's file: ``my_cell.py:MyCell``.
 
 The class is what its text says: a run's id holds a digest of it, its record the whole of it, and wherever the run is
-trained or looked at again, the class is made from that text and not from whatever the file says by then. What the
+trained or measured again, the class is made from that text and not from whatever the file says by then. What the
 file itself imports from its own folder is not part of the text.
 """
 
 from __future__ import annotations
 
+import copyreg
 import hashlib
+import inspect
 import sys
 import types
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from pathlib import Path
+from typing import Any
 
-from lrd.cells import Cell
-from lrd.custom.protocol import ProtocolError, check_class
+from lrd.custom.protocol import ProtocolError
+from lrd.custom.protocols import PROTOCOLS
 from lrd.options import nearest
-from lrd.tasks import Task
 from lrd.user_files import path_of, read_user_text
-
-BASES: dict[str, type] = {"cell": Cell, "task": Task}
 
 
 class CustomError(ValueError):
@@ -29,9 +30,12 @@ class CustomError(ValueError):
 
 @dataclass(frozen=True)
 class Source:
-    """Where a class comes from: ``path`` is FILE:CLASS (the file absolute), ``text`` the whole file.
+    """Where a class comes from.
 
-    ``in_file``: False for that of an installed package, which is found again by its name.
+    Attributes:
+        path: FILE:CLASS, the file absolute; of an installed package, its name and version instead of the file.
+        text: the whole file.
+        in_file: False for a class of an installed package, which is found again by its name.
     """
 
     path: str
@@ -40,7 +44,7 @@ class Source:
 
     @cached_property
     def code(self) -> str:
-        """The name of the text: equal for the same text only."""
+        """A digest of the text: equal for the same text only."""
         return hashlib.sha256(self.text.encode()).hexdigest()[:12]
 
 
@@ -48,7 +52,7 @@ _SOURCES: dict[type, Source] = {}
 
 
 def source_of(kind: type) -> Source | None:
-    """Where a class was loaded from; None for those of lrd itself."""
+    """Return where a class was loaded from; None for the classes of lrd itself."""
     return _SOURCES.get(kind)
 
 
@@ -58,11 +62,37 @@ def note(kind: type, source: Source) -> None:
 
 
 def load(group: str, path: str, text: str | None = None) -> type:
-    """The class that ``FILE:CLASS`` names, a cell or a task by ``group``; from ``text``, if given, and not the file.
+    """Return a class out of a file, which is what it should be as far as that can be said without an instance.
+
+    Args:
+        group: cell, task or probe.
+        path: FILE.py:CLASS.
+        text: what to make the class from, as a record keeps it; None: what the file says now.
 
     Raises:
-        CustomError: there is no such file or class, it cannot be run, or it is no cell (task).
+        CustomError: there is no such file or class, it cannot be run, or it is no cell (task, probe).
     """
+    where, text = _found(path, text, group)
+    return _load(group, where, text)
+
+
+def load_any(path: str) -> tuple[str, type]:
+    """Return the class that ``FILE.py:CLASS`` names and its group (cell, task or probe), not held to its protocol.
+
+    Raises:
+        CustomError: there is no such file or class, it cannot be run, or it is derived from no class that lrd takes.
+    """
+    where, text = _found(path, None, "cell")
+    kind = _class(where, text)
+    for group, protocol in PROTOCOLS.items():
+        if inspect.isclass(kind) and issubclass(kind, protocol.base):
+            return group, kind
+    bases = [f"lrd.{group}s.{protocol.base.__name__}" for group, protocol in PROTOCOLS.items()]
+    raise CustomError(f"{path} must be derived from one of {', '.join(bases)}")
+
+
+def _found(path: str, text: str | None, group: str) -> tuple[str, str]:
+    """Return FILE:CLASS with the file absolute, and the text to make the class from."""
     file, _, name = path.rpartition(":")
     if not file or not name.isidentifier():
         raise CustomError(f"must name a file and a class in it, such as my_{group}.py:My{group.title()}, got {path!r}")
@@ -73,28 +103,44 @@ def load(group: str, path: str, text: str | None = None) -> type:
         except (OSError, UnicodeDecodeError) as error:
             reason = getattr(error, "strerror", None) or "it is no text in UTF-8"
             raise CustomError(f"cannot read {file}: {reason}") from error
-    return _load(group, f"{where}:{name}", text)
+    return f"{where}:{name}", text
 
 
 @lru_cache(maxsize=256)
 def _load(group: str, path: str, text: str) -> type:
-    source, (file, _, name) = Source(path, text), path.rpartition(":")
-    module = _module(source, Path(file))
+    kind, (file, _, name) = _class(path, text), path.rpartition(":")
+    try:
+        PROTOCOLS[group].check_class(kind)
+    except ProtocolError as error:
+        raise CustomError(f"{Path(file).name}:{name}: {error} (`lrd check` shows the protocol)") from error
+    assert isinstance(kind, type)
+    note(kind, Source(path, text))
+    # Another process cannot import the class: its instances travel as the text and their options.
+    copyreg.pickle(kind, partial(_reduced, group, path, text))
+    return kind
+
+
+def _reduced(group: str, path: str, text: str, instance: Any) -> tuple[Any, ...]:
+    return _restored, (group, path, text, dict(vars(instance)))
+
+
+def _restored(group: str, path: str, text: str, options: Mapping[str, Any]) -> Any:
+    return load(group, path, text)(**options)
+
+
+def _class(path: str, text: str) -> Any:
+    """Return what has the name of the class in the module that a text makes."""
+    file, _, name = path.rpartition(":")
+    module = _module(Source(path, text), Path(file))
     kind = vars(module).get(name)
     if kind is None:
         classes = [key for key, value in vars(module).items() if isinstance(value, type)]
         raise CustomError(f"{Path(file).name} has no class {name}{nearest(name, classes)}")
-    try:
-        check_class(kind, BASES[group])
-    except ProtocolError as error:
-        raise CustomError(f"{Path(file).name}:{name}: {error} (`lrd check` shows the protocol)") from error
-    assert isinstance(kind, type)
-    note(kind, source)
     return kind
 
 
 def _module(source: Source, file: Path) -> types.ModuleType:
-    """The module that a text makes. It may import what lies beside its file."""
+    """Return the module that a text makes, which may import what lies beside its file."""
     module = types.ModuleType(f"lrd_custom_{source.code}")
     if known := sys.modules.get(module.__name__):  # another class of the same text
         return known

@@ -7,9 +7,10 @@ from typing import Any
 
 import torch
 
+from lrd.custom.devices import check_device
 from lrd.custom.protocol import Protocol, ProtocolError, called
 from lrd.shapes import Tensor
-from lrd.tasks import Batch, Task
+from lrd.tasks import TASKS, Batch, Task
 
 _SAMPLES = 4
 _LINES = (
@@ -38,16 +39,11 @@ def check_task(task: Task) -> list[str]:
 
 
 def _check_device(task: Task, seeds: Tensor) -> None:
-    """Draw on torch's device without numbers: what is made without a device lies elsewhere, as on a GPU."""
-    how = "write device=stream.seeds.device"
-    try:
+    def drawn() -> list[Tensor | None]:
         batch = task.batch(seeds.to("meta"), "train", 0, _SAMPLES)
-    except Exception as error:
-        if "device" in str(error):
-            raise ProtocolError(4, f"draw makes a tensor on another device than the stream's seeds: {how}") from error
-        return  # of an operation that cannot be asked without numbers
-    if any(part is not None and not part.is_meta for part in (batch.inputs, batch.targets, batch.weights)):
-        raise ProtocolError(4, f"draw gives a tensor on another device than the stream's seeds: {how}")
+        return [batch.inputs, batch.targets, batch.weights]
+
+    check_device(4, "draw", drawn, "the stream's seeds", "write device=stream.seeds.device")
 
 
 def _check_geometry(task: Task) -> None:
@@ -141,4 +137,4 @@ def _check_success(task: Task, batch: Batch) -> None:
         raise ProtocolError(8, "a run whose outputs are nan counts as solved")
 
 
-TASK_PROTOCOL = Protocol(Task, _LINES, check_task)
+TASK_PROTOCOL = Protocol(Task, TASKS, _LINES, check_task)

@@ -45,7 +45,6 @@ class Closing(Probe):
         "accuracy": "DOUBLE",
         "unigram": "DOUBLE",
     }
-    price: ClassVar[float] = 9.0
 
     per_decade: int = option(0, "moments per decade of updates, besides the first and the last; 0: only those", ge=0)
     samples: int = option(32, "windows of each third of the text's probe part", ge=1)
@@ -53,7 +52,7 @@ class Closing(Probe):
 
     def check(self, task: Task) -> None:
         if not isinstance(task, Text):
-            raise OptionError("window", f"looks at brackets and quotes of a text, task {task.name} has none: task=text")
+            raise OptionError("window", f"measures brackets and quotes of a text, task {task.name} has none: task=text")
         try:
             replace(task, gap=self.window)
         except OptionError as error:
@@ -76,7 +75,7 @@ class Closing(Probe):
     def _closed(
         self, subject: Subject, task: Text, number: int
     ) -> tuple[Int[Tensor, "some"], Float[Tensor, "some"], Float[Tensor, "some"], Int[Tensor, "some"]]:
-        """Distance, loss, whether predicted right, and symbol of each closing sign of the windows of one number."""
+        """Return distance, loss, whether predicted right, and symbol of each closing sign in windows of a number."""
         batch, params = subject.sequences(self.samples, number), subject.parameters()
         distances = task.closers(Stream(subject.seeds, "probe", number), self.samples)
         there = distances > 0
@@ -88,7 +87,14 @@ class Closing(Probe):
 
 
 def by_distance(distances: np.ndarray, losses: np.ndarray, right: np.ndarray, unigram: np.ndarray) -> Columns:
-    """The table of the probe from the numbers of each closing sign."""
+    """Return the table of the probe from the numbers of each closing sign.
+
+    Args:
+        distances: characters since the opening.
+        losses: of predicting the sign, in nats.
+        right: 1 where it was predicted right, else 0.
+        unigram: the loss of the training part's frequencies, in nats.
+    """
     octave = np.frexp(distances.astype(np.float64))[1] - 1  # exactly floor(log2), unlike a logarithm
     octaves, group, count = np.unique(octave, return_inverse=True, return_counts=True)
 

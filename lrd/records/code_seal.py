@@ -31,11 +31,14 @@ def code_of(run: Mapping[str, Any]) -> dict[str, list[Any]]:
         run: content of run.json.
     """
     spec, sources = (value if isinstance(value := run.get(key), Mapping) else {} for key in ("spec", "sources"))
-    options = {group: value if isinstance(value := spec.get(group), Mapping) else {} for group in _GROUPS}
+    options = {group: spec.get(group) for group in _GROUPS}
+    if isinstance(probes := spec.get("probe"), Mapping):
+        options |= {f"probe.{name}": probes[name] for name in probes}
+    places = {place: value if isinstance(value, Mapping) else {} for place, value in options.items()}
     return {
-        group: [options[group].get("path"), sources.get(group)]
-        for group in _GROUPS
-        if group in sources or not {"path", "code"}.isdisjoint(options[group])
+        place: [given.get("path"), sources.get(place)]
+        for place, given in (places | {place: {} for place in sources if place not in places}).items()
+        if place in sources or place == "probe.custom" or not {"path", "code"}.isdisjoint(given)
     }
 
 
@@ -72,8 +75,9 @@ def foreign_code(folder: Path) -> str:
         with contextlib.suppress(TypeError):  # the record holds what no seal can hold
             if hmac.compare_digest(kept.encode(errors="replace"), _sealed(code, who, where, key).encode()):
                 return ""
+    what = " and its ".join(code).replace(".", " ")
     return (
-        f"{folder} brings code of its own for its {' and its '.join(code)}, trained by {who or 'a user not recorded'} "
+        f"{folder} brings code of its own for its {what}, trained by {who or 'a user not recorded'} "
         f"on {where or 'a machine not recorded'}, and nothing shows that this was you, here"
     )
 

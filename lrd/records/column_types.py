@@ -11,13 +11,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lrd.records import schema
-from lrd.records.files import utf8_path
+from lrd.records.files import plain_text, utf8_path
 from lrd.records.tables import literal, without_patterns
 from lrd.records.type_checks import column_fits
 
 if TYPE_CHECKING:
     import duckdb
 
+#: Tables of lrd, of which columns are known; others are those of probes that are not lrd's.
+_OWN = schema.TABLES.keys() | schema.PROBE_TABLES.keys()
 _RESERVED = ("run_id", "filename")  # the reader adds these
 _TYPES = {"INT64": schema.INTEGER, "INT32": schema.INTEGER, "DOUBLE": schema.REAL, "FLOAT": schema.REAL}
 _TYPES |= {"BOOLEAN": schema.BOOLEAN, "BYTE_ARRAY": schema.TEXT}
@@ -73,5 +75,28 @@ def odd_columns(connection: duckdb.DuckDBPyConnection, name: str, paths: Sequenc
             if column in _RESERVED:
                 odd.setdefault(path, f"no column may be called {column}")
             elif not column_fits(kind, expected):
-                odd.setdefault(path, f"its column {column} is {kind}, not {expected}")
+                by_whom = "" if name in _OWN else ", as in most runs: by another probe of this name?"
+                odd.setdefault(path, f"its column {column} is {kind}, not {expected}{by_whom}")
     return odd
+
+
+def unshared_columns(connection: duckdb.DuckDBPyConnection, name: str, paths: Sequence[Path]) -> str:
+    """Say in one line which columns only some files of a table have; "" where all have the same, or it is one of lrd's.
+
+    Args:
+        connection: where to ask.
+        name: of the table.
+        paths: its files, one of each run.
+    """
+    if name in _OWN or len(paths) < 2:
+        return ""
+    names = ", ".join(literal(without_patterns(path)) for path in paths)
+    query = f"select name, count(*) from parquet_schema([{names}]) where type is not null group by name order by name"
+    some = {column: count for column, count in connection.execute(query).fetchall() if count < len(paths)}
+    if not some:
+        return ""
+    which = ", ".join(f"{column} ({count})" for column, count in some.items())
+    return plain_text(
+        f"{name}: not all of its {len(paths)} runs have the columns {which}, which are NULL in the others: "
+        "several probes of this name measured them"
+    )

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lrd.records import schema
-from lrd.records.checkpoint import load_checkpoint, save_checkpoint
+from lrd.records.checkpoint import checkpoint_update, load_checkpoint, save_checkpoint
 from lrd.records.checksums import sum_of, sums_of
 from lrd.records.code_seal import seal
 from lrd.records.environment import environment
@@ -152,7 +152,9 @@ class RunRecord:
         _check(name, columns, types)
         write_table(self.path / f"{name}.parquet", columns, types)
 
-    def merge_measurement(self, name: str, update: int, columns: Columns, types: Mapping[str, str]) -> None:
+    def merge_measurement(
+        self, name: str, update: int, columns: Columns, types: Mapping[str, str], fresh: bool = False
+    ) -> None:
         """Put the rows of one measurement into a table, in the place of rows at the same update.
 
         Args:
@@ -160,11 +162,13 @@ class RunRecord:
             update: update of the measurement.
             columns: the rows, without ``update``.
             types: SQL type of each of these columns.
+            fresh: whether no row that is there stays, since an earlier text of the probe made them. Rows with other
+                columns never stay.
         """
         import numpy as np
 
         new = {"update": np.full(len(next(iter(columns.values()))), update), **columns}
-        if before := self.read_table(name):
+        if not fresh and (before := self.read_table(name)) and before.keys() == new.keys():
             kept = before["update"] != update
             order = np.argsort(np.concatenate([before["update"][kept], new["update"]]), kind="stable")
             joined = {column: [before[column][kept], values] for column, values in new.items()}
@@ -183,8 +187,13 @@ class RunRecord:
             write_json(self.path / schema.STATUS, status)
 
     def note_measurement(self, probe: str, update: int, options: Mapping[str, Any]) -> None:
-        """Keep in looks.json with which options a probe measured after training."""
-        write_json(self.path / schema.MEASUREMENTS, self.read_measurements() | {f"{probe}@{update}": dict(options)})
+        """Keep in looks.json with which options a probe measured after training; those of another text of it go."""
+        kept = {
+            key: given
+            for key, given in self.read_measurements().items()
+            if not key.startswith(f"{probe}@") or class_of(given) == class_of(options)
+        }
+        write_json(self.path / schema.MEASUREMENTS, kept | {f"{probe}@{update}": dict(options)})
 
     def read_measurements(self) -> dict[str, Any]:
         """Return the options of measurements after training, by ``probe@update``; {} where there are none."""
@@ -218,6 +227,14 @@ class RunRecord:
     def load_checkpoint(self) -> dict[str, Any] | None:
         """Return what ``save_checkpoint`` wrote last, with tensors on the CPU; None where there is no checkpoint."""
         return load_checkpoint(self.path / schema.CHECKPOINT)
+
+    def checkpoint_update(self) -> int | None:
+        """Return the update of checkpoint.pt without loading it; None where there is none.
+
+        Raises:
+            RecordError: the file is cut off, damaged or of another schema version.
+        """
+        return checkpoint_update(self.path / schema.CHECKPOINT)
 
     def finish(self, summary: Mapping[str, Any]) -> None:
         """Finish the run: write status.json and then, last of all, summary.json.
@@ -269,6 +286,11 @@ class RunRecord:
         if not (self.path / schema.RUN).exists():
             return None
         return state_of(self.read_status(), self.finished)
+
+
+def class_of(options: Mapping[str, Any]) -> tuple[Any, Any]:
+    """Return the digest of the text and the class that looks.json names for a measurement; None for lrd's own."""
+    return options.get("code"), options.get("class")
 
 
 def _check(what: str, columns: Columns, required: Mapping[str, str], others: bool = False) -> None:

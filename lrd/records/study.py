@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from lrd.one_line import one_line
 from lrd.records.checksums import is_whole, kept_sums, problem
-from lrd.records.column_types import as_declared, declared_for, odd_columns
+from lrd.records.column_types import as_declared, declared_for, odd_columns, unshared_columns
 from lrd.records.display_names import with_display_names
 from lrd.records.files import RecordError, plain_text
 from lrd.records.run_rows import columns_of
@@ -220,6 +220,7 @@ class Study:
             paths = [path for path in paths if path not in odd]
         if not good:
             types = self._show(name, paths)
+            self.problems += filter(None, [unshared_columns(self._connection, name, paths)])
         if absent := declared_for(name).keys() - types.keys():  # in no file, but declared: a column of NULL
             self._show(name, paths, absent)
         self._paths[name] = paths

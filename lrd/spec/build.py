@@ -7,8 +7,7 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any, get_type_hints
 
-from lrd.options import OptionError, nearest, not_a_choice, wrong_options
-from lrd.probes import PROBES, Probe
+from lrd.options import OptionError, nearest, not_a_choice, several_are_swept, wrong_options
 from lrd.spec.error import SpecError
 
 
@@ -24,15 +23,6 @@ def named_options(kinds: Mapping[str, type[Any]], group: str, options: Mapping[s
     return made
 
 
-def probes_from_config(config: Any) -> list[Probe]:
-    """Typed probes from their options by name. Raises ``SpecError`` for what is wrong."""
-    errors: list[str] = []
-    probes = build_probes(config, errors)
-    if errors:
-        raise SpecError("\n".join(errors))
-    return probes
-
-
 def build_named(kinds: Mapping[str, type[Any]], group: str, config: Mapping[str, Any], errors: list[str]) -> Any:
     """The options object that ``config[group]`` names, or None with what is wrong appended to ``errors``."""
     values = config.get(group)
@@ -45,17 +35,6 @@ def build_named(kinds: Mapping[str, type[Any]], group: str, config: Mapping[str,
         errors.append(f"{group}.name: {not_a_choice(name, kinds)}")
         return None
     return build(kinds[name], group, options, errors)
-
-
-def build_probes(chosen: Any, errors: list[str]) -> list[Probe]:
-    """Probes from their options by name, in the order of ``PROBES``, so that a run's id does not depend on theirs."""
-    if not isinstance(chosen, Mapping | type(None)):
-        errors.append(f"probe: must hold the options of probes by their names, got {chosen!r}")
-        return []
-    chosen = chosen or {}
-    errors += [f"probe: {not_a_choice(name, PROBES)}" for name in chosen if name not in PROBES]
-    built = [build(PROBES[name], f"probe.{name}", chosen[name] or {}, errors) for name in PROBES if name in chosen]
-    return [probe for probe in built if probe is not None]
 
 
 @cache
@@ -91,7 +70,7 @@ def build(kind: type[Any], group: str, options: Any, errors: list[str]) -> Any:
             else:
                 text = f"{problem['msg'][0].lower()}{problem['msg'][1:]}, got {problem['input']!r}"
                 if isinstance(problem["input"], list) and problem["input"]:
-                    text += f"; several values are swept, -m {prefix}{key}={','.join(map(str, problem['input']))}"
+                    text += f"; {several_are_swept(prefix + key, problem['input'])}"
             wrong[key] = text
     typed = {key: value for key, value in options.items() if key in known and key not in wrong}
     wrong |= {error.key: error.message for error in wrong_options(kind, typed)}

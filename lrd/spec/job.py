@@ -11,11 +11,12 @@ from typing import Any
 import torch
 
 from lrd.options import OptionError, nearest
-from lrd.spec.build import build, build_named, build_probes
+from lrd.spec.build import build, build_named
 from lrd.spec.error import SpecError
 from lrd.spec.kinds import build_kind
 from lrd.spec.optimizers import OPTIMIZERS
 from lrd.spec.place import Place, TrackerOptions
+from lrd.spec.probes import build_probes, key_of
 from lrd.spec.run import RunSpec, Seed
 from lrd.spec.training import Training
 
@@ -58,7 +59,7 @@ def job_from_config(config: Mapping[str, Any], sources: Mapping[str, str] = Mapp
     cell = build_kind("cell", config, sources, errors)
     optimizer = build_named(OPTIMIZERS, "optimizer", config, errors)
     training = build(Training, "training", config.get("training", {}), errors)
-    probes = build_probes(config.get("probe"), errors)
+    probes = build_probes(config.get("probe"), sources, errors)
     tracker = build(TrackerOptions, "tracker", config.get("tracker", {}), errors)
     place = build(Place, "", {k: v for k, v in config.items() if k in top - {"seed"}}, errors)
     seed = build(Seed, "", {k: v for k, v in config.items() if k == "seed"}, errors)
@@ -76,7 +77,7 @@ def job_from_config(config: Mapping[str, Any], sources: Mapping[str, str] = Mapp
             if task is not None and cell is not None:
                 probe.check_cell(cell)
         except OptionError as error:
-            errors.append(f"probe.{probe.name}.{error.key}: {error.message}")
+            errors.append(f"probe.{key_of(probe)}.{error.key}: {error.message}")
     if errors:
         raise SpecError("\n".join(errors))
     return Job(RunSpec(task, cell, optimizer, training, tuple(probes), seed.seed), place, tracker)

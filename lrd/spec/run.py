@@ -47,15 +47,16 @@ class RunSpec:
             "cell": _named(self.cell) | _origin(self.cell),
             "optimizer": _named(self.optimizer),
             "training": dataclasses.asdict(self.training),
-            "probe": {probe.name: dataclasses.asdict(probe) for probe in self.probes},
+            "probe": {probe.name: dataclasses.asdict(probe) | _origin(probe) for probe in self.probes},
             "seed": self.seed,
         }
 
     @property
     def sources(self) -> dict[str, str]:
-        """The text of a cell or task that comes from a researcher's file, by group."""
-        found = {group: source_of(type(getattr(self, group))) for group in ("task", "cell")}
-        return {group: source.text for group, source in found.items() if source is not None and source.in_file}
+        """The texts of classes that come from a researcher's file, by ``task``, ``cell`` or ``probe.NAME``."""
+        classes = {"task": self.task, "cell": self.cell} | {f"probe.{probe.name}": probe for probe in self.probes}
+        found = {key: source_of(type(options)) for key, options in classes.items()}
+        return {key: source.text for key, source in found.items() if source is not None and source.in_file}
 
     def __reduce__(self) -> tuple[Any, ...]:
         # As plain values and text: another process cannot import a class that came out of a file.
@@ -91,7 +92,7 @@ class RunSpec:
     def _fields_with(self, mark: str, value: bool = True) -> dict[str, Any]:
         """The options of all groups whose metadata has ``mark`` at ``value``."""
         groups = {group: _chosen(getattr(self, group), mark, value) for group in _GROUPS}
-        return groups | {"probe": [_chosen(probe, mark, value) for probe in self.probes]}
+        return groups | {"probe": [_chosen(probe, mark, value) | _class_of(probe) for probe in self.probes]}
 
     def _switches(self, on: bool) -> list[tuple[str, str]]:
         """Group and name of the options that are switches and are on, or off."""
@@ -115,6 +116,11 @@ def _chosen(options: Any, mark: str, value: bool) -> dict[str, Any]:
     source = source_of(type(options))
     code = {} if source is None else {"code": source.code}
     return chosen if name is None else {"name": name} | code | chosen
+
+
+def _class_of(probe: Probe) -> dict[str, Any]:
+    """Return the name of a class that is not lrd's own: one text may hold several probes of one name."""
+    return {} if source_of(type(probe)) is None else {"class": type(probe).__name__}
 
 
 @cache

@@ -8,6 +8,8 @@ from typing import Any
 from hydra.core.override_parser.types import ChoiceSweep, Glob, Override
 from omegaconf import DictConfig
 
+from lrd.options import several_are_swept
+
 _ONE_OF = ("task", "cell", "optimizer", "training", "tracker")
 #: Stands for a class of the user's and needs its path, which no pattern can give: only its own name means it.
 _CUSTOM = "custom"
@@ -24,7 +26,7 @@ def check_choices(config: DictConfig, choices: Mapping[str, Any]) -> None:
 
 
 def _one_name(group: str, names: Iterable[object]) -> str:
-    return f"{group}: takes one name; several are swept, -m {group}={','.join(map(str, names))}"
+    return f"{group}: takes one name; {several_are_swept(group, names)}"
 
 
 def settle(override: Override, names: Callable[[str], list[str]]) -> None:

@@ -13,6 +13,8 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf
 
+#: Where the options of a researcher's own probe stand.
+_CUSTOM_PROBE = ["probe", "custom"]
 Compose = Callable[[list[str]], DictConfig]
 
 
@@ -67,6 +69,8 @@ def apply_override(config: dict[str, Any], override: Override) -> None:
     *parents, last = override.key_or_group.split(".")
     node: Any = config
     adds = override.is_add() or override.is_force_add()
+    if adds and parents == _CUSTOM_PROBE and "custom" not in (config.get("probe") or {}):
+        return  # of a sweep over it and others: this job measures nothing with it
     for part in parents:
         if isinstance(node, dict) and part not in node and adds:
             node[part] = {}

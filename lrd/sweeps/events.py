@@ -7,7 +7,7 @@ from typing import Any
 
 from lrd.spec import Job
 from lrd.sweeps.plan import PlannedPack
-from lrd.training.wants import tells_of_memory
+from lrd.training.out_of_memory import says_out_of_memory
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,6 @@ class Event:
 
 
 def told_of_memory(reason: str) -> bool:
-    """``wants_memory`` of an error of which only the reason is left: its kind and message, as records keep them."""
+    """``is_out_of_memory`` of an error of which only the reason is left: its kind and message, as records keep them."""
     kind = reason.partition(":")[0]
-    return kind == "MemoryError" or (kind.endswith("Error") and tells_of_memory(reason))
+    return kind == "MemoryError" or (kind.endswith("Error") and says_out_of_memory(reason))

@@ -21,6 +21,7 @@ from multiprocessing.process import BaseProcess
 from typing import Any
 
 import lrd
+from lrd.environment_variables import environment_variables, set_variables
 from lrd.sweeps.sockets import short_folder
 
 STOPPING = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
@@ -54,7 +55,7 @@ class Fork(ForkServerProcess):
 
     def run(self) -> None:
         """Run the target with PYTHONPATH and PYTHONSAFEPATH as its parent has them."""
-        _set(self._before)
+        set_variables(self._before)
         if lrd.__file__ != self._lrd:
             raise OtherCodeError(f"the command runs {self._lrd}, and its worker imports {lrd.__file__}")
         super().run()
@@ -78,7 +79,7 @@ def prepare() -> ForkServerContext:
         with _as_workers_see_it():
             resource_tracker.ensure_running()  # it ignores the others, and would unblock them here
             signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
-            with _with(VARIABLES), short_folder():
+            with environment_variables(VARIABLES), short_folder():
                 forkserver.ensure_running()
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
@@ -114,23 +115,8 @@ def _as_workers_see_it() -> Iterator[None]:
     sys.modules["__main__"] = types.ModuleType("__main__")
     sys.path[:] = [folder for folder in path if folder]
     try:
-        with _with({"PYTHONPATH": search_path(), "PYTHONSAFEPATH": "1"}):
+        with environment_variables({"PYTHONPATH": search_path(), "PYTHONSAFEPATH": "1"}):
             yield
     finally:
         sys.path[:] = path
         sys.modules["__main__"] = main
-
-
-@contextmanager
-def _with(variables: dict[str, str]) -> Iterator[None]:
-    before = {name: os.environ.get(name) for name in variables}
-    os.environ.update(variables)
-    try:
-        yield
-    finally:
-        _set(before)
-
-
-def _set(variables: dict[str, str | None]) -> None:
-    for name, value in variables.items():
-        os.environ.pop(name, None) if value is None else os.environ.update({name: value})

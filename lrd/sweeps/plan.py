@@ -8,15 +8,13 @@ import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from lrd.records import RecordError, RunRecord
 from lrd.spec import Job, SpecError, job_from_config
 from lrd.sweeps.asides import check_same
-from lrd.sweeps.prices import pack_seconds
-from lrd.sweeps.sizes import most_runs
+from lrd.sweeps.sizes import most_runs, preactivations
 
 
 @dataclass(frozen=True)
@@ -35,10 +33,10 @@ class PlannedPack:
         """Run-updates still to do, at most."""
         return sum(job.run.training.max_updates - self.start for job in self.jobs)
 
-    @cached_property
-    def cost(self) -> float:
-        """Seconds that it takes at most, by ``lrd.sweeps.prices``: the most expensive pack goes first."""
-        return pack_seconds(self.jobs[0].run, len(self.jobs), self.start)
+    @property
+    def cost(self) -> int:
+        """Return what its time is in proportion to, roughly: the most expensive pack goes first."""
+        return self.work * preactivations(self.jobs[0].run)
 
 
 @dataclass(frozen=True)
@@ -82,8 +80,15 @@ def jobs_from_configs(configs: Sequence[Mapping[str, Any]], here: bool = True) -
     return list(jobs.values())
 
 
-def plan(jobs: Sequence[Job], workers: int) -> Plan:
-    """Group what is left to do into packs, enough of them for every worker, the most expensive first."""
+def plan(jobs: Sequence[Job], workers: int, load: bool = False) -> Plan:
+    """Group what is left to do into packs, enough of them for every worker, the most expensive first.
+
+    Args:
+        jobs: the runs of a sweep, each once.
+        workers: how many packs train at once.
+        load: load checkpoints whole, which finds the damaged ones: for packs that are about to be trained. Otherwise
+            their updates are read alone.
+    """
     finished: list[Job] = []
     groups: dict[tuple[Any, ...], list[Job]] = {}
     for job in jobs:
@@ -91,7 +96,7 @@ def plan(jobs: Sequence[Job], workers: int) -> Plan:
         if record.finished:
             finished.append(job)
             continue
-        key = (job.run.pack_key, job.place, job.tracker, _start(record))
+        key = (job.run.pack_key, job.place, job.tracker, _start(record, load))
         groups.setdefault(key, []).append(job)
     left = len(jobs) - len(finished)
     parts: list[tuple[Sequence[Job], int]] = []
@@ -103,11 +108,13 @@ def plan(jobs: Sequence[Job], workers: int) -> Plan:
     return Plan(tuple(jobs), tuple(finished), tuple(packs))
 
 
-def _start(record: RunRecord) -> int:
-    """The update of the run's checkpoint. A checkpoint that cannot be read is no checkpoint: the run starts anew."""
+def _start(record: RunRecord, load: bool) -> int:
+    """Return the update of the run's checkpoint; 0 where there is none, or where it cannot be read."""
     try:
+        if not load:
+            return record.checkpoint_update() or 0
         checkpoint = record.load_checkpoint()
-    except RecordError:
+    except RecordError:  # no checkpoint then: the run starts anew
         return 0
     return 0 if checkpoint is None else int(checkpoint["pack"]["update"])
 

@@ -1,8 +1,8 @@
-"""Probes on runs that are trained already: ``lrd probe``.
+"""Measure runs that are trained already: ``lrd probe``.
 
-A look at the start needs nothing but the run's seed, one at the end its last checkpoint. What was looked at, and with
-which options, stands in the record (``looks.json``), so that the same command again does only what is missing. What a
-probe saw in training stays as it is.
+A measurement at the start needs nothing but the run's seed, one at the end its last checkpoint. What was measured, and
+with which options, stands in the record (``looks.json``), so that the same command again does only what is missing.
+What a probe measured in training stays as it is.
 """
 
 from __future__ import annotations
@@ -17,24 +17,26 @@ from typing import Any
 import torch
 
 from lrd.cells import Parameters
+from lrd.custom import source_of
 from lrd.options import OptionError
 from lrd.probes import Probe, Subject
 from lrd.records import RecordError, RunRecord, Study, hold_run_locks
 from lrd.records.code_seal import foreign_code
+from lrd.records.record import class_of
 from lrd.spec import RunSpec, SpecError, run_from_dict
 from lrd.sweeps import nursery
-from lrd.sweeps.telling import telling
+from lrd.sweeps.lossy_output import lossy_output
 from lrd.training import initial_parameters, split_theta
 
 MOMENTS = ("start", "end")
-_TOGETHER = 8  # runs of one shape that are looked at at once
+_TOGETHER = 8  # runs of one shape that are measured at once
 
 
 @dataclass(frozen=True)
-class Look:
-    """Runs of one shape, and the probes that look at them at each moment.
+class PackMeasurements:
+    """Runs of one shape, and the probes that measure them at each moment.
 
-    All moments of a run are one process's affair: their rows stand in the same files.
+    One process takes all moments of a run: their rows stand in the same files.
     """
 
     folder: Path
@@ -43,15 +45,15 @@ class Look:
 
     @property
     def count(self) -> int:
-        """How many looks this is: of a probe at a run."""
+        """Return how many measurements this is, each of one probe on one run at one moment."""
         return len(self.specs) * sum(len(probes) for _, probes in self.todo)
 
 
 @dataclass(frozen=True)
 class Agenda:
-    """``looks`` to take; ``done``: how many, of a probe at a run, are there; ``problems``: what cannot be done."""
+    """The ``measurements`` to take, how many are ``done`` already, and the ``problems`` that forbid others."""
 
-    looks: tuple[Look, ...]
+    measurements: tuple[PackMeasurements, ...]
     done: int
     problems: tuple[str, ...]
 
@@ -59,9 +61,14 @@ class Agenda:
 def agenda(
     study: Study, run_ids: Sequence[str], probes: Sequence[Probe], moments: Sequence[str], trust: bool = False
 ) -> Agenda:
-    """What there is to look at. Runs that cannot be looked at are named, and left out.
+    """Find the measurements to take. Runs that cannot be measured are named, and left out.
 
-    ``trust``: run the code in records that this user did not train on this machine, too.
+    Args:
+        study: the study that keeps the runs.
+        run_ids: the runs.
+        probes: what is measured.
+        moments: when, of ``MOMENTS``.
+        trust: run the code in records that this user did not train on this machine, too.
 
     Raises:
         RecordError: there is such code, and no trust; nothing was run.
@@ -94,73 +101,83 @@ def agenda(
             left = tuple(p for p in probes if taken.get(f"{p.name}@{update}") != _options(p))
             done += len(probes) - len(left)
             if stay := [p.name for p in left if p.name in {q.name for q in spec.probes}]:
-                problems.append(f"{run_id}: {', '.join(stay)} looked in training with other options, which stays")
+                how = (
+                    "other options" if not any(_code(p) for p in left) else "other options or another text of its class"
+                )
+                problems.append(f"{run_id}: {', '.join(stay)} measured in training with {how}, which stays")
                 left = tuple(p for p in left if p.name not in stay)
             todo += [(moment, left)] if left else []
         if todo:
             groups.setdefault((spec.pack_key, tuple(todo)), []).append(spec)
-    looks = [
-        Look(study.path, tuple(specs[start : start + _TOGETHER]), todo)
+    measurements = [
+        PackMeasurements(study.path, tuple(specs[start : start + _TOGETHER]), todo)
         for (_, todo), specs in groups.items()
         for start in range(0, len(specs), _TOGETHER)
     ]
-    return Agenda(tuple(looks), done, tuple(problems))
+    return Agenda(tuple(measurements), done, tuple(problems))
 
 
 def _refuse_foreign_code(study: Study, run_ids: Sequence[str]) -> None:
     for run_id in run_ids:
         try:
             found = foreign_code(study.folder(run_id))
-        except RecordError:  # it cannot be read, and so is not looked at
+        except RecordError:  # it cannot be read, and so is not measured
             continue
         if found:
             raise RecordError(f"{found}; read its run.json, and if you trust it, add --trust")
 
 
-def take(looks: Sequence[Look], workers: int) -> Iterator[tuple[Look, str]]:
-    """Take all looks; yields each when its tables are kept, with the reason where it failed."""
-    if len(looks) <= 1 or workers <= 1:
-        yield from ((look, _take(look)) for look in looks)
+def measure(measurements: Sequence[PackMeasurements], workers: int) -> Iterator[tuple[PackMeasurements, str]]:
+    """Take all measurements; yield each when its tables are kept, with the reason where it failed."""
+    if len(measurements) <= 1 or workers <= 1:
+        yield from ((each, _measure(each)) for each in measurements)
         return
-    with ProcessPoolExecutor(min(workers, len(looks)), nursery.prepare(), nursery.unblock) as pool:
-        futures = {pool.submit(_take, look): look for look in looks}
+    with ProcessPoolExecutor(min(workers, len(measurements)), nursery.prepare(), nursery.unblock) as pool:
+        futures = {pool.submit(_measure, each): each for each in measurements}
         try:
             for future in as_completed(futures):
                 try:
                     yield futures[future], future.result()
                 except BrokenProcessPool:
-                    yield futures[future], "a process that looked died (of memory, perhaps)"
+                    yield futures[future], "a process that measured died (of memory, perhaps)"
         finally:
             pool.shutdown(cancel_futures=True)
 
 
-@telling()  # a cell of one's own may print
-def _take(look: Look) -> str:
-    """One look; gives the reason where it fails."""
+@lossy_output()  # a cell of one's own may print
+def _measure(wanted: PackMeasurements) -> str:
+    """Measure one pack; return the reason where that fails."""
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
-    records = [RunRecord(look.folder.parent, look.folder.name, spec.run_id) for spec in look.specs]
+    records = [RunRecord(wanted.folder.parent, wanted.folder.name, spec.run_id) for spec in wanted.specs]
     try:
         with hold_run_locks([record.path for record in records]) as (_, ours):
             if not all(ours):
                 return "another process is at them"
-            for moment, probes in look.todo:
-                _take_at(moment, probes, look.specs, records)
-    except Exception as error:  # whatever one look dies of, the others go on
+            for moment, probes in wanted.todo:
+                _measure_at(moment, probes, wanted.specs, records)
+    except Exception as error:  # whatever one pack dies of, the others go on
         return f"{type(error).__name__}: {error}".splitlines()[0]
     return ""
 
 
-def _take_at(moment: str, probes: Sequence[Probe], specs: Sequence[RunSpec], records: Sequence[RunRecord]) -> None:
+def _measure_at(moment: str, probes: Sequence[Probe], specs: Sequence[RunSpec], records: Sequence[RunRecord]) -> None:
     states = [_state(record, spec, moment) for record, spec in zip(records, specs, strict=True)]
     params, updates = zip(*states, strict=True)
     pack = {name: torch.stack([p[name] for p in params]) for name in params[0]}
     subject = Subject.of(specs[0].task, specs[0].cell, pack, torch.tensor([spec.seed for spec in specs]))
     for probe in probes:
         for record, update, tables in zip(records, updates, probe.tables_of(subject), strict=True):
+            fresh = _of_another_text(probe, record)
             for name, columns in tables.items():
-                record.merge_measurement(name, update, columns, probe.tables()[name])
+                record.merge_measurement(name, update, columns, probe.tables()[name], fresh)
             record.note_measurement(probe.name, update, _options(probe))
+
+
+def _of_another_text(probe: Probe, record: RunRecord) -> bool:
+    """Return whether the rows that a record has of a probe come from another text of its class."""
+    kept = [given for key, given in record.read_measurements().items() if key.startswith(f"{probe.name}@")]
+    return any(class_of(given) != class_of(_code(probe)) for given in kept)
 
 
 def _state(record: RunRecord, spec: RunSpec, moment: str) -> tuple[Parameters, int]:
@@ -175,15 +192,22 @@ def _state(record: RunRecord, spec: RunSpec, moment: str) -> tuple[Parameters, i
 
 
 def _options(probe: Probe) -> dict[str, Any]:
-    return {name: value for name, value in asdict(probe).items() if name != "per_decade"}  # which is of training
+    """Return what tells one measurement of a probe from another: its options, and the text of a class in a file."""
+    options = {name: value for name, value in asdict(probe).items() if name != "per_decade"}  # which is of training
+    return options | _code(probe)
+
+
+def _code(probe: Probe) -> dict[str, str]:
+    """Return which class of which text a probe is an instance of, as options; {} for a probe of lrd's own."""
+    source = source_of(type(probe))
+    return {} if source is None else {"code": source.code, "class": type(probe).__name__}
 
 
 def _in_training(probe: Probe, record: RunRecord) -> list[tuple[str, dict[str, Any]]]:
-    """The looks that training took for certain: at its start, and at its end once there is one."""
+    """Return what training measured for certain: at its start, and at its end once there is one."""
     updates = [0] if (summary := record.read_summary()) is None else [0, int(summary["update"])]
     return [(f"{probe.name}@{update}", _options(probe)) for update in updates]
 
 
 def _end(record: RunRecord) -> int | None:
-    checkpoint = record.load_checkpoint()
-    return None if checkpoint is None else int(checkpoint["pack"]["update"])
+    return record.checkpoint_update()

@@ -114,7 +114,7 @@ class Queue:
             if claim is not None:
                 dead.add(claim.token)
             jobs.append(job)
-        parts = plan(jobs, 1).packs
+        parts = plan(jobs, 1, load=True).packs
         if len(parts) == 1 and len(jobs) == len(pack.jobs) and parts[0].start == pack.start:
             return [replace(pack, dead=frozenset(dead))]
         fresh = [

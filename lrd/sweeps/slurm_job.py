@@ -17,17 +17,17 @@ from dataclasses import replace
 from lrd.records import holder, slurm_job
 from lrd.sweeps.events import Event
 from lrd.sweeps.failures import keep_failure
+from lrd.sweeps.lossy_output import lossy_output
 from lrd.sweeps.plan import PlannedPack, record_of
 from lrd.sweeps.queue import Queue
 from lrd.sweeps.slurm_squeue import TIMEOUT, state_of
-from lrd.sweeps.telling import telling
 from lrd.sweeps.workers import train_pack
 
 OURS = "lrd: "  # how lines of a log begin that are ours
 _NOTICES = {signal.SIGUSR2, signal.SIGTERM}
 
 
-@telling()
+@lossy_output()
 def run_job(packs: Sequence[PlannedPack], requeues: int) -> None:
     """Train packs one after another. Ends with exit status 1 if one failed, or if runs are left that nobody trains.
 

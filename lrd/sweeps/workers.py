@@ -21,10 +21,10 @@ import torch
 
 from lrd.sweeps import nursery
 from lrd.sweeps.events import Event
+from lrd.sweeps.lossy_output import lossy_output
 from lrd.sweeps.plan import PlannedPack, record_of
 from lrd.sweeps.queue import Queue
-from lrd.sweeps.telling import telling
-from lrd.training.wants import wants_memory
+from lrd.training.out_of_memory import is_out_of_memory
 
 _STOP = False
 _READY, _GONE = "ready", "gone"  # for the next pack; told to stop, as a worker and not as a sweep, or out of a GPU
@@ -85,7 +85,7 @@ def _train_pack(pack: PlannedPack, emit: Callable[[Event], None], should_stop: C
             emit(Event("interrupted", pack, ending.update))
     except Exception as error:  # whatever a pack dies of, the others go on; the reason is kept and shown
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
-        emit(Event("failed", pack, reason=reason, trace=traceback.format_exc(), memory=wants_memory(error)))
+        emit(Event("failed", pack, reason=reason, trace=traceback.format_exc(), memory=is_out_of_memory(error)))
     finally:
         tracker.close()
 
@@ -108,7 +108,7 @@ class RunLockLostError(Exception):
     """The folder is gone, or another process took us for dead: what we would write is no longer ours to write."""
 
 
-@telling()
+@lossy_output()
 def _worker(connection: Connection, environment: dict[str, str]) -> None:
     """Body of a worker process: packs come in, events go out. It stops when the sweep that started it is gone."""
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from written import CELL, TASK, spoiled
+from written import CELL, PROBE, TASK, spoiled
 
 from lrd.custom import CustomError, load, source_of
 from lrd.spec import RunSpec, SpecError, job_from_config, run_from_dict
@@ -134,3 +134,56 @@ def test_a_task_keeps_its_own_gap_unless_told(tmp_path: Path) -> None:
     task: dict[str, Any] = {"name": "custom", "path": f"{tmp_path / 'my_task.py'}:First", "gap": None}
     assert job_from_config(config(tmp_path) | {"task": task}).run.task.gap == 5
     assert job_from_config(config(tmp_path) | {"task": task | {"gap": 7}}).run.task.gap == 7
+
+
+def probed(folder: Path, **options: Any) -> dict[str, Any]:
+    (folder / "my_probe.py").exists() or (folder / "my_probe.py").write_text(PROBE)
+    nothing = {"per_decade": None, "samples": None}  # as conf/probe/custom.yaml has it
+    mine = {"path": f"{folder / 'my_probe.py'}:Norms"} | nothing | options
+    return config(folder) | {"cell": {"name": "lstm", "hidden_size": 3}, "probe": {"gradient_flow": {}, "custom": mine}}
+
+
+def test_a_probe_of_ones_own_is_part_of_what_a_run_is_as_lrds_own_are(tmp_path: Path) -> None:
+    run = job_from_config(probed(tmp_path, scale=2.0)).run
+    assert [probe.name for probe in run.probes] == ["gradient_flow", "my_norms"]
+    assert (run.probes[1].samples, run.probes[1].per_decade, run.probes[1].scale) == (32, 3, 2.0)  # type: ignore[attr-defined]
+    assert run.run_id != job_from_config(probed(tmp_path)).run.run_id
+    assert run.sources == {"probe.my_norms": PROBE}
+    again = run_from_dict(run.to_dict(), run.sources)
+    assert (again, again.run_id) == (run, run.run_id)
+    assert pickle.loads(pickle.dumps(run.probes)) == run.probes
+    (tmp_path / "my_probe.py").write_text(PROBE.replace("> 1", "> 2"))
+    edited = job_from_config(probed(tmp_path, scale=2.0)).run
+    assert edited.run_id != run.run_id
+    assert edited.pack_key != run.pack_key
+    assert run_from_dict(run.to_dict(), run.sources).run_id == run.run_id
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"path": "???"}, "probe.custom.path: must name your file and class, such as my_probe.py:MyProbe"),
+        ({"scale": 0.0}, "probe.custom.scale: must be > 0, got 0.0"),
+        ({"scal": 1.0}, "probe.custom.scal: there is no such option; did you mean 'scale'"),
+        ({"samples": 0}, "probe.custom.samples: must be >= 1, got 0"),
+    ],
+)
+def test_what_is_wrong_with_a_probe_is_one_line(tmp_path: Path, options: dict[str, Any], message: str) -> None:
+    with pytest.raises(SpecError) as caught:
+        job_from_config(probed(tmp_path, **options))
+    assert str(caught.value).startswith(message)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_probe_that_breaks_the_protocol_or_repeats_a_name_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "my_probe.py").write_text(spoiled(PROBE, '"my_norms"', '"gates"'))
+    with pytest.raises(SpecError, match=r"probe.custom.path: my_probe.py:Norms: `name` must be none of lrd's tables"):
+        job_from_config(probed(tmp_path))
+    (tmp_path / "my_probe.py").write_text(spoiled(PROBE, "> 1", "> 1 + 0 * len(no)"))
+    with pytest.raises(SpecError, match=r"breaks line 4 of the protocol .*NameError"):
+        job_from_config(probed(tmp_path))
+    (tmp_path / "my_probe.py").write_text(PROBE)
+    twice = probed(tmp_path)
+    twice["probe"]["other"] = twice["probe"]["custom"] | {"code": "x"}
+    with pytest.raises(SpecError, match="probe: there are two probes named my_norms"):
+        job_from_config(twice)

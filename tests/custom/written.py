@@ -61,3 +61,25 @@ def spoiled(text: str, old: str, new: str) -> str:
     """The text with one thing changed that is there exactly once."""
     assert text.count(old) == 1, old
     return text.replace(old, new)
+
+
+PROBE = """
+from dataclasses import dataclass
+import torch
+from lrd.options import OptionError, option
+from lrd.probes import Probe
+
+@dataclass(frozen=True)
+class Norms(Probe):
+    name, columns = "my_norms", {"t": "BIGINT", "part": "VARCHAR", "norm": "DOUBLE", "large": "BOOLEAN"}
+    scale: float = option(1.0, "factor", gt=0)
+
+    def measure(self, subject):
+        h = self.scale * subject.states(subject.sequences(self.samples))["h"]
+        tables = []
+        for run in range(len(subject.seeds)):
+            norm = h[:, run].norm(dim=-1).mean(-1)
+            table = {"t": range(len(norm)), "part": ["h"] * len(norm), "norm": norm, "large": norm > 1}
+            tables.append(table)
+        return tables
+"""

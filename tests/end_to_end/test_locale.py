@@ -26,7 +26,7 @@ def test_written_in_one_and_read_in_another(tmp_path: Path, writes: dict[str, st
     shown = LABEL if reads is UTF8 else ascii(LABEL)[1:-1]
     assert shown in run([LRD, "status", "runs/été"], tmp_path, **reads).stdout
     done = run([LRD, "probe", "runs/été", "probe=gates", "--where", f"cell_label = '{LABEL}'"], tmp_path, **reads)
-    assert "1 runs: 0 looks taken before, 2 to take" in done.stdout
+    assert "1 runs: 0 measurements taken before, 2 to take" in done.stdout
     assert open_study(study).check() == []
     nowhere = run([LRD, "status", "runs/là"], tmp_path, status=2, **reads)
     assert nowhere.stderr.startswith("lrd: there is no study at runs/l")

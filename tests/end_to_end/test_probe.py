@@ -24,10 +24,10 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_looks_are_taken_once_and_can_be_queried(study: Path) -> None:
     command = [LRD, "probe", "runs/scratch", "probe=parameter_gradient", "probe.parameter_gradient.samples=4"]
     first = run([*command, "--where", "cell = 'lstm'"], study).stdout
-    assert first.splitlines()[0] == "2 runs: 0 looks taken before, 4 to take"
+    assert first.splitlines()[0] == "2 runs: 0 measurements taken before, 4 to take"
     assert "tables: parameter_gradient in runs/scratch" in first
-    assert run(command, study).stdout.splitlines()[0] == "4 runs: 4 looks taken before, 4 to take"
-    assert run(command, study).stdout.splitlines()[0] == "4 runs: 8 looks taken before, 0 to take"
+    assert run(command, study).stdout.splitlines()[0] == "4 runs: 4 measurements taken before, 4 to take"
+    assert run(command, study).stdout.splitlines()[0] == "4 runs: 8 measurements taken before, 0 to take"
     opened = open_study(study / "runs" / "scratch")
     query = 'select cell, p."update", count(distinct run_id) from parameter_gradient p join runs using (run_id)'
     looks = opened.sql(f"{query} group by all order by all").fetchall()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shutil
@@ -318,3 +319,60 @@ def test_a_checkout_that_cannot_be_asked_is_not_an_installed_package(
     assert inside["_fixed"].__wrapped__("cpu")["commit_unknown"] == unknown
     monkeypatch.setenv("PATH", str(tmp_path))
     assert git_commit.__wrapped__(tmp_path / "lrd").unknown.startswith("git cannot be run: No such file")
+
+
+def pack_state(update: int, numbers: int = 10) -> dict[str, Any]:
+    return {"pack": {"update": update, "theta": torch.zeros(numbers)}, "journal": {}}
+
+
+def test_the_update_of_a_checkpoint_is_read_without_loading_it(
+    record: RunRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert record.checkpoint_update() is None
+
+    def loads(*args: Any, **kwargs: Any) -> Any:
+        raise AssertionError("it was loaded")
+
+    for update in (0, 7, 123_456_789):
+        record.save_checkpoint(pack_state(update))
+        with monkeypatch.context() as patch:
+            patch.setattr(torch, "load", loads)
+            assert record.checkpoint_update() == update
+        assert (record.load_checkpoint() or {})["pack"]["update"] == update
+
+
+def test_a_checkpoint_of_any_size_is_read_no_further_than_its_end(
+    record: RunRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of 40 MB fewer bytes are read than of any sector of a disk."""
+    read: list[int] = []
+
+    class Counting(io.FileIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            data = super().read(-1 if size is None else size)
+            read.append(len(data))
+            return data
+
+    record.save_checkpoint(pack_state(9, numbers=10**7))
+    monkeypatch.setattr(Path, "open", lambda self, mode: Counting(self, mode))
+    assert record.checkpoint_update() == 9
+    assert sum(read) <= 512 < (record.path / "checkpoint.pt").stat().st_size
+
+
+def test_a_checkpoint_that_does_not_end_with_its_update_is_loaded(
+    record: RunRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = record.path / "checkpoint.pt"
+    torch.save({"schema": 1, "content": pack_state(5)}, path)  # as checkpoints were before
+    assert record.checkpoint_update() == 5
+    record.save_checkpoint(pack_state(6))
+    path.write_bytes(path.read_bytes()[:-1])  # of the comment alone
+    assert record.checkpoint_update() == 6
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(RecordError, match="damaged"):
+        record.checkpoint_update()
+    monkeypatch.setattr("lrd.records.checkpoint.SCHEMA_VERSION", 2)
+    record.save_checkpoint(pack_state(7))
+    monkeypatch.undo()
+    with pytest.raises(RecordError, match="schema version 2 and this lrd reads 1"):
+        record.checkpoint_update()

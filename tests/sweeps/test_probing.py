@@ -14,7 +14,7 @@ from lrd.records import RunRecord, open_study
 from lrd.records.run_lock import take_run_lock as claim_of
 from lrd.spec import Job
 from lrd.sweeps.plan import plan, record_of
-from lrd.sweeps.probing import agenda, take
+from lrd.sweeps.probing import agenda, measure
 from lrd.sweeps.workers import train_pack
 
 PROBE = ParameterGradient(samples=2)
@@ -30,13 +30,13 @@ def trained(root: Path, stop: int | None = None, **options: Any) -> list[Job]:
     return jobs
 
 
-def look(root: Path, probes: list[Probe], moments: tuple[str, ...] = BOTH, workers: int = 1) -> tuple[int, int]:
-    """Take the looks; how many were there, and how many were taken."""
+def taken(root: Path, probes: list[Probe], moments: tuple[str, ...] = BOTH, workers: int = 1) -> tuple[int, int]:
+    """Take the measurements; how many were there, and how many were taken."""
     study = open_study(root / "s")
     work = agenda(study, study.where("true"), probes, moments)
     assert not work.problems
-    assert [reason for _, reason in take(work.looks, workers)] == [""] * len(work.looks)
-    return work.done, sum(one.count for one in work.looks)
+    assert [reason for _, reason in measure(work.measurements, workers)] == [""] * len(work.measurements)
+    return work.done, sum(one.count for one in work.measurements)
 
 
 def same(a: dict[str, np.ndarray], b: dict[str, np.ndarray], updates: list[int]) -> None:
@@ -48,11 +48,11 @@ def same(a: dict[str, np.ndarray], b: dict[str, np.ndarray], updates: list[int])
 
 @pytest.mark.slow
 @pytest.mark.parametrize("workers", [1, 2])
-def test_a_look_afterwards_is_the_look_in_training_bit_for_bit(tmp_path: Path, workers: int) -> None:
+def test_a_measurement_afterwards_is_the_one_in_training_bit_for_bit(tmp_path: Path, workers: int) -> None:
     both = {"gradient_flow": {"samples": 2}, "parameter_gradient": {"samples": 2}}
     seen = trained(tmp_path / "seen", probe=both)
     later = trained(tmp_path / "later")
-    assert look(tmp_path / "later", [PROBE], workers=workers) == (0, 8)
+    assert taken(tmp_path / "later", [PROBE], workers=workers) == (0, 8)
     for mine, other in zip(later, seen, strict=True):
         same(record_of(mine).read_table(PROBE.name), record_of(other).read_table(PROBE.name), [0, 12])
     columns = open_study(tmp_path / "later" / "s").sql("select * from parameter_gradient").columns
@@ -60,13 +60,13 @@ def test_a_look_afterwards_is_the_look_in_training_bit_for_bit(tmp_path: Path, w
 
 
 @pytest.mark.slow
-def test_nothing_is_looked_at_twice_and_other_options_are_another_look(tmp_path: Path) -> None:
+def test_nothing_is_measured_twice_and_other_options_are_another_measurement(tmp_path: Path) -> None:
     jobs = trained(tmp_path)
-    assert look(tmp_path, [PROBE], ("end",)) == (0, 4)
-    assert look(tmp_path, [PROBE]) == (4, 4)
-    assert look(tmp_path, [PROBE, GradientFlow(samples=2)]) == (16, 0)  # which training did
+    assert taken(tmp_path, [PROBE], ("end",)) == (0, 4)
+    assert taken(tmp_path, [PROBE]) == (4, 4)
+    assert taken(tmp_path, [PROBE, GradientFlow(samples=2)]) == (16, 0)  # which training did
     before = record_of(jobs[0]).read_table(PROBE.name)
-    assert look(tmp_path, [ParameterGradient(samples=3)], ("end",)) == (0, 4)
+    assert taken(tmp_path, [ParameterGradient(samples=3)], ("end",)) == (0, 4)
     after = record_of(jobs[0]).read_table(PROBE.name)
     same({name: column[after["update"] == 0] for name, column in after.items()}, before, [0])
     assert sorted(set(after["update"])) == [0, 12]
@@ -79,37 +79,39 @@ def test_what_training_saw_stays(tmp_path: Path) -> None:
     before = record_of(jobs[0]).read_table("gradient_flow")
     study = open_study(tmp_path / "s")
     work = agenda(study, [jobs[0].run.run_id], [GradientFlow(samples=2, answer="all")], ("end",))
-    assert work.looks == ()
-    assert work.problems == (f"{jobs[0].run.run_id}: gradient_flow looked in training with other options, which stays",)
+    assert work.measurements == ()
+    assert work.problems == (
+        f"{jobs[0].run.run_id}: gradient_flow measured in training with other options, which stays",
+    )
     same(record_of(jobs[0]).read_table("gradient_flow"), before, list(before["update"]))
 
 
-def test_a_run_that_was_cut_off_is_looked_at_where_it_stands(tmp_path: Path) -> None:
+def test_a_run_that_was_cut_off_is_measured_where_it_stands(tmp_path: Path) -> None:
     jobs = trained(tmp_path, stop=5)
-    assert look(tmp_path, [PROBE]) == (0, 8)
+    assert taken(tmp_path, [PROBE]) == (0, 8)
     assert set(record_of(jobs[0]).read_table(PROBE.name)["update"]) == {0, 5}
 
 
-def test_runs_that_cannot_be_looked_at_are_named_and_left_out(tmp_path: Path) -> None:
+def test_runs_that_cannot_be_measured_are_named_and_left_out(tmp_path: Path) -> None:
     jobs = trained(tmp_path)
     paths = [record_of(j).path for j in jobs]
     (paths[0] / "checkpoint.pt").unlink()
     (paths[1] / "checkpoint.pt").write_bytes(b"none")
     study = open_study(tmp_path / "s")
     work = agenda(study, [j.run.run_id for j in jobs], [PROBE], ("end",))
-    assert sum(len(one.specs) for one in work.looks) == 2
+    assert sum(len(one.specs) for one in work.measurements) == 2
     assert [problem.split(": ")[0] for problem in work.problems] == [j.run.run_id for j in jobs[:2]]
     answer = agenda(study, [jobs[2].run.run_id], [ParameterGradient(answer=7)], ("start",))
     assert answer.problems == (f"{jobs[2].run.run_id}: must lie below the task's number of answers, 1, got 7",)
 
 
 @pytest.mark.slow
-def test_a_look_that_fails_says_why_and_the_others_go_on(tmp_path: Path) -> None:
+def test_a_measurement_that_fails_says_why_and_the_others_go_on(tmp_path: Path) -> None:
     jobs = trained(tmp_path)
     (record_of(jobs[0]).path / "parameter_gradient.parquet").mkdir()  # in the place of the file
     study = open_study(tmp_path / "s")
     work = agenda(study, [j.run.run_id for j in jobs], [PROBE], ("end",))
-    reasons = [reason for _, reason in take(work.looks, 1)]
+    reasons = [reason for _, reason in measure(work.measurements, 1)]
     assert len(reasons) == 2
     assert sum("RecordError" in reason for reason in reasons) == 1
     assert RunRecord(tmp_path, "s", jobs[3].run.run_id).read_table(PROBE.name)
@@ -121,6 +123,6 @@ def test_a_run_that_another_process_holds_is_left_to_it(tmp_path: Path) -> None:
     work = agenda(study, [jobs[0].run.run_id], [PROBE], ("end",))
     claim = claim_of(record_of(jobs[0]).path)
     assert claim is not None
-    assert [reason for _, reason in take(work.looks, 1)] == ["another process is at them"]
+    assert [reason for _, reason in measure(work.measurements, 1)] == ["another process is at them"]
     claim.release()
-    assert [reason for _, reason in take(work.looks, 1)] == [""]
+    assert [reason for _, reason in measure(work.measurements, 1)] == [""]

@@ -1,0 +1,123 @@
+"""A hypothesis of a study: a sentence, and the same as a statement that is held against the study's records.
+
+Hypotheses stand under ``hypotheses:`` in the study's file: names, each with a statement. A statement names a group of
+runs (or two groups), a number to be estimated from them, and the side on which that number is said to lie. ``lrd
+hypotheses runs/demo`` estimates the number from the records, with a confidence interval, and gives a verdict: the
+hypothesis holds where the whole interval lies on the stated side, fails where the whole interval lies on the other
+side, and is undecided otherwise.
+
+Example 1: two groups of runs, compared by the share that solved their task. It holds where the share among the runs of
+``of`` minus the share among those of ``than`` is surely above 0::
+
+    hypotheses:
+      lstm_over_rnn:
+        says: At gaps of 50 and more the LSTM solves the task more often than the RNN.
+        measure: share
+        of: cell = 'lstm' and gap >= 50
+        than: cell = 'rnn' and gap >= 50
+        above: 0
+
+Example 2: one group, and a number from the table of a probe. For each LSTM the accuracies of reading the items from
+the cell state at the answer (``lag = 0``), as measured after training, are averaged to one number; the runs of one task
+and seed make one unit, for they begin with the same weights; the median over units is said to lie from 0.6 to 1::
+
+    hypotheses:
+      lstm_keeps_items:
+        says: After training most items can be read from the LSTM's cell state at the answer.
+        measure: median
+        table: retention
+        rows: variable = 'c' and lag = 0
+        at: end
+        number: avg(score)
+        of: cell = 'lstm'
+        per: [task, seed]
+        within: [0.6, 1]
+
+Keys of every statement:
+
+says        the sentence, in words
+measure     what is estimated: a key of ``MEASURES``
+of          which runs: an SQL condition over the columns of the table ``runs`` (``lrd.records.reader`` lists them)
+above, below, within
+            the stated side, exactly one of the three: a number, or for ``within`` two numbers that both belong to it
+
+Keys that a statement may have:
+
+than        the runs of a second group, which shares no run with the first. The estimate is then first minus second;
+            for ``solving_rate`` and ``critical_gap`` it is first over second
+number      the number of one run, for share, median, mean and trend: an SQL expression over the columns of ``runs``,
+            such as ``test_loss``. A condition counts as 1 or 0. Default for share: ``solved``
+table       a table of a probe, or ``metrics``, to take the number from: ``number`` is then an aggregate over the rows
+            of one run, such as ``avg(slope)``
+rows        which rows of that table, as an SQL condition. Default: all
+at          at which update they were measured: ``start`` (before training), ``end`` (after it, the default) or ``all``
+against     the number of one run that ``number`` is said to grow with, for trend: an expression over ``runs``
+per         columns that make a unit, for median and mean: runs that agree in them are one unit, with the mean of their
+            numbers. ``[task, seed]`` where runs of one seed begin with the same weights and so are not independent
+pair        columns by which each run of the first group is paired with one of the second: ``[seed, cell_gain]``, or
+            ``[]`` for none. Default: by seed, else by task, convention, gap and seed, if both groups have the same of
+            these, each once; else unpaired
+
+A number that is not known, of a run that failed or goes on, is never left out: the interval covers every value that it
+might have, or there is no interval.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+#: What can be estimated, and what that is.
+MEASURES = {
+    "share": "share of runs that solved it, or whose number is not 0",
+    "median": "median over runs of a number",
+    "mean": "mean over runs of a number",
+    "trend": "median over seeds of Kendall's tau between two numbers of the runs of a seed",
+    "mean_updates": "mean updates to solve, restricted to the updates that all runs were given",
+    "median_updates": "updates after which half of the runs have solved it",
+    "solving_rate": "how many times as often as those of the other group the runs still unsolved solve it",
+    "critical_gap": "gap at which half of the runs solve it, from a logistic curve",
+    "wall": "largest gap that half of the runs or more solve",
+}
+DIRECTIONS = ("above", "below", "within")
+MOMENTS = ("start", "end", "all")
+
+
+class HypothesisError(ValueError):
+    """A hypothesis that states nothing that could be checked; the message is one line, with the way out."""
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    """One hypothesis: its name and the keys of its statement, which go together.
+
+    Whether the records have the columns that it names is known when it is checked. Empty texts and tuples are keys
+    that the statement does not have; ``pair`` is ``None`` where it is not given and ``()`` where it is ``[]``.
+    """
+
+    name: str
+    says: str
+    measure: str
+    of: str
+    direction: str  # of DIRECTIONS
+    bounds: tuple[float, float]  # of the stated side; -inf or inf where it is open
+    than: str = ""
+    number: str = ""
+    table: str = ""
+    rows: str = ""
+    at: str = "end"  # of MOMENTS
+    against: str = ""
+    per: tuple[str, ...] = ()
+    pair: tuple[str, ...] | None = None
+
+    @property
+    def threshold(self) -> float:
+        """Return the number that the estimate is held against; of ``within``, the upper one."""
+        low, high = self.bounds
+        return high if math.isfinite(high) else low
+
+    @property
+    def stated(self) -> str:
+        """Return the stated side in words, such as ``above 0.5``."""
+        low, high = self.bounds
+        return f"within {low:g} and {high:g}" if self.direction == "within" else f"{self.direction} {self.threshold:g}"
