@@ -37,7 +37,7 @@ Keys of every statement:
 
 says        the sentence, in words
 measure     what is estimated: a key of ``MEASURES``
-of          which runs: an SQL condition over the columns of the table ``runs`` (``lrd.records.reader`` lists them)
+of          which runs: an SQL condition over the columns of the table ``runs`` (``lrd.records.schema`` lists them)
 above, below, within
             the stated side, exactly one of the three: a number, or for ``within`` two numbers that both belong to it
 
