@@ -12,13 +12,21 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 BARE = ("lrd/tasks", "lrd/cells", "lrd/kernels", "lrd/gradients", "lrd/probes")
-BARE += ("lrd/options.py", "lrd/scalars.py", "lrd/scaled.py", "lrd/shapes.py", "lrd/user_files.py")
+BARE += (
+    "lrd/options.py",
+    "lrd/scalars.py",
+    "lrd/scaled.py",
+    "lrd/shapes.py",
+    "lrd/user_files.py",
+    "lrd/extras.py",
+    "lrd/environment_variables.py",
+)
 #: A library and the only places whose source may name it.
 PLACES = {
     "wandb": ("lrd/records/",),
     "wandb_workspaces": ("lrd/records/",),
     "duckdb": ("lrd/records/",),
-    "matplotlib": ("analysis/",),
+    "matplotlib": ("lrd/figures/", "analysis/"),
     "hydra": ("lrd/sweeps/", "lrd/hydra_main.py", "lrd/hydra_errors.py", "hydra_plugins/"),
     "omegaconf": ("lrd/sweeps/", "lrd/hydra_main.py", "lrd/hydra_errors.py", "hydra_plugins/"),
     "pydantic": ("lrd/spec/build.py",),
@@ -147,7 +155,7 @@ print(pack.averages()["grad_norm"].tolist(), sorted(asked & {"wandb", "pydantic"
     assert eval(modules) == [
         f"lrd.{name}"
         for name in (
-            *("cells", "gradients", "kernels", "options", "probes", "scalars", "scaled", "shapes", "tasks"),
+            *("cells", "extras", "gradients", "kernels", "options", "probes", "scalars", "scaled", "shapes", "tasks"),
             "user_files",
         )
     ]

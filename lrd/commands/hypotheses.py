@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lrd.commands import fail, study_parser
+from lrd.commands import add_filter, fail, study_parser
 
 if TYPE_CHECKING:
     from lrd.findings import Finding
@@ -30,7 +30,7 @@ def run(arguments: list[str]) -> int:
     parser.epilog = _FORMER_NAME
     parser.add_argument("--file", type=Path, help="a YAML file with a key hypotheses: (default: the study's own)")
     parser.add_argument("--claims", dest="file", type=Path, help=argparse.SUPPRESS)
-    parser.add_argument("--filter", help="of which runs, in SQL: \"cell = 'lstm' and gap >= 50\"")
+    add_filter(parser)
     given = parser.parse_args(arguments)
     source = given.file or given.study
     try:

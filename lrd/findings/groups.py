@@ -7,7 +7,6 @@ every measure takes it for whatever would speak most against a verdict, or gives
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,22 +59,28 @@ def group(study: Study, hypothesis: Hypothesis, condition: str) -> Group:
         BrokenError: something is wrong with the hypothesis.
     """
     found = answer(study, query_of_runs(study, hypothesis, condition))
-    numbers: dict[str, Any] = {
-        name: np.asarray(found[f"_{name}"], dtype=np.float64)
-        for name in ("solved", "update", "solved_at", "max_updates", "value", "against")
-    }
     run_ids = found["_run_id"].tolist()
+
+    def number_of(name: str) -> Floats:
+        return np.asarray(found[f"_{name}"], dtype=np.float64)
+
+    value = number_of("value")
     if hypothesis.table:
         measured = _measured(study, hypothesis)
-        numbers["value"] = np.array([measured.get(run_id, np.nan) for run_id in run_ids], dtype=np.float64)
-    columns = [found[f"_by{place}"].tolist() for place in range(len(by(hypothesis)))]
+        value = np.array([measured.get(run_id, np.nan) for run_id in run_ids], dtype=np.float64)
+    by_run = list(zip(*(found[f"_by{place}"].tolist() for place in range(len(by(hypothesis)))), strict=True))
     return Group(
         run_id=run_ids,
         state=found["_state"].tolist(),
         outcome=found["_outcome"].tolist(),
-        places=list(zip(*columns[: len(BY_TASK)], strict=True)),
-        keys=list(zip(*columns[len(BY_TASK) :], strict=True)) if columns[len(BY_TASK) :] else [()] * len(run_ids),
-        **numbers,
+        solved=number_of("solved"),
+        update=number_of("update"),
+        solved_at=number_of("solved_at"),
+        max_updates=number_of("max_updates"),
+        value=value,
+        against=number_of("against"),
+        places=[row[: len(BY_TASK)] for row in by_run],
+        keys=[row[len(BY_TASK) :] for row in by_run],
     )
 
 

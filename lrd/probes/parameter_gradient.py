@@ -45,8 +45,6 @@ class ParameterGradient(Probe):
         **OVER_SAMPLES,
     }
 
-    price: ClassVar[float] = 5.0
-
     answer: str | int = option("last", "the answer whose loss is followed back: first, last, all or a number")
     lags_per_decade: int = option(6, "lags per decade at which `beyond` is taken", ge=1)
 

@@ -9,11 +9,12 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from lrd import __version__
+from lrd.figures import DrawnFigures
 from lrd.findings import FAILS, HOLDS, UNDECIDED, Finding
 from lrd.records import Study, without_home
 from lrd.report.configuration import configuration
 from lrd.report.costs import costs
-from lrd.report.figures import Drawn, failed, figures, undrawn
+from lrd.report.figures import figures, undrawn
 from lrd.report.machines import environments, machines
 from lrd.report.question import question
 from lrd.report.results import headline, results
@@ -22,7 +23,7 @@ from lrd.report.shortfall import shortfall
 
 def page(
     study: Study,
-    drawn: Drawn,
+    drawn: DrawnFigures,
     findings: Sequence[Finding] = (),
     unreadable: str = "",
     condition: str | None = None,
@@ -59,7 +60,7 @@ def page(
         unreadable=unreadable,
         results=results(study),
         figures=figures(drawn),
-        failed=failed(drawn),
+        failed=drawn.failed,
         undrawn=reasons,
         unasked=unasked,
         configuration=configuration(study),
@@ -76,7 +77,7 @@ def _without_home(value: Any) -> Any:
 
 
 def _tally(findings: Sequence[Finding]) -> str:
-    """``3 hypotheses: 2 hold, 1 undecided.``"""
+    """Return how many hypotheses hold, fail and are undecided: ``3 hypotheses: 2 hold, 1 undecided.``."""
     counts = [sum(finding.verdict == verdict for finding in findings) for verdict in (HOLDS, FAILS, UNDECIDED)]
     words = ("holds" if counts[0] == 1 else "hold", "fails" if counts[1] == 1 else "fail", "undecided")
     said = ", ".join(f"{count} {word}" for count, word in zip(counts, words, strict=True) if count)

@@ -15,15 +15,16 @@ from PIL import Image
 from seen import Seen
 from synthetic import MadeStudy
 
+from lrd.figures import DrawnFigures
 from lrd.findings import FAILS, HOLDS, UNDECIDED, Finding
 from lrd.records import RunRecord, Study, open_study
-from lrd.report import Drawn, page
+from lrd.report import page
 
 EVIL = "<script>alert('x')</script> & \"co\""
 
 
 @pytest.fixture(scope="module")
-def html(made: MadeStudy, drawn: Drawn) -> str:
+def html(made: MadeStudy, drawn: DrawnFigures) -> str:
     return page(open_study(made.folder), drawn)
 
 
@@ -85,8 +86,9 @@ def test_figures_stand_in_order_with_how_to_read_them(html: str) -> None:
     assert "are drawn against: regimes." in seen.text
 
 
-def test_nobodys_home_stands_on_the_page(made: MadeStudy, drawn: Drawn) -> None:
-    failed = Drawn(drawn.paths, ["walls: lrd probe /home/anna/runs/x"], drawn.scripts, ["regimes: /Users/bob/y failed"])
+def test_nobodys_home_stands_on_the_page(made: MadeStudy, drawn: DrawnFigures) -> None:
+    missing, wrong = {"walls": "lrd probe /home/anna/runs/x"}, {"regimes": "/Users/bob/y failed"}
+    failed = DrawnFigures(drawn.paths, missing, wrong, drawn.scripts)
     html = page(open_study(made.folder), failed, unreadable="cannot read /cluster/home/anna/hypotheses.yaml")
     assert "lrd probe ~/runs/x" in html
     assert "~/y failed" in html
@@ -94,7 +96,7 @@ def test_nobodys_home_stands_on_the_page(made: MadeStudy, drawn: Drawn) -> None:
     assert "anna" not in html
 
 
-def test_the_same_records_give_the_same_bytes(made: MadeStudy, drawn: Drawn, html: str, tmp_path: Path) -> None:
+def test_the_same_records_give_the_same_bytes(made: MadeStudy, drawn: DrawnFigures, html: str, tmp_path: Path) -> None:
     moved = tmp_path / "elsewhere" / made.folder.name
     shutil.copytree(made.folder, moved)
     shutil.rmtree(moved / made.runs[0].run_id)
@@ -102,7 +104,7 @@ def test_the_same_records_give_the_same_bytes(made: MadeStudy, drawn: Drawn, htm
     assert page(open_study(moved), drawn) == html
 
 
-def test_hypotheses_are_shown_with_their_verdicts(made: MadeStudy, drawn: Drawn) -> None:
+def test_hypotheses_are_shown_with_their_verdicts(made: MadeStudy, drawn: DrawnFigures) -> None:
     found = [finding("one", HOLDS), finding("two", FAILS), finding("three", HOLDS), finding("four", UNDECIDED, "few")]
     seen = Seen(page(open_study(made.folder), drawn, found))
     assert "4 hypotheses: 2 hold, 1 fails, 1 undecided." in seen.text
@@ -115,14 +117,14 @@ def test_hypotheses_are_shown_with_their_verdicts(made: MadeStudy, drawn: Drawn)
     assert "left out: hypotheses.yaml is bad" in unreadable.text
 
 
-def test_of_some_runs_alone(made: MadeStudy, drawn: Drawn) -> None:
+def test_of_some_runs_alone(made: MadeStudy, drawn: DrawnFigures) -> None:
     condition = "cell = 'lstm' and gap < 20"
     seen = Seen(page(open_study(made.folder, condition), drawn, condition=condition))
     assert f"Only runs that meet {condition} ." in seen.text
     assert "4 runs of 1 cell (lstm) on 2 tasks (adding, copy), with 2 seeds" in seen.text
 
 
-def test_what_runs_say_of_themselves_is_text_and_not_html(tmp_path: Path, drawn: Drawn) -> None:
+def test_what_runs_say_of_themselves_is_text_and_not_html(tmp_path: Path, drawn: DrawnFigures) -> None:
     record = RunRecord(tmp_path, "evil", "run")
     spec = {"task": {"name": "copy", "gap": 3}, "cell": {"name": "rnn", "label": EVIL, "init": EVIL}, "seed": 0}
     record.create({"spec": spec, "task": {}, "parameters": 1})
@@ -145,7 +147,7 @@ def test_a_study_in_pieces_still_gives_a_page(made: MadeStudy, tmp_path: Path) -
     (folder / cut / "metrics.parquet").write_bytes(b"PAR1")
     (folder / silent / "environment.json").write_text("nothing")
     (folder / "holiday").mkdir()
-    seen = Seen(page(open_study(folder), Drawn([], [f"walls: {EVIL}"], ["walls"])))
+    seen = Seen(page(open_study(folder), DrawnFigures(missing={"walls": EVIL}, scripts=("walls",))))
     left_out = " ".join(row[0] for row in seen.tables["Files and folders that were left out"][1:])
     assert f"cannot read {broken}/run.json" in left_out
     assert f"cannot read {cut}/metrics.parquet" in left_out
@@ -155,7 +157,7 @@ def test_a_study_in_pieces_still_gives_a_page(made: MadeStudy, tmp_path: Path) -
     assert "No figure could be drawn." in seen.text
 
 
-def test_a_study_that_has_just_begun(tmp_path: Path, drawn: Drawn) -> None:
+def test_a_study_that_has_just_begun(tmp_path: Path, drawn: DrawnFigures) -> None:
     record = RunRecord(tmp_path, "begun", "run")
     spec = {"task": {"name": "copy", "gap": 5}, "cell": {"name": "rnn"}, "seed": 0}
     record.create({"spec": spec, "task": {}, "parameters": 1})
@@ -165,7 +167,7 @@ def test_a_study_that_has_just_begun(tmp_path: Path, drawn: Drawn) -> None:
     assert seen.tables["Runs that have not ended"][1] == ["copy", "5", "rnn", "running", "1", "0", "10"]
 
 
-def test_no_table_has_a_row_a_run(drawn: Drawn) -> None:
+def test_no_table_has_a_row_a_run(drawn: DrawnFigures) -> None:
     """Of 200 runs that differ in everything, as rows of the table ``runs``: no folder is there to be read."""
     rows = [
         {"run_id": f"r{n}", "task": "copy", "gap": n, "cell": f"c{n}", "cell_label": f"c{n}", "seed": n}

@@ -6,13 +6,13 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-import common
 import pytest
 from commands import process_as_before
 from PIL import Image
 from synthetic import MadeStudy
 
 from lrd import cli
+from lrd.figures import DrawnFigures
 from lrd.records import Study, open_study
 from lrd.report import PdfError
 
@@ -30,12 +30,12 @@ def folder(made: MadeStudy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     """A study of one's own, of which nothing is drawn but a stand-in: the README's tests draw all there is."""
     shutil.copytree(made.folder, tmp_path / "made")
 
-    def draw_all(study: Study, out: Path, asked: object) -> common.Drawn:
+    def draw_all(study: Study, out: Path, asked: object) -> DrawnFigures:
         out.mkdir(exist_ok=True)
         Image.new("RGB", (7, 7)).save(out / "gap_wall.png")
-        return common.Drawn([out / "gap_wall.png"])
+        return DrawnFigures([out / "gap_wall.png"])
 
-    monkeypatch.setattr(common, "draw_all", draw_all)
+    monkeypatch.setattr("lrd.figures.draw_all", draw_all)
     with process_as_before():
         yield tmp_path / "made"
 
@@ -58,10 +58,10 @@ def test_a_report_and_the_same_again(folder: Path, capsys: pytest.CaptureFixture
 def test_a_figure_that_failed_stands_on_the_page(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    reason = "walls: ValueError: <none> of it"
-    monkeypatch.setattr(common, "draw_all", lambda *_: common.Drawn(failed=[reason]))
+    reason = "ValueError: <none> of it"
+    monkeypatch.setattr("lrd.figures.draw_all", lambda *_: DrawnFigures(failed={"walls": reason}))
     assert cli.main(["report", str(folder), "--no-pdf"]) == 1
-    assert capsys.readouterr() == (f"{folder / 'report' / 'report.html'}\n", f"lrd: failed: {reason}\n")
+    assert capsys.readouterr() == (f"{folder / 'report' / 'report.html'}\n", f"lrd: failed: walls: {reason}\n")
     page = (folder / "report" / "report.html").read_text(encoding="utf-8")
     assert "ValueError: &lt;none&gt; of it" in page
     assert "walls" not in page.partition('id="undrawn"')[2]
@@ -120,7 +120,7 @@ def test_a_mistake_is_one_line_before_any_work(
     folder: Path, options: list[str], said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(folder.parent)
-    monkeypatch.setattr(common, "draw_all", None)
+    monkeypatch.setattr("lrd.figures.draw_all", None)
     Path("bad.yaml").write_text(HYPOTHESIS.replace("above:", "abovee:"))
     Path("file").touch()
     assert cli.main(["report", *options]) == 2

@@ -109,6 +109,7 @@ __all__ = [
     "NOT_RUNS",
     "OTHER_FILES",
     "OUTCOMES",
+    "PROBE_TABLES",
     "QUANTILES",
     "REAL",
     "RUN",
