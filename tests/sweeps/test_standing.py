@@ -134,9 +134,9 @@ def test_a_holder_is_told_as_far_as_it_is_known(options: dict[str, Any], end: st
 
 
 def test_training_says_what_it_took_so_far(tmp_path: Path) -> None:
-    looks = iter(range(100))
+    steps = iter(range(100))
     (pack,) = plan([job(tmp_path)], 1).packs
-    train_pack(pack, lambda event: None, lambda: next(looks) >= 5)
+    train_pack(pack, lambda event: None, lambda: next(steps) >= 5)
     ((update, seconds),) = study(tmp_path).sql('select "update", seconds from runs').fetchall()
     assert update == 5
     assert seconds > 0
