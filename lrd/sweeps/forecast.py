@@ -146,7 +146,8 @@ def _seconds(
     for (run, runs), start, pace in zip(shapes, starts, known, strict=True):
         end = end_of(run, ends.get(run.pack_key, ()), start)
         if pace is not None:
-            found.append((Range(pace.least * (end.least - start), pace.most * (end.most - start)), True))
+            least, most = pace.least * (end.least - start), pace.most * (end.most - start)
+            found.append((Range(least / FASTER, most * SLOWER), True))
         elif cost := next(costs):
             most = slower * SLOWER * cost.of(run, start, end.most) + 2 * runs * record  # half of it is the mirror's
             found.append((Range(cost.of(run, start, end.least) / FASTER, most), False))

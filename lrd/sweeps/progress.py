@@ -181,7 +181,8 @@ class Progress:
             pack = self._packs[number]
             run = pack.jobs[0].run
             ends, pace = self._ends.get(run.pack_key, ()), self._pace_of(run)
-            if active := self._active.get(number):
+            if number in self._active:
+                active = self._active[number]
                 end = end_of(run, ends, active.update)
                 gone = time.monotonic() - active.last
                 least, most = (active.runs * (each - active.update) for each in end)
