@@ -10,6 +10,7 @@ it, stay within the factor.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from functools import lru_cache
 
 import torch
@@ -62,7 +63,8 @@ def _on_gpu(job: Job) -> int | None:
         device = job.place.torch_device()
     except SpecError:
         return _UNSEEN if job.place.device.startswith("cuda") else None
-    return None if device.type == "cpu" else fitting(job.run, device, *gpu(device))
+    # Of one seed, so that memory is counted once for all.
+    return None if device.type == "cpu" else fitting(replace(job.run, seed=0), device, *gpu(device))
 
 
 @lru_cache(maxsize=16)

@@ -82,10 +82,10 @@ def test_processes_at_work_share_what_is_left(tmp_path: Path) -> None:
     assert left == f"at most {duration(18 * 0.5 / 2)} to go, for the runs begun"
 
 
-def test_what_no_run_tells_is_not_made_up(tmp_path: Path) -> None:
+def test_what_no_run_says_is_not_made_up(tmp_path: Path) -> None:
     begun(job(tmp_path), update=0, seconds=None)
     done, left = line(tmp_path).split("; ")
-    assert (done, left) == ("0 of at most 12 updates done", "no run got far enough to tell how long the rest takes")
+    assert (done, left) == ("0 of at most 12 updates done", "no run got far enough to say how long the rest takes")
 
 
 def test_a_process_out_of_sight_is_alive_while_its_heart_beats(tmp_path: Path) -> None:
