@@ -1,4 +1,4 @@
-"""The protocol of probes, and a probe held to it: small packs of two runs through every promise."""
+"""The protocol of probes, and the check of a probe against it, on small packs of two runs."""
 
 from __future__ import annotations
 
@@ -186,7 +186,13 @@ def _check_values(column: str, values: np.ndarray, kind: str) -> None:
     is_text = values.dtype == object and all(isinstance(value, str) for value in values)
     if not len(values) or (is_text if kind == "VARCHAR" else values.dtype.kind in allowed[kind]):
         return
-    got = "texts" if is_text or values.dtype.kind in "UT" else "various objects" if values.dtype == object else str(values.dtype)
+    got = (
+        "texts"
+        if is_text or values.dtype.kind in "UT"
+        else "various objects"
+        if values.dtype == object
+        else str(values.dtype)
+    )
     raise ProtocolError(6, f"{column} must hold {kind}, got {got}")
 
 
