@@ -1,49 +1,38 @@
-"""Scalars: what of a probe's measurement is one number, for the summary of a run and for its mirror.
+"""Single numbers of measurements: watched while a run trains, kept in its summary, and shown by its mirror.
 
-Apart from the probes and without torch, for which readers of records need not wait.
+Apart from the probes, and without torch: who reads records need not wait for it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 Columns = dict[str, np.ndarray]
+#: The numpy type of a column's SQL type.
+DTYPES: dict[str, Any] = {"VARCHAR": object, "BIGINT": np.int64, "DOUBLE": np.float64}
 WHOLE = "whole"  # block of the table jacobian: of the whole state
 
 
 @dataclass(frozen=True)
 class Scalars:
-    """The scalars of one probe.
-
-    Attributes:
-        tables: names of the tables that are needed.
-        of: makes the numbers, by name, from the columns of these tables in one measurement of one run.
-    """
+    """How to get the numbers ``of`` one run's measurement from its ``tables`` by name, of which all must be there."""
 
     tables: tuple[str, ...]
     of: Callable[[Mapping[str, Columns]], dict[str, float]]
 
 
 def mean_of(table: Columns, column: str, rows: np.ndarray) -> float:
-    """Return the mean of a column over some rows of a table.
-
-    Args:
-        table: columns of one measurement.
-        column: name of the column.
-        rows: a mask of the rows.
-
-    Returns:
-        nan where there is no such row, or where one was not measured (nan or masked).
-    """
+    """Return the mean of a column over some rows; nan if there is none, or one was not measured (nan or masked)."""
     values = np.ma.filled(table[column][rows].astype(np.float64), np.nan)
     return float(values.mean()) if len(values) else float("nan")
 
 
 def of_gradient_flow(tables: Mapping[str, Columns]) -> dict[str, float]:
-    """Return ``slope_<variable>`` and ``horizon_<variable>`` of the fits, for each state variable."""
+    """Return ``slope_<variable>`` and ``horizon_<variable>`` of the fits."""
     fits = tables["gradient_fit"]
     return {
         f"{what}_{variable}": float(fits[what][row])
@@ -53,10 +42,9 @@ def of_gradient_flow(tables: Mapping[str, Columns]) -> dict[str, float]:
 
 
 def of_jacobian(tables: Mapping[str, Columns]) -> dict[str, float]:
-    """Return ``sigma_rate``, by which factor a step stretches the state's most stretched direction.
+    """Return ``sigma_rate``: log10 a step of the whole state's largest singular value over the largest lag.
 
-    log10 of the largest singular value of the Jacobian over the largest lag (of the whole state, median over samples),
-    divided by that lag; below 0 every direction shrinks.
+    It is the median over samples; below 0 every direction shrinks.
     """
     table = tables["jacobian"]
     leading = (table["block"] == WHOLE) & (table["quantity"] == "sigma") & (table["index"] == 1)
@@ -67,7 +55,7 @@ def of_jacobian(tables: Mapping[str, Columns]) -> dict[str, float]:
 
 
 def of_lyapunov(tables: Mapping[str, Columns]) -> dict[str, float]:
-    """Return ``lyapunov_driven`` and ``lyapunov_free``, the leading exponent of each mode."""
+    """Return ``lyapunov_driven`` and ``lyapunov_free``: the leading exponent of each mode."""
     table = tables["lyapunov"]
     leading = table["index"] == 1
     modes = dict.fromkeys(table["mode"])
@@ -75,11 +63,10 @@ def of_lyapunov(tables: Mapping[str, Columns]) -> dict[str, float]:
 
 
 def of_gates(tables: Mapping[str, Columns]) -> dict[str, float]:
-    """Return two numbers of each gate.
+    """Return the mean of each gate, and how much each forget gate keeps.
 
-    ``gate_<name>`` is the gate's mean over samples, units and the steps up to the last answer. For forget gates,
-    ``log10_kept_by_<name>`` is log10 of their product from the store to the last answer, its mean over samples and
-    units.
+    ``gate_<name>``: the gate's mean over samples, units and the steps up to the last answer; ``log10_kept_by_<name>``,
+    of forget gates: log10 of the product from the store to the last answer, its mean over samples and units.
     """
     table = tables["gates"]
     found = {}
@@ -93,9 +80,9 @@ def of_gates(tables: Mapping[str, Columns]) -> dict[str, float]:
 
 
 def of_retention(tables: Mapping[str, Columns]) -> dict[str, float]:
-    """Return ``readable_<variable>``, the share of each item that can be read from the state at the last answer.
+    """Return ``readable_<variable>``: (score - chance) / (1 - chance) at the last answer, its mean over items.
 
-    (score - chance) / (1 - chance), its mean over items; for a value, R^2. An item whose chance is 1 is left out.
+    For a value it is R^2. An item that a readout of nothing never misses is left out.
     """
     table = tables["retention"]
     room = 1 - table["chance"]
@@ -105,7 +92,7 @@ def of_retention(tables: Mapping[str, Columns]) -> dict[str, float]:
     return {f"readable_{v}": mean_of(shares, "share", at_answer & (table["variable"] == v)) for v in variables}
 
 
-#: The scalars of each probe that has any, in the order of ``lrd.probes.PROBES``.
+#: Of each probe that has any, in the order of ``lrd.probes.PROBES``.
 SCALARS = {
     "gradient_flow": Scalars(("gradient_flow", "gradient_fit"), of_gradient_flow),
     "jacobian": Scalars(("jacobian",), of_jacobian),

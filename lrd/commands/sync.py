@@ -12,7 +12,7 @@ from lrd.commands import fail, study_parser
 def run(arguments: list[str]) -> int:
     """Ask the server what it has of the study's runs, send the rest, say what is missing."""
     from lrd.records import RecordError, open_study
-    from lrd.records.sync import Place, Server, places, sync
+    from lrd.records.sync import MirrorPlace, Server, places, sync
     from lrd.records.wandb_environment import left_out
     from lrd.records.wandb_server import WandbServer
 
@@ -32,7 +32,7 @@ def run(arguments: list[str]) -> int:
     servers: list[WandbServer] = []
     with tempfile.TemporaryDirectory(prefix="lrd-sync-", ignore_cleanup_errors=True) as folder:
 
-        def make_server(place: Place) -> Server:
+        def make_server(place: MirrorPlace) -> Server:
             servers.append(WandbServer(*place, Path(folder)))
             return servers[-1]
 

@@ -1,7 +1,9 @@
-"""What is kept: the folder of a run, its reader, and the wandb mirror.
+"""Records of runs: the folder that a run leaves on disk, its reader, and its mirror in wandb.
 
-study = open_study("runs/demo")
-study.sql("select cell, task, gap, avg(solved) from runs group by all")
+    study = open_study("runs/demo")
+    study.sql("select cell, task, gap, avg(solved) from runs group by all")
+
+``lrd.records.schema`` describes every file, key and column.
 """
 
 from __future__ import annotations

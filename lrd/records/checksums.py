@@ -1,8 +1,8 @@
-"""Whether the tables of a run are what was written: a flipped bit in one would be read as another number.
+"""Checksums of the tables of a run: a flipped bit in a table would be read as another number.
 
-A finished run changes only where a probe looks at it afterwards, so its status.json keeps the checksums of its tables.
-Of a run that goes on, and of one
-finished before lrd kept them, only a table that is cut off is known to be damaged.
+The status.json of a finished run keeps the checksums of its tables, since they change only where a probe measures the
+run afterwards. In a run that still trains, or was finished before lrd kept checksums, damage is noticed only where a
+table is cut off.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from lrd.records.files import RecordError, plain_text, read_json, storage_error
 
 
 def sum_of(path: Path) -> int:
-    """CRC-32 of a file."""
+    """Return the CRC-32 of a file."""
     return zlib.crc32(path.read_bytes())
 
 
 def sums_of(folder: Path) -> dict[str, int]:
-    """CRC-32 of every table in the folder of a run, by file name, those of further probes included.
+    """Return the CRC-32 of every table in the folder of a run, by file name.
 
     Raises:
         RecordError: the system refuses.
@@ -34,7 +34,7 @@ def sums_of(folder: Path) -> dict[str, int]:
 
 
 def kept_sums(folder: Path) -> Mapping[str, int]:
-    """The checksums that a finished run keeps; {} for any other."""
+    """Return the checksums that a finished run keeps, by file name; {} for any other run."""
     try:
         kept = read_json(folder / schema.STATUS).get("crc32")
     except (FileNotFoundError, RecordError, AttributeError):
@@ -43,7 +43,12 @@ def kept_sums(folder: Path) -> Mapping[str, int]:
 
 
 def is_whole(path: Path, expected: int | None) -> bool:
-    """Whether a table has the checksum that is expected of it, or at least begins and ends as one."""
+    """Return whether a table is as it was written.
+
+    Args:
+        path: the file of the table.
+        expected: its checksum; without one, only the first and last bytes are checked, which a parquet file must have.
+    """
     try:
         return _ends_well(path) if expected is None else sum_of(path) == expected
     except OSError:
@@ -51,12 +56,12 @@ def is_whole(path: Path, expected: int | None) -> bool:
 
 
 def damaged_tables(folder: Path) -> list[str]:
-    """A line for each table of a finished run that is not what was written, or is gone."""
+    """Return one line for each table of a finished run that was changed since, or is gone."""
     return [problem(folder / name) for name, kept in kept_sums(folder).items() if not is_whole(folder / name, kept)]
 
 
 def problem(path: Path, detail: str = "") -> str:
-    """The line that names a table and says what is wrong with it."""
+    """Return the line that reports a table as damaged (``detail`` says how), cut off or gone."""
     wrong = f"damaged ({detail})" if detail else "damaged or cut off" if path.exists() else "gone"
     return plain_text(f"cannot read {path}: it is {wrong}; left out")
 

@@ -1,8 +1,9 @@
-"""Whether the code that a record holds is this user's own: ``lrd probe`` runs it, and folders are sent around.
+"""The seal of a record that holds code: it shows a user that they trained the run themselves.
 
-A record with a class out of a file is sealed when it is written, with a key that this user alone has
-(``~/.local/state/lrd/key``): another's record cannot pass for one's own, whatever names it holds, nor can a text that
-was changed afterwards. Without a seal (older records, no home to keep a key in) nobody can tell.
+``lrd probe`` runs the code of a custom cell or task, and folders of runs are sent around. A record with such code is
+sealed when it is written, with a key that this user alone has (``~/.local/state/lrd/key``). Nobody else's record can
+then pass for one's own, whatever names it holds, nor can a text that was changed afterwards. A record without a seal
+(an older one, or one written without a home to keep a key in) cannot be recognised.
 """
 
 from __future__ import annotations
@@ -24,7 +25,11 @@ _GROUPS = ("task", "cell")
 
 
 def code_of(run: Mapping[str, Any]) -> dict[str, list[Any]]:
-    """Where from and with which text a run's classes are made, by group, from its run.json; lrd's own are left out."""
+    """Return path and text of the code of custom classes, by group; classes of lrd itself are left out.
+
+    Args:
+        run: content of run.json.
+    """
     spec, sources = (value if isinstance(value := run.get(key), Mapping) else {} for key in ("spec", "sources"))
     options = {group: spec.get(group) for group in _GROUPS}
     if isinstance(probes := spec.get("probe"), Mapping):
@@ -38,14 +43,18 @@ def code_of(run: Mapping[str, Any]) -> dict[str, list[Any]]:
 
 
 def seal(run: Mapping[str, Any]) -> dict[str, str]:
-    """What to add to a run.json that this user writes on this machine; nothing where it has no code, or no key."""
+    """Return the seal to add to a run.json that this user writes now; {} where it has no code or there is no key.
+
+    Args:
+        run: what else run.json will hold.
+    """
     if (code := code_of(run)) and (key := _key(make=True)):
         return {"seal": _sealed(code, user(), host(), key)}
     return {}
 
 
 def foreign_code(folder: Path) -> str:
-    """One line that names the code in the record of a run, unless this user trained it on this machine; else "".
+    """Return one line about the code in the record of a run; "" where this user trained the run on this machine.
 
     Raises:
         RecordError: the record cannot be read.
@@ -63,7 +72,7 @@ def foreign_code(folder: Path) -> str:
     who, where = (made.get(name) if isinstance(made, Mapping) else None for name in ("user", "host"))
     key, kept = _key(), run.get("seal")
     if (who, where) == (user(), host()) and key and isinstance(kept, str):
-        with contextlib.suppress(TypeError):  # of what no seal can hold
+        with contextlib.suppress(TypeError):  # the record holds what no seal can hold
             if hmac.compare_digest(kept.encode(errors="replace"), _sealed(code, who, where, key).encode()):
                 return ""
     what = " and its ".join(code).replace(".", " ")
@@ -78,7 +87,11 @@ def _sealed(code: Mapping[str, Any], who: str | None, where: str | None, key: by
 
 
 def _key(make: bool = False) -> bytes | None:
-    """This user's key; None where there is none, or none can be kept."""
+    """Return this user's key; None where there is none, or none can be kept.
+
+    Args:
+        make: whether to make one where there is none.
+    """
     try:
         folder = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "lrd"
         path = folder / "key"
@@ -88,7 +101,9 @@ def _key(make: bool = False) -> bytes | None:
             mine.touch(mode=0o600)
             try:
                 mine.write_bytes(secrets.token_bytes(32))
-                with contextlib.suppress(FileExistsError):  # many workers begin at once: the first one's stays
+                with contextlib.suppress(
+                    FileExistsError
+                ):  # of many workers that begin at once, the first one's key stays
                     os.link(mine, path)
             finally:
                 mine.unlink()

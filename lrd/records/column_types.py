@@ -1,6 +1,6 @@
-"""Which files of a table have columns of another type than is declared for them, or than the other files have.
+"""Types of the columns in parquet files, compared with those that are declared or that the other files have.
 
-One such file would turn a column of numbers into text for all runs of a study.
+One file with another type would turn a column of numbers into text for all runs of a study.
 """
 
 from __future__ import annotations
@@ -20,19 +20,24 @@ if TYPE_CHECKING:
 
 #: Tables of lrd, of which columns are known; others are those of probes that are not lrd's.
 _OWN = schema.TABLES.keys() | schema.PROBE_TABLES.keys()
-_RESERVED = ("run_id", "filename")  # which the reader adds
+_RESERVED = ("run_id", "filename")  # the reader adds these
 _TYPES = {"INT64": schema.INTEGER, "INT32": schema.INTEGER, "DOUBLE": schema.REAL, "FLOAT": schema.REAL}
 _TYPES |= {"BOOLEAN": schema.BOOLEAN, "BYTE_ARRAY": schema.TEXT}
-_PLAIN = (None, "INT_64", "INT_32", "UTF8")  # of those; whatever else is a date, a decimal, ...
+_PLAIN = (None, "INT_64", "INT_32", "UTF8")  # annotations of plain numbers and text; others mean a date, a decimal, ...
 
 
 def declared_for(name: str) -> dict[str, str]:
-    """The types of the columns that a table is known to have."""
+    """Return the types of the columns that a table is known to have; {} for a table of a further probe."""
     return schema.TABLES.get(name, ({}, None))[0]
 
 
 def as_declared(name: str, types: Mapping[str, str]) -> bool | None:
-    """Whether the columns of a whole table are as declared; None where nothing is: its files are to be compared."""
+    """Return whether the columns of a table are as declared; None where nothing is declared for it.
+
+    Args:
+        name: name of the table.
+        types: SQL type of each of its columns, over all files.
+    """
     if name not in schema.TABLES:
         return None
     declared, others = schema.TABLES[name]
@@ -41,9 +46,9 @@ def as_declared(name: str, types: Mapping[str, str]) -> bool | None:
 
 
 def odd_columns(connection: duckdb.DuckDBPyConnection, name: str, paths: Sequence[Path]) -> dict[Path, str]:
-    """The files of a table that do not fit to the others, each with what is wrong; by their footers alone.
+    """Return the files of a table whose columns do not fit, each with what is wrong. Reads their footers alone.
 
-    Where nothing is declared for a column, what most files have is right.
+    A column must have its declared type; where none is declared, the type that it has in most files.
     """
     files = {utf8_path(path): path for path in paths}
     names = ", ".join(literal(without_patterns(path)) for path in paths)

@@ -1,10 +1,10 @@
-"""Several studies as one, to be looked at side by side.
+"""Several studies as one, for comparing them in one query.
 
     both = combine_studies([open_study("runs/demo"), open_study("runs/demo2")])
     both.sql("select study, cell, avg(solved) from runs group by all")
 
-``runs.study`` is then the name of a study's folder, and ``run_id`` has it in front (``demo2/<run id>``), in every
-table: runs of equal id in two studies are two runs.
+The column ``study`` of ``runs`` is then the name of a study's folder, and every ``run_id`` begins with it
+(``demo2/<run id>``): runs of equal id in two studies are two runs.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from lrd.records.untrusted_sql import confined
 
 
 def combine_studies(studies: Sequence[Study]) -> Study:
-    """The runs of several studies in one; a single study is itself.
+    """Combine the runs of several studies; a single study is returned as it is.
 
     Raises:
-        RecordError: one folder is given twice.
+        RecordError: a folder is given twice.
     """
     if len(studies) == 1:
         return studies[0]
@@ -35,7 +35,10 @@ def combine_studies(studies: Sequence[Study]) -> Study:
 
 
 class CombinedStudy(Study):
-    """The tables of several studies, each the union of theirs; a column that one of them lacks is NULL in its rows."""
+    """Several studies, of whose tables each is the union of theirs.
+
+    A column that a study lacks is NULL in its rows.
+    """
 
     def __init__(self, studies: Sequence[Study]) -> None:
         self.path = studies[0].path
@@ -57,7 +60,7 @@ class CombinedStudy(Study):
         self._unite("runs")
 
     def filtered(self, condition: str) -> Study:
-        """The runs that meet an SQL condition, of those studies that have any."""
+        """Return the runs that meet an SQL condition; studies without any are left out."""
         chosen = set(self.where(condition))
         if not chosen:
             raise RecordError(f"no run of {' and '.join(self.names)} meets the condition {condition!r}")
@@ -75,7 +78,7 @@ class CombinedStudy(Study):
         return {name: study.path for name, study in self._studies.items()}
 
     def folder(self, run_id: str) -> Path:
-        """The folder of a run, whose id has the name of its study in front."""
+        """Return the folder of a run, whose id begins with the name of its study."""
         name, _, rest = run_id.rpartition("/")
         return self._studies[name].folder(rest)
 
@@ -102,7 +105,7 @@ class CombinedStudy(Study):
 
 
 def names_of(paths: Sequence[Path]) -> tuple[str, ...]:
-    """Names of different folders: the last part of each path, and as many before it as tell all of them apart."""
+    """Return names of different folders: the ends of their paths, as long as it takes for all to differ."""
     parts = [Path(plain_text(os.path.abspath(path))).parts for path in paths]
     longest = max(map(len, parts))
     for count in range(1, longest + 1):

@@ -1,6 +1,6 @@
-"""What stands where on a study's dashboard: sections of charts, each of keys that the study's mirrors hold.
+"""The charts of a study's wandb dashboard, in sections, each chart of keys that the study's mirrors hold.
 
-Which quantity wants a log axis is decided here; ``lrd.records.workspace`` says it in wandb's words.
+This module also decides which axes are logarithmic. ``lrd.records.workspace`` makes wandb's panels of the charts.
 """
 
 from __future__ import annotations
@@ -14,8 +14,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Chart:
-    """One panel. ``curves``: keys against the update; ``runs``: a point a run, one key of the summary against the gap;
-    ``bars``: the same by cell, medians over runs; ``pictures``: images by update."""
+    """One panel of a dashboard.
+
+    ``kind`` is ``curves`` (keys against the update), ``runs`` (a point a run: one key of the summary against the gap),
+    ``bars`` (one key of the summary by cell, medians over runs) or ``pictures`` (images by update).
+    """
 
     kind: Literal["curves", "runs", "bars", "pictures"]
     title: str
@@ -31,13 +34,13 @@ class Chart:
         return f"{self.title}: {', '.join(self.keys)} {against[self.kind]}{f' ({axes})' if axes else ''}"
 
 
-def sections(logged: MirrorKeys) -> dict[str, list[Chart]]:
-    """The charts of each section, in order; every key of the history is in one chart, and no section is empty.
+def sections(keys: MirrorKeys) -> dict[str, list[Chart]]:
+    """Return the charts of each section, in order. Every key of the history is in one chart; no section is empty.
 
-    Probes look at log-spaced updates, so the update is on a log axis for what they see; what they saw before training
-    (update 0, which has no place on it) is ``*_start`` in the summary.
+    Probes measure at log-spaced updates, so the update is on a log axis in their charts. Update 0 has no place on that
+    axis: what probes measured before training is ``*_start`` in the summary.
     """
-    history, summary = logged.history, logged.summary
+    history, summary = keys.history, keys.summary
 
     def starting(*prefixes: str) -> tuple[str, ...]:
         return tuple(key for key in history if key.startswith(prefixes))
@@ -51,7 +54,7 @@ def sections(logged: MirrorKeys) -> dict[str, list[Chart]]:
     flow = [
         seen("slope of log10 norm of dL/ds_t over t, above 0: vanishes going back", "slope_"),
         seen("horizon: steps back to 1/e", "horizon_", log_y=True),
-        Chart("pictures", "log10 norm of dL/ds_t, a row an update", logged.media),
+        Chart("pictures", "log10 norm of dL/ds_t, a row an update", keys.media),
         Chart("curves", "norm of the gradient over all parameters", starting("grad_norm"), log_y=True),
         seen("leading Lyapunov exponent, nats a step", "lyapunov_"),
         seen("log10 of the largest singular value of d state_T/d state_t, a step", "sigma_rate"),
@@ -79,5 +82,5 @@ def sections(logged: MirrorKeys) -> dict[str, list[Chart]]:
 
 
 def _positive(key: str) -> bool:
-    """Whether a metric is a positive number over orders of magnitude, rather than a share or a score."""
+    """Return whether a metric is a positive number over orders of magnitude, rather than a share or a score."""
     return key.endswith(("loss", "_error", "omega")) or ("_error_" in key and not key.endswith("share"))

@@ -1,8 +1,9 @@
-"""Cells and tasks of one name that are not one: a custom one beside lrd's own, or two versions of a custom one.
+"""Names of cells and tasks in the table ``runs``, made different where one name stands for several codes.
 
-In the table ``runs`` they have their file's name behind the own, ``lstm (my_cell.py)``, or where that is the same the
-beginning of their text's digest, ``mgu (a1b2c3)``; so have labels. lrd's own, and what shares its name with nothing
-else, stay as they are. ``cell_name`` and ``task_name`` are always as the records have them.
+A custom cell may have the name of one of lrd's, and a study may hold two versions of a custom cell. In the columns
+``cell``, ``task`` and ``cell_label`` such a name is followed by the name of its file, ``lstm (my_cell.py)``, or, where
+the file is the same, by the beginning of the digest of its text, ``mgu (a1b2c3)``. lrd's own cells and tasks keep their
+names, and so does every name that stands for one code alone. ``cell_name`` and ``task_name`` are always as recorded.
 """
 
 from __future__ import annotations
@@ -13,11 +14,16 @@ from typing import Any
 
 Row = Mapping[str, Any]
 
-SHORTEST = 6  # letters of a digest
+SHORTEST = 6  # letters of a digest, at least
 
 
 def with_display_names(rows: Sequence[Row], among: Sequence[Row]) -> list[dict[str, Any]]:
-    """Return the rows of ``runs`` with names that tell apart whatever differs in its code among all these rows."""
+    """Return rows of ``runs`` in which equal names mean equal code.
+
+    Args:
+        rows: the rows to name, as ``lrd.records.run_rows`` reads them.
+        among: all rows whose names are compared; a study that is filtered keeps the names that it had before.
+    """
     cells, tasks = _endings("cell", "cell", among), _endings("task", "task", among)
     labels = _endings("cell", "label", [_labelled(row) for row in among])
     named = []
@@ -41,7 +47,7 @@ def _labelled(row: Row) -> dict[str, Any]:
 
 
 def _endings(group: str, column: str, rows: Iterable[Row]) -> dict[tuple[Any, Any], str]:
-    """Return what goes behind a name, by (name, digest of the code), for names that several codes have."""
+    """Return the ending of each name that several codes have, by (name, digest of the code)."""
     files: dict[Any, dict[Any, set[str]]] = {}
     for row in rows:
         file = PurePath(str(row.get(f"{group}_path")).rpartition(":")[0]).name
@@ -55,7 +61,7 @@ def _endings(group: str, column: str, rows: Iterable[Row]) -> dict[tuple[Any, An
 
 
 def _marks(codes: Mapping[str, set[str]]) -> dict[str, str]:
-    """Return a mark for each digest: its file's name, or its beginning where not each has a file of its own."""
+    """Return a mark for each digest: the name of its file, or the digest's beginning where codes share a file."""
     names = ["".join(files) for files in codes.values() if len(files) == 1]
     if all(names) and len(set(names)) == len(codes):
         return dict(zip(codes, names, strict=True))

@@ -1,4 +1,4 @@
-"""Where a run was made: versions, commit, machine."""
+"""The environment of a run: versions, git commit, machine."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ PACKAGE = Path(__file__).resolve().parents[1]
 
 
 def environment(device: str) -> dict[str, Any]:
-    """Versions and machine for environment.json.
+    """Return versions and machine for environment.json. Never fails: what cannot be found out is None.
 
-    ``device`` is a torch device (``cpu``, ``cuda``, ``cuda:1``). Never fails: what cannot be found out is None.
+    Args:
+        device: torch device: ``cpu``, ``cuda``, ``cuda:1``, ...
     """
     import torch
 
@@ -25,7 +26,7 @@ def environment(device: str) -> dict[str, Any]:
 
 
 def hardware(device: str) -> str:
-    """What it runs on, in words, as far as its speed depends on it: ``Intel Xeon, 1 thread``."""
+    """Return in words what decides on the speed of a device: ``Intel Xeon, 1 thread``."""
     now = environment(device)
     name = str(now["device_name"] or device)
     if not device.startswith("cpu"):
@@ -34,12 +35,12 @@ def hardware(device: str) -> str:
 
 
 def host() -> str:
-    """The name of this machine."""
+    """Return the name of this machine."""
     return socket.gethostname()
 
 
 def user() -> str:
-    """The name of who runs this process; the number, where it has no name."""
+    """Return the name of the user who runs this process, or the number of one without a name."""
     try:
         import pwd
 
@@ -58,7 +59,7 @@ def _fixed(device: str) -> dict[str, Any]:
     commit, dirty, unknown = git_commit()
     return {
         "lrd": lrd.__version__,
-        "commit": commit,  # of the checkout that lrd runs from; None for an installed wheel
+        "commit": commit,  # None for an installed wheel
         "dirty": dirty,  # whether tracked files differ from that commit
         **({"commit_unknown": unknown} if unknown else {}),
         "python": platform.python_version(),
@@ -76,7 +77,7 @@ def _fixed(device: str) -> dict[str, Any]:
 
 
 class Commit(NamedTuple):
-    """Which commit of which checkout code runs from; ``unknown``: why there is no telling, though it is a checkout."""
+    """The commit that code runs from; ``unknown`` says why git gave none of a checkout."""
 
     name: str | None = None
     dirty: bool | None = None  # whether tracked files differ from it
@@ -85,9 +86,9 @@ class Commit(NamedTuple):
 
 @functools.cache
 def git_commit(package: Path = PACKAGE) -> Commit:
-    """Ask git for the commit of the checkout that holds ``package`` at its top.
+    """Ask git for the commit of the checkout that a package lies at the top of.
 
-    An installed package has none, also where it lies somewhere below a foreign checkout.
+    An installed package has none, even where it lies deeper in some other checkout.
     """
     top = package.parent
     if not (top / ".git").exists():

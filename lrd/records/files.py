@@ -1,11 +1,11 @@
-"""Files that a reader never sees half, and JSON with non-finite numbers.
+"""Files that are replaced as a whole, and JSON with non-finite numbers.
 
 Every file is written under a temporary name in its own folder, flushed to the disk and renamed over the old one, so a
-reader finds the old file or the new one, whatever happens to the writer in between.
+reader finds the old file or the new one, and never a half, whatever happens to the writer in between.
 
-Numbers in JSON: JSON has no nan and no infinity, so they stand as the strings ``"nan"``, ``"inf"`` and ``"-inf"`` and
-are read back as floats. A text that happens to be one of these is written with a leading ``~`` (and ``~nan`` as
-``~~nan``), so that every value comes back as it was.
+JSON has no nan and no infinity: they are written as the strings ``"nan"``, ``"inf"`` and ``"-inf"`` and read back as
+floats. A text that happens to be one of these is written with a leading ``~`` (and ``~nan`` as ``~~nan``), so that
+every value comes back unchanged.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ TEMPORARY = ".tmp"  # how the name of a file under construction ends; it begins 
 
 
 class RecordError(RuntimeError):
-    """A record cannot be written or read. One line: the path, what is wrong, the way out."""
+    """A record cannot be written or read. The message is one line: the path, what is wrong, the way out."""
 
 
 WAYS_OUT = {
@@ -44,18 +44,29 @@ WAYS_OUT = {
 
 
 def storage_error(path: Path, code: int | None, detail: object, doing: str = "write") -> RecordError:
-    """The error for a file that the system does not let us write (or read), by its errno."""
+    """Return the error for a file that the system refuses to write or read.
+
+    Args:
+        path: the file.
+        code: errno of the refusal, which decides on the advice.
+        detail: what the system said, where there is no advice.
+        doing: what was tried: write, read, use.
+    """
     reason = WAYS_OUT.get(code or 0) or one_line(detail)
     return RecordError(f"cannot {doing} {path}: {reason}")
 
 
-_counter = itertools.count()  # threads of one process write under different temporary names
+_counter = itertools.count()  # so that threads of one process use different temporary names
 
 
 def write_atomic(path: Path, write: Callable[[Path], None]) -> None:
-    """Let ``write`` fill a temporary file beside ``path``, flush it to the disk and put it in the place of ``path``.
+    """Write a file as a whole: fill a temporary file beside it, flush that to the disk and rename it.
 
-    If anything raises in between (an interrupt too), the temporary file is removed and the old file stays as it was.
+    If anything raises in between, an interrupt too, the temporary file is removed and the old file stays.
+
+    Args:
+        path: the file.
+        write: gets the path of the temporary file, and fills it.
 
     Raises:
         RecordError: the system refuses (full disk, no permission, folder gone).
@@ -78,7 +89,7 @@ def write_atomic(path: Path, write: Callable[[Path], None]) -> None:
 
 
 def write_bytes(path: Path, data: bytes | memoryview) -> None:
-    """Write a whole file at once."""
+    """Write bytes as a whole file, of which no reader sees a half."""
 
     def write(temporary: Path) -> None:
         temporary.write_bytes(data)
@@ -88,14 +99,15 @@ def write_bytes(path: Path, data: bytes | memoryview) -> None:
 
 # -- text --------------------------------------------------------------------------------------------------------------
 
-_BYTES = re.compile("[\udc80-\udcff]+")  # as Python keeps what is no text in the encoding of the system
+_BYTES = re.compile("[\udc80-\udcff]+")  # bytes that are no text in the encoding of the system, as Python keeps them
 _SURROGATES = re.compile("[\ud800-\udfff]")
 
 
 def plain_text(text: str) -> str:
-    """Text that every encoding of Unicode can hold: bytes of a name or an argument are read as UTF-8.
+    """Return a text that every encoding of Unicode can hold.
 
-    So that a record says the same whatever locale it is written and read in. What is no UTF-8 becomes U+FFFD.
+    Bytes of a name or an argument that Python could not decode are read as UTF-8, so that a record says the same in
+    every locale. What is no UTF-8 becomes U+FFFD.
     """
     if text.isascii():
         return text
@@ -104,7 +116,11 @@ def plain_text(text: str) -> str:
 
 
 def utf8_path(path: Path) -> str:
-    """A path as duckdb takes it, in UTF-8 whatever the locale. Raises ``RecordError`` where its bytes are none."""
+    """Return a path as duckdb takes it: in UTF-8, whatever the locale.
+
+    Raises:
+        RecordError: its bytes are no UTF-8.
+    """
     try:
         return os.fsencode(path).decode()
     except UnicodeError:
@@ -119,22 +135,31 @@ _ENCODED_SOMEWHERE = re.compile(r'"~*(?:nan|inf|-inf)"|\\u[dD][89a-fA-F]')
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write dicts (with str keys), lists, str, bool, int, float, None and their numpy scalars as valid JSON."""
+    """Write a value as a JSON file, as a whole.
+
+    Args:
+        path: the file.
+        value: dicts (with keys of text), lists, text, booleans, numbers, None, paths, and numpy's arrays and scalars.
+
+    Raises:
+        TypeError: JSON cannot hold something in it.
+        RecordError: the system refuses.
+    """
     text = to_json(value, indent=1) + "\n"
     write_bytes(path, text.encode())
 
 
 def to_json(value: Any, indent: int | None = None) -> str:
-    """``value`` as JSON text, in the encoding of the module docstring."""
+    """Return a value as JSON text, with non-finite numbers as ``"nan"``, ``"inf"`` and ``"-inf"``."""
     return json.dumps(_encode(value), indent=indent, allow_nan=False)
 
 
 def read_json(path: Path) -> Any:
-    """Read what ``write_json`` wrote; tuples come back as lists.
+    """Read a file that ``write_json`` wrote; tuples come back as lists.
 
     Raises:
         FileNotFoundError: there is no such file.
-        RecordError: it is damaged or cannot be read.
+        RecordError: the file is damaged or cannot be read.
     """
     try:
         return from_json(path.read_bytes().decode())
@@ -147,7 +172,11 @@ def read_json(path: Path) -> Any:
 
 
 def from_json(text: str) -> Any:
-    """The value of JSON text written by ``to_json``; ValueError for anything that is not valid JSON."""
+    """Return the value of a text that ``to_json`` made.
+
+    Raises:
+        ValueError: the text is not valid JSON.
+    """
     value = json.loads(text, parse_constant=_refuse)
     return _decode(value) if _ENCODED_SOMEWHERE.search(text) else value
 

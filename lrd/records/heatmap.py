@@ -1,4 +1,4 @@
-"""Gradient flow as a picture: a row a logged update (the first on top), a column a time step, colour its log10 norm."""
+"""Pictures of gradient norms for wandb: a row an update (the first on top), a column a time step, colour the norm."""
 
 from __future__ import annotations
 
@@ -27,16 +27,24 @@ SMALLEST_HEIGHT, SMALLEST_WIDTH = 200, 400  # pixels
 
 
 def heatmap(rows: Sequence[np.ndarray]) -> tuple[np.ndarray, float, float]:
-    """Colours ``[height, width, 3]`` (uint8), and the log10 norms of the darkest and the brightest colour.
+    """Draw log10 norms as pixels in viridis.
 
-    Each row holds the log10 norms over t. -inf (a norm of exactly zero), nan and the steps that a shorter row lacks
-    are grey; +inf is as bright as the largest finite value. Without any finite value both limits are nan.
+    -inf (a norm of exactly zero), nan and the steps that a shorter row lacks are grey; +inf is as bright as the largest
+    finite value.
+
+    Args:
+        rows: log10 norms over time, one array an update.
+
+    Returns:
+        Colours ``[height, width, 3]`` (uint8), and the log10 norms of the darkest and of the brightest colour, which
+        are nan where no value is finite.
     """
     import numpy as np
 
     norms = np.full((len(rows), max(map(len, rows))), -np.inf)
     for row, values in zip(norms, rows, strict=True):
         row[: len(values)] = values
+    # The range of the colours.
     finite = norms[np.isfinite(norms)]
     low, high = (float(finite.min()), float(finite.max())) if finite.size else (np.nan, np.nan)
     seen = ~(np.isnan(norms) | np.isneginf(norms))

@@ -1,4 +1,4 @@
-"""What a mirror shows of a run, moment by moment: one definition for the live mirror and for ``lrd sync``."""
+"""Content of wandb mirrors, update by update: one definition for the live mirror and for ``lrd sync``."""
 
 from __future__ import annotations
 
@@ -16,22 +16,30 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class LoggedUpdate:
-    """One update: scalars by name, and log10 of gradient norms over t by table and variable (``gradient_flow/h``)."""
+    """The part of a mirror that belongs to one update.
+
+    ``values``: scalars by name. ``profiles``: log10 of gradient norms over t, by table and variable, such as
+    ``gradient_flow/h``.
+    """
 
     update: int
     values: dict[str, float] = field(default_factory=dict)
     profiles: dict[str, np.ndarray] = field(default_factory=dict)
 
 
-def scalars_of(looks: Callable[[str], Iterable[Columns]]) -> list[tuple[int, dict[str, float]]]:
-    """The update and scalars (``lrd.scalars``) of every look; ``looks`` gives the looks of a table by its name."""
+def scalars_of(measurements: Callable[[str], Iterable[Columns]]) -> list[tuple[int, dict[str, float]]]:
+    """Return the update and the scalars (``lrd.scalars``) of every measurement of every probe.
+
+    Args:
+        measurements: gives the measurements of a table by its name, each as columns.
+    """
     found = []
     for kind in SCALARS.values():
         by_update: dict[int, dict[str, Any]] = {}
         for name in kind.tables:
-            for look in looks(name):
-                if len(look["update"]):  # a cell without gates
-                    by_update.setdefault(int(look["update"][0]), {})[name] = look
+            for columns in measurements(name):
+                if len(columns["update"]):  # a cell without gates
+                    by_update.setdefault(int(columns["update"][0]), {})[name] = columns
         for update, tables in by_update.items():
             if len(tables) == len(kind.tables):
                 found.append((update, kind.of(tables)))
@@ -39,38 +47,45 @@ def scalars_of(looks: Callable[[str], Iterable[Columns]]) -> list[tuple[int, dic
 
 
 def summary_values(summary: Mapping[str, Any]) -> dict[str, Any]:
-    """What a mirror shows of a summary: all of it, and what an update cost."""
+    """Return what a mirror shows of a summary: all of it, and the seconds that an update took."""
     seconds, update = summary.get("seconds"), summary.get("update")
     return {**summary, **({"seconds_per_update": seconds / update} if seconds is not None and update else {})}
 
 
-#: Tables of gradient norms over t, of which a mirror shows a picture: a row a look.
+#: Tables of gradient norms over t, of which a mirror shows a picture with a row a measurement.
 PICTURED = ("gradient_flow", "gradient_norms")
 
 
-def profiles_of(table: str, look: Columns) -> dict[str, np.ndarray]:
-    """The rows of the pictures of one of ``PICTURED``, from the columns of one look."""
-    return {f"{table}/{variable}": norms for variable, norms in mean_profiles(look).items()}
+def profiles_of(table: str, measurement: Columns) -> dict[str, np.ndarray]:
+    """Return the next row of each picture by its name, such as ``gradient_flow/h``.
+
+    Args:
+        table: one of ``PICTURED``.
+        measurement: columns of one measurement of that table.
+    """
+    return {f"{table}/{variable}": norms for variable, norms in mean_profiles(measurement).items()}
 
 
-def mean_profiles(look: Columns) -> dict[str, np.ndarray]:
-    """The picture's row for each variable: the geometric mean over samples, from the columns of one look."""
+def mean_profiles(measurement: Columns) -> dict[str, np.ndarray]:
+    """Return log10 of the geometric mean norm over t for each variable, from the columns of one measurement."""
     import numpy as np
 
-    total = look["part"] == "total" if "part" in look else np.ones(len(look["t"]), dtype=bool)
-    variables = dict.fromkeys(str(variable) for variable in look["variable"])
-    return {variable: look["log10_gmean"][total & (look["variable"] == variable)] for variable in variables}
+    of, norms = measurement["variable"], measurement["log10_gmean"]
+    total = measurement["part"] == "total" if "part" in measurement else np.ones(len(of), dtype=bool)
+    return {variable: norms[total & (of == variable)] for variable in dict.fromkeys(str(each) for each in of)}
 
 
 def logged_updates(
     metrics: Iterable[Mapping[str, Any]],
     scalars: Iterable[tuple[int, Mapping[str, float]]],
-    looks: Mapping[str, Iterable[Columns]],
+    measurements: Mapping[str, Iterable[Columns]],
 ) -> list[LoggedUpdate]:
-    """All that a run has shown, a moment an update, in order.
+    """Return all that a mirror shows of a run, one entry an update, in order.
 
-    ``metrics`` are rows; None in them is what was not measured then. ``scalars`` are as from ``scalars_of``, ``looks``
-    columns, one entry a look, of tables of ``PICTURED``.
+    Args:
+        metrics: rows of the table metrics; None is a metric that was not measured then.
+        scalars: update and scalars of measurements, from ``scalars_of``.
+        measurements: of each table of ``PICTURED``, the columns of its measurements.
     """
     found: dict[int, LoggedUpdate] = {}
 
@@ -82,20 +97,20 @@ def logged_updates(
         at(row["update"]).values.update(values)
     for update, numbers in scalars:
         at(update).values.update(numbers)
-    for table, of_table in looks.items():
-        for look in of_table:
-            at(look["update"][0]).profiles.update(profiles_of(table, look))
+    for table, of_table in measurements.items():
+        for one in of_table:
+            at(one["update"][0]).profiles.update(profiles_of(table, one))
     return [found[update] for update in sorted(found)]
 
 
 def rows_of(columns: Columns) -> list[dict[str, Any]]:
-    """Columns as rows, with None for what is masked."""
+    """Return columns as rows, with None for what is masked."""
     lists = [column.tolist() for column in columns.values()]  # of a masked array: None
     return [dict(zip(columns, row, strict=True)) for row in zip(*lists, strict=True)]
 
 
 def measurements_of(columns: Columns) -> list[dict[str, np.ndarray]]:
-    """The columns of a probe's table, cut into looks."""
+    """Cut the columns of a probe's table into its measurements, one an update."""
     import numpy as np
 
     if not columns:
@@ -106,8 +121,13 @@ def measurements_of(columns: Columns) -> list[dict[str, np.ndarray]]:
     return [{name: part[number] for name, part in parts.items()} for number in range(count)]
 
 
-def fits_missing(fits: Sequence[Mapping[str, Any]], looks: Iterable[Columns]) -> list[tuple[int, str]]:
-    """The (update, variable) that were looked at and have no row in ``fits``: a table that lost rows."""
+def fits_missing(fits: Sequence[Mapping[str, Any]], measurements: Iterable[Columns]) -> list[tuple[int, str]]:
+    """Return the (update, variable) that were measured and have no fit: the table of fits lost rows.
+
+    Args:
+        fits: rows of gradient_fit.
+        measurements: columns of the measurements of gradient_flow.
+    """
     known = {(int(fit["update"]), fit["variable"]) for fit in fits}
-    seen = [(int(look["update"][0]), variable) for look in looks for variable in mean_profiles(look)]
+    seen = [(int(one["update"][0]), variable) for one in measurements for variable in mean_profiles(one)]
     return [key for key in seen if key not in known]

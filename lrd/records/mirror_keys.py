@@ -1,4 +1,4 @@
-"""Which keys the mirrors of a study's runs hold, from the records alone."""
+"""The keys that the wandb mirrors of a study's runs hold, found in the records alone."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class MirrorKeys:
-    """Keys in order: of ``history`` (numbers against the update), ``media`` (pictures) and ``summary``."""
+    """Keys of mirrors, in order: of ``history`` (numbers by update), ``media`` (pictures) and ``summary``."""
 
     history: tuple[str, ...]
     media: tuple[str, ...]
@@ -25,9 +25,9 @@ class MirrorKeys:
 
 
 def mirror_keys(study: Study) -> MirrorKeys:
-    """What at least one run of a study has, whether it was mirrored already or not.
+    """Return the keys that at least one run of a study has, whether it was mirrored already or not.
 
-    Metrics are looked for in every run. What probes see is read from one run of each kind: runs whose tasks and cells
+    Metrics are searched in every run. Keys of probes are read from one run of each kind: runs whose tasks and cells
     differ in numbers alone have the same keys.
     """
     history, media, summary = _metrics(study), dict[str, None](), dict[str, None]()
@@ -40,14 +40,14 @@ def mirror_keys(study: Study) -> MirrorKeys:
         for _, values in scalars_of(first_measurement):
             history |= dict.fromkeys(values)
         for table in PICTURED:
-            media |= {name: None for look in first_measurement(table) for name in profiles_of(table, look)}
+            media |= {name: None for one in first_measurement(table) for name in profiles_of(table, one)}
         found = summary_values(_first(records, "summary.json", RunRecord.read_summary))
         summary |= dict.fromkeys(key for key, value in found.items() if value is not None)
     return MirrorKeys(tuple(history), tuple(media), tuple(summary))
 
 
 def _metrics(study: Study) -> dict[str, None]:
-    """The columns of metrics that hold something."""
+    """Return the columns of metrics that hold any value."""
     names = [name for name in study.metrics.columns if name not in ("run_id", "update")]
     if not names:
         return {}
@@ -57,7 +57,7 @@ def _metrics(study: Study) -> dict[str, None]:
 
 
 def _kinds(study: Study) -> list[list[str]]:
-    """Ids of runs whose tasks and cells have the same options in words; finished ones first."""
+    """Group the ids of runs whose tasks and cells have the same options in words; finished runs come first."""
     kinds = zip(study.runs.columns, map(str, study.runs.types), strict=True)
     words = [name for name, kind in kinds if kind == "VARCHAR" and name.startswith(("task", "cell"))]
     query = "select list(run_id order by state <> 'finished', run_id) from runs group by {} order by all"
@@ -65,11 +65,11 @@ def _kinds(study: Study) -> list[list[str]]:
 
 
 def _first(records: list[RunRecord], file: str, read: Any) -> dict[str, Any]:
-    """The content of a file in the first run that has it whole; {} where none has."""
+    """Return the content of a file in the first run that has it undamaged; {} where none has."""
     for record in records:
         if (record.path / file).exists():
             try:
                 return read(record) or {}
-            except RecordError:  # the reader of the study names it
+            except RecordError:  # the reader of the study reports it
                 continue
     return {}

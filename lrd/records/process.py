@@ -1,4 +1,4 @@
-"""Which process this is, and whether another one still lives: never by its number alone, for numbers are used again."""
+"""Identity of processes, and whether one still lives: never by its number alone, since numbers are used again."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 
 def this_process() -> dict[str, Any]:
-    """What names this process among all of all machines: host, machine, pid, started; job, where it runs in SLURM."""
+    """Return what identifies this process among all machines: host, machine, pid, started; in SLURM also job."""
     return dict(_identity(os.getpid()))
 
 
@@ -23,16 +23,18 @@ def _identity(pid: int) -> dict[str, Any]:
 
 
 def slurm_job() -> str | None:
-    """The SLURM job that this process runs in, as people write it: 12, or 12_3 in an array; None where in none."""
+    """Return the SLURM job that this process runs in, 12 or in an array 12_3; None outside SLURM."""
     array = os.environ.get("SLURM_ARRAY_JOB_ID")
     return f"{array}_{os.environ['SLURM_ARRAY_TASK_ID']}" if array else os.environ.get("SLURM_JOB_ID")
 
 
 def alive(process: Mapping[str, Any]) -> bool | None:
-    """Whether a process lives; None where there is no telling from here, as of one on another machine.
+    """Return whether a process lives; None where this machine cannot know, as of one on another machine.
 
-    ``process`` is what ``this_process`` gave there. A process that nobody has waited for yet is dead, and so is one
-    whose number now belongs to another, which started at another time.
+    A zombie is dead, and so is a process whose number now belongs to one that started at another time.
+
+    Args:
+        process: what ``this_process`` returned in it.
     """
     pid = process.get("pid")
     if process.get("host") != socket.gethostname() or process.get("machine", _machine()) != _machine():
@@ -50,10 +52,10 @@ def alive(process: Mapping[str, Any]) -> bool | None:
 
 
 def _started(pid: int) -> int | None:
-    """When a process started, in ticks since the boot (no clock that can jump); 0: it is dead; None: no telling."""
+    """Return when a process started [ticks since the boot, which never jump]; 0 if it is dead, None if unknown."""
     try:
         line = Path(f"/proc/{pid}/stat").read_bytes()
-        fields = line.rpartition(b")")[2].decode().split()  # behind its name, which may hold anything
+        fields = line.rpartition(b")")[2].decode().split()  # behind the name, which may hold anything
     except FileNotFoundError:
         return 0 if Path("/proc/self/stat").exists() else None
     except OSError:
@@ -63,7 +65,7 @@ def _started(pid: int) -> int | None:
 
 @functools.cache
 def _machine() -> str:
-    """Tells a boot, and a container's own numbering of processes, from every other; "" where the system has no such."""
+    """Return what identifies this boot and this container's numbering of processes; "" where the system lacks it."""
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
         return f"{boot} {os.readlink('/proc/self/ns/pid')}"

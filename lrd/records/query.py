@@ -1,4 +1,4 @@
-"""A query that somebody else wrote, in a claim for example: what is wrong with it is one line."""
+"""SQL queries of which every error is one line, for queries that stand in hypotheses of a study."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class NoColumnError(RecordError):
-    """A query names a column that these records do not have: ``column``."""
+    """A query names a column that these records do not have, which is kept as ``column``."""
 
     def __init__(self, column: str, message: str) -> None:
         super().__init__(message)
@@ -23,16 +23,16 @@ class NoColumnError(RecordError):
 
 
 def query_columns(study: Study, query: str) -> dict[str, np.ndarray]:
-    """The columns of a query, as of ``Study.columns``.
+    """Answer an SQL query over the tables of a study, as arrays by column (see ``Study.columns``).
 
     Raises:
-        NoColumnError: it names a column that is not there.
-        RecordError: it is no SQL, or cannot be answered.
+        NoColumnError: the query names a column that is not there.
+        RecordError: the query is no SQL, or cannot be answered.
     """
     import duckdb
 
     try:
-        study.sql(query)  # what is wrong with it shows here, before files are suspected
+        study.sql(query)  # an error in the query shows here, before files are suspected
         return study.columns(query)
     except duckdb.Error as error:
         said = one_line(str(error).split("LINE 1:")[0])

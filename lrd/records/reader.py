@@ -1,4 +1,4 @@
-"""Read the records of a study as tables.
+"""Opening the records of a study as tables.
 
     study = open_study("runs/demo")
     study.sql("select cell, task, gap, avg(solved) from runs group by all")
@@ -15,17 +15,20 @@ from typing import Any
 
 from lrd.records import schema
 from lrd.records.files import RecordError, plain_text, storage_error
-from lrd.records.run_rows import only_claimed, read_row
+from lrd.records.run_rows import only_locked, read_row
 from lrd.records.study import Study
 
 
 def open_study(path: str | Path, condition: str | None = None) -> Study:
-    """The records of a study (``runs/demo``) as tables, as they are now; open it again to see a running sweep go on.
+    """Open the records of a study as tables, as they are now. Open it again to see what a running sweep added.
 
-    ``condition``: only of the runs that meet it, as ``Study.filtered`` has it; default: of all.
+    Args:
+        path: folder of the study, such as ``runs/demo``.
+        condition: an SQL condition over the columns of ``runs``, such as ``gap >= 50``: runs that do not meet it are
+            left out (``Study.filtered``).
 
     Raises:
-        RecordError: there is no such folder, or no run in it that can be read and meets the condition.
+        RecordError: there is no such folder, or it has no run that can be read and meets the condition.
     """
     folder = Path(path)
     try:
@@ -39,7 +42,7 @@ def open_study(path: str | Path, condition: str | None = None) -> Study:
     problems: list[str] = []
     for name in names:
         try:
-            if not (name.startswith(".") or name in schema.NOT_RUNS or only_claimed(folder / name)):
+            if not (name.startswith(".") or name in schema.NOT_RUNS or only_locked(folder / name)):
                 rows.append(read_row(folder / name))
         except RecordError as error:
             problems.append(plain_text(str(error)))

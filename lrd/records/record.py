@@ -1,7 +1,7 @@
-"""The record of one run: the folder ``<root>/<study>/<run id>/`` and its writer.
+"""The record of one run: the folder ``<root>/<study>/<run id>/``, written and read back.
 
-``lrd.records.reader`` documents every file and column. The order of writing is what makes a record safe to read at any
-moment: run.json first, status.json as training goes on, each table as a whole, summary.json last.
+``lrd.records.schema`` describes every file and column. A record can be read safely at any moment because of the order
+in which it is written: run.json first, status.json as training goes on, each table as a whole, summary.json last.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 class RunRecord:
-    """Writes and reads back the folder of one run. What cannot be written raises ``RecordError``."""
+    """The folder of one run. Every method raises ``RecordError`` for what cannot be written or read."""
 
     def __init__(self, root: str | Path, study: str, run_id: str) -> None:
         self.study = study
@@ -37,18 +37,22 @@ class RunRecord:
         self.path = Path(root) / study / run_id
 
     def create(self, run: Mapping[str, Any], device: str = "cpu") -> None:
-        """Begin the run, or go on with it: make the folder, write run.json and environment.json.
+        """Begin the run, or resume it: make its folder, write run.json and environment.json.
 
-        ``run`` holds ``spec`` (nested), ``task`` (sequence_length, smallest_lag, largest_lag, chance, landmarks,
-        criterion) and ``parameters``. Metrics and checkpoint of an earlier, unfinished attempt stay; environments of
-        earlier attempts that differ are kept in environment.json under ``earlier``.
+        Metrics and checkpoint of an earlier, unfinished attempt stay. Environments of earlier attempts that differ are
+        kept in environment.json under ``earlier``.
+
+        Args:
+            run: ``spec`` (nested options), ``task`` (facts of the task), ``parameters`` (their number), and what else
+                run.json keeps (``lrd.records.schema.documents``).
+            device: torch device that trains the run.
 
         Raises:
             RecordError: the folder cannot be made, or the run is finished.
         """
         if self.finished:
             raise RecordError(f"{self.path} holds a finished run; remove the folder to train it again")
-        utf8_path(self.path)  # or no table could be written there
+        utf8_path(self.path)  # raises where no table could be written
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             for left_over in self.path.glob(f".*{TEMPORARY}"):  # of a writer that was killed
@@ -60,11 +64,18 @@ class RunRecord:
         self._write_environment(environment(device))
 
     def describe(self, asides: Mapping[str, Mapping[str, Any]]) -> list[str]:
-        """Write options that change nothing in the run, by group, into run.json; gives those that were others.
+        """Write new values of options that do not change the run's results, such as a label, into run.json.
 
-        A run.json that cannot be read is left as it is: the reader of the study names it.
+        A run.json that cannot be read is left alone: the reader of the study reports it.
 
-        Raises ``RecordError`` where the system refuses.
+        Args:
+            asides: the values by group and option.
+
+        Returns:
+            The dotted names of the options whose values changed.
+
+        Raises:
+            RecordError: the system refuses.
         """
         try:
             run = self.read_run()
@@ -94,9 +105,14 @@ class RunRecord:
         write_json(self.path / schema.ENVIRONMENT, {**now, "earlier": earlier} if earlier else now)
 
     def status(self, state: str, *, update: int, max_updates: int, message: str = "", **more: Any) -> None:
-        """Write status.json: where the run is, and who is at it (this process on this host).
+        """Write status.json: the state of the run, and that this process trains it.
 
-        ``more``: ``seconds`` taken so far, how it is trained (``schema.HOW``), and ``crc32`` of a finished run.
+        Args:
+            state: one of ``schema.STATES``.
+            update: updates done.
+            max_updates: updates at which training ends.
+            message: why the run failed.
+            more: ``seconds`` of training so far, how the run is trained (``schema.HOW``), ``crc32`` of a finished run.
         """
         if state not in schema.STATES:
             raise ValueError(f"state must be one of {', '.join(schema.STATES)}, got {state!r}")
@@ -112,9 +128,9 @@ class RunRecord:
         write_json(self.path / schema.STATUS, content)
 
     def metrics(self, columns: Columns) -> None:
-        """Write the whole history: ``update``, and any further columns as DOUBLE.
+        """Write the whole of metrics.parquet: ``update``, and any further columns as DOUBLE.
 
-        nan is a metric that is not a number; NULL (masked, or None in a list) one that was not measured then.
+        A metric that is not a number is nan; one that was not measured at an update is NULL (masked, or None).
         """
         _check("metrics", columns, schema.METRICS_COLUMNS, others=True)
         types = {name: schema.METRICS_COLUMNS.get(name, schema.REAL) for name in columns}
@@ -139,15 +155,15 @@ class RunRecord:
     def merge_measurement(
         self, name: str, update: int, columns: Columns, types: Mapping[str, str], fresh: bool = False
     ) -> None:
-        """Put the rows of one look in the place of any at the same update, and leave the others.
+        """Put the rows of one measurement into a table, in the place of rows at the same update.
 
         Args:
-            name: of the table.
-            update: of the measurement.
-            columns: its rows, without ``update``.
-            types: SQL types of all of these columns.
-            fresh: whether no row that is there stays: an earlier text of the probe made them. Rows with other columns
-                never stay.
+            name: name of the table.
+            update: update of the measurement.
+            columns: the rows, without ``update``.
+            types: SQL type of each of these columns.
+            fresh: whether none of the rows that are there stay, as where an earlier text of the probe measured them.
+                Rows with other columns never stay.
         """
         import numpy as np
 
@@ -157,12 +173,13 @@ class RunRecord:
             order = np.argsort(np.concatenate([before["update"][kept], new["update"]]), kind="stable")
             joined = {column: [before[column][kept], values] for column, values in new.items()}
             new = {column: np.ma.concatenate(parts)[order] for column, parts in joined.items()}  # type: ignore[no-untyped-call]
-        self._keep_sum(f"{name}.parquet", None)  # a kill between the two must not make the new table a damaged one
+        # Without a checksum while the table is replaced: a kill in between must not make the new one look damaged.
+        self._keep_sum(f"{name}.parquet", None)
         self.write_table(name, new, types)
         self._keep_sum(f"{name}.parquet", sum_of(self.path / f"{name}.parquet"))
 
     def _keep_sum(self, name: str, crc32: int | None) -> None:
-        """Change the checksum that a finished run keeps of a table."""
+        """Replace the checksum that a finished run keeps of a table; None removes it."""
         status = self.read_status()
         if status is not None and isinstance(kept := status.get("crc32"), dict):
             kept = {table: value for table, value in kept.items() if table != name}
@@ -170,24 +187,27 @@ class RunRecord:
             write_json(self.path / schema.STATUS, status)
 
     def note_measurement(self, probe: str, update: int, options: Mapping[str, Any]) -> None:
-        """Keep in looks.json with which options a probe looked after training; those of another text of it go."""
+        """Keep in looks.json with which options a probe measured after training.
+
+        Entries of the same probe by another text of its class are dropped.
+        """
         kept = {
             key: given
             for key, given in self.read_measurements().items()
             if not key.startswith(f"{probe}@") or class_of(given) == class_of(options)
         }
-        write_json(self.path / schema.LOOKS, kept | {f"{probe}@{update}": dict(options)})
+        write_json(self.path / schema.MEASUREMENTS, kept | {f"{probe}@{update}": dict(options)})
 
     def read_measurements(self) -> dict[str, Any]:
-        """looks.json: options by ``probe@update``; {} where there is none."""
-        return self._read_object(schema.LOOKS) or {}
+        """Return the options of measurements after training, by ``probe@update``; {} where there are none."""
+        return self._read_object(schema.MEASUREMENTS) or {}
 
     def read_metrics(self) -> dict[str, np.ndarray]:
-        """The columns written last by ``metrics``, for a resumed run to go on with; {} where there are none."""
+        """Return the columns that ``metrics`` wrote last; {} where there are none."""
         return self._read(schema.METRICS)
 
     def read_table(self, name: str) -> dict[str, np.ndarray]:
-        """The columns written last by ``look``; {} where there are none."""
+        """Return the columns of a table as they were written last; {} where there are none."""
         return self._read(f"{name}.parquet")
 
     def _read(self, name: str) -> dict[str, np.ndarray]:
@@ -204,11 +224,11 @@ class RunRecord:
         return columns
 
     def save_checkpoint(self, content: dict[str, Any]) -> None:
-        """Write checkpoint.pt; see ``lrd.records.checkpoint``."""
+        """Write checkpoint.pt (``lrd.records.checkpoint``)."""
         save_checkpoint(self.path / schema.CHECKPOINT, content)
 
     def load_checkpoint(self) -> dict[str, Any] | None:
-        """What ``save_checkpoint`` wrote last, tensors on the CPU; None where there is none; RecordError if damaged."""
+        """Return what ``save_checkpoint`` wrote last, with tensors on the CPU; None where there is no checkpoint."""
         return load_checkpoint(self.path / schema.CHECKPOINT)
 
     def checkpoint_update(self) -> int | None:
@@ -220,16 +240,16 @@ class RunRecord:
         return checkpoint_update(self.path / schema.CHECKPOINT)
 
     def finish(self, summary: Mapping[str, Any]) -> None:
-        """Write status.json and then, last of all, summary.json, whose presence makes the run finished.
+        """Finish the run: write status.json and then, last of all, summary.json.
 
-        ``summary`` holds ``outcome`` and ``update``, and whatever else is one value a run: solved_at, diverged_at,
-        seconds, test_loss, ...
+        Args:
+            summary: ``outcome``, ``update``, and whatever else is one number a run: solved_at, test_loss, ...
         """
         if summary.get("outcome") not in schema.OUTCOMES:
             raise ValueError(f"outcome must be one of {', '.join(schema.OUTCOMES)}, got {summary.get('outcome')!r}")
         try:
             last = self.read_status() or {}
-        except RecordError:  # it is about to be written anew, and no reason to lose a result
+        except RecordError:  # a damaged status is about to be replaced, and no reason to lose a result
             last = {}
         update = int(summary["update"])
         maximum = int(last.get("max_updates", update))
@@ -238,18 +258,18 @@ class RunRecord:
         write_json(self.path / schema.SUMMARY, dict(summary))
 
     def read_run(self) -> dict[str, Any]:
-        """run.json. Raises ``RecordError`` where there is none."""
+        """Return the content of run.json; raise ``RecordError`` where there is none."""
         found = self._read_object(schema.RUN)
         if found is None:
             raise RecordError(f"{self.path} holds no run")
         return found
 
     def read_status(self) -> dict[str, Any] | None:
-        """status.json; None where there is none."""
+        """Return the content of status.json; None where there is none."""
         return self._read_object(schema.STATUS)
 
     def read_summary(self) -> dict[str, Any] | None:
-        """summary.json; None where there is none, which means that the run is not finished."""
+        """Return the content of summary.json; None where there is none, since the run is not finished."""
         return self._read_object(schema.SUMMARY)
 
     def _read_object(self, name: str) -> dict[str, Any] | None:
@@ -260,12 +280,12 @@ class RunRecord:
 
     @property
     def finished(self) -> bool:
-        """Whether the run is finished (solved, unsolved or diverged): nothing is left to do."""
+        """Whether the run is finished: solved, unsolved or diverged."""
         return (self.path / schema.SUMMARY).exists()
 
     @property
     def state(self) -> str | None:
-        """ "running", "interrupted", "failed" or "finished"; None where no run was ever begun."""
+        """One of ``schema.STATES``; None where no run was ever begun."""
         if not (self.path / schema.RUN).exists():
             return None
         return state_of(self.read_status(), self.finished)

@@ -1,4 +1,4 @@
-"""The JSON files of a run: read with their types checked, and the state that they say."""
+"""Reading the JSON files of a run, with their types checked, and the state of the run that they give."""
 
 from __future__ import annotations
 
@@ -13,10 +13,14 @@ from lrd.records.type_checks import mismatch
 
 
 def state_of(status: Mapping[str, Any] | None, finished: bool) -> str:
-    """The state of a run from its status.json and whether it has a summary.
+    """Return the state of a run, one of ``schema.STATES``.
 
     A run is interrupted, whatever its status says, if it stopped before its first status or before its summary, or if
-    the process that said "running" is gone from this host. A process on another host is taken at its word.
+    the process that said "running" is gone from this host. A process on another host is believed.
+
+    Args:
+        status: content of status.json; None where there is none.
+        finished: whether the run has a summary.json.
     """
     if finished:
         return "finished"
@@ -28,7 +32,12 @@ def state_of(status: Mapping[str, Any] | None, finished: bool) -> str:
 
 
 def read_object(path: Path) -> dict[str, Any]:
-    """One of the JSON files of a record: an object, whose values have the types that ``schema`` declares."""
+    """Read one of the JSON files of a run: an object whose values have the types that the schema declares.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        RecordError: the file cannot be read, or is damaged.
+    """
     value = read_json(path)
     if not isinstance(value, dict):
         raise RecordError(f"cannot read {path}: it is damaged (not a JSON object)")

@@ -1,13 +1,14 @@
-"""Who trains a run: a claim in its folder, so that commands that share a study never do a run twice.
+"""The run lock: a file in a run's folder that names the process that trains it.
 
-``claim.json`` names a process. It is made with its content at once and only where there is none (link), which holds on
-shared file systems too. A claim whose process is dead is not removed but succeeded: its successor is
-``claim.<token>.json``, where the token is the dead claim's own, so that of two takers exactly one makes it. The end of
-this chain is the holder. Giving back removes ``claim.json`` first: what hung on it then counts for nothing.
+Commands that share a study never train a run twice. The lock is ``claim.json``. It is made with its content at once and
+only where there is none (by a hard link), which works on shared file systems too. The lock of a dead process is not
+removed but succeeded: its successor is ``claim.<token>.json``, where the token is the dead lock's own, so that exactly
+one of two takers makes it. The lock at the end of this chain counts. A release removes ``claim.json`` first: the rest
+of the chain then counts for nothing.
 
-A dead process of this machine is known at once (``lrd.records.process``). One of another machine is taken for dead
-when its heartbeat, the time stamp of its claim, has stood still for ``LIMIT`` seconds under our eyes: no clock is ever
-compared with another, and a clock that jumps changes nothing.
+A dead process of this machine is known at once (``lrd.records.process``). A process of another machine is taken for
+dead when its heartbeat, the time stamp of its lock, has stood still for ``LIMIT`` seconds while this process watched:
+no clock is ever compared with another, and a clock that jumps changes nothing.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ _ALL = "claim*.json"
 
 @dataclass(frozen=True)
 class RunLock:
-    """One claim as it stands on disk."""
+    """One lock as it stands on disk."""
 
     path: Path
     token: str
@@ -46,22 +47,25 @@ class RunLock:
 
     @property
     def alive(self) -> bool | None:
-        """Whether its process lives; None: no telling from this machine."""
+        """Whether the process lives; None where this machine cannot know."""
         return alive(self.process)
 
     @property
     def who(self) -> str:
-        """The process, for people."""
+        """The process in words, for messages."""
         job = f" (SLURM job {self.job})" if self.job else ""
         return f"process {self.process.get('pid', '?')} on {self.process.get('host', 'an unknown host')}{job}"
 
     @property
     def job(self) -> str | None:
-        """The SLURM job of its process."""
+        """The SLURM job of the process; None outside SLURM."""
         return self.process.get("job")
 
     def beat(self) -> bool:
-        """Show that we live; whether the claim is still ours (its folder may be gone, or others took us for dead)."""
+        """Show that this process lives, and return whether it still holds the run.
+
+        The folder may be gone, or another process may have taken this one for dead.
+        """
         try:
             os.utime(self.path)
         except OSError:
@@ -69,97 +73,100 @@ class RunLock:
         return self.ours()
 
     def ours(self) -> bool:
-        """Whether this claim is the end of the chain."""
+        """Return whether this lock is the one that counts: the end of the chain."""
         found = holder(self.path.parent)
         return found is not None and found.token == self.token
 
     def release(self) -> None:
-        """Give the run back, if it is still ours, and remove its folder if there is nothing in it."""
+        """Release the run, if this lock still counts, and remove the run's folder if it is empty."""
         chain = _chain(self.path.parent)
         if not chain or chain[-1].token != self.token:
             return
         with contextlib.suppress(OSError):
-            for claim in chain:  # the root first
-                claim.path.unlink(missing_ok=True)
+            for lock in chain:  # the root first
+                lock.path.unlink(missing_ok=True)
             self.path.parent.rmdir()
 
 
 def holder(folder: Path) -> RunLock | None:
-    """The claim that counts for a run's folder, of a living process or a dead one; None where there is none."""
+    """Return the lock that counts in a run's folder, of a living process or a dead one; None where there is none."""
     chain = _chain(folder)
     return chain[-1] if chain else None
 
 
-def heartbeat_age(claim: RunLock) -> float | None:
-    """Seconds since the last heartbeat of a claim; None where that cannot be told.
+def heartbeat_age(lock: RunLock) -> float | None:
+    """Return the seconds since the last heartbeat of a lock; None where they cannot be known.
 
-    The age is told by the clock that stamps files of this folder, with a file that is made now and never seen.
+    Both times are of the clock that stamps files of this folder: an unnamed file is made now for comparison.
     """
     try:
-        with tempfile.TemporaryFile(dir=claim.path.parent) as fresh:
+        with tempfile.TemporaryFile(dir=lock.path.parent) as fresh:
             now = os.fstat(fresh.fileno()).st_mtime
-        return max(0.0, now - claim.path.stat().st_mtime)
+        return max(0.0, now - lock.path.stat().st_mtime)
     except OSError:  # a folder that is gone, or not ours to write to
         return None
 
 
-def take(folder: Path, dead: Collection[str] = ()) -> RunLock | None:
-    """RunLock a run for this process; None where a living process holds it.
+def take_run_lock(folder: Path, dead: Collection[str] = ()) -> RunLock | None:
+    """Lock a run for this process; return None where a living process holds it.
 
-    ``dead``: tokens of locks that a ``LockWatch`` saw stand still.
+    Args:
+        folder: the run's folder, which is made where there is none.
+        dead: tokens of locks that a ``LockWatch`` saw stand still.
 
-    Raises ``RecordError`` where nothing can be written.
+    Raises:
+        RecordError: nothing can be written there.
     """
     for _ in range(8):
         found = holder(folder)
         if found is not None and found.alive is not False and found.token not in dead:
             return None
         path = folder / (_ROOT if found is None else f"claim.{found.token}.json")
-        claim = RunLock(path, uuid.uuid4().hex[:12], this_process())
-        if not _make(claim):
-            continue  # somebody was faster: look again
+        lock = RunLock(path, uuid.uuid4().hex[:12], this_process())
+        if not _make(lock):
+            continue  # another process was faster: read the chain again
         if found is None:
-            for left_over in set(folder.glob(_ALL)) - {path}:  # of a holder killed while it gave back
+            for left_over in set(folder.glob(_ALL)) - {path}:  # of a holder that was killed while it released
                 left_over.unlink(missing_ok=True)
-        if claim.ours():
-            return claim
-        path.unlink(missing_ok=True)  # the chain that it succeeded was given back meanwhile
+        if lock.ours():
+            return lock
+        path.unlink(missing_ok=True)  # the chain that it succeeded was released meanwhile
     return None
 
 
 class LockWatch:
-    """Tells, by watching, which claims of other machines stand still."""
+    """Watches locks of other machines, to find those whose heartbeat stands still."""
 
     def __init__(self) -> None:
         self._seen: dict[str, tuple[int, float]] = {}
 
-    def dead(self, claim: RunLock) -> bool:
-        """Whether the claim's process is dead, as far as can be known now."""
-        living = claim.alive
+    def dead(self, lock: RunLock) -> bool:
+        """Return whether the process of a lock is dead, as far as can be known now."""
+        living = lock.alive
         if living is not None:
             return not living
         try:
-            stamp = claim.path.stat().st_mtime_ns
+            stamp = lock.path.stat().st_mtime_ns
         except OSError:
             return False
-        before, since = self._seen.get(claim.token, (None, 0.0))
+        before, since = self._seen.get(lock.token, (None, 0.0))
         if stamp != before:
-            self._seen[claim.token] = (stamp, time.monotonic())
+            self._seen[lock.token] = (stamp, time.monotonic())
             return False
         return time.monotonic() - since > LIMIT
 
 
 class HeldLocks:
-    """Claims of this process, kept alive by a thread."""
+    """Run locks of this process, whose heartbeat a thread keeps going. ``lost``: whether one was lost to another."""
 
     def __init__(self) -> None:
-        self.claims: list[RunLock] = []
+        self.locks: list[RunLock] = []
         self.lost = False
         self._over = threading.Event()
 
     def beat(self) -> None:
-        """One heartbeat of all claims."""
-        beats = [claim.beat() for claim in self.claims]
+        """Give one heartbeat to all locks."""
+        beats = [lock.beat() for lock in self.locks]
         self.lost |= not all(beats)
 
     def _keep(self) -> None:
@@ -169,31 +176,42 @@ class HeldLocks:
 
 @contextlib.contextmanager
 def hold_run_locks(folders: Sequence[Path], dead: Collection[str] = ()) -> Iterator[tuple[HeldLocks, list[bool]]]:
-    """Hold as many of these runs' claims as are to be had: gives them, and for each folder whether it is ours."""
-    keeper = HeldLocks()
-    thread = threading.Thread(target=keeper._keep, daemon=True)
+    """Lock as many of these runs as are free, for the time of a ``with`` statement.
+
+    Args:
+        folders: the folders of the runs.
+        dead: tokens of locks that a ``LockWatch`` saw stand still.
+
+    Yields:
+        The locks that this process holds, and for each folder whether it is locked by this process.
+
+    Raises:
+        RecordError: nothing can be written in a folder.
+    """
+    held = HeldLocks()
+    thread = threading.Thread(target=held._keep, daemon=True)
     try:
         got = []
         for folder in folders:
-            claim = take(folder, dead)
-            keeper.claims += [claim] if claim else []
-            got.append(claim is not None)
+            lock = take_run_lock(folder, dead)
+            held.locks += [lock] if lock else []
+            got.append(lock is not None)
         thread.start()
-        yield keeper, got
+        yield held, got
     finally:
-        keeper._over.set()
+        held._over.set()
         if thread.is_alive():
             thread.join()
-        for claim in keeper.claims:
-            claim.release()
+        for lock in held.locks:
+            lock.release()
 
 
 def _chain(folder: Path) -> list[RunLock]:
     chain: list[RunLock] = []
     path = folder / _ROOT
-    while (claim := _read(path)) is not None and len(chain) < 1000:
-        chain.append(claim)
-        path = folder / f"claim.{claim.token}.json"
+    while (lock := _read(path)) is not None and len(chain) < 1000:
+        chain.append(lock)
+        path = folder / f"claim.{lock.token}.json"
     return chain
 
 
@@ -206,15 +224,15 @@ def _read(path: Path) -> RunLock | None:
     except (RecordError, KeyError, TypeError, ValueError):
         if not path.exists():  # a file stands in the place of its folder
             return None
-        # A power cut may leave one damaged: nobody's heartbeat. Its successor needs a name that no other claim has.
+        # A power cut may leave a damaged lock, which nobody keeps alive. Its successor needs a name of its own.
         return RunLock(path, f"damaged-{path.name.removesuffix('.json')}", {})
 
 
-def _make(claim: RunLock) -> bool:
-    """Put a claim in its place, whole; False where there is one already, or the folder was just removed."""
-    path = claim.path
-    temporary = path.with_name(f".{claim.token}{TEMPORARY}")
-    text = json.dumps({"token": claim.token, "process": claim.process})
+def _make(lock: RunLock) -> bool:
+    """Put a lock in its place, as a whole; return False where there is one, or the folder was just removed."""
+    path = lock.path
+    temporary = path.with_name(f".{lock.token}{TEMPORARY}")
+    text = json.dumps({"token": lock.token, "process": lock.process})
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:

@@ -1,4 +1,4 @@
-"""One row of the table ``runs`` from the JSON files of one run folder, and the columns of many rows."""
+"""Rows of the table ``runs``, each made of the JSON files of one run."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from lrd.records.run_files import read_object, state_of
 from lrd.records.schema import RUNS_COLUMNS
 from lrd.records.type_checks import mismatch
 
-#: Options that lrd's own tables and figures compute with, where there are any.
+#: Types of the options that lrd's own tables and figures compute with.
 _USED = {"training_max_updates": schema.COUNT} | dict.fromkeys(
     ("cell_label", "cell_name", "cell_init", "cell_activation", "task_name", "task_convention"), schema.TEXT
 )
 _DECLARED = RUNS_COLUMNS | {"gap": schema.COUNT} | _USED
-_NEEDED = ("task", "cell", "gap", "seed")  # which every run has, and by which tables and figures group runs
+_NEEDED = ("task", "cell", "gap", "seed")  # every run has them; tables and figures group runs by them
 _LONGEST = 1000  # characters of a column's name
 
 
 def read_row(folder: Path) -> dict[str, Any]:
-    """The row of one run folder.
+    """Read the row of one run from its folder.
 
     Raises:
-        RecordError: it is not the folder of a run, is damaged, or has another schema version.
+        RecordError: the folder is not that of a run, is damaged, or has another schema version.
     """
     try:
         row = _read(folder)
@@ -49,7 +49,7 @@ def _read(folder: Path) -> dict[str, Any]:
     if run.get("schema") != schema.SCHEMA_VERSION:
         version = run.get("schema")
         raise RecordError(f"{folder} has schema version {version!r}; this lrd reads {schema.SCHEMA_VERSION}")
-    if run.get("run_id") != folder.name:  # a copy under another name would count as one more seed
+    if run.get("run_id") != folder.name:  # a copied folder would count as one more seed
         raise RecordError(f"{folder} holds a run of another name, {run.get('run_id')!r}")
     summary = _optional(folder / schema.SUMMARY)
     if summary is not None and summary.get("outcome") not in schema.OUTCOMES:
@@ -62,12 +62,16 @@ def _read(folder: Path) -> dict[str, Any]:
 
 
 def planned_row(run: Mapping[str, Any]) -> dict[str, Any]:
-    """The row that a run will have, of which nothing is recorded yet, from what its run.json will hold."""
+    """Return the row of a run of which nothing is recorded yet.
+
+    Args:
+        run: what its run.json will hold.
+    """
     return _row(run, run["spec"], run["task"], None, None)
 
 
-def only_claimed(folder: Path) -> bool:
-    """Whether a folder was claimed for a run that is not begun yet."""
+def only_locked(folder: Path) -> bool:
+    """Return whether a folder holds a run lock alone: its run has not begun yet."""
     return (folder / "claim.json").exists() and not (folder / schema.RUN).exists()
 
 
@@ -131,7 +135,12 @@ def _row(
 
 
 def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested options as one level of lower-case names joined by underscores; lists become JSON text."""
+    """Flatten nested options to names joined by underscores, in lower case; lists become JSON text.
+
+    Args:
+        tree: the options by group.
+        prefix: put before every name.
+    """
     flat: dict[str, Any] = {}
     for key, value in tree.items():
         name = f"{prefix}{key}".lower().replace(".", "_")
@@ -143,9 +152,11 @@ def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def columns_of(rows: Sequence[Mapping[str, Any]]) -> tuple[dict[str, list[Any]], dict[str, str]]:
-    """The rows as columns, None where a row lacks one, and the SQL type of each.
+    """Turn rows into columns.
 
-    Integers and floats together are DOUBLE; any other mixture, and integers beyond 64 bits, are kept as text.
+    Returns:
+        The values by column, None where a row lacks one, and the SQL type of each column. Integers and floats together
+        are DOUBLE; any other mixture, and integers beyond 64 bits, become text.
     """
     names = list(dict.fromkeys([*RUNS_COLUMNS, *(name for row in rows for name in row)]))
     columns, types = {}, {}

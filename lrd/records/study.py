@@ -1,4 +1,4 @@
-"""A study's records as tables in a duckdb connection of their own."""
+"""The records of a study as tables that SQL queries can read."""
 
 from __future__ import annotations
 
@@ -25,7 +25,10 @@ _ALWAYS = ("metrics", "gradient_flow", "gradient_fit")  # tables that are there,
 
 
 class Study:
-    """The tables of one study in a duckdb connection of their own; parquet files are read when a query asks."""
+    """The tables of one study in a duckdb connection of their own. ``lrd.records.open_study`` makes one.
+
+    The table ``runs`` is in memory. The files of every other table are read when a query asks for it.
+    """
 
     def __init__(
         self,
@@ -36,14 +39,14 @@ class Study:
         among: Sequence[dict[str, Any]] | None = None,
     ) -> None:
         self.path = path
-        #: The name of its folder; of several studies in one (``lrd.records.combined_study``), of each.
+        #: Name of the study's folder; names of all folders where studies are combined (``combined_study``).
         self.names: tuple[str, ...] = (plain_text(Path(os.path.abspath(path)).name),)
-        #: The SQL condition that its runs meet; None where all of them are here.
+        #: SQL condition that the runs meet; None where all runs of the study are here.
         self.condition: str | None = None
-        #: One line for each folder or file that is left out, and why.
+        #: One line for each folder or file that is left out, with the reason.
         self.problems = problems
         self._rows = rows
-        self._among = rows if among is None else among  # all rows by which its cells and tasks are told apart
+        self._among = rows if among is None else among  # rows whose names are compared
         self._run_ids = [row["run_id"] for row in rows]
         self._ready: set[str] = set()
         self._files = {name: f"{name}.parquet" for name in (*_ALWAYS, *_further_tables(path, self._run_ids))}
@@ -55,13 +58,13 @@ class Study:
         self._connection.unregister("rows")
 
     def check(self) -> list[str]:
-        """Look at every table, whether a query asks for it or not; gives ``problems``."""
+        """Check the files of every table, whether a query asks for it or not, and return ``problems``."""
         self._prepare(self.tables)
         return self.problems
 
     @property
     def connection(self) -> duckdb.DuckDBPyConnection:
-        """The duckdb connection with all tables; it reaches no file but those of the study."""
+        """The duckdb connection with all tables. It reads no files but those of the study."""
         self.check()
         return self._connection
 
@@ -71,25 +74,37 @@ class Study:
         return list(self._files)
 
     def sql(self, query: str) -> duckdb.DuckDBPyRelation:
-        """The relation of a query over ``runs`` and ``tables``: your own, in full SQL.
+        """Return the relation of an SQL query over ``runs`` and ``tables``.
 
-        It reaches no file but those of the study; what you have elsewhere, hand over as
-        ``study.connection.register("mine", frame)``. What somebody else wrote is for ``where``.
+        The query reads no files but those of the study; other data can be given to it with
+        ``study.connection.register("mine", frame)``. Conditions that somebody else wrote go through ``where``.
+
+        Args:
+            query: any SQL, such as ``select cell, avg(solved) from runs group by all``.
         """
         self._prepare([name for name in self.tables if re.search(rf"\b{name}\b", query, re.IGNORECASE)])
         return self._connection.sql(query)
 
     def checked(self, text: str, further: Iterable[str] = ()) -> str:
-        """An SQL expression that somebody else wrote, over the tables of the study or ``further`` ones, for a query.
+        """Return an SQL expression that somebody else wrote, in parentheses, for use in a query.
 
-        Raises ``RecordError`` where it is anything else (``lrd.records.untrusted_sql``).
+        Args:
+            text: an expression over the tables of the study.
+            further: names of more tables that it may read.
+
+        Raises:
+            RecordError: the text is anything else (``lrd.records.untrusted_sql``).
         """
         return expression(text, {"runs", *self.tables, *further}, self._connection)
 
     def where(self, condition: str) -> list[str]:
-        """Ids of the runs that meet an SQL condition over the columns of ``runs``, such as ``cell = 'lstm'``.
+        """Return the ids of the runs that meet an SQL condition.
 
-        Raises ``RecordError`` for what is no such condition.
+        Args:
+            condition: an SQL expression over the columns of ``runs``, such as ``cell = 'lstm'``.
+
+        Raises:
+            RecordError: the text is no such condition.
         """
         import duckdb
 
@@ -100,9 +115,13 @@ class Study:
         return [run_id for (run_id,) in found]
 
     def filtered(self, condition: str) -> Study:
-        """The study as if it had only the runs that meet an SQL condition, as for ``where``.
+        """Return the study with only the runs that meet an SQL condition.
 
-        Raises ``RecordError`` where it is no condition, or no run meets it.
+        Args:
+            condition: an SQL expression over the columns of ``runs``, such as ``cell = 'lstm'``.
+
+        Raises:
+            RecordError: the text is no such condition, or no run meets it.
         """
         chosen = set(self.where(condition))
         if not chosen:
@@ -114,21 +133,31 @@ class Study:
 
     @property
     def folders(self) -> dict[str, Path]:
-        """The folder of the study, or of each of several in one, by its name."""
+        """The folder of the study by its name; of each study where several are combined."""
         return {self.names[0]: self.path}
 
     def folder(self, run_id: str) -> Path:
-        """The folder of a run."""
+        """Return the folder of a run."""
         return self.path / run_id
 
     def within(
         self, connection: duckdb.DuckDBPyConnection, problems: list[str], among: Sequence[dict[str, Any]]
     ) -> Study:
-        """Return this study in another connection, its problems added to others, names told apart ``among`` rows."""
+        """Return this study in another connection, as a part of combined studies.
+
+        Args:
+            connection: where its tables are made.
+            problems: the list that its problems are added to.
+            among: rows of all the studies, among which names of cells and tasks are compared.
+        """
         return Study(self.path, self._rows, problems, connection, among)
 
     def columns(self, query: str) -> dict[str, np.ndarray]:
-        """The columns of a query as arrays: NULL is nan among numbers (which makes integers floats), None in text."""
+        """Return the columns of a query as arrays by name.
+
+        NULL becomes nan among numbers, so that integers become floats, and None in text. Where a file turns out to be
+        damaged, it is left out and named in ``problems``.
+        """
         import duckdb
         import numpy as np
 
@@ -150,22 +179,22 @@ class Study:
 
     @property
     def runs(self) -> duckdb.DuckDBPyRelation:
-        """One row a run."""
+        """The table with one row a run."""
         return self.sql("from runs")
 
     @property
     def metrics(self) -> duckdb.DuckDBPyRelation:
-        """One row a run and logged update."""
+        """The table with one row a run and logged update."""
         return self.sql("from metrics")
 
     @property
     def gradient_flow(self) -> duckdb.DuckDBPyRelation:
-        """One row a run, logged update, variable, part, answer and time step."""
+        """The table with one row a run, logged update, variable, part, answer and time step."""
         return self.sql("from gradient_flow")
 
     @property
     def gradient_fit(self) -> duckdb.DuckDBPyRelation:
-        """One row a run, logged update and variable."""
+        """The table with one row a run, logged update and variable."""
         return self.sql("from gradient_fit")
 
     def _prepare(self, names: Sequence[str]) -> None:
@@ -192,12 +221,12 @@ class Study:
         if not good:
             types = self._show(name, paths)
             self.problems += filter(None, [unshared_columns(self._connection, name, paths)])
-        if absent := declared_for(name).keys() - types.keys():  # from every file: it has no values, but it is known
+        if absent := declared_for(name).keys() - types.keys():  # in no file, but declared: a column of NULL
             self._show(name, paths, absent)
         self._paths[name] = paths
 
     def _show(self, name: str, paths: Sequence[Path], absent: Collection[str] = ()) -> dict[str, str]:
-        """Make the view of a table over these files; gives the types of its columns."""
+        """Make the view of a table over these files, and return the types of its columns."""
         self._connection.execute(view(name, paths, declared_for(name), absent))
         made = self._connection.sql(f"select * from {name} limit 0")
         return {column: str(kind) for column, kind in zip(made.columns, made.types, strict=True)}
@@ -209,7 +238,7 @@ class Study:
         return kept
 
     def _repair(self) -> bool:
-        """Leave out what turns out to be damaged only when it is read; whether there was any."""
+        """Leave out files whose damage shows only when they are read, and return whether there were any."""
         before = len(self.problems)
         for name in self._ready:
             self._paths[name] = self._without(self._paths[name], self._reads)
@@ -227,6 +256,6 @@ class Study:
 
 
 def _further_tables(path: Path, run_ids: Sequence[str]) -> list[str]:
-    """Names of the tables of further probes that there are files of."""
+    """Return the names of the tables of further probes that runs have files of."""
     names = {file.stem for run_id in run_ids for file in (path / run_id).glob("*.parquet")}
     return sorted(name for name in names.difference(_ALWAYS) if name.isascii() and name.isidentifier())

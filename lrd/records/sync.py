@@ -1,7 +1,6 @@
-"""Send to a server what it lacks of a study, from the records alone: mirrors may be missing, half or damaged.
+"""Sending to a wandb server what it lacks of a study, from the records alone: mirrors may be missing or damaged.
 
-The server is asked what it has of each run, and gets what is later than that. Nothing of it is believed that it does
-not confirm afterwards.
+The server is asked what it has of each run, and gets what is later. A run counts as sent when the server shows it.
 """
 
 from __future__ import annotations
@@ -13,71 +12,45 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from lrd.records import schema
-from lrd.records.checksums import damaged_tables
 from lrd.records.files import RecordError
-from lrd.records.mirror_content import (
-    PICTURED,
-    LoggedUpdate,
-    fits_missing,
-    logged_updates,
-    measurements_of,
-    rows_of,
-    scalars_of,
-)
-from lrd.records.record import RunRecord
+from lrd.records.mirrored_run import MirroredRun, ServerState, read_mirrored_run
 from lrd.records.run_files import read_object
 from lrd.records.run_lock import holder
-from lrd.records.run_rows import read_row
 from lrd.records.wandb_environment import tracker_options
 
 PATIENCE = 15.0  # seconds for a server to show what it was sent
 FAILURES = 2  # runs in a row that could not be sent, after which a server is taken to be gone
-Place = tuple[str, str | None]  # project, entity
+MirrorPlace = tuple[str, str | None]  # project, entity
 
 
 class ServerError(RuntimeError):
-    """A server cannot be asked or written to. One line, with the way out."""
-
-
-@dataclass(frozen=True)
-class Known:
-    """What a server has of a run: its last update (-1: none) and whether it has its summary."""
-
-    update: int = -1
-    finished: bool = False
-
-
-@dataclass(frozen=True)
-class MirroredRun:
-    """All that a mirror shows of one run, from its record; ``summary`` is None until the run is finished."""
-
-    run_id: str
-    study: str
-    config: dict[str, Any]
-    moments: list[LoggedUpdate]
-    summary: dict[str, Any] | None
-
-    def lacking(self, known: Known) -> bool:
-        """Whether a server that knows this much lacks something."""
-        last = self.moments[-1].update if self.moments else -1
-        return known.update < last or (self.summary is not None and not known.finished)
+    """A server cannot be asked or written to. The message is one line, with the way out."""
 
 
 class Server(Protocol):
     """One project of a wandb server. Every method raises ``ServerError`` within a minute rather than wait longer."""
 
-    def known(self, run_ids: Collection[str]) -> dict[str, Known]:
-        """What it has of these runs; those that it does not know are left out."""
+    def known(self, run_ids: Collection[str]) -> dict[str, ServerState]:
+        """Return what the server has of these runs; unknown runs are left out."""
         ...
 
     def send(self, shown: MirroredRun, after: int) -> None:
-        """Send what is later than update ``after``, and the summary."""
+        """Send a part of a run.
+
+        Args:
+            shown: the whole run.
+            after: the last update that the server has; what is later is sent, and the summary.
+        """
         ...
 
 
 @dataclass
-class Report:
-    """Run ids by what became of them; ``missing`` and ``left_out`` with the reason."""
+class SyncReport:
+    """Run ids by what became of them.
+
+    ``sent``; ``whole``: the server had all of it; ``busy``: in training, with the process; ``missing``: not sent, with
+    the reason. ``left_out``: a line for each run that cannot be read.
+    """
 
     sent: list[str] = field(default_factory=list)
     whole: list[str] = field(default_factory=list)
@@ -87,82 +60,70 @@ class Report:
 
     @property
     def status(self) -> int:
-        """Exit status: 0, all is there; 1, something is missing; 2, and nothing was sent either."""
+        """Exit status: 0 if the server has everything, 1 if something is missing, 2 if it has nothing of the study."""
         if not self.missing and not self.left_out:
             return 0
         return 1 if self.sent or self.whole or not self.missing else 2
 
 
-def read_mirrored_run(folder: Path) -> MirroredRun:
-    """What a mirror shows of the run in a folder.
+def places(folder: Path, project: str | None, entity: str | None) -> tuple[dict[MirrorPlace, list[Path]], SyncReport]:
+    """Group the runs of a study by the place of their mirrors.
 
-    Raises:
-        RecordError: a part of the record is damaged.
+    Args:
+        folder: the study's folder.
+        project: wandb project of all mirrors; None: the one in the record of each run.
+        entity: wandb entity of all mirrors; None: the one in the record of each run.
+
+    Returns:
+        The folders of the runs by place, and a report of the runs that are in training now or cannot be read.
     """
-    study = str(read_row(folder)["study"])
-    run, record = read_object(folder / schema.RUN), RunRecord(folder.parent.parent, folder.parent.name, folder.name)
-    summary = record.read_summary()
-    if summary is not None and (damaged := damaged_tables(folder)):
-        raise RecordError(damaged[0])
-    try:
-        metrics = rows_of(record.read_metrics())  # before the others, which are written before it
-        looks = {table: measurements_of(record.read_table(table)) for table in PICTURED}
-        fits = rows_of(record.read_table("gradient_fit"))
-        scalars = scalars_of(lambda name: measurements_of(record.read_table(name)))
-        shown, lost = logged_updates(metrics, scalars, looks), fits_missing(fits, looks["gradient_flow"])
-    except KeyError as error:
-        raise RecordError(f"cannot read the tables of {folder}: they are damaged (no column {error})") from error
-    if summary is None:  # it may be in training: what is later than its last row of metrics may not be whole yet
-        last = metrics[-1]["update"] if metrics else -1
-        shown, lost = [m for m in shown if m.update <= last], [key for key in lost if key[0] <= last]
-    elif not shown or shown[-1].update < summary["update"]:
-        raise RecordError(f"cannot read the tables of {folder}: they end before the run does")
-    if lost:
-        where = f"no row of update {lost[0][0]}, {lost[0][1]}"
-        raise RecordError(f"cannot read {folder / schema.GRADIENT_FIT}: it is damaged ({where})")
-    return MirroredRun(record.run_id, study, dict(run["spec"]), shown, summary)
-
-
-def places(folder: Path, project: str | None, entity: str | None) -> tuple[dict[Place, list[Path]], Report]:
-    """The study's runs by where they are mirrored; those that are trained now, or damaged, stand in the report.
-
-    ``project`` and ``entity`` go over what the records say.
-    """
-    found: dict[Place, list[Path]] = {}
-    report = Report()
+    found: dict[MirrorPlace, list[Path]] = {}
+    report = SyncReport()
     for run in sorted(path.parent for path in folder.glob(f"*/{schema.RUN}")):
         try:
             settings = read_object(run / schema.RUN).get("tracker") or {}
         except RecordError as error:
             report.left_out.append(str(error))
             continue
-        claim = holder(run)
-        if claim is not None and claim.alive is not False and settings.get("mode") == "online":
-            report.busy[run.name] = claim.who
+        lock = holder(run)
+        if lock is not None and lock.alive is not False and settings.get("mode") == "online":
+            report.busy[run.name] = lock.who
             continue
         found.setdefault(place_of(settings, project, entity), []).append(run)
     return found, report
 
 
-def place_of(tracker: Mapping[str, Any], project: str | None, entity: str | None) -> Place:
-    """Where a run is mirrored to, by what its record keeps of its tracker; ``project`` and ``entity`` go over that."""
-    said = tracker_options(
+def place_of(tracker: Mapping[str, Any], project: str | None, entity: str | None) -> MirrorPlace:
+    """Return the project and entity that a run is mirrored to.
+
+    Args:
+        tracker: what the record keeps of its tracker.
+        project: the project, whatever the record says; None: the record's.
+        entity: the entity, whatever the record says; None: the record's.
+    """
+    recorded = tracker_options(
         {"name": "wandb", "mode": "online", **{key: tracker.get(key) for key in ("project", "entity")}}
     )
-    return project or said["project"] or "lrd", entity or said["entity"]
+    return project or recorded["project"] or "lrd", entity or recorded["entity"]
 
 
 def sync(
-    work: Mapping[Place, Sequence[Path]],
-    report: Report,
-    make_server: Callable[[Place], Server],
+    work: Mapping[MirrorPlace, Sequence[Path]],
+    report: SyncReport,
+    make_server: Callable[[MirrorPlace], Server],
     dry_run: bool = False,
     progress: Callable[[str], None] = lambda run_id: None,
     patience: float = PATIENCE,
 ) -> None:
     """Send what each place lacks of its runs, and write into the report what became of them.
 
-    ``dry_run`` asks and sends nothing: what would be sent stands under ``sent``.
+    Args:
+        work: folders of runs by the place of their mirrors.
+        report: what is written into.
+        make_server: gives the server of a place.
+        dry_run: whether to ask the server alone: what would be sent is then under ``sent``.
+        progress: called with the id of each run before it is sent.
+        patience: seconds for a server to show what it was sent.
     """
     for place, folders in work.items():
         try:
@@ -179,16 +140,16 @@ def sync(
 
 
 def _lacking(
-    folders: Iterable[Path], known: Mapping[str, Known], report: Report
-) -> Iterator[tuple[MirroredRun, Known]]:
-    """The runs of which something is lacking, read one at a time: a study may be larger than memory."""
+    folders: Iterable[Path], known: Mapping[str, ServerState], report: SyncReport
+) -> Iterator[tuple[MirroredRun, ServerState]]:
+    """Yield the runs of which the server lacks something, read one at a time: a study may be larger than memory."""
     for folder in folders:
         try:
             shown = read_mirrored_run(folder)
         except RecordError as error:
             report.left_out.append(str(error))
             continue
-        has = known.get(folder.name, Known())
+        has = known.get(folder.name, ServerState())
         if folder.name in known and not shown.lacking(has):
             report.whole.append(folder.name)
         else:
@@ -197,12 +158,12 @@ def _lacking(
 
 def _send(
     server: Server,
-    lacking: Iterable[tuple[MirroredRun, Known]],
-    report: Report,
+    lacking: Iterable[tuple[MirroredRun, ServerState]],
+    report: SyncReport,
     progress: Callable[[str], None],
     patience: float,
 ) -> None:
-    unconfirmed: dict[str, Known] = {}
+    unconfirmed: dict[str, ServerState] = {}
     in_a_row, reason = 0, ""
     for shown, has in lacking:
         if in_a_row == FAILURES:
@@ -217,12 +178,12 @@ def _send(
         else:
             in_a_row = 0
             last = shown.moments[-1].update if shown.moments else -1
-            unconfirmed[shown.run_id] = Known(last, shown.summary is not None)
+            unconfirmed[shown.run_id] = ServerState(last, shown.summary is not None)
     _confirm(server, unconfirmed, report, patience)
 
 
-def _confirm(server: Server, unconfirmed: dict[str, Known], report: Report, patience: float) -> None:
-    """Ask the server again, until it shows all that it was sent or patience ends."""
+def _confirm(server: Server, unconfirmed: dict[str, ServerState], report: SyncReport, patience: float) -> None:
+    """Ask the server again until it shows all that it was sent, or patience ends."""
     limit, reason = time.monotonic() + patience, "the server does not show all of it yet; run the same command again"
     while unconfirmed:
         try:

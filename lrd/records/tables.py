@@ -1,7 +1,7 @@
 """Small parquet tables, written and read by duckdb.
 
-Columns are BIGINT, DOUBLE, BOOLEAN or VARCHAR. nan and the infinities are values and stay what they are; NULL is "not
-measured", which SQL's averages leave out.
+Columns are BIGINT, DOUBLE, BOOLEAN or VARCHAR. nan and the infinities are values and are kept. NULL means "not
+measured"; SQL's averages leave it out.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _connections: dict[int, duckdb.DuckDBPyConnection] = {}
 
 
 def _connection() -> duckdb.DuckDBPyConnection:
-    """The connection of this process (a forked child makes its own): in memory, one thread, enough for a writer."""
+    """Return this process's connection, in memory and with one thread; a forked child makes its own."""
     import duckdb
 
     if os.getpid() not in _connections:
@@ -37,12 +37,18 @@ def _connection() -> duckdb.DuckDBPyConnection:
 def write_table(
     path: Path, columns: Mapping[str, np.ndarray | Sequence[Any]], types: Mapping[str, str] | None = None
 ) -> None:
-    """Write columns of equal length as parquet (zstd), each of the SQL type in ``types`` or that its values ask for.
+    """Write columns of equal length as a parquet file (zstd).
 
-    NULL are the masked entries of a masked array, and None in a list or in a column of text. Empty tables are fine.
+    Masked entries of a masked array, and None in a list or in a column of text, become NULL. A table may be empty.
+
+    Args:
+        path: the file, which is replaced as a whole.
+        columns: the values by column.
+        types: SQL types by column; a column that is not named has the type of its values.
 
     Raises:
-        ValueError: no columns, unequal lengths, names that differ in case alone, values without a place in a table.
+        ValueError: there are no columns, their lengths differ, their names differ in case alone, or a table cannot hold
+            a value.
         RecordError: the system refuses.
     """
     import duckdb
@@ -65,11 +71,11 @@ def write_table(
 
 
 def read_table(path: Path) -> dict[str, np.ndarray]:
-    """Read a parquet table back as columns; a column with NULLs comes as a masked array.
+    """Read a parquet file as columns; a column with NULLs is a masked array.
 
     Raises:
         FileNotFoundError: there is no such file.
-        RecordError: it is damaged.
+        RecordError: the file is damaged.
     """
     import duckdb
 
@@ -84,20 +90,29 @@ def read_table(path: Path) -> dict[str, np.ndarray]:
 
 
 def parquet(paths: Sequence[Path], options: str = "") -> str:
-    """SQL that reads exactly these files: what duckdb takes for patterns or partitions in a path means itself."""
+    """Return SQL that reads exactly these files: no part of a path counts as a pattern or a partition.
+
+    Args:
+        paths: the parquet files.
+        options: more arguments of duckdb's ``read_parquet``, beginning with a comma.
+    """
     names = ", ".join(literal(without_patterns(path)) for path in paths)
     return f"read_parquet([{names}], hive_partitioning=false{options})"
 
 
 def without_patterns(path: Path) -> str:
-    """A path so written that duckdb takes it for itself, not for a pattern of several."""
+    """Escape a path for duckdb, which would take ``*``, ``?`` and ``[`` for patterns."""
     return re.sub(r"([*?\[])", r"[\1]", utf8_path(path))
 
 
 def view(name: str, paths: Sequence[Path], columns: Mapping[str, str], absent: Collection[str] = ()) -> str:
-    """SQL for a view of the tables of many runs, with ``run_id``; empty, with ``columns``, where there are none.
+    """Return SQL that makes a view over the tables of many runs, with the column ``run_id``.
 
-    ``absent``: which of the columns no file has; there they are NULL.
+    Args:
+        name: name of the view.
+        paths: the files, each in its run's folder; without any the view is empty.
+        columns: the SQL types of the declared columns.
+        absent: declared columns that no file has; they are NULL.
     """
     if not paths:
         empty = ", ".join(f"cast(null as {kind}) as {column}" for column, kind in columns.items())
@@ -109,7 +124,7 @@ def view(name: str, paths: Sequence[Path], columns: Mapping[str, str], absent: C
 
 
 def literal(text: object) -> str:
-    """A text or path as an SQL literal."""
+    """Return a text or path as an SQL literal."""
     return "'" + str(text).replace("'", "''") + "'"
 
 
@@ -119,7 +134,17 @@ def register_columns(
     columns: Mapping[str, np.ndarray | Sequence[Any]],
     types: Mapping[str, str],
 ) -> str:
-    """Register columns under ``name`` and give the SELECT that yields them typed, with nan and NULL told apart."""
+    """Register columns in a connection, and return the SELECT that gives them with their types, NULL and nan apart.
+
+    Args:
+        connection: where they are registered.
+        name: under which they are registered.
+        columns: the values by column.
+        types: SQL types by column; a column that is not named has the type of its values.
+
+    Raises:
+        ValueError: as for ``write_table``.
+    """
     import numpy as np
 
     if not columns or len({column.lower() for column in columns}) < len(columns):
@@ -144,7 +169,11 @@ def register_columns(
 
 
 def _typed(name: str, values: np.ndarray | Sequence[Any], wanted: str | None = None) -> tuple[np.ndarray, str]:
-    """One column as an array for duckdb, and its SQL type; ValueError where the wanted type would lose something."""
+    """Return one column as an array for duckdb, and its SQL type.
+
+    Raises:
+        ValueError: a table cannot hold the values, or the wanted type would lose something of them.
+    """
     import numpy as np
 
     array = values if isinstance(values, np.ndarray) else _array(values)
@@ -173,7 +202,7 @@ _DTYPES = {BOOLEAN: "bool", INTEGER: "int64", REAL: "float64", TEXT: "object"}
 
 
 def _array(values: Sequence[Any]) -> np.ndarray:
-    """A list as an array; None becomes masked, or stays None among text."""
+    """Return a list as an array; None becomes a masked entry, or stays None among text."""
     import numpy as np
 
     if any(isinstance(value, str) for value in values):

@@ -1,4 +1,4 @@
-"""Trackers: where runs are shown while they train. A mirror of the records, never the source of a figure."""
+"""Trackers, which show runs while they train: mirrors of the records, never the source of a figure."""
 
 from __future__ import annotations
 
@@ -17,27 +17,41 @@ MODES = ("offline", "online", "disabled")
 
 @runtime_checkable
 class Tracker(Protocol):
-    """Many runs are open at once. No method ever raises on account of the service behind it, nor waits for it long.
+    """A place where runs are shown while they train. Many runs are open at once.
 
-    ``settings`` are what records keep of it, for ``lrd sync``: name, and mode, project and entity where it has them.
+    No method raises because of the service behind the tracker, nor waits for it long. ``settings`` is what the record
+    of a run keeps of its tracker, for ``lrd sync``: name, and mode, project and entity where it has them.
     """
 
     settings: Mapping[str, Any]
 
     def start(self, run_id: str, study: str, config: Mapping[str, Any], name: str) -> None:
-        """Open a run, or go on with one: ``config`` is the nested spec, ``name`` what people read."""
+        """Open a run, or resume one.
+
+        Args:
+            run_id: id of the run, and of its mirror.
+            study: name of its study.
+            config: the nested spec.
+            name: what people read.
+        """
         ...
 
     def resume(self, run_id: str, moments: Sequence[LoggedUpdate]) -> None:
-        """What a run that was just opened had shown before it was cut off; once, and before anything else."""
+        """Show again what a resumed run had shown; called once, right after ``start``."""
         ...
 
     def log(self, run_id: str, update: int, values: Mapping[str, float]) -> None:
-        """Scalars of one update; updates of a run come in order."""
+        """Show scalars of one update; the updates of a run come in order."""
         ...
 
     def profiles(self, run_id: str, update: int, log10_norms: Mapping[str, np.ndarray | Sequence[float]]) -> None:
-        """log10 of gradient norms over t, by table and variable (``gradient_flow/h``); -inf where one is exactly 0."""
+        """Show gradient norms of one update.
+
+        Args:
+            run_id: id of the run.
+            update: updates done.
+            log10_norms: log10 norms over t, by table and variable (``gradient_flow/h``); -inf where one is exactly 0.
+        """
         ...
 
     def finish(self, run_id: str, summary: Mapping[str, Any]) -> None:
@@ -50,27 +64,27 @@ class Tracker(Protocol):
 
 
 class NullTracker:
-    """Shows nothing."""
+    """The tracker that shows nothing."""
 
     settings: Mapping[str, Any] = {"name": "none"}
 
     def start(self, run_id: str, study: str, config: Mapping[str, Any], name: str) -> None:
-        """Nothing."""
+        """Show nothing."""
 
     def resume(self, run_id: str, moments: Sequence[LoggedUpdate]) -> None:
-        """Nothing."""
+        """Show nothing."""
 
     def log(self, run_id: str, update: int, values: Mapping[str, float]) -> None:
-        """Nothing."""
+        """Show nothing."""
 
     def profiles(self, run_id: str, update: int, log10_norms: Mapping[str, np.ndarray | Sequence[float]]) -> None:
-        """Nothing."""
+        """Show nothing."""
 
     def finish(self, run_id: str, summary: Mapping[str, Any]) -> None:
-        """Nothing."""
+        """Show nothing."""
 
     def close(self) -> None:
-        """Nothing."""
+        """Show nothing."""
 
 
 def make_tracker(
@@ -81,9 +95,17 @@ def make_tracker(
     project: str | None = None,
     entity: str | None = None,
 ) -> Tracker:
-    """The tracker of that name (``none`` or ``wandb``); ``directory`` is the study's folder.
+    """Return a tracker by its name.
 
-    Without a mode it is offline, without a project it is ``lrd``'s.
+    Args:
+        name: ``none`` or ``wandb``.
+        directory: folder of the study.
+        mode: online, offline or disabled; None: offline.
+        project: wandb project; None: lrd.
+        entity: wandb entity; None: the user's default.
+
+    Raises:
+        ValueError: there is no such tracker or mode.
     """
     mode, project = mode or "offline", project or "lrd"
     if name not in TRACKERS:

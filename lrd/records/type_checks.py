@@ -1,4 +1,4 @@
-"""Whether a value is of the type that ``lrd.records.schema`` declares, and what is wrong where it is not."""
+"""Checks of values and columns against the types that ``lrd.records.schema`` declares."""
 
 from __future__ import annotations
 
@@ -10,11 +10,17 @@ from lrd.records.schema import AMOUNT, ANY, BOOLEAN, COUNT, INTEGER, REAL, TEXT,
 
 _WORDS = {BOOLEAN: "true or false", INTEGER: "an integer", REAL: "a number", TEXT: "a text"}
 _WORDS |= {COUNT: "an integer from 0 on", AMOUNT: "a finite number from 0 on"}
-_WIDEST = 2**63  # of integers, in tables
+_WIDEST = 2**63  # integers of tables are smaller
 
 
 def mismatch(value: Any, declared: Declared, name: str = "it") -> str:
-    """Say what in a JSON value is not as declared, in a few words; "" where all of it is."""
+    """Say in a few words what in a JSON value is not as declared; return "" where all of it is.
+
+    Args:
+        value: the value; None has every type.
+        declared: its type, or the types of its keys.
+        name: how the message calls the value.
+    """
     if value is None or declared == ANY:
         return ""
     if isinstance(declared, str):
@@ -28,7 +34,7 @@ def mismatch(value: Any, declared: Declared, name: str = "it") -> str:
 
 
 def column_fits(type_of_column: str, declared: str) -> bool:
-    """Whether the column of a table, of some SQL type, can stand for one of another."""
+    """Return whether a column of an SQL type holds what is declared: every integer is a number, too."""
     whole = {"BIGINT", "INTEGER", "SMALLINT", "TINYINT"}
     known = {INTEGER: whole, REAL: whole | {"DOUBLE", "FLOAT"}, TEXT: {"VARCHAR"}, BOOLEAN: {"BOOLEAN"}}
     return type_of_column in known[declared]

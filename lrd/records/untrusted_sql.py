@@ -1,8 +1,8 @@
-"""The only door for SQL that somebody else wrote: a condition of a command line, a statement that came with a study.
+"""SQL that somebody else wrote: a condition of a command line, a hypothesis that came with a study.
 
-Two walls, each of which holds alone. What is asked must be one expression over the tables of the study
-(``expression``); and the connection that answers reads the files of the study, and can neither reach another file nor
-load an extension nor change a setting (``confined``), whatever it is asked.
+Two protections, each of which suffices alone. The text must be one expression over the tables of the study
+(``expression``). The connection that answers reads the files of the study, and can neither read another file nor load
+an extension nor change a setting, whatever it is asked (``confined``).
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ from lrd.records.tables import literal, without_patterns
 if TYPE_CHECKING:
     import duckdb
 
-#: What answers otherwise from one time to the next is marked in duckdb; these look at the process instead.
+#: Functions that read the state of the process. duckdb itself marks those whose answer changes from call to call.
 _OF_THE_PROCESS = frozenset({"current_setting", "getenv", "getvariable"})
 
 
 def confined(folders: Iterable[Path]) -> duckdb.DuckDBPyConnection:
-    """Return a connection to an empty database in memory that reaches no file but those below these folders."""
+    """Return a connection to an empty database in memory that reads no files but those below these folders."""
     import duckdb
 
-    # A query that names no table of ours must fail, not find a Python variable of that name.
+    # A query that names no table of the study must fail, not find a Python variable of that name.
     connection = duckdb.connect(":memory:", config={"python_enable_replacements": False})
-    # duckdb compares names: that which a query holds for a folder, and that which it stands for.
+    # duckdb compares names: the name of a folder as it stands in a query, and the name that this means.
     allowed = {literal(name): None for folder in folders for name in (utf8_path(folder), without_patterns(folder))}
     for setting in (
         "parquet_metadata_cache = true",
-        "enable_progress_bar = false",  # it would stand among the paths of figures
+        "enable_progress_bar = false",  # it would be printed among the paths of figures
         f"allowed_directories = [{', '.join(allowed)}]",
         "enable_external_access = false",
         "lock_configuration = true",  # the last: nothing can be set after it
@@ -46,13 +46,19 @@ def confined(folders: Iterable[Path]) -> duckdb.DuckDBPyConnection:
 def expression(text: str, tables: Iterable[str], connection: duckdb.DuckDBPyConnection) -> str:
     """Return the text in parentheses if it is one SQL expression that reads nothing but its row and these tables.
 
-    In parentheses it means the same wherever an expression may stand. ``connection``: any, to parse it; it is not run.
+    In parentheses it means the same wherever an expression may stand in a query.
+
+    Args:
+        text: the expression.
+        tables: names of the tables that it may read.
+        connection: any connection, which parses the text and does not run it.
 
     Raises:
-        RecordError: it is none, or names another table, a file, or a function that reads or changes anything else.
+        RecordError: the text is no expression, or names another table, a file, or a function that reads or changes
+            anything else.
     """
-    text = plain_text(text)  # as records are read, too
-    # No text leaves both brackets and is read as SQL, but an expression that leaves neither.
+    text = plain_text(text)  # records are read so, too
+    # A text that closes the bracket of the first query or the CASE of the second early is no SQL in the other one.
     _parsed(f"({text}\n)", connection)
     known, refused = {name.lower() for name in tables}, _refused(connection)
     nodes = list(_nodes(_parsed(f"case when {text}\n then 1 end", connection)))
@@ -71,7 +77,7 @@ def expression(text: str, tables: Iterable[str], connection: duckdb.DuckDBPyConn
 
 
 def _parsed(text: str, connection: duckdb.DuckDBPyConnection) -> Any:
-    """The tree of a SELECT of one expression, as duckdb's own parser sees it."""
+    """Parse a SELECT of one expression with duckdb's own parser, and return the tree."""
     import duckdb
 
     try:
@@ -86,7 +92,7 @@ def _parsed(text: str, connection: duckdb.DuckDBPyConnection) -> Any:
 
 
 def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
-    """Every object of a tree."""
+    """Yield every object of a tree."""
     left = [tree]
     while left:
         value = left.pop()
@@ -98,12 +104,12 @@ def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
 
 
 def _given(node: dict[str, Any]) -> Iterator[str]:
-    """Yield the names that a query gives to queries of its own, ``with NAME as (...)``, but for those of files."""
+    """Yield the names that a query gives to its own queries, ``with NAME as (...)``; names of files are left out."""
     entries = node.get("cte_map", {}).get("map", [])
     yield from (name for entry in entries if (name := str(entry.get("key"))).isidentifier())
 
 
 def _refused(connection: duckdb.DuckDBPyConnection) -> frozenset[str]:
-    """Functions that an expression may not call."""
+    """Return the functions that an expression may not call."""
     query = "select distinct function_name from duckdb_functions() where has_side_effects and function_name <> 'error'"
     return _OF_THE_PROCESS | {name for (name,) in connection.cursor().execute(query).fetchall()}

@@ -1,4 +1,4 @@
-"""With which versions the runs of a study were trained."""
+"""Versions of lrd, Python and torch with which the runs of a study were trained."""
 
 from __future__ import annotations
 
@@ -18,10 +18,13 @@ _known: WeakKeyDictionary[Study, dict[str, tuple[Versions, ...]]] = WeakKeyDicti
 
 
 def training_versions(study: Study, run_ids: Iterable[str]) -> list[dict[str, Any]]:
-    """``VERSIONS`` with which some runs were trained, each once, with how many ``runs`` it has; None is unknown.
+    """Count the runs that were trained with each combination of versions.
 
-    A run that went on under other versions counts for each. Each environment.json is read once for a study, and only
-    when a run is asked for.
+    A run that was resumed under other versions counts for each. The environment.json of a run is read once for a study,
+    and only when the run is asked for.
+
+    Returns:
+        One dict for each combination: the names in ``VERSIONS`` (None: unknown) and ``runs``, the number of runs.
     """
     known = _known.setdefault(study, {})
     texts: dict[bytes, tuple[Versions, ...]] = {}  # one process writes the same for all its runs
@@ -39,7 +42,7 @@ def training_versions(study: Study, run_ids: Iterable[str]) -> list[dict[str, An
 
 
 def _read(text: bytes) -> tuple[Versions, ...]:
-    """The versions in an environment.json, those of earlier attempts included; unknown where it is damaged."""
+    """Return the versions in an environment.json, with those of earlier attempts; None each where it is damaged."""
     try:
         found = from_json(text.decode())
         attempts = [found, *found.get("earlier", [])]

@@ -17,18 +17,18 @@ from pathlib import Path
 from lrd.records.files import RecordError, read_json
 from lrd.records.wandb_runs import prepare
 
-PARTS = ("cli/leet.py", "bin/wandb-core")  # of the wandb package, which the viewer is made of
-SETTINGS = "wandb-leet.json"  # the viewer's name for it, in the folder that WANDB_CONFIG_DIR names
-SHOWN = {"media_visible": True, "workspace_media_visible": True}  # the gradient flow; hidden by the viewer's default
-#: What the viewer undoes when it ends by itself: other screen, hidden cursor, mouse, pasting, key reports.
+PARTS = ("cli/leet.py", "bin/wandb-core")  # files of the wandb package that the viewer needs
+SETTINGS = "wandb-leet.json"  # the viewer's settings, in the folder that WANDB_CONFIG_DIR names
+SHOWN = {"media_visible": True, "workspace_media_visible": True}  # pictures of gradient flow, hidden by default
+#: Undoes what the viewer sets, and resets itself only when it ends well: screen, cursor, mouse, pasting, keys.
 PLAIN_SCREEN = "\x1b[?1049l\x1b[?25h\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1006l\x1b[?2004l\x1b[<u\x1b[0m"
 
 
 def mirrors_of(study: Path) -> Path:
-    """The folder of a study's offline mirrors.
+    """Return the folder of a study's offline mirrors.
 
     Raises:
-        RecordError: there is no such study, or nothing in it to view.
+        RecordError: there is no such study, or it has no mirrors.
     """
     if not study.is_dir():
         raise RecordError(f"there is no study at {study}: give the folder of one, such as runs/demo")
@@ -55,12 +55,12 @@ def check_viewer() -> None:
 
 
 def view(folder: Path) -> int:
-    """Open the viewer, and leave the terminal as it was, however the viewer ends; gives its exit status."""
+    """Open the viewer on a folder, and return its exit status. The terminal is restored however the viewer ends."""
     before = termios.tcgetattr(sys.stdin)
     with _left_to_the_viewer(), tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as settings:
         prepare(Path(settings))
         (Path(settings) / SETTINGS).write_text(json.dumps(_own_settings() | SHOWN), encoding="utf-8")
-        # Offline, and so without reports to wandb.
+        # Offline, so that the viewer reports nothing to wandb.
         variables = {"WANDB_CONFIG_DIR": settings, "WANDB_MODE": "offline"}
         command = [sys.executable, "-P", "-m", "wandb", "leet", "run", str(folder)]
         status = subprocess.Popen(command, env=os.environ | variables).wait()
@@ -71,7 +71,7 @@ def view(folder: Path) -> int:
 
 
 def _own_settings() -> dict[str, object]:
-    """The viewer's settings that the user has already."""
+    """Return the settings of the viewer that the user has."""
     home = os.environ.get("WANDB_CONFIG_DIR") or Path.home() / ".config" / "wandb"
     with contextlib.suppress(OSError, RecordError):
         found = read_json(Path(home) / SETTINGS)
@@ -82,11 +82,11 @@ def _own_settings() -> dict[str, object]:
 
 @contextlib.contextmanager
 def _left_to_the_viewer() -> Iterator[None]:
-    """Ctrl-C is the viewer's to answer."""
+    """Leave Ctrl-C to the viewer."""
     before = signal.getsignal(signal.SIGINT)
 
     def nothing(number: int, frame: object) -> None:
-        """Unlike SIG_IGN, no child inherits it."""
+        """Do nothing. No child inherits this, unlike SIG_IGN."""
 
     signal.signal(signal.SIGINT, nothing)
     try:

@@ -1,8 +1,8 @@
-"""Which of wandb's environment variables hold for a mirror: the one table of them.
+"""wandb's environment variables: which of them hold for a mirror.
 
-A mirror has its run's id and name, its study as group, and its record as the source of all it shows. What is about the
-server and the way to it, and what people write onto a run, is taken over. Four variables stand for options of
-``tracker``. All others are taken away before wandb is imported, so that none of a later wandb can change a mirror's id.
+A mirror has its run's id and name, its study as group, and its record as the source of all that it shows. Variables
+about the server, the way to it, and notes on a run are left to wandb. Four variables stand for options of ``tracker``.
+All others are removed before wandb is imported, so that no variable of a later wandb can change a mirror's id.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 
 from lrd.records.files import RecordError
 
-#: Taken over by wandb itself.
+#: Variables that wandb reads itself.
 HONOURED = frozenset(
     f"WANDB_{name}"
     for name in (
@@ -25,31 +25,34 @@ HONOURED = frozenset(
         *("ERROR_REPORTING", "DEBUG", "CORE_DEBUG"),
     )
 )
-#: Taken away, and said so: who sets them expects something of them.
-TOLD = frozenset(
+#: Variables that are removed with a message: whoever sets them expects something of them.
+REPORTED = frozenset(
     f"WANDB_{name}"
     for name in (
         *("RUN_ID", "RESUME", "RESUME_FROM", "FORK_FROM", "REINIT", "SWEEP_ID", "SWEEP_PARAM_PATH", "LAUNCH"),
         *("LAUNCH_CONFIG_PATH", "CONFIG_PATHS", "NAME", "RUN_GROUP", "DIR"),
     )
 )
-#: Of the variables that are taken away: what they said, for the next command of this process.
-_said: dict[str, str] = {}
+#: Values of removed variables, for the next command of this process.
+_removed: dict[str, str] = {}
 _MODES = {"online": "online", "run": "online", "offline": "offline", "dryrun": "offline", "disabled": "disabled"}
 
 
 def tracker_options(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a tracker's options with what is not given (null) from the variables that stand for it.
+    """Fill options of a tracker that are not given (null) from the environment variables that stand for them.
+
+    Args:
+        options: name, mode, project and entity.
 
     Raises:
-        RecordError: a variable says what no mirror can do.
+        RecordError: a variable has a value that no mirror can have.
     """
     if options.get("name") != "wandb":
         return dict(options)
-    said = {"mode": None, "project": os.environ.get("WANDB_PROJECT"), "entity": os.environ.get("WANDB_ENTITY")}
+    given = {"mode": None, "project": os.environ.get("WANDB_PROJECT"), "entity": os.environ.get("WANDB_ENTITY")}
     if options.get("mode") is None:
-        said["mode"] = _mode()
-    return dict(options) | {key: value for key, value in said.items() if value and options.get(key) is None}
+        given["mode"] = _mode()
+    return dict(options) | {key: value for key, value in given.items() if value and options.get(key) is None}
 
 
 def _mode() -> str | None:
@@ -63,21 +66,23 @@ def _mode() -> str | None:
 
 
 def _value(name: str) -> str:
-    return os.environ.get(name, _said.get(name, ""))
+    return os.environ.get(name, _removed.get(name, ""))
 
 
 def take_away() -> list[str]:
-    """Take all variables of wandb's that no mirror may see from this process; return those to tell of."""
+    """Remove all variables that no mirror may see from this process; return those to report."""
     taken = [name for name in os.environ if name.startswith("WANDB_") and name not in HONOURED]
-    _said.update({name: os.environ[name] for name in ("WANDB_DISABLED", "WANDB_MODE") if name in os.environ})
+    _removed.update({name: os.environ[name] for name in ("WANDB_DISABLED", "WANDB_MODE") if name in os.environ})
     for name in taken:
-        if name != "WANDB_SERVICE" or "wandb" not in sys.modules:  # another program's; later it is our own
+        if (
+            name != "WANDB_SERVICE" or "wandb" not in sys.modules
+        ):  # of another program; once wandb is imported it is this process's own
             del os.environ[name]
-    return sorted(TOLD.intersection(taken))
+    return sorted(REPORTED.intersection(taken))
 
 
 def left_out() -> str:
-    """Take them away, and return the line that says of which it matters; nothing where there are none."""
+    """Remove the variables that no mirror may see, and return a line that reports them; "" where none matters."""
     names = ", ".join(take_away())
     return (
         names and f"{names}: left out of the wandb mirrors, which have their run's id and name and their study's folder"

@@ -1,7 +1,6 @@
-"""The wandb mirror: each run of a pack is its own wandb run, open side by side with the others.
+"""The wandb mirror: every run of a pack is a wandb run of its own, and all are open at once.
 
-Whatever goes wrong in wandb is said once and costs the mirror, never the training. What it writes goes to
-``<study folder>/wandb``.
+An error of wandb is reported once and ends the mirror, never the training. wandb writes below ``<study folder>/wandb``.
 """
 
 from __future__ import annotations
@@ -23,17 +22,17 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _LONGEST = 300  # characters of an error of wandb
-RETRY = 600.0  # seconds after which a process tries a server again that did not answer; packs in between go offline
+RETRY = 600.0  # seconds until a process tries a silent server again; packs in between are mirrored offline
 
 
 class WandbTracker:
-    """Mirrors runs to wandb; ``lrd.records.wandb_runs`` says what they hold.
+    """The tracker that mirrors runs to wandb; ``lrd.records.wandb_runs`` defines what mirrors hold.
 
-    ``mode`` is "offline" (the default), "online" or "disabled". Online without a key or an answering server becomes
-    offline, with one warning, for this process and the next ten minutes.
+    ``mode`` is "offline" (the default), "online" or "disabled". An online mirror without a key or an answering server
+    becomes offline, with one warning, for this process and the next ten minutes.
     """
 
-    _away_until = float("-inf")  # of the monotonic clock; of the process: the next pack must not wait for it again
+    _away_until = float("-inf")  # monotonic clock; one for all packs of the process, which must not wait again
 
     def __init__(
         self,
@@ -49,7 +48,7 @@ class WandbTracker:
         self._runs = WandbRuns(project, entity, self.directory)
 
     def start(self, run_id: str, study: str, config: Mapping[str, Any], name: str) -> None:
-        """Open the wandb run of a run; under the same id it goes on with the one that was cut off."""
+        """Open the wandb run of a run; the same id resumes one that was cut off."""
         if self._quiet:
             return
         if self.mode == "online" and time.monotonic() < WandbTracker._away_until:
@@ -74,22 +73,25 @@ class WandbTracker:
         self._guard("start a run", lambda: self._runs.open(run_id, study, config, name, self.mode))
 
     def resume(self, run_id: str, moments: Sequence[LoggedUpdate]) -> None:
-        """Log again what was shown before: a kill takes what wandb had not written yet, and a folder is one attempt."""
+        """Log again all that was shown before.
+
+        A kill loses what wandb had not written yet, and a folder of wandb's holds one attempt alone.
+        """
         if run_id in self._runs:
             self._guard("go on with a run", lambda: self._runs.catch_up(run_id, moments))
 
     def log(self, run_id: str, update: int, values: Mapping[str, float]) -> None:
-        """Scalars of one update, with the update as wandb's step."""
+        """Log scalars of one update, with the update as wandb's step."""
         if run_id in self._runs:
             self._guard("log", lambda: self._runs.log(run_id, update, values))
 
     def profiles(self, run_id: str, update: int, log10_norms: Mapping[str, np.ndarray | Sequence[float]]) -> None:
-        """The images of all profiles so far."""
+        """Log the images of all profiles so far."""
         if run_id in self._runs:
             self._guard("log gradient norms", lambda: self._runs.profiles(run_id, update, log10_norms))
 
     def finish(self, run_id: str, summary: Mapping[str, Any]) -> None:
-        """Close a run with its summary; a run that was never opened is nothing to close."""
+        """Close a run with its summary; nothing happens where the run was never opened."""
         if run_id in self._runs:
             self._guard("finish a run", lambda: self._runs.finish(run_id, summary))
 
@@ -103,7 +105,7 @@ class WandbTracker:
             return
         try:
             call()
-        except Exception as error:  # whatever it is, it is the mirror's trouble
+        except Exception as error:  # of any kind: training goes on
             self._quiet = True
             self._runs.forget()
             WandbTracker._away_until = time.monotonic() + RETRY

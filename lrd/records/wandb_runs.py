@@ -1,6 +1,6 @@
-"""wandb runs, open side by side in one process; what goes wrong in them is raised.
+"""wandb runs, many of them open in one process. Their errors are raised.
 
-wandb is imported when the first run opens, and nowhere else in lrd but in ``lrd.records.wandb_server``.
+wandb is imported when the first run opens, and elsewhere in lrd only in ``wandb_server`` and ``workspace``.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ INIT_TIMEOUT = 15.0  # seconds for the server to answer when a run opens
 FLUSH_INTERVAL = 1.0  # seconds of an offline run that a kill may cost; wandb's own 15 would lose whole short runs
 FINISH_TIMEOUT = 15.0  # seconds for the last uploads when a run closes; `lrd sync` sends the rest
 
-#: What makes many open runs cheap: no system metrics, console capture, git or list of packages. Nothing is printed.
+#: Settings that make many open runs cheap: no system metrics, console capture, git or package list, no printing.
 SETTINGS: dict[str, Any] = {
     "console": "off",
     "disable_code": True,
     "disable_git": True,
     "finish_timeout": FINISH_TIMEOUT,
-    "finish_timeout_raises": True,  # or each of many runs would wait its turn for a server that went away
+    "finish_timeout_raises": True,  # or many runs would wait one after another for a silent server
     "init_timeout": INIT_TIMEOUT,
     "quiet": True,
     "silent": True,
@@ -48,17 +48,21 @@ SETTINGS: dict[str, Any] = {
 
 
 def prepare(directory: Path) -> None:
-    """What must be so before wandb is imported, for whatever it writes to lie below ``directory``."""
+    """Prepare the process for importing wandb, so that all that wandb writes is below ``directory``."""
     take_away()
-    # Its service writes a log to the cache, and the home folder may be read-only or over quota. Its own error reports
-    # would print errors of their own when there is no network.
+    # wandb's service writes a log to the cache, and the home folder may be read-only or over quota. wandb's error
+    # reports would print errors of their own where there is no network.
     os.environ.setdefault("WANDB_CACHE_DIR", str(directory.resolve() / "wandb" / ".cache"))
     os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
     directory.mkdir(parents=True, exist_ok=True)
 
 
 def log_in() -> None:
-    """Find a key and show it to the server. Raises what wandb raises, and ``RuntimeError`` where there is no key."""
+    """Find a key and log in to the server with it. Any error of wandb's may be raised, too.
+
+    Raises:
+        RuntimeError: there is no key.
+    """
     import wandb
 
     wandb.setup(settings=wandb.Settings(silent=True, quiet=True))
@@ -67,7 +71,7 @@ def log_in() -> None:
 
 
 def tear_down(patience: float = 5.0) -> None:
-    """End wandb's service; kill it where it does not end within ``patience`` seconds, as when it waits for a server."""
+    """End wandb's service; kill it if it runs after ``patience`` seconds still, as when it waits for a server."""
     process = _service()
 
     def end() -> None:
@@ -85,7 +89,7 @@ def tear_down(patience: float = 5.0) -> None:
 
 
 def _service() -> subprocess.Popen[bytes] | None:
-    """The process of wandb's service, for which wandb has no public name; None where there is none."""
+    """Return the process of wandb's service, for which wandb has no public name; None where there is none."""
     setup = sys.modules.get("wandb.sdk.wandb_setup")
     connection = getattr(getattr(setup, "_singleton", None), "_connection", None)
     found = getattr(getattr(connection, "_proc", None), "_process", None)
@@ -93,7 +97,11 @@ def _service() -> subprocess.Popen[bytes] | None:
 
 
 class WandbRuns:
-    """Study as group, run id as id, the spec as config, scalars against ``update``, gradient flow as images."""
+    """The open wandb runs of a process.
+
+    A wandb run has the study as its group, the id of the run, the spec as config, scalars against ``update`` and
+    gradient norms as images.
+    """
 
     def __init__(self, project: str, entity: str | None, directory: Path) -> None:
         self.project = project
@@ -115,7 +123,15 @@ class WandbRuns:
         return list(self._runs)
 
     def open(self, run_id: str, study: str, config: Mapping[str, Any], name: str, mode: str) -> None:
-        """Open the wandb run of a run, ``online`` or ``offline``; under the same id it goes on with an earlier one."""
+        """Open the wandb run of a run; the same id resumes an earlier one.
+
+        Args:
+            run_id: id of the run.
+            study: name of its study.
+            config: the nested spec.
+            name: what people read.
+            mode: ``online`` or ``offline``.
+        """
         prepare(self.directory)
         import wandb
 
@@ -142,17 +158,17 @@ class WandbRuns:
         self._flow[run_id] = {}
 
     def log(self, run_id: str, update: int, values: Mapping[str, float]) -> None:
-        """Scalars of one update, with the update as wandb's step. wandb ignores steps that the server has."""
+        """Log scalars of one update, with the update as wandb's step. wandb ignores steps that the server has."""
         row = {"update": update, **{name: float(value) for name, value in values.items()}}
         self._runs[run_id].log(row, step=update)
 
     def profiles(self, run_id: str, update: int, log10_norms: Profiles) -> None:
-        """The images of all profiles so far, by table and variable."""
+        """Log the images of all profiles so far, by table and variable."""
         self.remember(run_id, update, log10_norms)
         self._log_images(run_id, update, list(log10_norms))
 
     def remember(self, run_id: str, update: int, log10_norms: Profiles) -> None:
-        """Keep profiles for the images of later looks, without an image of their own."""
+        """Keep profiles for the images of later updates, without logging an image."""
         import numpy as np
 
         for name, values in log10_norms.items():
@@ -160,13 +176,13 @@ class WandbRuns:
             rows.append((update, np.array(values, dtype=np.float64)))
 
     def catch_up(self, run_id: str, moments: Sequence[LoggedUpdate]) -> None:
-        """Log all that a run has shown before it was cut off: every row, and one image of all its looks."""
-        looks = [moment for moment in moments if moment.profiles]
+        """Log all that a resumed run had shown: every row of scalars, and one image of all measurements."""
+        last = max((moment.update for moment in moments if moment.profiles), default=None)
         for moment in moments:
             if moment.values:
                 self.log(run_id, moment.update, moment.values)
             self.remember(run_id, moment.update, moment.profiles)
-            if looks and moment is looks[-1]:  # an image a look takes a hundred times as long as a row
+            if moment.update == last:  # one image takes a hundred times as long as a row
                 self._log_images(run_id, moment.update, list(self._flow[run_id]))
 
     def _log_images(self, run_id: str, update: int, names: Sequence[str]) -> None:
@@ -184,7 +200,7 @@ class WandbRuns:
         self._runs[run_id].log(images, step=update)
 
     def finish(self, run_id: str, summary: Mapping[str, Any], exit_code: int = 0) -> None:
-        """Close a run; with an exit code other than 0 wandb shows it as failed until it is resumed."""
+        """Close a run with its summary; an exit code other than 0 makes wandb show it as failed until it is resumed."""
         run = self._runs.pop(run_id)
         self._flow.pop(run_id, None)
         if summary:
@@ -192,6 +208,6 @@ class WandbRuns:
         run.finish(exit_code=exit_code)
 
     def forget(self) -> None:
-        """Leave the open runs as they are."""
+        """Forget the open runs without closing them."""
         self._runs.clear()
         self._flow.clear()

@@ -1,4 +1,4 @@
-"""What a wandb server has of a study's runs, and sending it the rest: the end of ``lrd sync`` that knows wandb."""
+"""The wandb server for ``lrd sync``: asking what it has of a study's runs, and sending the rest."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from lrd.one_line import one_line
-from lrd.records.sync import Known, MirroredRun, ServerError
+from lrd.records.mirrored_run import MirroredRun, ServerState
+from lrd.records.sync import ServerError
 from lrd.records.wandb_runs import WandbRuns, log_in, prepare, tear_down
 
 ASK_TIMEOUT = 30  # seconds for one answer of the server; wandb itself tries again for longer
@@ -23,7 +24,14 @@ T = TypeVar("T")
 
 
 def replay(runs: WandbRuns, shown: MirroredRun, after: int, mode: str) -> None:
-    """Log a run from its record, later than update ``after``, as the live mirror would have."""
+    """Log a run from its record, in the way of the live mirror.
+
+    Args:
+        runs: where it is opened.
+        shown: the run.
+        after: the last update that is not logged again.
+        mode: ``online`` or ``offline``.
+    """
     runs.open(shown.run_id, shown.study, shown.config, shown.run_id, mode)
     for moment in shown.moments:
         if moment.update <= after:
@@ -37,14 +45,18 @@ def replay(runs: WandbRuns, shown: MirroredRun, after: int, mode: str) -> None:
 
 
 def within(seconds: float, call: Callable[[], T]) -> T:
-    """The call's result, or ``ServerError``: in a thread, for wandb has retries that no timeout of ours reaches."""
+    """Return the result of a call, in a thread of its own: no timeout of wandb's ends its retries.
+
+    Raises:
+        ServerError: the call raised an error, or did not return within so many seconds.
+    """
     results: list[T] = []
     errors: list[BaseException] = []
 
     def body() -> None:
         try:
             results.append(call())
-        except BaseException as error:  # told in the caller's thread
+        except BaseException as error:  # raised in the caller's thread
             errors.append(error)
 
     thread = threading.Thread(target=body, daemon=True)
@@ -59,7 +71,7 @@ def within(seconds: float, call: Callable[[], T]) -> T:
 
 
 class WandbServer:
-    """One project of the server that wandb is set up for; ``directory`` is for what wandb writes on its way."""
+    """One project of the server that wandb is set up for. wandb writes its own files to ``directory``."""
 
     def __init__(self, project: str, entity: str | None, directory: Path) -> None:
         self.project = project
@@ -68,19 +80,19 @@ class WandbServer:
         self._runs = WandbRuns(project, entity, directory)
         self._logged_in = False
 
-    def known(self, run_ids: Collection[str]) -> dict[str, Known]:
-        """What it has of these runs; a project that is not there yet has none."""
+    def known(self, run_ids: Collection[str]) -> dict[str, ServerState]:
+        """Return what the server has of these runs: nothing, where the project is not there yet."""
         return within(ASK_TIMEOUT, lambda: self._known(list(run_ids)))
 
     def send(self, shown: MirroredRun, after: int) -> None:
-        """Send what is later than update ``after``, and the summary; returns when the server has taken it."""
+        """Send what is later than update ``after``, and the summary; return when the server has taken it."""
         try:
             within(2 * ASK_TIMEOUT, lambda: replay(self._runs, shown, after, "online"))
         except ServerError:
             self._runs.forget()
             raise
 
-    def _known(self, run_ids: list[str]) -> dict[str, Known]:
+    def _known(self, run_ids: list[str]) -> dict[str, ServerState]:
         prepare(self.directory)
         if not self._logged_in:
             log_in()
@@ -89,7 +101,7 @@ class WandbServer:
 
         api = wandb.Api(timeout=ASK_TIMEOUT)
         path = f"{self.entity or api.default_entity}/{self.project}"
-        found: dict[str, Known] = {}
+        found: dict[str, ServerState] = {}
         for start in range(0, len(run_ids), PAGE):
             filters = {"name": {"$in": run_ids[start : start + PAGE]}}
             try:
@@ -106,15 +118,15 @@ class WandbServer:
         tear_down()
 
 
-def _of(run: Any) -> Known:
+def _of(run: Any) -> ServerState:
     summary = dict(run.summary_metrics or {})
     steps = [summary.get("_step"), (getattr(run, "historyKeys", None) or {}).get("lastStep")]
     last = max((int(step) for step in steps if isinstance(step, int | float)), default=-1)
-    return Known(last, "outcome" in summary)
+    return ServerState(last, "outcome" in summary)
 
 
 def without_keys(text: str) -> str:
-    """One line of a message, with all that looks like a key, or is the one in use, made unreadable."""
+    """Return a message in one line, with ``***`` for the key in use and for all that looks like a key."""
     own = os.environ.get("WANDB_API_KEY")
     line = one_line(text.replace(own, "***") if own else text)
     return _KEY.sub("***", line)[:300]

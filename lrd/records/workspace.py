@@ -1,6 +1,6 @@
-"""A study's wandb workspace: made offline from its records, and saved on a server.
+"""The wandb workspace of a study: made offline from its records, and saved on a server.
 
-The library for it speaks to a server in ``save`` alone; wandb itself is imported with it.
+The library for it, wandb-workspaces, imports wandb, and speaks to a server in ``save`` alone.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from lrd.records.dashboard import Chart, sections
 from lrd.records.files import RecordError
 from lrd.records.mirror_keys import mirror_keys
 from lrd.records.record import RunRecord
-from lrd.records.sync import Place, place_of
+from lrd.records.sync import MirrorPlace, place_of
 from lrd.records.wandb_runs import log_in, prepare, tear_down
 from lrd.records.wandb_server import ASK_TIMEOUT, within
 
@@ -23,17 +23,22 @@ if TYPE_CHECKING:
 
     from lrd.records.study import Study
 
-COLUMNS = ("outcome", "solved_at", "test_loss", "seconds")  # of the summary, beside the names of runs
-RUNS_SHOWN = 100  # curves in one chart; grouped runs are one
+COLUMNS = ("outcome", "solved_at", "test_loss", "seconds")  # of the summary, shown beside the names of runs
+RUNS_SHOWN = 100  # curves in one chart; a group of runs is one curve
 
 
-def place_of_study(study: Study, project: str | None, entity: str | None) -> Place:
-    """The project and entity that the runs of a study are mirrored to; what is given here goes over the records.
+def place_of_study(study: Study, project: str | None, entity: str | None) -> MirrorPlace:
+    """Return the project and entity that the runs of a study are mirrored to.
+
+    Args:
+        study: the study.
+        project: wandb project of all mirrors; None: the one in the records.
+        entity: wandb entity of all mirrors; None: the one in the records.
 
     Raises:
-        RecordError: they are mirrored to several.
+        RecordError: the runs are mirrored to several places.
     """
-    found: dict[Place, str] = {}
+    found: dict[MirrorPlace, str] = {}
     for run_id in study.where("true"):
         run = RunRecord(study.path.parent, study.path.name, run_id).read_run()
         found.setdefault(place_of(run.get("tracker") or {}, project, entity), run_id)
@@ -43,10 +48,13 @@ def place_of_study(study: Study, project: str | None, entity: str | None) -> Pla
     return next(iter(found))
 
 
-def make_workspace(study: Study, place: Place, directory: Path) -> Workspace:
-    """The workspace of a study in a project; the same records give the same one. Without network.
+def make_workspace(study: Study, place: MirrorPlace, directory: Path) -> Workspace:
+    """Make the workspace of a study, without network; the same records give the same workspace.
 
-    Without an entity it has an empty one, which ``save`` fills in. ``directory`` is for what wandb may write.
+    Args:
+        study: the study.
+        place: project and entity; an entity of None is left empty, and ``save`` fills it in.
+        directory: where wandb may write its files.
     """
     prepare(directory)
     from wandb_workspaces import workspaces as ws
@@ -68,13 +76,13 @@ def make_workspace(study: Study, place: Place, directory: Path) -> Workspace:
 
 
 def as_json(workspace: Workspace) -> str:
-    """The view as the server would get it."""
+    """Return the workspace as JSON, in the form that a server gets."""
     text: str = workspace._to_model().model_dump_json(by_alias=True, exclude_none=True, indent=2)
     return text
 
 
-def outline(study: Study, place: Place) -> list[str]:
-    """The dashboard in words, a line a chart."""
+def outline(study: Study, place: MirrorPlace) -> list[str]:
+    """Describe the dashboard of a study in words, a line a chart."""
     project, entity = place
     lines = [f"workspace 'lrd: {_name(study)}' in {entity or 'the entity of the key'}/{project}"]
     for title, charts in sections(mirror_keys(study)).items():
@@ -83,10 +91,10 @@ def outline(study: Study, place: Place) -> list[str]:
 
 
 def save(workspace: Workspace, directory: Path) -> str:
-    """Save it in the project, in the place of what was saved for this study before; gives its address.
+    """Save a workspace in its project, in the place of an earlier one of the study, and return its address.
 
     Raises:
-        ServerError: no key, no server, no such project, or no answer in time.
+        ServerError: there is no key, server or project, or no answer in time.
     """
     try:
         return within(2 * ASK_TIMEOUT, lambda: _save(workspace, directory))
@@ -104,7 +112,7 @@ def _save(workspace: Workspace, directory: Path) -> str:
         workspace.entity = str(wandb.Api(timeout=ASK_TIMEOUT).default_entity)
     try:
         workspace._internal_id = View.from_name(workspace.entity, workspace.project, workspace._internal_name).id
-    except ValueError as error:  # its word for a view that is not there, and for a project
+    except ValueError as error:  # raised for a view that is not there, and for a project
         if "Project" in str(error):
             where = f"{workspace.entity}/{workspace.project}"
             raise ValueError(f"there is no project {where} for this key; `lrd sync` makes it") from error
@@ -113,7 +121,7 @@ def _save(workspace: Workspace, directory: Path) -> str:
 
 
 def _name(study: Study) -> str:
-    """The study's name in its records, which is the group of its mirrors; its folder may have another by now."""
+    """Return the study's name in its records, the group of its mirrors; its folder may have another name by now."""
     ((name,),) = study.sql("select study from runs group by study order by count(*) desc, study limit 1").fetchall()
     return str(name)
 
@@ -163,7 +171,7 @@ def _codes(study: Study) -> list[str]:
 
 
 def _runs(study: str, summary: Sequence[str], codes: Sequence[str]) -> Any:
-    """The runs of this study alone, grouped by task, cell and gap."""
+    """Return settings that show the runs of this study alone, grouped by task, cell and gap."""
     from wandb_workspaces import expr
     from wandb_workspaces import workspaces as ws
 

@@ -1,7 +1,7 @@
-"""When the files of records are written: at once, or by a thread of their own while training goes on.
+"""Writers of records: one writes at once, the other in a thread while training goes on.
 
-What is asked for is done one after another, in the order in which it was asked for, by either: that order is what makes
-a record safe to read at any moment (``lrd.records.record``). Whatever a writer is given must not change any more.
+Both write in the order in which they were asked, which is what makes a record safe to read at any moment
+(``lrd.records.record``). Data that a writer was given must not change any more.
 """
 
 from __future__ import annotations
@@ -14,29 +14,45 @@ from types import TracebackType
 from typing import Any, Protocol, runtime_checkable
 
 Work = Callable[[], None]
-#: What may be said once the work is done; called by the thread that asks, never by the one that writes.
+#: Called when the work is done, by the thread that asks, never by the one that writes; its result is kept.
 Then = Callable[[], Any]
 
 
 @runtime_checkable
 class Writer(Protocol):
-    """Used in a ``with`` statement, which is left only when all is written. All methods belong to one thread."""
+    """A writer in a ``with`` statement, which ends when all is written. One thread calls all methods."""
 
     def put(self, work: Work, then: Then | None = None) -> None:
-        """Ask for ``work``, and for ``then`` after it. Raises the first error of any work, whichever it was of."""
+        """Ask for work to be done.
+
+        Args:
+            work: writes something.
+            then: called after it; ``take_results`` returns its result.
+
+        Raises:
+            Exception: the first error of any work that was asked for, not only of this one.
+        """
         ...
 
     def take_results(self) -> list[Any]:
-        """What each ``then`` gave since the last call, of all the work that is done. Raises as ``put``."""
+        """Return the results of ``then`` of all work that was done since the last call.
+
+        Raises:
+            Exception: the first error of any work.
+        """
         ...
 
     def wait(self) -> None:
-        """Until all that was asked for is done. Raises as ``put``."""
+        """Wait until all work is done.
+
+        Raises:
+            Exception: the first error of any work.
+        """
         ...
 
     @property
     def pending_results(self) -> int:
-        """How many ``then`` are still to come."""
+        """Number of results still to come."""
         ...
 
     def __enter__(self) -> Writer: ...
@@ -45,7 +61,7 @@ class Writer(Protocol):
 
 
 class ImmediateWriter:
-    """Everything is written when it is asked for."""
+    """The writer that does all work when it is asked for."""
 
     pending_results = 0
 
@@ -53,31 +69,38 @@ class ImmediateWriter:
         self._results: list[Any] = []
 
     def put(self, work: Work, then: Then | None = None) -> None:
-        """Do it."""
+        """Do the work now."""
         work()
         if then is not None:
             self._results.append(then())
 
     def take_results(self) -> list[Any]:
-        """See ``Writer``."""
+        """Return the results of ``then`` since the last call."""
         found, self._results = self._results, []
         return found
 
     def wait(self) -> None:
-        """Nothing is left to do."""
+        """Do nothing: all work is done."""
 
     def __enter__(self) -> ImmediateWriter:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> None:
-        """Nothing is left to do."""
+        """Do nothing: all work is done."""
 
 
 class BackgroundWriter:
-    """One thread writes. After an error nothing more is: a summary never comes without what has to stand before it."""
+    """The writer with a thread of its own.
+
+    After an error nothing more is written: a summary never comes without the tables that must stand before it.
+    """
 
     def __init__(self, room: int) -> None:
-        """``room``: works that may be waiting; who asks for more waits until the oldest is done."""
+        """Start the thread.
+
+        Args:
+            room: how much work may be waiting; ``put`` waits for the oldest where there is more.
+        """
         self._room = max(1, room)
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="records")
         self._asked: deque[tuple[Future[None], Then | None]] = deque()
@@ -85,26 +108,26 @@ class BackgroundWriter:
         self._results: list[Any] = []
 
     def put(self, work: Work, then: Then | None = None) -> None:
-        """See ``Writer``."""
+        """Ask the thread for work; wait where too much is waiting."""
         while len(self._asked) >= self._room:
             self._take_oldest()
         self._take_done()
         self._asked.append((self._thread.submit(self._do, work), then))
 
     def take_results(self) -> list[Any]:
-        """See ``Writer``."""
+        """Return the results of ``then`` of all work that was done since the last call."""
         self._take_done()
         found, self._results = self._results, []
         return found
 
     def wait(self) -> None:
-        """See ``Writer``."""
+        """Wait until all work is done."""
         while self._asked:
             self._take_oldest()
 
     @property
     def pending_results(self) -> int:
-        """See ``Writer``."""
+        """Number of results still to come."""
         return sum(then is not None for _, then in self._asked)
 
     def _do(self, work: Work) -> None:
@@ -121,7 +144,7 @@ class BackgroundWriter:
             self._take_oldest()
 
     def _take_oldest(self) -> None:
-        """Wait for it. One that failed stays the oldest: every later call raises its error again."""
+        """Wait for the oldest work. Where it failed it stays the oldest: every later call raises its error again."""
         done, then = self._asked[0]
         done.result()
         self._asked.popleft()
@@ -134,9 +157,9 @@ class BackgroundWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Wait for all of it; an error that leaves the statement already is not replaced by one of writing.
+        """Wait for all work. An error that is leaving the statement is not replaced by an error of writing.
 
-        An interruption while it waits drops what has not been begun.
+        An interruption while it waits drops work that has not begun.
         """
         try:
             self.wait()

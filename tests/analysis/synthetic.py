@@ -21,7 +21,7 @@ sys.path.insert(0, str(ANALYSIS))  # the figure scripts import each other by pla
 
 CELLS = {"rnn": ("rnn", 0.74), "lstm": ("lstm", 0.985), "rnn g=2": ("rnn", 1.12)}  # label: cell, factor per step back
 KERNELS = {"rnn": "packed", "lstm": "stock"}  # of these labels and cells
-LOOKS = (50, 200, 500)  # updates at which runs are looked at, besides their start and their end
+MEASUREMENTS = (50, 200, 500)  # updates at which runs are looked at, besides their start and their end
 CHANCE = {"copy": lambda gap: 10 * log(8) / (gap + 20), "adding": lambda gap: 1 / 6, "delay": lambda gap: log(8)}
 
 
@@ -99,7 +99,7 @@ def _imagine(
     profiles, slopes = {}, {}
     length = gap + (20 if task == "copy" else 0)
     t = np.arange(length)
-    for update in sorted({0, int(updates[-1]), *(at for at in LOOKS if at < updates[-1])}):
+    for update in sorted({0, int(updates[-1]), *(at for at in MEASUREMENTS if at < updates[-1])}):
         for variable in ("h", "c") if cell == "lstm" else ("h",):
             learned = (factor**0.3 if solves else factor) if update else factor * (0.9 if cell == "lstm" else 1)
             slope = -log10(learned) + 0.01 * abs(rng.normal())

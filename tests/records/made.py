@@ -17,19 +17,19 @@ def make_record(
     finished: bool = True,
     tracker: Mapping[str, Any] | None = None,
 ) -> RunRecord:
-    """A record of study ``s`` with a row and a look at every one of ``updates``."""
+    """A record of study ``s`` with a row and a measurement at every one of ``updates``."""
     record = RunRecord(root, "s", run_id)
     spec = {"task": {"name": "copy", "gap": 3}, "cell": {"name": "rnn"}, "seed": 0}
     run = {"spec": spec, "task": {"sequence_length": 3}, "parameters": 1}
     record.create(run | ({"tracker": dict(tracker)} if tracker is not None else {}))
     record.status("interrupted", update=updates[-1], max_updates=20)
     record.metrics({"update": list(updates), "eval_loss": [1.0 / (1 + update) for update in updates]})
-    looks = [(update, t) for update in updates for t in range(3)]
+    steps = [(update, t) for update in updates for t in range(3)]
     columns: dict[str, list[Any]] = {
-        name: [-0.5 * (2 - t) for _, t in looks] for name, kind in GRADIENT_FLOW_COLUMNS.items() if kind == REAL
+        name: [-0.5 * (2 - t) for _, t in steps] for name, kind in GRADIENT_FLOW_COLUMNS.items() if kind == REAL
     }
-    columns |= {"update": [u for u, _ in looks], "t": [t for _, t in looks], "lag": [2 - t for _, t in looks]}
-    columns |= {name: [text] * len(looks) for name, text in (("variable", "h"), ("part", "total"), ("answer", "last"))}
+    columns |= {"update": [u for u, _ in steps], "t": [t for _, t in steps], "lag": [2 - t for _, t in steps]}
+    columns |= {name: [text] * len(steps) for name, text in (("variable", "h"), ("part", "total"), ("answer", "last"))}
     record.write_table("gradient_flow", {name: columns[name] for name in GRADIENT_FLOW_COLUMNS})
     count = len(updates)
     fits = {"update": list(updates), "variable": ["h"] * count, "slope": [0.5] * count, "horizon": [0.9] * count}

@@ -30,7 +30,7 @@ def test_runs_of_equal_id_are_two_runs(pair: tuple[Path, Path]) -> None:
     assert list(runs["run_id"]) == ["other/b", "other/c", "s/a", "s/b"]
     assert list(runs["update"]) == [5, 20, 20, 30]
     for table in ("metrics", "gradient_flow", "gradient_fit"):
-        rows = both.columns(f"select run_id, max(looked.update) as last from {table} as looked group by run_id")
+        rows = both.columns(f"select run_id, max(chosen.update) as last from {table} as chosen group by run_id")
         assert dict(zip(rows["run_id"], rows["last"], strict=True)) == {
             "s/a": 20,
             "s/b": 30,

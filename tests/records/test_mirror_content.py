@@ -44,7 +44,7 @@ FITS: list[dict[str, Any]] = [
 SCALARS = [(update, {f"slope_{v}": 0.1 * update, f"horizon_{v}": float("inf")}) for update in (0, 3) for v in "hc"]
 
 
-def look(update: int) -> dict[str, np.ndarray]:
+def measurement(update: int) -> dict[str, np.ndarray]:
     """Two variables, two parts, three steps."""
     columns: dict[str, Any] = {name: np.full(12, -1.5) for name in GRADIENT_FLOW_COLUMNS}
     columns |= {name: np.tile(np.arange(3), 4) for name in ("t", "lag")}
@@ -66,7 +66,9 @@ def plain(found: Any) -> list[Any]:
 def test_a_moment_is_all_that_was_logged_at_its_update() -> None:
     norms: dict[str, Any] = {"update": np.full(2, 10), "variable": np.array(["h", "h"], dtype=object)}
     norms |= {"t": np.arange(2), "log10_gmean": np.array([-2.0, -1.0])}
-    found = logged_updates(METRICS, SCALARS, {"gradient_flow": [look(0), look(3)], "gradient_norms": [norms]})
+    found = logged_updates(
+        METRICS, SCALARS, {"gradient_flow": [measurement(0), measurement(3)], "gradient_norms": [norms]}
+    )
 
     def flow(h: list[int], c: list[int]) -> dict[str, list[int]]:
         return {"gradient_flow/h": h, "gradient_flow/c": c}
@@ -85,14 +87,16 @@ def test_a_record_gives_back_what_was_in_memory(tmp_path: Path) -> None:
     record.path.mkdir(parents=True)
     names = ("update", "eval_loss", "train_loss")
     record.metrics({name: [row.get(name) for row in METRICS] for name in names})
-    looks = [look(0), look(3)]
-    record.write_table("gradient_flow", {name: np.concatenate([part[name] for part in looks]) for name in looks[0]})
+    measurements = [measurement(0), measurement(3)]
+    record.write_table(
+        "gradient_flow", {name: np.concatenate([part[name] for part in measurements]) for name in measurements[0]}
+    )
     record.write_table("gradient_fit", {name: [fit[name] for fit in FITS] for name in FITS[0]})
     scalars = scalars_of(lambda name: measurements_of(record.read_table(name)))
     read = logged_updates(
         rows_of(record.read_metrics()), scalars, {"gradient_flow": measurements_of(record.read_table("gradient_flow"))}
     )
-    assert plain(read) == plain(logged_updates(METRICS, SCALARS, {"gradient_flow": looks}))
+    assert plain(read) == plain(logged_updates(METRICS, SCALARS, {"gradient_flow": measurements}))
 
 
 def test_nothing_recorded_is_nothing_shown(tmp_path: Path) -> None:
@@ -108,7 +112,7 @@ def test_nothing_recorded_is_nothing_shown(tmp_path: Path) -> None:
 def test_a_look_that_is_half_there_or_saw_nothing_has_no_scalars(tmp_path: Path) -> None:
     """gradient_flow has two tables; the gates of a cell without gates are a table without rows."""
     empty: dict[str, Any] = {name: np.empty(0) for name in ("update", "gate", "quantity", "lag", "mean")}
-    tables = {"gradient_flow": [look(0), look(3)], "gates": [empty]}
+    tables = {"gradient_flow": [measurement(0), measurement(3)], "gates": [empty]}
     assert scalars_of(lambda name: tables.get(name, [])) == []
 
 
@@ -120,7 +124,7 @@ def test_a_summary_is_shown_with_the_price_of_an_update() -> None:
 
 @pytest.mark.parametrize("lost", [0, 1, 3])
 def test_a_table_of_fits_that_lost_a_row_is_found_out(lost: int) -> None:
-    looks = [look(0), look(3)]
-    assert fits_missing(FITS, looks) == []
+    measurements = [measurement(0), measurement(3)]
+    assert fits_missing(FITS, measurements) == []
     row = FITS[lost]
-    assert fits_missing(FITS[:lost] + FITS[lost + 1 :], looks) == [(row["update"], row["variable"])]
+    assert fits_missing(FITS[:lost] + FITS[lost + 1 :], measurements) == [(row["update"], row["variable"])]

@@ -1,4 +1,4 @@
-"""Which keys the mirrors of a study hold: told from its records, and read back from wandb's own files."""
+"""Which keys the mirrors of a study hold: found in its records, and read back from wandb's own files."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_what_is_damaged_or_not_there_yet_is_passed_over(tmp_path: Path) -> None
         ("gradient_flow/h",),
         ("outcome", "update", "seconds", "test_loss", "seconds_per_update"),
     )
-    (records[2].path / "gradient_flow.parquet").write_bytes(b"no parquet")  # it is finished, and looked at first
+    (records[2].path / "gradient_flow.parquet").write_bytes(b"no parquet")  # it is finished, and read first
     assert mirror_keys(open_study(tmp_path / "s")) == whole
     (records[2].path / "summary.json").unlink()
     assert mirror_keys(open_study(tmp_path / "s")).summary == ()

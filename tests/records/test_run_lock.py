@@ -17,44 +17,44 @@ import pytest
 
 from lrd.records import RecordError, open_study, run_lock
 from lrd.records.process import alive, this_process
-from lrd.records.run_lock import LIMIT, LockWatch, RunLock, heartbeat_age, hold_run_locks, holder, take
+from lrd.records.run_lock import LIMIT, LockWatch, RunLock, heartbeat_age, hold_run_locks, holder, take_run_lock
 
 
 def left(folder: Path, **process: Any) -> RunLock:
-    """A claim that a process left behind; of a dead one of this machine unless told otherwise."""
+    """A lock that a process left behind; of a dead one of this machine unless asked otherwise."""
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait()
     folder.mkdir(exist_ok=True)
     found = this_process() | {"pid": gone.pid} | process
     (folder / "claim.json").write_text(json.dumps({"token": "old", "process": found}))
-    claim = holder(folder)
-    assert claim is not None
-    return claim
+    lock = holder(folder)
+    assert lock is not None
+    return lock
 
 
-def test_a_living_process_keeps_its_claim_and_gives_it_back(tmp_path: Path) -> None:
+def test_a_living_process_keeps_its_lock_until_it_releases_it(tmp_path: Path) -> None:
     folder = tmp_path / "study" / "run"
-    claim = take(folder)
-    assert claim is not None
-    assert claim.alive
-    assert take(folder) is None
-    assert claim.beat()
-    claim.release()
+    lock = take_run_lock(folder)
+    assert lock is not None
+    assert lock.alive
+    assert take_run_lock(folder) is None
+    assert lock.beat()
+    lock.release()
     assert holder(folder) is None
     assert not folder.exists()  # nothing was in it
 
 
 def test_silence_is_told_by_the_clock_that_stamps_the_files(tmp_path: Path) -> None:
-    claim = left(tmp_path / "run", host="elsewhere")
-    stamp = claim.path.stat().st_mtime
+    lock = left(tmp_path / "run", host="elsewhere")
+    stamp = lock.path.stat().st_mtime
     for age in (100.0, -1000.0):  # a stamp of the future, after a clock was put back, is no silence
-        os.utime(claim.path, (stamp - age, stamp - age))
-        found = heartbeat_age(claim)
+        os.utime(lock.path, (stamp - age, stamp - age))
+        found = heartbeat_age(lock)
         assert found is not None
         assert found >= age if age > 0 else found == 0
-    assert [path.name for path in claim.path.parent.iterdir()] == ["claim.json"]
-    claim.path.unlink()
-    assert heartbeat_age(claim) is None
+    assert [path.name for path in lock.path.parent.iterdir()] == ["claim.json"]
+    lock.path.unlink()
+    assert heartbeat_age(lock) is None
 
 
 def test_a_number_that_another_process_has_now_is_a_dead_process() -> None:
@@ -80,11 +80,11 @@ def test_a_process_that_nobody_has_waited_for_is_dead() -> None:
 def _contend(folder: str, barrier: Any, results: Any) -> None:
     for number in range(40):
         barrier.wait()
-        claim = take(Path(folder) / str(number))
-        results.put((number, claim is not None))
+        lock = take_run_lock(Path(folder) / str(number))
+        results.put((number, lock is not None))
         barrier.wait()
-        if claim:
-            claim.release()
+        if lock:
+            lock.release()
 
 
 @pytest.mark.parametrize("dead", [False, True])
@@ -108,13 +108,13 @@ def test_of_takers_at_once_exactly_one_has_it(tmp_path: Path, dead: bool) -> Non
 def test_a_taker_that_dies_is_succeeded_in_turn(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     left(folder)
-    first = take(folder)
+    first = take_run_lock(folder)
     assert first is not None
     assert first.path.name == "claim.old.json"
     dead = json.loads(first.path.read_text())
     dead["process"]["started"] += 1
     first.path.write_text(json.dumps(dead))
-    second = take(folder)
+    second = take_run_lock(folder)
     assert second is not None
     assert second.ours()
     assert not first.beat()  # it lives after all, and learns that it lost
@@ -131,16 +131,16 @@ def test_a_slow_taker_does_not_win_what_was_given_back_meanwhile(
     left(folder)
     make, fresh = run_lock._make, []
 
-    def slow(claim: RunLock) -> bool:
+    def slow(lock: RunLock) -> bool:
         monkeypatch.setattr(run_lock, "_make", make)
-        quick = take(folder)  # takes over, does the run, gives it back; another takes it anew
+        quick = take_run_lock(folder)  # takes over, does the run, gives it back; another takes it anew
         assert quick is not None
         quick.release()
-        fresh.append(take(folder))
-        return make(claim)
+        fresh.append(take_run_lock(folder))
+        return make(lock)
 
     monkeypatch.setattr(run_lock, "_make", slow)
-    assert take(folder) is None
+    assert take_run_lock(folder) is None
     assert fresh[0] is not None
     assert fresh[0].ours()
 
@@ -149,37 +149,37 @@ def test_another_machine_is_dead_when_its_heartbeat_stands_still_under_our_eyes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder, now = tmp_path / "run", 0.0
-    claim = left(folder, host="another")
+    lock = left(folder, host="another")
     monkeypatch.setattr(run_lock.time, "monotonic", lambda: now)
     monkeypatch.setattr(time, "time", lambda: -now)  # runs backwards, and nobody asks it
     watch = LockWatch()
-    assert not watch.dead(claim)
+    assert not watch.dead(lock)
     now = LIMIT - 1
-    assert not watch.dead(claim)
-    os.utime(claim.path, ns=(1, 1))  # a beat, by a clock far behind ours
-    assert not watch.dead(claim)
+    assert not watch.dead(lock)
+    os.utime(lock.path, ns=(1, 1))  # a beat, by a clock far behind ours
+    assert not watch.dead(lock)
     now = 2 * LIMIT - 2
-    assert not watch.dead(claim)
+    assert not watch.dead(lock)
     now = 2 * LIMIT
-    assert watch.dead(claim)
-    assert take(folder) is None
-    assert take(folder, {claim.token}) is not None
+    assert watch.dead(lock)
+    assert take_run_lock(folder) is None
+    assert take_run_lock(folder, {lock.token}) is not None
 
 
-def test_a_damaged_claim_is_nobodys_heartbeat(tmp_path: Path) -> None:
+def test_a_damaged_lock_is_nobodys_heartbeat(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     left(folder)
     (folder / "claim.json").write_bytes(b"")
-    claim = holder(folder)
-    assert claim is not None
-    assert claim.alive is None
-    taken = take(folder, {claim.token})
+    lock = holder(folder)
+    assert lock is not None
+    assert lock.alive is None
+    taken = take_run_lock(folder, {lock.token})
     assert taken is not None
     taken.release()
     assert not folder.exists()
 
 
-def test_claims_are_kept_alive_and_their_loss_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_locks_are_kept_alive_and_their_loss_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     beaten = threading.Event()
     monkeypatch.setattr(run_lock, "BEAT", 0.001)
     monkeypatch.setattr(RunLock, "beat", lambda self: bool(beaten.set()) or True)
@@ -200,23 +200,23 @@ def test_claims_are_kept_alive_and_their_loss_is_noticed(tmp_path: Path, monkeyp
 def test_what_cannot_be_written_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(RecordError, match=r"cannot write .*file"):
-        take(tmp_path / "file")
+        take_run_lock(tmp_path / "file")
 
 
-def test_a_run_that_is_only_claimed_is_no_problem_of_its_study(tmp_path: Path) -> None:
-    take(tmp_path / "run")
+def test_a_run_that_is_only_locked_is_no_problem_of_its_study(tmp_path: Path) -> None:
+    take_run_lock(tmp_path / "run")
     with pytest.raises(RecordError, match="there are no readable runs") as caught:
         open_study(tmp_path)
     assert "problem" not in str(caught.value)
 
 
-def test_a_file_system_without_links_holds_claims_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_system_without_links_holds_locks_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*paths: object) -> None:
         raise PermissionError(errno.EPERM, "no links here")
 
     monkeypatch.setattr(run_lock.os, "link", refuse)
-    claim = take(tmp_path / "run")
-    assert claim is not None
-    assert take(tmp_path / "run") is None
-    claim.release()
+    lock = take_run_lock(tmp_path / "run")
+    assert lock is not None
+    assert take_run_lock(tmp_path / "run") is None
+    lock.release()
     assert not (tmp_path / "run").exists()

@@ -11,22 +11,23 @@ from typing import Any
 import pytest
 from made import make_record
 
+from lrd.records.mirrored_run import MirroredRun, ServerState, read_mirrored_run
 from lrd.records.run_lock import hold_run_locks
-from lrd.records.sync import Known, MirroredRun, Place, Report, ServerError, places, read_mirrored_run, sync
+from lrd.records.sync import MirrorPlace, ServerError, SyncReport, places, sync
 
 
 class FakeServer:
     """Keeps what it is sent; ``dies`` at a run, ``refuses`` some, or ``forgets`` them."""
 
     def __init__(
-        self, runs: dict[str, Known] | None = None, dies: str = "", refuses: Sequence[str] = (), forgets: str = ""
+        self, runs: dict[str, ServerState] | None = None, dies: str = "", refuses: Sequence[str] = (), forgets: str = ""
     ) -> None:
         self.runs = dict(runs or {})
         self.dies, self.refuses, self.forgets = dies, refuses, forgets
         self.dead = False
         self.calls: list[tuple[str, int]] = []
 
-    def known(self, run_ids: Collection[str]) -> dict[str, Known]:
+    def known(self, run_ids: Collection[str]) -> dict[str, ServerState]:
         if self.dead or self.dies == "at once":
             raise ServerError("gone")
         return {run_id: self.runs[run_id] for run_id in run_ids if run_id in self.runs}
@@ -37,10 +38,10 @@ class FakeServer:
         if self.dead or shown.run_id in self.refuses:
             raise ServerError("gone" if self.dead else "refused")
         if shown.run_id != self.forgets:
-            self.runs[shown.run_id] = Known(shown.moments[-1].update, shown.summary is not None)
+            self.runs[shown.run_id] = ServerState(shown.moments[-1].update, shown.summary is not None)
 
 
-def synced(folder: Path, server: FakeServer, **options: Any) -> Report:
+def synced(folder: Path, server: FakeServer, **options: Any) -> SyncReport:
     work, report = places(folder, None, None)
     sync(work, report, lambda place: server, patience=0.0, **options)
     return report
@@ -55,7 +56,7 @@ def study(tmp_path: Path) -> Path:
 
 
 def test_what_the_server_lacks_is_sent_and_sent_once(study: Path) -> None:
-    server = FakeServer({"b": Known(20, True)})
+    server = FakeServer({"b": ServerState(20, True)})
     report = synced(study, server)
     assert (report.sent, report.whole, report.status) == (["a", "c"], ["b"], 0)
     assert server.calls == [("a", -1), ("c", -1)]
@@ -64,9 +65,11 @@ def test_what_the_server_lacks_is_sent_and_sent_once(study: Path) -> None:
     assert len(server.calls) == 2
 
 
-@pytest.mark.parametrize(("known", "after"), [(Known(10, False), 10), (Known(20, False), 20), (Known(), -1)])
-def test_of_a_run_that_is_half_there_only_the_rest_is_sent(study: Path, known: Known, after: int) -> None:
-    server = FakeServer({"a": known, "b": Known(20, True), "c": Known(20, True)})
+@pytest.mark.parametrize(
+    ("known", "after"), [(ServerState(10, False), 10), (ServerState(20, False), 20), (ServerState(), -1)]
+)
+def test_of_a_run_that_is_half_there_only_the_rest_is_sent(study: Path, known: ServerState, after: int) -> None:
+    server = FakeServer({"a": known, "b": ServerState(20, True), "c": ServerState(20, True)})
     assert synced(study, server).sent == ["a"]
     assert server.calls == [("a", after)]
 
@@ -75,7 +78,7 @@ def test_an_unfinished_run_is_sent_as_far_as_it_got_and_later_the_rest(tmp_path:
     make_record(tmp_path, "a", updates=(0, 10), finished=False)
     server = FakeServer()
     assert synced(tmp_path / "s", server).sent == ["a"]
-    assert server.runs["a"] == Known(10, False)
+    assert server.runs["a"] == ServerState(10, False)
     assert synced(tmp_path / "s", server).whole == ["a"]
     make_record(tmp_path, "a")
     assert synced(tmp_path / "s", server).sent == ["a"]
@@ -111,7 +114,7 @@ def test_no_server_at_all(study: Path) -> None:
 
 
 def test_a_dry_run_sends_nothing(study: Path) -> None:
-    server = FakeServer({"b": Known(20, True), "c": Known(10, False)})
+    server = FakeServer({"b": ServerState(20, True), "c": ServerState(10, False)})
     report = synced(study, server, dry_run=True)
     assert (report.sent, report.whole, server.calls) == (["a", "c"], ["b"], [])
 
@@ -179,7 +182,7 @@ def test_each_run_goes_where_it_was_trained_for(tmp_path: Path) -> None:
     make_record(tmp_path, "old", tracker=None)  # before records kept it
     make_record(tmp_path, "none", tracker={"name": "none"})
     make_record(tmp_path, "theirs", tracker={"name": "wandb", "project": "p", "entity": "e"})
-    asked: dict[Place, list[str]] = {
+    asked: dict[MirrorPlace, list[str]] = {
         place: [folder.name for folder in folders] for place, folders in places(tmp_path / "s", None, None)[0].items()
     }
     assert asked == {("lrd", None): ["none", "old"], ("p", "e"): ["theirs"]}
@@ -199,7 +202,7 @@ def test_reading_what_is_shown_does_without_torch(study: Path) -> None:
     """It takes longer to import than to read a study."""
     code = (
         "import sys; from pathlib import Path; import lrd.commands.sync\n"
-        "from lrd.records.sync import read_mirrored_run\n"
+        "from lrd.records.mirrored_run import read_mirrored_run\n"
         f"print(len(read_mirrored_run(Path({str(study / 'a')!r})).moments), 'torch' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)

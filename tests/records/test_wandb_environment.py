@@ -14,7 +14,7 @@ from offline_runs import TINY, inspect, of_type
 from lrd import cli
 from lrd.records import RecordError
 from lrd.records.sync import place_of
-from lrd.records.wandb_environment import HONOURED, TOLD, left_out, take_away, tracker_options
+from lrd.records.wandb_environment import HONOURED, REPORTED, left_out, take_away, tracker_options
 
 PLAIN = {"name": "wandb", "mode": None, "project": None, "entity": None}
 #: Settings that say which run a mirror is, and where it lies: never a variable's affair.
@@ -51,15 +51,15 @@ def test_no_variable_that_the_installed_wandb_knows_reaches_what_a_mirror_is() -
     assert reached["WANDB_SWEEP_ID"] == {"sweep_id"}  # the question is put rightly
     assert set().union(*reached.values()) >= IDENTITY
     assert set().union(*(reached[name] for name in variables & HONOURED)).isdisjoint(IDENTITY)
-    assert not HONOURED & TOLD
+    assert not HONOURED & REPORTED
 
 
 def test_all_others_are_taken_away_and_the_telling_ones_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in (*HONOURED, *TOLD, "WANDB_SILENT", "WANDB_OF_A_LATER_RELEASE", "WANDBERER"):
+    for name in (*HONOURED, *REPORTED, "WANDB_SILENT", "WANDB_OF_A_LATER_RELEASE", "WANDBERER"):
         monkeypatch.setenv(name, "x")
     monkeypatch.setenv("WANDB_SERVICE", "another program's")
     monkeypatch.delitem(sys.modules, "wandb", raising=False)
-    assert take_away() == sorted(TOLD)
+    assert take_away() == sorted(REPORTED)
     assert {name for name in os.environ if name.startswith("WANDB")} == HONOURED | {"WANDBERER"}
     monkeypatch.setitem(sys.modules, "wandb", os)
     monkeypatch.setenv("WANDB_SERVICE", "our own")
@@ -110,11 +110,11 @@ def test_a_mode_that_no_mirror_has_is_one_line_unless_the_option_is_given(
 
 @pytest.mark.slow
 def test_a_sweep_is_mirrored_under_its_own_ids_whatever_is_set(tmp_path: Path) -> None:
-    variables = dict.fromkeys(TOLD, "x") | {"WANDB_TAGS": "a,b", "WANDB_PROJECT": "mine", "WANDB_MODE": "dryrun"}
+    variables = dict.fromkeys(REPORTED, "x") | {"WANDB_TAGS": "a,b", "WANDB_PROJECT": "mine", "WANDB_MODE": "dryrun"}
     options = [option for option in TINY if not option.startswith("probe")] + ["probe=none", "hydra.launcher.workers=2"]
     done = run([LRD, "train", "-m", *options, "cell=rnn,lstm", "pack_size=1"], tmp_path, **variables)
-    (told,) = [line for line in done.stderr.splitlines() if "left out of the wandb mirrors" in line]
-    assert all(name in told for name in TOLD)
+    (reported,) = [line for line in done.stderr.splitlines() if "left out of the wandb mirrors" in line]
+    assert all(name in reported for name in REPORTED)
     study = tmp_path / "runs" / "scratch"
     ids = {path.parent.name for path in study.glob("*/run.json")}
     mirrors = [of_type(inspect(path), "run")[0] for path in (study / "wandb").glob("offline-run-*")]

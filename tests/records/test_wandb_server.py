@@ -59,7 +59,7 @@ def test_runs_rebuilt_from_records_are_those_that_were_mirrored_live(trained: Pa
     study = trained / "runs" / "scratch"
     code = (
         "import sys; from pathlib import Path\n"
-        "from lrd.records.sync import read_mirrored_run\n"
+        "from lrd.records.mirrored_run import read_mirrored_run\n"
         "from lrd.records.wandb_runs import WandbRuns\n"
         "from lrd.records.wandb_server import replay\n"
         "for folder in map(Path, sys.argv[2:]):\n"

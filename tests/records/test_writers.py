@@ -53,11 +53,11 @@ def test_one_thread_writes_and_the_one_that_asks_tells() -> None:
 def test_nothing_is_told_of_work_that_is_not_done() -> None:
     go = threading.Event()
     with BackgroundWriter(3) as writer:
-        writer.put(lambda: go.wait(LIMIT) and None, lambda: "told")
+        writer.put(lambda: go.wait(LIMIT) and None, lambda: "then")
         assert (writer.take_results(), writer.pending_results) == ([], 1)
         go.set()
         writer.wait()
-        assert (writer.take_results(), writer.pending_results) == (["told"], 0)
+        assert (writer.take_results(), writer.pending_results) == (["then"], 0)
 
 
 def test_who_asks_for_more_than_there_is_room_for_waits() -> None:

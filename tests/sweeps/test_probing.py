@@ -11,7 +11,7 @@ from jobs import job
 
 from lrd.probes import GradientFlow, ParameterGradient, Probe
 from lrd.records import RunRecord, open_study
-from lrd.records.run_lock import take as claim_of
+from lrd.records.run_lock import take_run_lock as claim_of
 from lrd.spec import Job
 from lrd.sweeps.plan import plan, record_of
 from lrd.sweeps.probing import agenda, measure

@@ -15,7 +15,7 @@ from jobs import job, within
 import lrd.training
 from lrd.records import holder
 from lrd.records.process import this_process
-from lrd.records.run_lock import take
+from lrd.records.run_lock import take_run_lock as take
 from lrd.spec import Job
 from lrd.sweeps import queue as queues
 from lrd.sweeps.events import Event

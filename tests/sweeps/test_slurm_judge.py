@@ -11,7 +11,7 @@ import pytest
 from jobs import job, pack
 
 from lrd.records import process
-from lrd.records.run_lock import take
+from lrd.records.run_lock import take_run_lock as take
 from lrd.sweeps.events import Event
 from lrd.sweeps.failures import keep_failure
 from lrd.sweeps.plan import PlannedPack, record_of

@@ -1,7 +1,7 @@
 """Names, types and meanings of all that a record holds: the one definition for writers, readers and the docs.
 
 A study is a folder, a run a folder in it: ``runs/<study>/<run id>/``. Each file is replaced as a whole, so that a
-reader never sees half of one. ``claims.yaml`` beside the runs has the study's hypotheses (``lrd.findings``). The
+reader never sees half of one. ``hypotheses.yaml`` beside the runs has the study's hypotheses (``lrd.findings``). The
 folders ``wandb``, ``slurm``, ``figures``, ``report``, ``logs`` and those whose name begins with a dot are no runs.
 
 * ``documents``: the JSON files of a run, key by key;
@@ -32,7 +32,7 @@ from lrd.records.schema.names import (
     GRADIENT_FIT,
     GRADIENT_FLOW,
     HOW,
-    LOOKS,
+    MEASUREMENTS,
     METRICS,
     NOT_RUNS,
     OUTCOMES,
@@ -46,7 +46,9 @@ from lrd.records.schema.probe_tables import PROBE_TABLES
 from lrd.records.schema.tables import QUANTILES, RUNS, STUDY_TABLES
 
 #: The types of the keys of each JSON file.
-DOCUMENTS: dict[str, Declared] = {name: declared_by(keys) for name, (_, keys) in JSON_FILES.items() if name != LOOKS}
+DOCUMENTS: dict[str, Declared] = {
+    name: declared_by(keys) for name, (_, keys) in JSON_FILES.items() if name != MEASUREMENTS
+}
 
 #: Columns that ``runs`` always has, with the types that they have when they are empty.
 RUNS_COLUMNS = types_of(RUNS)
@@ -103,7 +105,7 @@ __all__ = [
     "HOW",
     "INTEGER",
     "JSON_FILES",
-    "LOOKS",
+    "MEASUREMENTS",
     "METRICS",
     "METRICS_COLUMNS",
     "NOT_RUNS",

@@ -8,7 +8,7 @@ Any value may be null. JSON has no nan and no infinity: they stand as the texts 
 from __future__ import annotations
 
 from lrd.records.schema.column_kinds import AMOUNT, ANY, BOOLEAN, COUNT, INTEGER, REAL, TEXT, Column, Columns
-from lrd.records.schema.names import ENVIRONMENT, LOOKS, RUN, STATUS, SUMMARY
+from lrd.records.schema.names import ENVIRONMENT, MEASUREMENTS, RUN, STATUS, SUMMARY
 
 RUN_KEYS: Columns = {
     "schema": Column(ANY, "version of this layout; this lrd reads version 1"),
@@ -109,7 +109,7 @@ JSON_FILES: dict[str, tuple[str, Columns]] = {
     ENVIRONMENT: ("Where the run was trained.", ENVIRONMENT_KEYS),
     STATUS: ("How the run stands; written again and again.", STATUS_KEYS),
     SUMMARY: ("How the run ended; written last: a run is finished if and only if this file is there.", SUMMARY_KEYS),
-    LOOKS: (
+    MEASUREMENTS: (
         "Options of the probes that measured after training (``lrd probe``), by ``probe@update``.",
         {"*": Column(ANY, "options of one measurement")},
     ),
