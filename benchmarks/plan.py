@@ -1,10 +1,10 @@
-"""Time that a sweep takes before its first update: compose, check, plan, estimate.
+"""Time that a sweep takes before its first update: compose, check, plan, forecast.
 
     python benchmarks/plan.py [--runs N] [--quick]
 
 10,000 runs by default: 2 tasks x 2 cells x 2 gaps, and seeds. Nothing is trained; the study's folder does not exist.
 ``compose`` is Hydra's part, from the command line to plain configurations; ``check`` makes typed runs of them and
-``plan`` packs, and looks for their records; ``estimate`` is what ``lrd plan`` adds, its calibration included.
+``plan`` packs, and looks for their records; ``forecast`` is what ``lrd plan`` adds, its measuring included.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def main() -> None:
     seeds = (80 if given.quick else given.runs) // 8
 
     from lrd.hydra_main import compose_from_command_line
-    from lrd.sweeps.estimate import estimate
+    from lrd.sweeps.forecast import forecast
     from lrd.sweeps.plan import jobs_from_configs, plan
 
     with TemporaryDirectory() as folder:
@@ -36,11 +36,11 @@ def main() -> None:
         moments.append(time.perf_counter())
         work = plan(jobs, workers=2)
         moments.append(time.perf_counter())
-        estimate(work, workers=2)
+        forecast(work, workers=2)
         moments.append(time.perf_counter())
     print(f"{len(work.runs)} runs in {len(work.packs)} packs")
     print("step       seconds")
-    for name, start, stop in zip(("compose", "check", "plan", "estimate"), moments, moments[1:], strict=False):
+    for name, start, stop in zip(("compose", "check", "plan", "forecast"), moments, moments[1:], strict=False):
         print(f"{name:8}  {stop - start:8.2f}")
     print(f"{'total':8}  {moments[-1] - moments[0]:8.2f}")
 

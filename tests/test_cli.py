@@ -239,9 +239,9 @@ def test_plan_prints_what_train_would_do_and_leaves_nothing(tmp_path: Path, caps
     first, duplicates, time, memory, source, _, header, _, *rows = out.splitlines()
     assert first == "8 runs: 0 finished before, 8 to train in 4 packs"
     assert duplicates == "4 jobs of the sweep repeat the run of another and count once"
-    assert re.fullmatch(r"about [\d.]+ (s|min) with 2 workers, at most: .*", time)
+    assert re.fullmatch(r"[\d.]+ s to [\d.]+ (s|min.*) with 2 workers: the less, the sooner runs are solved", time)
     assert re.match(r"about [\d.]+ (MB|GB) of memory at the peak: ", memory)
-    assert "a calibration on this machine" in source
+    assert "measured here" in source
     assert header.split("  ")[0] == "task"
     expected = [["adding", gap, cell, "3", "2", "1", "2", "2000"] for gap in "45" for cell in ("lstm", "rnn")]
     assert [row.split()[:8] for row in rows] == expected

@@ -14,7 +14,12 @@ def test_variables_are_set_inside_and_as_before_outside(monkeypatch: pytest.Monk
     monkeypatch.setenv("LRD_B", "1")
     monkeypatch.delenv("LRD_C", raising=False)
     before = dict(os.environ)
-    with pytest.raises(KeyError), environment_variables({"LRD_A": "2", "LRD_B": None, "LRD_C": "3"}):
-        assert (os.environ["LRD_A"], os.environ.get("LRD_B"), os.environ["LRD_C"]) == ("2", None, "3")
-        raise KeyError
+
+    def fails() -> None:
+        with environment_variables({"LRD_A": "2", "LRD_B": None, "LRD_C": "3"}):
+            assert (os.environ["LRD_A"], os.environ.get("LRD_B"), os.environ["LRD_C"]) == ("2", None, "3")
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fails()
     assert dict(os.environ) == before

@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 BARE = ("lrd/tasks", "lrd/cells", "lrd/kernels", "lrd/probes", "lrd/options.py", "lrd/scalars.py", "lrd/shapes.py")
-BARE += ("lrd/user_files.py",)
+BARE += ("lrd/user_files.py", "lrd/extras.py")
 #: A library and the only places whose source may name it.
 PLACES = {
     "wandb": ("lrd/records/",),
@@ -143,7 +143,8 @@ print(pack.averages()["grad_norm"].tolist(), sorted(asked & {"wandb", "pydantic"
     assert all(line.endswith(" True") for line in lines), lines
     assert asked == "[]"
     assert eval(modules) == [
-        f"lrd.{name}" for name in ("cells", "kernels", "options", "probes", "scalars", "shapes", "tasks", "user_files")
+        f"lrd.{name}"
+        for name in ("cells", "extras", "kernels", "options", "probes", "scalars", "shapes", "tasks", "user_files")
     ]
 
 

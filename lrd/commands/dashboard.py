@@ -11,6 +11,7 @@ from lrd.commands import fail, study_parser
 
 def run(arguments: list[str]) -> int:
     """Make the workspace from the study's records; print it, or save it and say where it is."""
+    from lrd.extras import missing
     from lrd.records import RecordError, open_study, workspace
     from lrd.records.sync import ServerError
     from lrd.records.wandb_environment import left_out
@@ -20,6 +21,8 @@ def run(arguments: list[str]) -> int:
     parser.add_argument("--entity", help="wandb's entity (default: the same, or else the key's own)")
     parser.add_argument("--dry-run", action="store_true", help="print what would be saved, as JSON; asks no server")
     given = parser.parse_args(arguments)
+    if line := missing("lrd dashboard", "dashboard"):
+        return fail(line)
     if line := left_out():
         print(f"lrd: {line}", file=sys.stderr)
     with tempfile.TemporaryDirectory(prefix="lrd-dashboard-", ignore_cleanup_errors=True) as folder:

@@ -12,15 +12,14 @@ def run(arguments: list[str]) -> int:
         return work
 
     from lrd.spec import SpecError
-    from lrd.sweeps.estimate import estimate
-    from lrd.sweeps.forecast import forecast
+    from lrd.sweeps.forecast import forecast, in_words
 
     print(work.headline, flush=True)
     if work.duplicates:
         print(f"{work.duplicates} jobs of the sweep repeat the run of another and count once")
     if work.plan.packs:
         try:
-            print(forecast(estimate(work.plan, work.workers)))
+            print(in_words(forecast(work.plan, work.workers)))
         except SpecError as error:  # a cluster's device that this machine lacks
-            print(f"no estimate of time and memory here: {error}")
+            print(f"no forecast of time and memory here: {error}")
     return 0

@@ -18,6 +18,11 @@ def run(arguments: list[str]) -> int:
     parser.add_argument("--no-pdf", action="store_true", help="the HTML page alone")
     given = parser.parse_args(arguments)
 
+    from lrd.extras import missing
+
+    if line := missing("lrd report", "report", ("weasyprint",) if given.no_pdf else ()):
+        return fail(line)
+
     from lrd.findings import ClaimError
     from lrd.paths import analysis_module
     from lrd.records import RecordError

@@ -65,9 +65,6 @@ class Probe(ABC):
     #: SQL type of each column of the table, without ``update``, which the record adds
     columns: ClassVar[dict[str, str]]
 
-    #: time of a look with so many samples, in looks of ``gradient_flow``, about: for estimates of what a sweep takes
-    price: ClassVar[float] = 1.0
-
     per_decade: int = option(3, "moments per decade of updates, besides the first and the last; 0: only those", ge=0)
     samples: int = option(32, "sequences of the probe batch", ge=1)
 

@@ -45,7 +45,6 @@ class Closing(Probe):
         "accuracy": "DOUBLE",
         "unigram": "DOUBLE",
     }
-    price: ClassVar[float] = 9.0
 
     per_decade: int = option(0, "moments per decade of updates, besides the first and the last; 0: only those", ge=0)
     samples: int = option(32, "windows of each third of the text's probe part", ge=1)

@@ -37,7 +37,6 @@ class Gates(Probe):
     """
 
     name: ClassVar[str] = "gates"
-    price: ClassVar[float] = 1.5
     columns: ClassVar[dict[str, str]] = {
         "quantity": "VARCHAR",
         "gate": "VARCHAR",

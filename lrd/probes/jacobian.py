@@ -43,7 +43,6 @@ class Jacobian(Probe):
     """
 
     name: ClassVar[str] = "jacobian"
-    price: ClassVar[float] = 10.0
     columns: ClassVar[dict[str, str]] = {
         "block": "VARCHAR",
         "quantity": "VARCHAR",

@@ -43,7 +43,6 @@ class Lyapunov(Probe):
     """
 
     name: ClassVar[str] = "lyapunov"
-    price: ClassVar[float] = 8.0
     columns: ClassVar[dict[str, str]] = {
         "mode": "VARCHAR",
         "index": "BIGINT",

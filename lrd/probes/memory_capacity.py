@@ -38,7 +38,6 @@ class MemoryCapacity(Probe):
     """
 
     name: ClassVar[str] = "memory_capacity"
-    price: ClassVar[float] = 3.0
     columns: ClassVar[dict[str, str]] = {
         "variable": "VARCHAR",
         "k": "BIGINT",

@@ -46,8 +46,6 @@ class ParameterGradient(Probe):
         **dict.fromkeys(("log10_mean", "log10_gmean", *QUANTILES, "zero_share"), "DOUBLE"),
     }
 
-    price: ClassVar[float] = 5.0
-
     answer: str | int = option("last", "the answer whose loss is followed back: first, last, all or a number")
     lags_per_decade: int = option(6, "lags per decade at which `beyond` is taken", ge=1)
 

@@ -31,9 +31,11 @@ def execute(plan: Plan, workers: int, retries: int = 0, slurm: Slurm | None = No
     With ``slurm`` packs train in jobs of that cluster, which Ctrl-C leaves alone. Raises ``SpecError`` where it refuses
     them.
     """
-    progress = Progress(plan)
-    queue = Queue(plan.packs, retries, progress.take)
     count = min(workers, len(plan.packs))
+    # Only where this process is not the one that trains: measuring would come in between.
+    measures = slurm is None and count > 1 and all(p.jobs[0].place.torch_device().type == "cpu" for p in plan.packs)
+    progress = Progress(plan, count, measures)
+    queue = Queue(plan.packs, retries, progress.take)
     with _display(progress) as display:
 
         def show() -> None:

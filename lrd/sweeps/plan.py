@@ -8,15 +8,13 @@ import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from lrd.records import RecordError, RunRecord
 from lrd.spec import Job, SpecError, job_from_config
 from lrd.sweeps.asides import check_same
-from lrd.sweeps.prices import pack_seconds
-from lrd.sweeps.sizes import most_runs
+from lrd.sweeps.sizes import most_runs, preactivations
 
 
 @dataclass(frozen=True)
@@ -35,10 +33,10 @@ class PlannedPack:
         """Run-updates still to do, at most."""
         return sum(job.run.training.max_updates - self.start for job in self.jobs)
 
-    @cached_property
-    def cost(self) -> float:
-        """Seconds that it takes at most, by ``lrd.sweeps.prices``: the most expensive pack goes first."""
-        return pack_seconds(self.jobs[0].run, len(self.jobs), self.start)
+    @property
+    def cost(self) -> int:
+        """Return what its time is in proportion to, roughly: the most expensive pack goes first."""
+        return self.work * preactivations(self.jobs[0].run)
 
 
 @dataclass(frozen=True)

@@ -1,27 +1,53 @@
-"""How far a sweep is: counts, rate and time to go, from the events of its packs."""
+"""How far a sweep is: counts, rate and time to go, from the events of its packs.
+
+The time to go is a range. Its least is what is left if the runs that may stop early do so soon, its most if none does;
+the runs of a kind that have finished narrow it (``lrd.sweeps.endings``). How fast a pack goes is what its events say:
+since its beginning, and since the last one. Where no pack of a kind has begun, it is taken to be as fast, beside those
+that have, as a short measurement of each says (``lrd.sweeps.measuring``).
+"""
 
 from __future__ import annotations
 
 import time
 from collections import Counter, deque
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
+import torch
+
+from lrd.spec import RunSpec
+from lrd.sweeps.endings import Range, end_of, finished_runs, makespan
 from lrd.sweeps.events import Event
+from lrd.sweeps.measuring import FASTER, SLOWER, measure
 from lrd.sweeps.plan import Plan, PlannedPack, record_of
+from lrd.sweeps.sizes import preactivations
+from lrd.sweeps.units import span
 
 RATE_SECONDS = 60.0  # over which the rate is taken: long beside an evaluation, short beside a sweep
+
+
+@dataclass(frozen=True)
+class Active:
+    """A pack in training: its runs, the update that they have reached, and how long the way there took."""
+
+    runs: int
+    update: int
+    last: float  # moment of its last event
+    since: float  # moment of its first event
+    done: int  # run-updates since then
 
 
 @dataclass
 class Progress:
     """Counts of runs by what became of them, and the work that is left.
 
-    A run that ends early saves work; the estimate counts what is left as if every run went to its last update, and so
-    is an upper bound. Runs that another command trains are no work of this one.
+    Runs that another command trains are no work of this one.
     """
 
     plan: Plan
+    workers: int = 1  # packs that train at once
+    measures: bool = False  # whether kinds may be measured here, on a CPU
     outcomes: Counter[str] = field(default_factory=Counter)
     newest_failure: str = ""
     failures: list[tuple[PlannedPack, str]] = field(default_factory=list)
@@ -30,7 +56,12 @@ class Progress:
 
     def __post_init__(self) -> None:
         self._left = {pack.number: pack.work for pack in self.plan.packs}
-        self._active: dict[int, int] = {}
+        self._packs = {pack.number: pack for pack in self.plan.packs}
+        self._active: dict[int, Active] = {}
+        self._paces: dict[str, Range] = {}  # seconds of a run-update, by kind
+        self._ends: dict[str, list[int]] = {}
+        for run in finished_runs(self.plan.finished):
+            self._ends.setdefault(run.run.pack_key, []).append(run.update)
         self._done = 0
         self._counted: set[tuple[Path, str | None]] = set()
         self._history: deque[tuple[float, int]] = deque()  # moments at work, and the run-updates done by then
@@ -48,6 +79,9 @@ class Progress:
     def _take(self, event: Event) -> None:
         key = event.pack.number
         run = event.pack.jobs[0].run
+        self._packs[key] = event.pack
+        for summary in event.finished:
+            self._ends.setdefault(run.pack_key, []).append(summary["update"])
         if event.kind == "failed":
             self._active.pop(key, None)
             self._left[key] = 0
@@ -62,6 +96,7 @@ class Progress:
             self._active.pop(key, None)
             self._left.pop(key, None)
             self._left |= {part.number: part.work for part in event.parts}
+            self._packs |= {part.number: part for part in event.parts}
             self.newest_failure = event.reason or self.newest_failure
         elif event.kind == "left":
             stay = len(event.pack.jobs) - len(event.left)
@@ -73,11 +108,22 @@ class Progress:
             self._count(event)
             left = event.active * (run.training.max_updates - event.update)
             saved = sum(run.training.max_updates - summary["update"] for summary in event.finished)
-            self._advance(max(0, self._left.get(key, 0) - left - saved))
+            done = max(0, self._left.get(key, 0) - left - saved)
+            self._advance(done)
             self._left[key] = left
-            self._active[key] = event.active
+            self._pace(event, done)
             if not event.active:
                 del self._active[key]
+
+    def _pace(self, event: Event, done: int) -> None:
+        """Take in how long a pack took for the run-updates since its last event, and since its first one."""
+        key, run, now = event.pack.number, event.pack.jobs[0].run, time.monotonic()
+        before = self._active.get(key)
+        since, total = (before.since, before.done + done) if before else (now, 0)
+        self._active[key] = Active(event.active, event.update, now, since, total)
+        if before and done and now > since:
+            paces = ((now - before.last) / done, (now - since) / total)
+            self._paces[run.pack_key] = Range(min(paces), max(paces))
 
     def _advance(self, updates: int) -> None:
         self._done += updates
@@ -103,7 +149,7 @@ class Progress:
     @property
     def running(self) -> int:
         """Runs that are being trained."""
-        return sum(self._active.values())
+        return sum(active.runs for active in self._active.values())
 
     @property
     def waiting(self) -> int:
@@ -122,14 +168,60 @@ class Progress:
         return (done - before) / seconds if seconds > 0 else 0.0
 
     @property
-    def eta(self) -> float:
-        """Seconds to go, at most; inf before the first update."""
-        left, rate = sum(self._left.values()), self.rate
-        return left / rate if rate else float("inf")
+    def to_go(self) -> Range | None:
+        """Return the seconds to go; None before any pack has got further."""
+        if not self._paces:
+            return None
+        busy: list[Range] = []
+        waiting: list[Range] = []
+        at: dict[str, list[int]] = {}
+        for number, active in self._active.items():
+            at.setdefault(self._packs[number].jobs[0].run.pack_key, []).extend([active.update] * active.runs)
+        for number, left in self._left.items():
+            pack = self._packs[number]
+            run = pack.jobs[0].run
+            ends, pace = self._ends.get(run.pack_key, ()), self._pace_of(run)
+            if active := self._active.get(number):
+                end = end_of(run, ends, active.update)
+                gone = time.monotonic() - active.last
+                least, most = (active.runs * (each - active.update) for each in end)
+                most += active.runs * _test(run)
+                busy.append(Range(max(0.0, pace.least * least - gone), pace.most * most))
+            elif left:
+                end = end_of(run, ends, pack.start, at.get(run.pack_key, ()))
+                runs = left / max(1, run.training.max_updates - pack.start)
+                least, most = (runs * (each - pack.start) for each in end)
+                waiting.append(Range(pace.least * least, pace.most * (most + runs * _test(run))))
+        free = [Range(0.0, 0.0)] * max(0, self.workers - len(busy))
+        return Range(*(makespan([w[end] for w in waiting], [b[end] for b in [*busy, *free]]) for end in (0, 1)))
+
+    def _pace_of(self, run: RunSpec) -> Range:
+        """Return the seconds of a run-update of a kind."""
+        if run.pack_key in self._paces:
+            return self._paces[run.pack_key]
+        ratios = {kind: self._measured[run.pack_key] / self._measured[kind] for kind in self._paces}
+        least = min(pace.least * ratios[kind] for kind, pace in self._paces.items())
+        most = max(pace.most * ratios[kind] for kind, pace in self._paces.items())
+        return Range(least / FASTER, most * SLOWER)
+
+    @cached_property
+    def _measured(self) -> dict[str, float]:
+        """The seconds of a run-update of each kind, from short sequences; by size alone where those say nothing."""
+        shapes = {pack.jobs[0].run.pack_key: (pack.jobs[0].run, len(pack.jobs)) for pack in self.plan.packs}
+        if self.measures:
+            costs, _ = measure(list(shapes.values()), torch.device("cpu"), seconds=0)
+            found = {
+                kind: cost.of(run, 0, run.training.max_updates) / run.training.max_updates / runs
+                for (kind, (run, runs)), cost in zip(shapes.items(), costs, strict=True)
+                if cost
+            }
+            if len(found) == len(shapes):
+                return found
+        return {kind: float(preactivations(run)) for kind, (run, _) in shapes.items()}
 
     @property
     def share_done(self) -> float:
-        """Of the work that this command has to do at most."""
+        """Return the share done of the work that this command has to do at most."""
         total = sum(pack.work for pack in self.plan.packs)
         return 1 - sum(self._left.values()) / total if total else 1.0
 
@@ -143,15 +235,11 @@ class Progress:
             "done before": len(self.plan.finished),
         }
         parts = [f"{count} {name}" for name, count in counts.items() if count or name in ("running", "solved")]
-        to_go = f", at most {duration(self.eta)} to go" if self.running + self.waiting and self.eta < 1e9 else ""
-        return f"{', '.join(parts)} | {self.rate:,.0f} run-updates/s{to_go}"
+        to_go = self.to_go if self.running + self.waiting else None
+        return f"{', '.join(parts)} | {self.rate:,.0f} run-updates/s" + (f", {span(*to_go)} to go" if to_go else "")
 
 
-def duration(seconds: float) -> str:
-    """``1 h 05 min``, ``3 min 20 s`` or ``12 s``."""
-    seconds = round(seconds)
-    if seconds >= 3600:
-        return f"{seconds // 3600} h {seconds % 3600 // 60:02d} min"
-    if seconds >= 60:
-        return f"{seconds // 60} min {seconds % 60:02d} s"
-    return f"{seconds} s"
+def _test(run: RunSpec) -> float:
+    """Return the updates in whose time the test at a run's end is done at the latest, if evaluations took it all."""
+    training = run.training
+    return training.eval_every * training.test_samples / training.eval_samples

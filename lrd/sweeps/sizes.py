@@ -1,4 +1,11 @@
-"""How many runs train together: ``pack_size``, or what the machine gains from and its memory holds."""
+"""How many runs train together, and how much memory they need.
+
+``pack_size`` says how many, or else what the machine gains from and its memory holds. A pack's memory is estimated to a
+factor of about two: its parameters with the optimiser's slots and the data are there all along; on top comes the
+largest of an update, a chunk of an evaluation and a probe's measurement. What an update keeps of a step is what
+autograd keeps of one in the plain loop, which is counted; kernels that do the same with less, or with workspaces beside
+it, stay within the factor.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +14,14 @@ from functools import lru_cache
 
 import torch
 
-from lrd.kernels import run_by_run
+from lrd.cells import GRU, Attentive, Cell, CoupledLSTM, prepared
+from lrd.kernels import loop, run_by_run, runs_at_once
 from lrd.kernels.fused.launch import PRECISIONS, samples_a_program
+from lrd.probes.gradient_flow import looked_at_at_once
 from lrd.spec import Job, RunSpec, SpecError
-from lrd.sweeps.memory import pack_bytes
-from lrd.sweeps.prices import gates
-from lrd.training.tricks import update_kernel
+from lrd.training.batches import drawn_steps, evaluated_at_once
+from lrd.training.parameters import initial_parameters
+from lrd.training.tricks import evaluation_kernel, update_kernel
 
 MAX_RUNS = 16  # a pack on a CPU: what a step of a pack costs beside its arithmetic is then shared by enough
 # Torch's own kernels take one run after another: there company saves only looks and optimiser steps, so that packs are
@@ -22,6 +31,10 @@ _BLOCKS = 2  # a GPU is full where each of its processors has a few blocks of a 
 # Of the memory that is free: the estimate is good to a factor of two. A pack that does not fit after all is halved.
 _SHARE = 0.5
 _UNSEEN = 64  # runs a pack on a GPU that this machine has not, such as a cluster's
+EVAL_CHUNK = 256  # sequences of one evaluation that are taken at once (Pack.evaluate)
+_PARAMETERS = 10  # copies: the parameters, two slots of the optimiser, gradients and moved parameters of an update
+_DRAWN = 4  # numbers beside each drawn symbol: random words are 64 bits, and mixed out of place
+_SAMPLES = 16  # when kept numbers are counted: enough for copies of parameters not to count
 
 
 def most_runs(job: Job, left: int, workers: int) -> int:
@@ -68,3 +81,95 @@ def fitting(run: RunSpec, device: torch.device, processors: int, free: int) -> i
         else:
             high = middle - 1
     return low
+
+
+def gates(cell: Cell) -> int:
+    """Return the pre-activations of a unit: 4 in a cell with more than one state variable, 1 in a vanilla one."""
+    if isinstance(cell, GRU | CoupledLSTM):
+        return 3
+    return 4 if len(cell.measured) > 1 else 1
+
+
+def preactivations(run: RunSpec) -> int:
+    """Return how many pre-activations an update of a run computes; its time is in proportion to them, roughly."""
+    return run.task.sequence_length * run.training.batch_size * run.cell.hidden_size * gates(run.cell)
+
+
+def pack_bytes(run: RunSpec, runs: int, device: torch.device) -> int:
+    """Return the bytes that torch holds at the peak of training ``runs`` runs like ``run``, without the process."""
+    task, training, cell, hidden = run.task, run.training, run.cell, run.cell.hidden_size
+    number = 8 if training.precision == "float64" else 4
+    scored = len(task.loss_steps) / task.sequence_length
+    data = task.input_size + scored * (2 if task.classification else task.output_size + 1)  # numbers a symbol, as below
+    read = scored * (hidden + 3 * task.output_size)
+    kept = kept_numbers(run)
+
+    # On a CPU batches are drawn for several updates at once.
+    symbols, on_gpu = task.sequence_length * training.batch_size, device.type == "cuda"
+    drawn = symbols * runs * (1 if on_gpu else drawn_steps(task, training.batch_size, runs))
+    # Autograd frees what it kept on its way; the other kernels hold the gradients of every step beside it.
+    kernel = update_kernel(run, device, runs)
+    at_once = min(runs, runs_at_once(kernel, symbols * hidden * number, device) or runs)
+    tape = hidden + (kept if kernel in ("loop", "traced") else 2 * kept)
+    tape += 3 * hidden if training.omega else 0  # directions and products
+    update = symbols * (at_once * (tape + 2 * read) + runs * task.input_size)
+
+    samples = min(EVAL_CHUNK, max(training.eval_samples, training.test_samples))
+    evaluated = min(runs, evaluated_at_once(task, cell, samples, number, device))
+    inside = 1 if run_by_run(evaluation_kernel(run, device, runs)) else evaluated if on_gpu else 0
+    evaluation = task.sequence_length * samples * (inside * kept / 2 + evaluated * (hidden + data + read))
+
+    measurement = 0.0
+    for probe in run.probes:
+        symbols = task.sequence_length * probe.samples
+        measured = min(runs, looked_at_at_once(symbols, cell, device))
+        width = 1 if getattr(probe, "precision", "float64") == "float32" else 2
+        units = (5 + 2 * len(cell.measured)) * hidden  # states, what multiplies gradients, those, copies for norms
+        measurement = max(measurement, width * symbols * measured * (units + data + 2 * read))
+
+    held = _PARAMETERS * runs * parameter_count(run) + drawn * data
+    if on_gpu:  # a recorded update keeps its memory
+        return math.ceil(number * (held + drawn * _DRAWN + update + max(evaluation, measurement)))
+    return math.ceil(number * (held + max(drawn * _DRAWN, update, evaluation, measurement)))
+
+
+@lru_cache(maxsize=256)
+def parameter_count(run: RunSpec) -> int:
+    """Return the number of parameters of one run, cell and readout."""
+    return sum(value.numel() for value in initial_parameters(run).values())
+
+
+@lru_cache(maxsize=256)
+def kept_numbers(run: RunSpec) -> float:
+    """Return the numbers that autograd keeps of one sample's step, on average over a whole sequence.
+
+    Counted for a few steps; what a step keeps may grow with the number of steps before it, as in attention.
+    """
+    if isinstance(run.cell, Attentive):  # whose kernel keeps far less than the loop: states, queries, weights
+        return 3 * run.cell.hidden_size + run.task.sequence_length / 4
+    few, more, most = (_kept_bytes(run, steps) for steps in (2, 4, 6))
+    growth = (most - 2 * more + few) / 8  # of what n steps keep, a + b n + growth n^2
+    slope = (more - few) / 2 - 6 * growth
+    return (slope + growth * run.task.sequence_length) / (4 * _SAMPLES)
+
+
+def _kept_bytes(run: RunSpec, steps: int) -> int:
+    """Return the bytes of all tensors, but parameters, that the graph of so many steps keeps for its backward pass."""
+    params = {name: p[None].requires_grad_() for name, p in initial_parameters(run).items()}
+    inputs = torch.zeros(steps, 1, _SAMPLES, run.task.input_size)
+    states = loop.unroll(run.cell.stepped, prepared(run.cell, params), inputs)
+    own = {p.untyped_storage().data_ptr() for p in params.values()}
+    kept: dict[int, int] = {}
+    seen: set[object] = set()
+    waiting = [state.grad_fn for state in states[-1]]
+    while waiting:
+        node = waiting.pop()
+        if node is None or node in seen:
+            continue
+        seen.add(node)
+        waiting += [follower for follower, _ in node.next_functions]
+        for name in dir(node):
+            value = getattr(node, name) if name.startswith("_saved_") else None
+            if isinstance(value, torch.Tensor) and value.untyped_storage().data_ptr() not in own:
+                kept[value.untyped_storage().data_ptr()] = value.untyped_storage().nbytes()
+    return sum(kept.values())

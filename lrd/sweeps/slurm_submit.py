@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from lrd.extras import missing
 from lrd.spec import SpecError
 from lrd.sweeps import nursery, slurm_entry
 from lrd.sweeps.launchers import Slurm
@@ -43,6 +44,8 @@ class RefusedError(SpecError):
 
 def check(options: Slurm) -> None:
     """Ask SLURM whether it would take a job with these options. Raises ``RefusedError`` naming the one it would not."""
+    if line := missing("hydra/launcher=slurm", "slurm"):
+        raise RefusedError(line)
     wanted = {key.replace("_", "-"): value for key, value in _resources(options).items()}
     flags = [f"--{key}={value}" for key, value in wanted.items()]
     try:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from lrd.records import BEAT, RunLock, Study, heartbeat_age, holder
 from lrd.sweeps.tables import PACED
-from lrd.sweeps.units import about
+from lrd.sweeps.units import duration
 
 _WORK = """
 select coalesce(sum("update"), 0), coalesce(sum("left"), 0), sum("left" * pace),
@@ -39,8 +39,8 @@ class Holder:
         if self.silent is None:
             return f"{runs}, not to be seen from here"
         if self.silent < _QUIET:
-            return f"{runs}, last heartbeat {about(self.silent)} ago"
-        return f"{runs}, no heartbeat for {about(self.silent)}: the same command again takes over if it stays so"
+            return f"{runs}, last heartbeat {duration(self.silent)} ago"
+        return f"{runs}, no heartbeat for {duration(self.silent)}: the same command again takes over if it stays so"
 
 
 def holders(study: Study) -> list[Holder]:
@@ -76,10 +76,10 @@ def to_go(study: Study, found: list[Holder]) -> str:
     if seconds is None or unknown:
         return f"{line}; no run got far enough to tell how long the rest takes"
     if not workers:
-        return f"{line}; nobody is at it; at most about {about(seconds)} of work for one worker"
+        return f"{line}; nobody is at it; at most {duration(seconds)} of work for one worker"
     rate = (
         f"{workers * left / seconds:,.0f} run-updates/s by {workers} process{'es' if workers > 1 else ''}; "
         if seconds
         else ""
     )
-    return f"{line}; {rate}at most about {about(seconds / workers)} to go, for the runs begun"
+    return f"{line}; {rate}at most {duration(seconds / workers)} to go, for the runs begun"

@@ -7,7 +7,7 @@ from typing import Any
 
 from lrd.records import Study
 from lrd.stats import factor_per_step, horizon
-from lrd.sweeps.units import about
+from lrd.sweeps.units import duration
 
 # A row a (task, gap, cell): medians over runs; slopes of the first and the last look at dL/dh_t.
 _RESULTS = """
@@ -69,7 +69,7 @@ def states(study: Study) -> str:
     header = ["task", "gap", "cell", "running", "interrupted", "failed", "solved", "unsolved", "diverged"]
     rows = []
     for *row, done, left, seconds in study.sql(PACED + _STATES).fetchall():
-        rows.append([*row, f"{done:.0f}", f"{left:.0f}", "-" if seconds is None else about(seconds)])
+        rows.append([*row, f"{done:.0f}", f"{left:.0f}", "-" if seconds is None else duration(seconds)])
     return table([*header, "updates done", "left", "work left"], rows)
 
 

@@ -17,7 +17,6 @@ as its part has images (about 270 for eval and test, see ``part_sizes``) sees ea
 from __future__ import annotations
 
 import functools
-import importlib.util
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from lrd.extras import missing
 from lrd.options import OptionError, option
 from lrd.shapes import Bool, Float, Int, Tensor
 from lrd.tasks.base import Batch, Task, over_steps_and_batch
@@ -58,8 +58,8 @@ class Digits(Task):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not _installed():
-            raise OptionError("name", "digits needs scikit-learn, whose images it shows: pip install scikit-learn")
+        if line := missing("digits", "digits"):
+            raise OptionError("name", line)
 
     @property
     def criterion(self) -> str:
@@ -143,14 +143,6 @@ class Digits(Task):
 
     def solved(self, metrics: Mapping[str, Float[Tensor, "runs"]]) -> Bool[Tensor, "runs"]:
         return metrics["accuracy"] >= 0.9
-
-
-def _installed() -> bool:
-    """Return whether scikit-learn is installed, without importing it, which takes a second."""
-    try:
-        return importlib.util.find_spec("sklearn") is not None
-    except ImportError:
-        return False
 
 
 @functools.lru_cache(maxsize=64)

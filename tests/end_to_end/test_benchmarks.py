@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
         ("probes", ["rnn", "lstm"]),
         ("pack", ["rnn", "lstm"]),
         ("gpu --device cpu", ["device", "run-updates", "|"]),
-        ("plan", ["compose", "check", "plan", "estimate", "total"]),
+        ("plan", ["compose", "check", "plan", "forecast", "total"]),
         ("analysis", ["open", "gap_wall", "gradient_flow", "regimes", "figures", "report"]),
         pytest.param(
             "sweep",

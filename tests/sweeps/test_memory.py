@@ -12,10 +12,10 @@ import torch
 from helpers import run_spec
 from torch.autograd.profiler import profile
 
-from lrd.cells import GRU, LSTM, LSTM1997, RNN, Attentive, Cell, Clockwork, CoupledLSTM, Orthogonal, PeepholeLSTM
+from lrd.cells import GRU, LSTM, LSTM1997, RNN, Attentive, Cell, Clockwork, CoupledLSTM, PeepholeLSTM
 from lrd.probes import Subject
 from lrd.spec import RunSpec
-from lrd.sweeps.memory import pack_bytes, parameter_count, saved_numbers
+from lrd.sweeps.sizes import kept_numbers, pack_bytes
 from lrd.tasks import Adding, Copy, Delay, Task
 from lrd.training import Pack
 
@@ -103,19 +103,11 @@ def test_the_peak_is_met_within_a_factor(task: Task, cell: Cell, runs: int, opti
     assert measured / 2 <= pack_bytes(spec, runs, CPU) <= 2 * measured
 
 
-@pytest.mark.parametrize(
-    "cell", [RNN(hidden_size=7), LSTM(hidden_size=7), LoopedLSTM(hidden_size=7), Orthogonal(hidden_size=7)]
-)
-def test_parameters_are_counted_without_making_them(cell: Cell) -> None:
-    spec = run_spec(Copy(gap=3), cell)
-    assert parameter_count(spec) == Pack([spec], CPU).theta.shape[1]
-
-
 def test_autograd_keeps_of_a_step_what_its_backward_pass_needs() -> None:
     """The input; of a vanilla RNN its state, of an LSTM i, f, g, o, c, tanh c and h."""
     task, h = Adding(gap=4), 8
-    assert saved_numbers(run_spec(task, LoopedRNN(hidden_size=h))) == h + task.input_size
-    assert saved_numbers(run_spec(task, LoopedLSTM(hidden_size=h))) == 7 * h + task.input_size
+    assert kept_numbers(run_spec(task, LoopedRNN(hidden_size=h))) == h + task.input_size
+    assert kept_numbers(run_spec(task, LoopedLSTM(hidden_size=h))) == 7 * h + task.input_size
 
 
 def test_more_of_anything_takes_more() -> None:

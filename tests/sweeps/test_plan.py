@@ -113,7 +113,7 @@ def test_longer_wider_and_gated_runs_cost_more() -> None:
     assert all(cost(**options) > cost() for options in more)
     made = plan([job("/nowhere")], 1).packs[0]
     assert made.cost > replace(made, start=6).cost > 0
-    assert 2 * made.cost > replace(made, jobs=made.jobs * 2).cost > made.cost  # company shares what steps cost
+    assert replace(made, jobs=made.jobs * 2).cost > made.cost
 
 
 def test_every_distinct_mistake_of_a_sweep_is_one_line() -> None:

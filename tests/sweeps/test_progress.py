@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import pytest
 from jobs import job, pack
 
 from lrd.sweeps import progress as module
+from lrd.sweeps.measuring import FASTER, SLOWER, Costs
 from lrd.sweeps.plan import Plan, PlannedPack
-from lrd.sweeps.progress import Progress, duration
+from lrd.sweeps.progress import Progress
 from lrd.sweeps.workers import Event
 
 MAX = 12
+TEST = 3  # updates that the test at the end of a run is taken for, at most
 
 
 @pytest.fixture
@@ -76,14 +77,14 @@ def test_share_done_rises_to_one_and_a_run_that_ends_early_saves_its_rest(clock:
 def test_rate_and_time_to_go_count_updates_done_not_updates_saved(clock: dict[str, float]) -> None:
     plan = plan_of(2)
     progress = Progress(plan)
-    assert progress.eta == math.inf
+    assert progress.to_go is None
     progress.take(at(plan.packs[0], 0, 2))
     clock["now"] += 2
-    assert progress.eta == math.inf
+    assert progress.to_go is None
     progress.take(at(plan.packs[0], 3, 1, "solved"))  # 6 run-updates done in 2 s, 9 saved, 9 left
     assert progress.rate == pytest.approx(3)
-    assert progress.eta == pytest.approx(3)
-    assert progress.line().endswith("3 run-updates/s, at most 3 s to go")
+    assert progress.to_go == pytest.approx((9 / 3, (9 + TEST) / 3))  # these runs go to their last update
+    assert progress.line().endswith("3 run-updates/s, 3 s to 4 s to go")
 
 
 def test_the_rate_is_that_of_the_last_minute(clock: dict[str, float]) -> None:
@@ -94,7 +95,7 @@ def test_the_rate_is_that_of_the_last_minute(clock: dict[str, float]) -> None:
         clock["now"] += seconds
         progress.take(at(p, update, 2))
     assert progress.rate == pytest.approx((4 + 2) / 110)
-    assert progress.eta == pytest.approx(2 * 6 / progress.rate)
+    assert progress.to_go == pytest.approx((2 * 6 * 10 / 2, 2 * (6 + TEST) * 111 / 12))  # as of late, or ever
     clock["now"] += module.RATE_SECONDS
     assert progress.rate == pytest.approx((4 + 2) / 110)  # between two events nothing is known to have changed
     clock["now"] += 1000
@@ -113,10 +114,48 @@ def test_waiting_for_runs_held_elsewhere_changes_neither_rate_nor_time_to_go(clo
     clock["now"] += 1000  # nothing is trained here
     assert progress.rate == pytest.approx(MAX / 4)
     progress.take(at(third, 0, 1))
-    assert progress.eta == pytest.approx(4)
+    assert progress.to_go == pytest.approx((4, 4 * (MAX + TEST) / MAX))
     clock["now"] += 2
     progress.take(at(third, 6, 1))
-    assert (progress.rate, progress.eta) == (pytest.approx(3), pytest.approx(2))
+    assert (progress.rate, progress.to_go) == (pytest.approx(3), pytest.approx((2, 2 + TEST / 3)))
+
+
+def test_the_least_to_go_is_that_of_runs_solved_soon_and_the_most_that_of_none(clock: dict[str, float]) -> None:
+    """Two runs in a pack, 12 updates, evaluations every 3, solved by two in a row: at update 3 at the soonest."""
+    options = {"training_stop_when_solved": True, "training_solved_evals": 2}
+    first, second = (pack(n, *(job("/nowhere", seed=2 * n + i, **options) for i in (0, 1))) for n in (0, 1))
+    progress = Progress(Plan((*first.jobs, *second.jobs), (), (first, second)))
+    progress.take(at(first, 0, 2))
+    clock["now"] += 6
+    progress.take(at(first, 3, 2))  # a second a run-update
+    # The first pack has 3 or 9 updates to go. The other, by two runs at 3 and one more, 3 or 12.
+    assert progress.to_go == pytest.approx((2 * 3 + 2 * 3, 2 * (9 + TEST) + 2 * (12 + TEST)))
+    clock["now"] += 12
+    progress.take(at(first, 9, 0, "solved", "solved"))
+    progress.take(at(second, 0, 2))
+    # Two runs of the kind ended at 9: on average (3 + 9 + 9) / 3 or (12 + 9 + 9) / 3.
+    assert progress.to_go == pytest.approx((2 * 7, 2 * (10 + TEST)))
+
+
+@pytest.mark.parametrize("measures", [True, False])
+def test_idle_workers_share_what_waits_and_other_kinds_are_as_fast_as_measured(
+    clock: dict[str, float], measures: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other kind takes three times as long, as is measured, or twice, as it has twice the pre-activations."""
+    monkeypatch.setattr(module, "measure", lambda shapes, *_, **__: ([Costs(1, 0, (0,)), Costs(3, 0, (0,))], 1.0))
+    small, large = job("/nowhere"), job("/nowhere", cell_hidden_size=6)
+    packs = (pack(0, small), pack(1, large))
+    progress = Progress(Plan((small, large), (), packs), workers=2, measures=measures)
+    progress.take(at(packs[0], 0, 1))
+    clock["now"] += 3
+    progress.take(at(packs[0], 3, 1))
+    ratio = 3 if measures else 2
+    least, most = ratio * 12 / FASTER, ratio * (12 + TEST) * SLOWER
+    assert progress.to_go == pytest.approx((least, most))  # beside 9 s or more of the first
+    progress.workers = 1
+    assert progress.to_go == pytest.approx((9 + least, 9 + TEST + most))
+    clock["now"] += 4
+    assert progress.to_go == pytest.approx((5 + least, 9 + TEST + most))  # less what went by
 
 
 def test_a_resumed_pack_owes_what_is_left_of_it() -> None:
@@ -143,18 +182,3 @@ def test_the_line_says_what_there_is_to_say() -> None:
     assert progress.line() == "3 waiting, 0 running, 0 solved, 2 done before | 0 run-updates/s"
     progress.take(at(plan.packs[0], MAX, 0, "solved", "diverged", "unsolved"))
     assert progress.line().startswith("0 running, 1 solved, 1 unsolved, 1 diverged, 2 done before | ")
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [
-        (0.2, "0 s"),
-        (59.4, "59 s"),
-        (59.6, "1 min 00 s"),
-        (200, "3 min 20 s"),
-        (3599.7, "1 h 00 min"),
-        (3900, "1 h 05 min"),
-    ],
-)
-def test_durations_read_well(seconds: float, text: str) -> None:
-    assert duration(seconds) == text

@@ -12,9 +12,8 @@ from jobs import job
 
 from lrd.cells import LSTM, RNN, Attentive
 from lrd.sweeps import sizes
-from lrd.sweeps.memory import pack_bytes
 from lrd.sweeps.plan import plan
-from lrd.sweeps.sizes import fitting, gpu, most_runs
+from lrd.sweeps.sizes import fitting, gpu, most_runs, pack_bytes
 from lrd.tasks import Adding
 
 GPU = torch.device("cuda")

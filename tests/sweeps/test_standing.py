@@ -16,7 +16,7 @@ from lrd.records import Study, hold_run_locks, open_study
 from lrd.spec import Job
 from lrd.sweeps.plan import plan, record_of
 from lrd.sweeps.standing import Holder, holders, to_go, unheld
-from lrd.sweeps.units import about
+from lrd.sweeps.units import duration
 from lrd.sweeps.workers import train_pack
 
 AWAY = {"host": "elsewhere", "machine": "another boot", "pid": 7, "started": 1}
@@ -69,7 +69,7 @@ def test_an_interrupted_study_says_how_much_work_is_left(tmp_path: Path) -> None
     begun(job(tmp_path, seed=2), update=0, seconds=0.0)
     left = 6 * 0.5 + 12 * 0.75
     assert line(tmp_path) == (
-        f"18 of at most 36 updates done; nobody is at it; at most about {about(left)} of work for one worker"
+        f"18 of at most 36 updates done; nobody is at it; at most {duration(left)} of work for one worker"
     )
 
 
@@ -79,7 +79,7 @@ def test_processes_at_work_share_what_is_left(tmp_path: Path) -> None:
     with hold_run_locks([record_of(begun(job(tmp_path, seed=2))).path]):
         done, rate, left = line(tmp_path).split("; ")
     assert (done, rate) == ("18 of at most 36 updates done", "4 run-updates/s by 2 processes")
-    assert left == f"at most about {about(18 * 0.5 / 2)} to go, for the runs begun"
+    assert left == f"at most {duration(18 * 0.5 / 2)} to go, for the runs begun"
 
 
 def test_what_no_run_tells_is_not_made_up(tmp_path: Path) -> None:

@@ -160,6 +160,6 @@ def test_without_scikit_learn_one_line_says_what_to_do(
             raise answer
 
     monkeypatch.setattr("importlib.util.find_spec", find_spec)
-    with pytest.raises(OptionError, match=r"^digits needs scikit-learn.*pip install scikit-learn$") as caught:
+    with pytest.raises(OptionError, match=r"^digits needs scikit-learn: pip install 'lrd\[digits\]'$") as caught:
         Digits()
     assert caught.value.key == "name"
