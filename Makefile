@@ -7,7 +7,7 @@ JOBS ?= auto
 RUNS ?= runs
 ARGS ?=
 
-.PHONY: help demo paper test test-slow lint types bench bench-sweep bench-plan bench-analysis bench-pack bench-gpu clean
+.PHONY: help demo paper test test-slow lint types docs bench bench-sweep bench-plan bench-analysis bench-pack bench-gpu clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -18,7 +18,7 @@ help: ## this list
 .venv/.installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit("lrd needs Python >= 3.11, this is %d.%d; set PYTHON=..." % sys.version_info[:2] if sys.version_info < (3, 11) else 0)'
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,report,slurm,dashboard,digits]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,docs,report,slurm,dashboard,digits]'
 	@touch $@
 
 demo: .venv ## a small real sweep and its figures, about two minutes on two cores
@@ -43,6 +43,9 @@ lint: .venv ## style and layering
 types: .venv ## static types
 	$(BIN)/mypy
 
+docs: .venv ## the documentation as a site that reads without a network, into site/
+	$(BIN)/python docs_tools/build.py
+
 bench: .venv ## time per update beside torch's own kernels and a loop of cells; the price of each probe
 	$(BIN)/python benchmarks/update.py
 	$(BIN)/python benchmarks/probes.py
@@ -65,4 +68,4 @@ bench-gpu: .venv ## packs on a GPU beside the same runs on cuDNN one after anoth
 	$(BIN)/python benchmarks/gpu.py --json bench-gpu.json
 
 clean: ## remove the environment and caches; records stay
-	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache dist build
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .cache dist build site

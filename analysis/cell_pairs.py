@@ -1,9 +1,9 @@
-"""Every two cells of a task and gap, over the same seeds: which is better, by how much, and can so few seeds tell?
+"""Every two cells of a task and gap, over the same seeds: which is better, by how much, and are seeds enough to say so?
 
     python analysis/cell_pairs.py runs/gap_wall --out figures/
 
 How to read it. One row two cells, "first − second"; in all three columns what lies to the right speaks for the first,
-what lies to the left for the second, and the mark has the look of the one that is ahead (grey: neither).
+what lies to the left for the second, and the mark has the colour and shape of the one that is ahead (grey: neither).
 
 Share solved: of the seeds solved, the first's minus the second's, with Newcombe's 95 % interval for paired shares.
 Time to solve: updates; a run that did not solve the task is slower than any that did. Final loss: at the last
@@ -19,6 +19,8 @@ The CSV holds the rest: counts, both p, the sign test, seeds with a tie, runs wi
 
 Partners are runs of one seed and, where a cell has several of one seed, of the same options swept beside cell, task
 and gap. Runs that failed or did not end count as not solved; their loss is not known, and is left out.
+
+From the table runs: outcome, solved_at, eval_loss, seed and the options of each run.
 """
 
 from __future__ import annotations
@@ -29,18 +31,31 @@ from math import ceil, log2
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parent))  # which PYTHONSAFEPATH leaves out
+from lrd.figures import (
+    Array,
+    FigureScript,
+    LineStyle,
+    NotMeasuredError,
+    Table,
+    groups,
+    in_order,
+    layout,
+    line_styles,
+    main,
+    plain,
+    pooling,
+    runs_of,
+    save_figure,
+    shortfall,
+    span,
+)
+from lrd.figures.cell_partners import matched, settings
+from lrd.stats import holm, paired, paired_shares, worst_of
 
-import common
 import numpy as np
-import style
-from cell_partners import matched, settings
-from labels import in_order
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator
-
-from lrd.stats import holm, paired, paired_shares, worst_of
 
 COLUMNS = {"share": "share solved", "sooner": "time to solve", "lower": "final loss"}
 LINES = 36  # rows of a page, headings included; fewer where columns stand below one another
@@ -49,18 +64,18 @@ LEVEL = 0.05
 EVEN = "x"  # mark where neither is ahead
 
 
-@style.paper
+@FigureScript
 def draw(study: Any, out: Path) -> list[Path]:
-    """Draw the pairs of cells of a study; gives the files written."""
-    runs = common.runs_of(study)
+    """Draw the pairs of cells of a study; return the files written."""
+    runs = runs_of(study)
     runs |= _ends(study, runs)
     table = []
-    for (panel, gap), rows in common.groups(runs, "panel", "gap"):
+    for (panel, gap), rows in groups(runs, "panel", "gap"):
         for first, second in combinations(in_order(rows["label"]), 2):
             place = {"panel": panel, "gap": int(gap), "first": first, "second": second}
             table.append(place | _compared(rows, first, second))
     if not any(row["pairs"] for row in table):
-        raise common.NotLookedAtError("no two cells have runs of one seed at one task and gap: nothing to compare")
+        raise NotMeasuredError("no two cells have runs of one seed at one task and gap: nothing to compare")
     for name in COLUMNS:
         for row, p in zip(table, holm([row[f"{name}_p"] for row in table]).tolist(), strict=True):
             row[f"{name}_p_holm"] = p
@@ -70,8 +85,8 @@ def draw(study: Any, out: Path) -> list[Path]:
     return paths
 
 
-def _ends(study: Any, runs: common.Table) -> common.Table:
-    """Of each run: whether it solved it, updates to solve (inf: never), last loss (NaN: not known) and ``settings``."""
+def _ends(study: Any, runs: Table) -> Table:
+    """Return the end of each run: ``solved``, ``time`` to solve (inf: never), ``loss`` (NaN: unknown), ``settings``."""
     rows = study.columns("select * from runs")
     order = {run_id: place for place, run_id in enumerate(rows["run_id"])}
     at = [order[run_id] for run_id in runs["run_id"]]
@@ -79,16 +94,16 @@ def _ends(study: Any, runs: common.Table) -> common.Table:
     finished = runs["state"] == "finished"
     solved = finished & (runs["outcome"] == "solved")
     never = np.full(len(at), np.nan)
-    loss = common.plain(rows.get("eval_loss", never))
+    loss = plain(rows.get("eval_loss", never))
     loss = np.where(runs["outcome"] == "diverged", np.inf, loss)
-    updates = common.plain(rows["solved_at"])
-    updates = np.where(solved & np.isnan(updates), common.plain(rows["update"]), np.where(solved, updates, 0.0))
+    updates = plain(rows["solved_at"])
+    updates = np.where(solved & np.isnan(updates), plain(rows["update"]), np.where(solved, updates, 0.0))
     found = {"solved": solved, "time": worst_of(updates, solved), "loss": np.where(finished, loss, np.nan)}
     return found | {"settings": settings(rows, runs)}
 
 
-def _compared(rows: common.Table, first: str, second: str) -> dict[str, Any]:
-    """What a row of the CSV says of two labels, but for the correction."""
+def _compared(rows: Table, first: str, second: str) -> dict[str, Any]:
+    """Return the row of the CSV that compares two labels, without corrected p."""
     one, other = ({name: column[rows["label"] == label] for name, column in rows.items()} for label in (first, second))
     i, j = matched(one, other)
     shares = paired_shares(one["solved"][i], other["solved"][j])
@@ -105,7 +120,7 @@ def _compared(rows: common.Table, first: str, second: str) -> dict[str, Any]:
 
 
 def _files(table: list[dict[str, Any]]) -> list[tuple[str, list[dict[str, Any]]]]:
-    """Rows in files, no more of them than fit with the headings of their tasks and gaps."""
+    """Return the rows of each file, with its suffix: as many as fit with the headings of their tasks and gaps."""
     files: list[list[dict[str, Any]]] = [[]]
     taken = 0
     for row in table:
@@ -119,18 +134,16 @@ def _files(table: list[dict[str, Any]]) -> list[tuple[str, list[dict[str, Any]]]
 
 
 def _stacked() -> int:
-    """How many columns stand below one another: none, or all where the figure is too narrow."""
-    return 1 if style.across(len(COLUMNS)) == len(COLUMNS) else len(COLUMNS)
+    """Return how many columns stand below one another: 1, or all of them where the figure is too narrow."""
+    return 1 if layout.across(len(COLUMNS)) == len(COLUMNS) else len(COLUMNS)
 
 
 def _place(row: dict[str, Any]) -> tuple[str, int]:
     return row["panel"], row["gap"]
 
 
-def _page(
-    suffix: str, rows: list[dict[str, Any]], table: list[dict[str, Any]], runs: common.Table, out: Path
-) -> list[Path]:
-    looks = style.looks(runs["label"])
+def _page(suffix: str, rows: list[dict[str, Any]], table: list[dict[str, Any]], runs: Table, out: Path) -> list[Path]:
+    styles = line_styles(runs["label"])
     lines: list[tuple[str, dict[str, Any] | None]] = []
     for before, row in zip([None, *rows], rows, strict=False):
         if before is None or _place(before) != _place(row):
@@ -138,42 +151,42 @@ def _page(
         lines.append((f"{row['first']} − {row['second']}", row))
     rows_of_panels = _stacked()
     height_of_panel = 0.75 + HEIGHT * len(lines)
-    figure, grid = style.grid(rows_of_panels, len(COLUMNS) // rows_of_panels, height_of_panel, sharey=True)
+    figure, grid = layout.grid(rows_of_panels, len(COLUMNS) // rows_of_panels, height_of_panel, sharey=True)
     for axes, (name, title) in zip((axes for row in grid for axes in row), COLUMNS.items(), strict=True):
         for height, (_, one) in enumerate(lines):
             if one is None and height:
                 axes.axhline(height - 0.5, color="0.75", linewidth=0.6, zorder=1)
             elif one is not None:
-                _draw(axes, height, name, one, looks)
+                _draw(axes, height, name, one, styles)
         axes.axvline(0, color="0.25", linewidth=0.6, zorder=1.5)
         axes.set_xlim(-1.08, 1.08)
         axes.xaxis.set_major_locator(FixedLocator([-1, -0.5, 0, 0.5, 1]))
-        axes.set_xlabel("second ahead  ←  0  →  first ahead", fontsize=style.small())  # beside long names
+        axes.set_xlabel("second ahead  ←  0  →  first ahead", fontsize=layout.small())  # beside long names
         axes.grid(visible=False, axis="y")
         axes.tick_params(axis="y", length=0)
-        style.head(axes, title, "p (Holm)")
+        layout.head(axes, title, "p (Holm)")
     for first, *_ in grid:
         first.set_yticks(range(len(lines)), [text for text, _ in lines])
         for label, (_, one) in zip(first.get_yticklabels(), lines, strict=True):
             label.set(weight="normal" if one else "bold")
     first.set_ylim(len(lines) - 0.4, -0.6)
     labels = in_order([row["first"] for row in rows] + [row["second"] for row in rows])
-    marks = [Line2D([], [], **looks[label].points, linestyle="none") for label in labels]
-    even = Line2D([], [], color=style.GREY, marker=EVEN, linestyle="none")
-    style.legend(figure, [*marks, even], [*(f"{label} ahead" for label in labels), "neither"])
-    style.foot(figure, [_note(rows, table, runs)])
-    return style.save(figure, out, f"cell_pairs{suffix}", rows)
+    marks = [Line2D([], [], **styles[label].points, linestyle="none") for label in labels]
+    even = Line2D([], [], color=layout.GREY, marker=EVEN, linestyle="none")
+    layout.legend(figure, [*marks, even], [*(f"{label} ahead" for label in labels), "neither"])
+    layout.foot(figure, [_note(rows, table, runs)])
+    return save_figure(figure, out, f"cell_pairs{suffix}", rows)
 
 
-def _draw(axes: Axes, height: int, name: str, row: dict[str, Any], looks: dict[str, style.Look]) -> None:
-    """One mark with its interval, where it has one, and its p at the right end of the row."""
+def _draw(axes: Axes, height: int, name: str, row: dict[str, Any], styles: dict[str, LineStyle]) -> None:
+    """Draw one mark with its interval, if it has one, and its p at the right end of the row."""
     ahead, p = row[name], row[f"{name}_p_holm"]
     if np.isnan(ahead):
         text = "–"
     else:
         text = "<0.001" if p < 0.001 else f"{p:.2g}"
         better = row["first"] if ahead > 0 else row["second"]
-        colour, marker = (looks[better].colour, looks[better].marker) if ahead else (style.GREY, EVEN)
+        colour, marker = (styles[better].colour, styles[better].marker) if ahead else (layout.GREY, EVEN)
         if f"{name}_low" in row:
             axes.plot(
                 [row[f"{name}_low"], row[f"{name}_high"]], [height, height], color=colour, linewidth=0.9, zorder=2
@@ -181,10 +194,10 @@ def _draw(axes: Axes, height: int, name: str, row: dict[str, Any], looks: dict[s
         axes.plot([ahead], [height], color=colour, marker=marker, linestyle="none", clip_on=False, zorder=3)
     place = axes.get_yaxis_transform()
     bold = "bold" if p < LEVEL else "normal"
-    axes.text(1.02, height, text, transform=place, fontsize=style.small(), color="0.25", va="center", weight=bold)
+    axes.text(1.02, height, text, transform=place, fontsize=layout.small(), color="0.25", va="center", weight=bold)
 
 
-def _note(rows: list[dict[str, Any]], table: list[dict[str, Any]], runs: common.Table) -> str:
+def _note(rows: list[dict[str, Any]], table: list[dict[str, Any]], runs: Table) -> str:
     pairs = [row["pairs"] for row in rows]
     tests = sum(row["pairs"] > 0 for row in table)
     needed = 1 + ceil(log2(tests / LEVEL))
@@ -196,20 +209,20 @@ def _note(rows: list[dict[str, Any]], table: list[dict[str, Any]], runs: common.
             " say that two cells are alike."
         )
     lone = sum(row["without_partner"] for row in rows)
-    lost = common.shortfall({name: column[_on(rows, runs)] for name, column in runs.items()})
+    lost = shortfall({name: column[_on(rows, runs)] for name, column in runs.items()})
     return (
-        f"{common.span(pairs)} seeds a pair. Bars: 95 % intervals (Newcombe). p: McNemar (share solved) and Wilcoxon, "
+        f"{span(pairs)} seeds a pair. Bars: 95 % intervals (Newcombe). p: McNemar (share solved) and Wilcoxon, "
         f"after Holm for {tests} pairs.{few}"
         + (f" Among the runs: {lost}; they count as not solved." if lost else "")
         + (f" Runs without a partner, pair by pair: {lone}." if lone else "")
-        + common.pooling(runs)
+        + pooling(runs)
     )
 
 
-def _on(rows: list[dict[str, Any]], runs: common.Table) -> common.Array:
+def _on(rows: list[dict[str, Any]], runs: Table) -> Array:
     places = {_place(row) for row in rows}
     return np.array([place in places for place in zip(runs["panel"], runs["gap"].tolist(), strict=True)])
 
 
 if __name__ == "__main__":
-    sys.exit(common.main(draw, __doc__))
+    sys.exit(main(draw, __doc__))

@@ -14,6 +14,8 @@ their memories.
 Lines are medians over seeds, bands run from the 10 % to the 90 % quantile (least to greatest where there are fewer than
 10 seeds). Signs of a bin are counted in the line under the figure where they are fewer than 10 a run: such a point says
 little. Only runs that came to an end are drawn.
+
+From the table closing of the probe of that name, and the table runs.
 """
 
 from __future__ import annotations
@@ -24,15 +26,28 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parent))  # which PYTHONSAFEPATH leaves out
+from lrd.figures import (
+    PAGE_ROWS,
+    Array,
+    FigureScript,
+    LineStyle,
+    NothingToDrawError,
+    Table,
+    drawn_from,
+    groups,
+    join_runs,
+    layout,
+    line_styles,
+    main,
+    pivot,
+    runs_of,
+    save_figure,
+)
+from lrd.figures.start_and_end import THIN, need_probe, note, rows_at
+from lrd.stats import Band, band, median
 
-import common
-import style
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
-from moments import THIN, need_probe, note, pivot, rows_at
-
-from lrd.stats import Band, band, median
 
 FEW = 10  # closing signs of a bin, below which it is named
 QUANTITIES = {"loss": "loss [nats]", "accuracy": "share predicted right"}
@@ -42,79 +57,79 @@ Key = tuple[str, int, str, str]  # panel, gap, label, moment
 
 
 @dataclass(frozen=True)
-class Curve:
-    """One cell at one moment: by bin its least distance, and medians over seeds of its mean distance and counts."""
+class ClosingCurve:
+    """One cell at one moment, by bin: least distance, and medians over seeds of the mean distance and the count."""
 
-    low: common.Array
-    distance: common.Array
-    count: common.Array
+    low: Array
+    distance: Array
+    count: Array
     bands: dict[str, Band]  # of each of QUANTITIES, and of "unigram"
 
 
-@style.paper
+@FigureScript
 def draw(study: Any, out: Path) -> list[Path]:
-    """Draw the loss of closing signs by distance; gives the files written."""
+    """Draw the loss of closing signs by distance; return the files written."""
     need_probe(study, "closing")
-    runs = common.runs_of(study)
+    runs = runs_of(study)
     rows = rows_at(study, "closing", "low, distance, count, loss, accuracy, unigram")
     if not len(rows["run_id"]):
-        raise common.NothingToDrawError("no finished run was looked at by the probe `closing`, or saw nothing close")
-    rows = common.join_runs(rows, runs)
-    common.drawn_from(runs, rows)
-    curves = {key: _curve(group) for key, group in common.groups(rows, "panel", "gap", "label", "moment")}
+        raise NothingToDrawError("no finished run was measured by the probe `closing`, or nothing closed in its text")
+    rows = join_runs(rows, runs)
+    drawn_from(runs, rows)
+    curves = {key: _curve(group) for key, group in groups(rows, "panel", "gap", "label", "moment")}
     places = sorted({key[:2] for key in curves})
     paths: list[Path] = []
-    for page, start in enumerate(range(0, len(places), common.ROWS)):
+    for page, start in enumerate(range(0, len(places), PAGE_ROWS)):
         suffix = f"_{page + 1}" if page else ""
-        chosen = places[start : start + common.ROWS]
+        chosen = places[start : start + PAGE_ROWS]
         shown = {key: curve for key, curve in curves.items() if key[:2] in chosen}
         paths += _page(f"closing_distance{suffix}", chosen, shown, runs, rows["run_id"], out)
     return paths
 
 
-def _curve(rows: common.Table) -> Curve:
+def _curve(rows: Table) -> ClosingCurve:
     low, distance = pivot(rows, "run_id", "low", "distance")
     count = pivot(rows, "run_id", "low", "count")[1]
     bands = {name: band(pivot(rows, "run_id", "low", name)[1]) for name in (*QUANTITIES, "unigram")}
-    return Curve(low, median(distance), median(count), bands)
+    return ClosingCurve(low, median(distance), median(count), bands)
 
 
 def _page(
     name: str,
     places: Sequence[Place],
-    curves: dict[Key, Curve],
-    runs: common.Table,
-    drawn: common.Array,
+    curves: dict[Key, ClosingCurve],
+    runs: Table,
+    drawn: Array,
     out: Path,
 ) -> list[Path]:
-    looks = style.looks(runs["label"])
-    figure, grid = style.folded(len(places), len(QUANTITIES), 1.7)
+    styles = line_styles(runs["label"])
+    figure, grid = layout.folded(len(places), len(QUANTITIES), 1.7)
     table: list[dict[str, object]] = []
     for row, place in zip(grid, places, strict=True):
         here = {key: curve for key, curve in curves.items() if key[:2] == place}
         for axes, (quantity, called) in zip(row, QUANTITIES.items(), strict=True):
-            _panel(axes, here, quantity, looks)
+            _panel(axes, here, quantity, styles)
             axes.set_ylabel(called)
-            style.head(axes, f"{place[0]}, $T$ = {place[1]}")
+            layout.head(axes, f"{place[0]}, $T$ = {place[1]}")
         table += [line for key in sorted(here) for line in _rows(key, here[key])]
     for axes in grid[-1]:
         axes.set_xlabel("distance from closing sign to opening [characters]")
-    style.legend(figure, *_legend({key[2:] for key in curves}, looks))
+    layout.legend(figure, *_legend({key[2:] for key in curves}, styles))
     spreads = [curve.bands["loss"] for curve in curves.values()]
-    style.foot(figure, [note(spreads, runs, drawn) + _few(curves)])
-    return style.save(figure, out, name, table)
+    layout.foot(figure, [note(spreads, runs, drawn) + _few(curves)])
+    return save_figure(figure, out, name, table)
 
 
-def _panel(axes: Axes, curves: dict[Key, Curve], quantity: str, looks: dict[str, style.Look]) -> None:
+def _panel(axes: Axes, curves: dict[Key, ClosingCurve], quantity: str, styles: dict[str, LineStyle]) -> None:
     for key in sorted(curves, key=lambda key: key[3] == "end"):
-        curve, look = curves[key], looks[key[2]]
+        curve, style = curves[key], styles[key[2]]
         spread = curve.bands[quantity]
-        (line,) = axes.plot(curve.distance, spread.median, **look.line, linestyle=look.dashes)
+        (line,) = axes.plot(curve.distance, spread.median, **style.line, linestyle=style.dashes)
         if key[3] == "init":
             line.set(**THIN)
             continue
-        line.set(marker=look.marker)
-        axes.fill_between(curve.distance, spread.low, spread.high, color=look.colour, alpha=0.18, linewidth=0)
+        line.set(marker=style.marker)
+        axes.fill_between(curve.distance, spread.low, spread.high, color=style.colour, alpha=0.18, linewidth=0)
     if quantity == "loss":
         unigram = max(curves.values(), key=lambda curve: len(curve.low))
         axes.plot(unigram.distance, unigram.bands["unigram"].median, color="0.25", linewidth=0.8, linestyle=":")
@@ -125,13 +140,13 @@ def _panel(axes: Axes, curves: dict[Key, Curve], quantity: str, looks: dict[str,
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
 
 
-def _few(curves: dict[Key, Curve]) -> str:
-    """From which distance on the points stand on few signs, as a sentence; empty where none does."""
+def _few(curves: dict[Key, ClosingCurve]) -> str:
+    """Return from which distance on some points stand on few signs, as a sentence; empty where none does."""
     starts = [int(low) for curve in curves.values() for low, n in zip(curve.low, curve.count, strict=True) if n < FEW]
     return f" From a distance of {min(starts)} on, some points have fewer than {FEW} signs a run." if starts else ""
 
 
-def _rows(key: Key, curve: Curve) -> list[dict[str, object]]:
+def _rows(key: Key, curve: ClosingCurve) -> list[dict[str, object]]:
     names: dict[str, object] = dict(zip(("panel", "gap", "label", "moment"), key, strict=True))
     rows: list[dict[str, object]] = []
     for quantity in QUANTITIES:
@@ -144,11 +159,11 @@ def _rows(key: Key, curve: Curve) -> list[dict[str, object]]:
     return rows
 
 
-def _legend(drawn: set[tuple[str, str]], looks: dict[str, style.Look]) -> tuple[list[Any], list[str]]:
+def _legend(drawn: set[tuple[str, str]], styles: dict[str, LineStyle]) -> tuple[list[Any], list[str]]:
     handles: list[Any] = []
     names: list[str] = []
     for label in sorted({label for label, _ in drawn}):
-        handles.append(Line2D([], [], **looks[label].points, linestyle=looks[label].dashes))
+        handles.append(Line2D([], [], **styles[label].points, linestyle=styles[label].dashes))
         names.append(label)
     if any(moment == "init" for _, moment in drawn):
         handles.append(Line2D([], [], color="0.25", **THIN))
@@ -159,4 +174,4 @@ def _legend(drawn: set[tuple[str, str]], looks: dict[str, style.Look]) -> tuple[
 
 
 if __name__ == "__main__":
-    sys.exit(common.main(draw, __doc__))
+    sys.exit(main(draw, __doc__))

@@ -7,6 +7,8 @@ task's published criterion; the bar is its 95 % Wilson interval. With 5 runs eve
 differ where bars do not overlap, not where points do. Runs that diverged, failed or never ended count as not solved,
 and the line under the figure says how many they are. Points are moved sideways a little where they would hide
 each other. The CSV holds every point with what became of its runs.
+
+From the table runs: state and outcome.
 """
 
 from __future__ import annotations
@@ -15,25 +17,36 @@ import sys
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parent))  # which PYTHONSAFEPATH leaves out
-
-import common
-import gap_axis
-import numpy as np
-import style
-from labels import in_order
-from matplotlib.ticker import PercentFormatter
-
+from lrd.figures import (
+    PAGE_COLUMNS,
+    FigureScript,
+    Table,
+    gap_axis,
+    groups,
+    in_order,
+    layout,
+    line_styles,
+    main,
+    pages,
+    pooling,
+    runs_of,
+    save_figure,
+    shortfall,
+    span,
+)
 from lrd.stats import solve_share
+
+import numpy as np
+from matplotlib.ticker import PercentFormatter
 
 DODGE, SPREAD = 0.035, 0.16  # shift of neighbouring labels, and of the first from the last at most: shares of the axis
 MARGIN = 0.03  # beyond the outermost label, likewise
 
 
-@style.paper
+@FigureScript
 def draw(study: Any, out: Path) -> list[Path]:
-    """Draw the wall of every task of a study; gives the files written."""
-    runs = common.runs_of(study)
+    """Draw the wall of every task of a study; return the files written."""
+    runs = runs_of(study)
     table = [
         {
             "panel": panel,
@@ -41,19 +54,19 @@ def draw(study: Any, out: Path) -> list[Path]:
             "gap": int(gap),
             **vars(solve_share(list(rows["state"]), list(rows["outcome"]))),
         }
-        for (panel, label, gap), rows in common.groups(runs, "panel", "label", "gap")
+        for (panel, label, gap), rows in groups(runs, "panel", "label", "gap")
     ]
     paths: list[Path] = []
-    for page in common.pages(runs["panel"], [0] * len(runs["panel"])):
+    for page in pages(runs["panel"], [0] * len(runs["panel"])):
         tasks = [task for task, _ in page.rows]
         paths += _page(page.suffix, tasks, [row for row in table if row["panel"] in tasks], runs, out)
     return paths
 
 
-def _page(suffix: str, tasks: list[str], table: list[dict[str, Any]], runs: common.Table, out: Path) -> list[Path]:
-    looks = style.looks(runs["label"])
-    columns = style.across(min(len(tasks), common.COLUMNS))
-    figure, grid = style.grid(-(-len(tasks) // columns), columns, 1.8, sharey=True)
+def _page(suffix: str, tasks: list[str], table: list[dict[str, Any]], runs: Table, out: Path) -> list[Path]:
+    styles = line_styles(runs["label"])
+    columns = layout.across(min(len(tasks), PAGE_COLUMNS))
+    figure, grid = layout.grid(-(-len(tasks) // columns), columns, 1.8, sharey=True)
     handles: dict[str, Any] = {}
     panels = [axes for row in grid for axes in row]
     for axes in panels[len(tasks) :]:
@@ -67,7 +80,7 @@ def _page(suffix: str, tasks: list[str], table: list[dict[str, Any]], runs: comm
         gap_axis.lay_out(axes, gaps, low, high)
         for index, label in enumerate(labels):
             mine = [row for row in rows if row["label"] == label]
-            look = looks[label]
+            style = styles[label]
             rank = (index - (len(labels) - 1) / 2) * min(1, SPREAD / DODGE / len(labels))
             place = gap_axis.aside(gaps, [row["gap"] for row in mine], rank * DODGE)
             shares = np.array([row["share"] for row in mine])
@@ -76,8 +89,8 @@ def _page(suffix: str, tasks: list[str], table: list[dict[str, Any]], runs: comm
                 place,
                 shares,
                 bars,
-                **look.points,
-                linestyle=look.dashes,
+                **style.points,
+                linestyle=style.dashes,
                 label=label,
                 elinewidth=0.8,
                 capsize=1.5,
@@ -85,17 +98,17 @@ def _page(suffix: str, tasks: list[str], table: list[dict[str, Any]], runs: comm
             )
         axes.set_ylim(-0.06, 1.06)
         axes.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
-        style.head(axes, task, f"{common.span([row['count'] for row in rows])} a point")
+        layout.head(axes, task, f"{span([row['count'] for row in rows])} a point")
     for row in grid:
         row[0].set_ylabel("runs that solved it")
     names = in_order(handles)
-    style.legend(figure, [handles[name] for name in names], names)
+    layout.legend(figure, [handles[name] for name in names], names)
     inside = {name: column[np.isin(runs["panel"], tasks)] for name, column in runs.items()}
-    lost = common.shortfall(inside)
+    lost = shortfall(inside)
     text = "Bars: 95 % Wilson intervals." + (f" Counted as not solved: {lost}." if lost else "")
-    style.foot(figure, [text + common.pooling(inside)])
-    return style.save(figure, out, f"gap_wall{suffix}", table)
+    layout.foot(figure, [text + pooling(inside)])
+    return save_figure(figure, out, f"gap_wall{suffix}", table)
 
 
 if __name__ == "__main__":
-    sys.exit(common.main(draw, __doc__))
+    sys.exit(main(draw, __doc__))

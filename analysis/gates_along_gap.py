@@ -17,6 +17,8 @@ through h and the gates of later steps.
 Lines are medians over seeds, bands run from the 10 % to the 90 % quantile (least to greatest where there are fewer
 than 10 seeds). Thick at the end of training, thin and pale before the first update. Only runs that came to an end are
 drawn.
+
+From the tables gates, of the probe of that name, and gradient_flow.
 """
 
 from __future__ import annotations
@@ -26,18 +28,33 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parent))  # which PYTHONSAFEPATH leaves out
+from lrd.figures import (
+    Array,
+    FigureScript,
+    LineStyle,
+    NothingToDrawError,
+    Table,
+    drawn_from,
+    finite,
+    groups,
+    in_files,
+    in_order,
+    join_runs,
+    layout,
+    line_styles,
+    main,
+    plain,
+    runs_of,
+    save_figure,
+)
+from lrd.figures.facet import Place, labels_at, together
+from lrd.figures.flow_profiles import at_start_and_end, flow_profiles
+from lrd.figures.gradient_panel import limits_of, powers_of_ten, say_where_it_goes, steps_to_answer, symbol
+from lrd.figures.start_and_end import THIN, Profile, along_t, need_probe, note, rows_at
 
-import common
 import numpy as np
-import style
-from facets import Place, labels_at, together
-from flow import at_start_and_end, flow_of_every_look
-from gradient_panel import limits_of, powers_of_ten, say_where_it_goes, steps_to_answer, symbol
-from labels import in_order
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
-from moments import THIN, Profile, along_t, finite, need_probe, note, rows_at
 
 COLUMNS, ROWS = 4, 5
 DASHES: dict[str, Any] = {"gradient": "-", "product": (0, (3, 1.2)), "product q95": (0, (1, 1.2))}
@@ -48,24 +65,24 @@ Row = tuple[Place, str, list[str], list[tuple[str, str]]]  # where, the cell if 
 Statistics = tuple[Profile, ...]  # value, and the two quartiles over units and samples
 
 
-@style.paper
+@FigureScript
 def draw(study: Any, out: Path) -> list[Path]:
-    """Draw the gates of a study along the gap; gives the files written."""
+    """Draw the gates of a study along the gap; return the files written."""
     need_probe(study, "gates")
-    runs = common.runs_of(study)
+    runs = runs_of(study)
     seen = rows_at(
         study, "gates", "quantity, gate, variable, t, lag, mean, q25, q50, q75, q95", "quantity <> 'since_store'"
     )
     if not len(seen["run_id"]):
-        raise common.NothingToDrawError("no finished run that was looked at by the probe `gates` has a cell with gates")
-    rows = common.join_runs(_lines(seen, _gradients(study, seen)), runs)
+        raise NothingToDrawError("no finished run that was measured by the probe `gates` has a cell with gates")
+    rows = join_runs(_lines(seen, _gradients(study, seen)), runs)
     profiles = {
         key: tuple(along_t(group, name) for name in ("value", "q25", "q75"))
-        for key, group in common.groups(rows, "panel", "gap", "quantity", "what", "label", "moment")
+        for key, group in groups(rows, "panel", "gap", "quantity", "what", "label", "moment")
     }
-    ends = {key: int(np.max(group["t"] + group["lag"])) for key, group in common.groups(rows, "panel", "gap")}
-    common.drawn_from(runs, rows)
-    columns = style.across(COLUMNS)
+    ends = {key: int(np.max(group["t"] + group["lag"])) for key, group in groups(rows, "panel", "gap")}
+    drawn_from(runs, rows)
+    columns = layout.across(COLUMNS)
     lines = [
         (place, name, alike, names[start : start + columns])
         for place, labels in labels_at((*key[:2], key[4]) for key in profiles).items()
@@ -74,30 +91,30 @@ def draw(study: Any, out: Path) -> list[Path]:
         for start in range(0, len(names), columns)
     ]
     paths: list[Path] = []
-    for suffix, block in common.in_files(lines, ROWS):
+    for suffix, block in in_files(lines, ROWS):
         paths += _page(suffix, block, profiles, ends, runs, rows["run_id"], out)
     return paths
 
 
-def _gradients(study: Any, seen: common.Table) -> common.Table:
-    """log10 of the norm of the last answer's dL/ds_t relative to that at the answer, of the runs and variables seen."""
-    flow = flow_of_every_look(study)
+def _gradients(study: Any, seen: Table) -> Table:
+    """Return log10 of the norm of dL/ds_t over that at the answer, where gates were measured."""
+    flow = flow_profiles(study)
     kept = {key[:2] for key in zip(seen["run_id"], seen["variable"], strict=True)}
-    looks = at_start_and_end(flow.looks)
-    names = zip(looks["run_id"], looks["variable"], looks["answer"], strict=True)
+    measurements = at_start_and_end(flow.measurements)
+    names = zip(measurements["run_id"], measurements["variable"], measurements["answer"], strict=True)
     chosen = np.array(
         [(run_id, variable) in kept and answer == "last" for run_id, variable, answer in names], dtype=bool
     )
-    rows = flow.rows({name: column[chosen] for name, column in looks.items()})
+    rows = flow.rows({name: column[chosen] for name, column in measurements.items()})
     keys = list(zip(rows["run_id"], rows["variable"], rows["moment"], strict=True))
     at_answer = {key: value for key, value, lag in zip(keys, rows["log10_gmean"], rows["lag"], strict=True) if lag == 0}
     reference = np.array([at_answer.get(key, np.nan) for key in keys], dtype=np.float64)
-    rows["value"] = common.plain(rows["log10_gmean"]) - finite(reference)
+    rows["value"] = plain(rows["log10_gmean"]) - finite(reference)
     return rows
 
 
-def _lines(seen: common.Table, gradients: common.Table) -> common.Table:
-    """All that is drawn as rows of one table: run_id, moment, t, lag, quantity, of ``what``, value, q25, q75."""
+def _lines(seen: Table, gradients: Table) -> Table:
+    """Return all that is drawn as one table: run_id, moment, t, lag, quantity, ``what`` it is of, value, q25, q75."""
     gate = seen["quantity"] == "gate"
     gates, products = ({name: column[chosen] for name, column in seen.items()} for chosen in (gate, ~gate))
     sources = (  # rows, quantity, what, value
@@ -117,7 +134,7 @@ def _lines(seen: common.Table, gradients: common.Table) -> common.Table:
 
 
 def _panels(keys: Iterable[Key]) -> list[tuple[str, str]]:
-    """Panels of a task and gap: a gate each, then what arrives of each variable that a gate keeps."""
+    """Return the panels of a task and gap: one for each gate, then one for each variable that a gate keeps."""
     found = {("gate" if quantity == "gate" else "kept", what) for _, _, quantity, what, *_ in keys}
     return sorted(found)
 
@@ -127,13 +144,13 @@ def _page(
     lines: list[Row],
     profiles: dict[Key, Statistics],
     ends: dict[tuple[str, int], int],
-    runs: common.Table,
-    drawn: common.Array,
+    runs: Table,
+    drawn: Array,
     out: Path,
 ) -> list[Path]:
-    looks = style.looks(runs["label"])
+    styles = line_styles(runs["label"])
     gated = np.isin(runs["label"].astype(str), [key[4] for key in profiles])  # the others have no gates to draw
-    figure, grid = style.grid(len(lines), max(len(names) for *_, names in lines), 1.5)
+    figure, grid = layout.grid(len(lines), max(len(names) for *_, names in lines), 1.5)
     table: list[dict[str, object]] = []
     shown: dict[Key, Profile] = {}
     for row, ((panel, gap), name, alike, names) in zip(grid, lines, strict=True):
@@ -148,51 +165,51 @@ def _page(
             }
             mine = {key: one for key, one in here.items() if key[2] in alike}
             if kind == "gate":
-                _draw_gates(axes, mine, looks)
+                _draw_gates(axes, mine, styles)
             else:  # in the range of all cells, also of those in other rows
-                _draw_kept(axes, mine, looks, limits_of([statistics[0] for statistics in here.values()]))
-            style.head(axes, f"{what} gate" if kind == "gate" else rf"$\partial L/\partial {symbol(what)}$, relative")
+                _draw_kept(axes, mine, styles, limits_of([statistics[0] for statistics in here.values()]))
+            layout.head(axes, f"{what} gate" if kind == "gate" else rf"$\partial L/\partial {symbol(what)}$, relative")
             steps_to_answer(axes, ends[panel, gap])
             for key, statistics in mine.items():
                 shown[panel, gap, *key] = statistics[0]
                 table += _rows({"panel": panel, "gap": gap}, key, statistics)
     for axes in grid[-1]:
         axes.set_xlabel("step $t$")
-    style.legend(figure, *_legend(set(shown), looks))
+    layout.legend(figure, *_legend(set(shown), styles))
     bands = [spread for _, spread in shown.values()]
     what_is_pale = " Pale area of a gate: quartiles over units and samples."
-    style.foot(figure, [note(bands, {name: of[gated] for name, of in runs.items()}, drawn) + what_is_pale])
-    return style.save(figure, out, f"gates_along_gap{suffix}", table)
+    layout.foot(figure, [note(bands, {name: of[gated] for name, of in runs.items()}, drawn) + what_is_pale])
+    return save_figure(figure, out, f"gates_along_gap{suffix}", table)
 
 
-def _draw_gates(axes: Axes, mine: dict[Line, Statistics], looks: dict[str, style.Look]) -> None:
+def _draw_gates(axes: Axes, mine: dict[Line, Statistics], styles: dict[str, LineStyle]) -> None:
     axes.set_ylim(-0.03, 1.03)
     axes.set_yticks([0, 0.5, 1])
     for (_, _, label, moment), ((steps, spread), (_, low), (_, high)) in sorted(mine.items(), reverse=True):
-        colour = looks[label].colour
-        (line,) = axes.plot(steps, spread.median, **looks[label].line)
+        colour = styles[label].colour
+        (line,) = axes.plot(steps, spread.median, **styles[label].line)
         if moment == "init":
             line.set(**THIN)
             continue
-        line.set(marker=looks[label].marker, markevery=0.3)
+        line.set(marker=styles[label].marker, markevery=0.3)
         axes.fill_between(steps, low.median, high.median, color=colour, alpha=0.12, linewidth=0)
         axes.fill_between(steps, spread.low, spread.high, color=colour, alpha=0.25, linewidth=0)
 
 
 def _draw_kept(
-    axes: Axes, mine: dict[Line, Statistics], looks: dict[str, style.Look], limits: tuple[float, float]
+    axes: Axes, mine: dict[Line, Statistics], styles: dict[str, LineStyle], limits: tuple[float, float]
 ) -> None:
     axes.set_ylim(*limits)
     powers_of_ten(axes)
     for (quantity, _, label, moment), ((steps, spread), *_) in sorted(mine.items(), reverse=True):
-        colour = looks[label].colour
+        colour = styles[label].colour
         middle = finite(spread.median)
-        (line,) = axes.plot(steps, middle, **looks[label].line, linestyle=DASHES[quantity])
+        (line,) = axes.plot(steps, middle, **styles[label].line, linestyle=DASHES[quantity])
         if moment == "init":
             line.set(**THIN)
             continue
         if quantity != "product q95":
-            line.set(marker=looks[label].marker, markevery=0.3)
+            line.set(marker=styles[label].marker, markevery=0.3)
         low, high = np.maximum(spread.low, limits[0]), np.minimum(spread.high, limits[1])
         axes.fill_between(steps, low, high, color=colour, alpha=0.18, linewidth=0)
         if quantity == "gradient":  # three texts a cell would hide each other
@@ -200,7 +217,7 @@ def _draw_kept(
 
 
 def _rows(place: dict[str, object], key: Line, statistics: Statistics) -> list[dict[str, object]]:
-    """Rows of the CSV of one line."""
+    """Return the rows of the CSV of one line."""
     names = dict(zip(("quantity", "what", "label", "moment"), key, strict=True))
     (steps, spread), (_, low), (_, high) = statistics
     points = zip(steps, spread.median, spread.low, spread.high, low.median, high.median, spread.count, strict=True)
@@ -208,10 +225,10 @@ def _rows(place: dict[str, object], key: Line, statistics: Statistics) -> list[d
     return [place | names | dict(zip(columns, point, strict=True)) | {"band": spread.kind} for point in points]
 
 
-def _legend(keys: set[Key], looks: dict[str, style.Look]) -> tuple[list[Any], list[str]]:
+def _legend(keys: set[Key], styles: dict[str, LineStyle]) -> tuple[list[Any], list[str]]:
     entries: list[tuple[Any, str]] = []
     for label in in_order(key[4] for key in keys):
-        entries.append((Line2D([], [], **looks[label].points), label))
+        entries.append((Line2D([], [], **styles[label].points), label))
     names = {"gradient": "measured gradient", "product": "product of forget gates", "product q95": "its 95 % quantile"}
     for quantity in [name for name in DASHES if any(key[2] == name for key in keys)]:
         entries.append((Line2D([], [], color="0.25", linestyle=DASHES[quantity], linewidth=1.0), names[quantity]))
@@ -223,4 +240,4 @@ def _legend(keys: set[Key], looks: dict[str, style.Look]) -> tuple[list[Any], li
 
 
 if __name__ == "__main__":
-    sys.exit(common.main(draw, __doc__))
+    sys.exit(main(draw, __doc__))

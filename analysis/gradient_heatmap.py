@@ -3,7 +3,7 @@
     python analysis/gradient_heatmap.py runs/demo --out figures/
 
 How to read it. One panel a task, gap, cell and state variable. Time steps t run to the right, up to the answer (black
-triangle); training runs down, a row for each look, evenly spaced although looks are log-spaced in updates. Colour is
+triangle); training runs down, a row for each measurement, evenly spaced although measurements are log-spaced. Colour is
 log10 of the norm of dL/dh_t or dL/dc_t, L the loss of that one answer: bright, the gradient arrives; dark, it has
 vanished. The colours of a line of panels are the same, so that its cells can be compared; a pointed end of the colour
 bar says that norms reach further than the 20 decades above and below the gradient at the answer that are shown. Grey is
@@ -12,7 +12,9 @@ have been shown. The dashed line is the update at which the median run met the t
 half of the runs did. The numbers over the panel say how many did, of how many.
 
 Of each run the geometric mean over samples is taken (of those whose gradient is not exactly 0), then the median over
-the seeds. A run that ended counts with its last look from there on.
+the seeds. A run that ended counts with its last measurement from there on.
+
+From the tables gradient_flow, the total gradient of the last answer measured, and runs: solved_at and the lags.
 """
 
 from __future__ import annotations
@@ -21,40 +23,50 @@ import sys
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parent))  # which PYTHONSAFEPATH leaves out
+from lrd.figures import (
+    FigureScript,
+    Table,
+    drawn_from,
+    drawn_over,
+    groups,
+    join_runs,
+    layout,
+    main,
+    plain,
+    runs_of,
+    save_figure,
+    span,
+)
+from lrd.figures.flow_profiles import flow_profiles, panels_by_answer
+from lrd.figures.gradient_panel import DECADES, symbol
+from lrd.figures.sheet import Place, Sheet, Track, sheets
+from lrd.figures.through_training import Moments, moments_of, need_measurements_between, note, solved_at
+from lrd.stats import median
 
-import common
 import numpy as np
-import style
-from flow import flow_of_every_look, panels_by_answer
-from gradient_panel import DECADES, symbol
 from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
-from through import Moments, moments_of, need_looks_between, note, solved_at
-from tracks import Place, Sheet, Track, sheets
-
-from lrd.stats import median
 
 MOST_NAMED = 6  # rows of a panel whose update is written beside them
 Key = tuple[Any, ...]
 Picture = tuple[Moments, np.ndarray, np.ndarray, np.ndarray]  # steps, median, runs
 
 
-@style.paper
+@FigureScript
 def draw(study: Any, out: Path) -> list[Path]:
-    """Draw the gradient flow of a study through training; gives the files written."""
-    runs = common.runs_of(study)
-    flow = flow_of_every_look(study)
-    need_looks_between(flow.looks)
-    runs = panels_by_answer(flow.looks, runs)
-    looks = common.join_runs(flow.looks, runs)
-    common.drawn_from(runs, looks)
+    """Draw the gradient flow of a study through training; return the files written."""
+    runs = runs_of(study)
+    flow = flow_profiles(study)
+    need_measurements_between(flow.measurements)
+    runs = panels_by_answer(flow.measurements, runs)
+    measurements = join_runs(flow.measurements, runs)
+    drawn_from(runs, measurements)
     keys = ("panel", "gap", "label", "variable")
-    pictures = {key: _picture(group) for key, group in flow.groups(looks, *keys)}
-    ends = flow.ends(looks)
-    shown = _shown(study, runs, {place for place in ends if "all" not in set(looks["answer"])})
+    pictures = {key: _picture(group) for key, group in flow.groups(measurements, *keys)}
+    ends = flow.ends(measurements)
+    shown = _shown(study, runs, {place for place in ends if "all" not in set(measurements["answer"])})
     solved = solved_at(study, runs)
     paths: list[Path] = []
     for sheet in sheets(pictures):
@@ -62,20 +74,20 @@ def draw(study: Any, out: Path) -> list[Path]:
     return paths
 
 
-def _picture(rows: common.Table) -> Picture:
-    """The moments, the steps t, and at [moments, steps] the median over runs and how many they are."""
+def _picture(rows: Table) -> Picture:
+    """Return the moments, the steps t, and [moments, steps] the median over runs and the number of runs."""
     moments = moments_of(rows)
     steps, place = np.unique(rows["t"], return_inverse=True)
     values = moments.laid_out(rows["log10_gmean"], place).swapaxes(0, 1)
     return moments, steps, median(values), (~np.isnan(values)).sum(axis=0)
 
 
-def _shown(study: Any, runs: common.Table, places: set[Place]) -> dict[Place, tuple[int, int]]:
-    """Smallest and largest lag of what an answer needs, where the records say."""
+def _shown(study: Any, runs: Table, places: set[Place]) -> dict[Place, tuple[int, int]]:
+    """Return the smallest and largest lag of what an answer needs, for each task and gap, if known."""
     found = study.columns("select run_id, smallest_lag, largest_lag from runs order by run_id")
     lags: dict[Place, tuple[int, int]] = {}
-    for place, group in common.groups(common.join_runs(found, runs), "panel", "gap"):
-        near, far = (common.plain(group[name]) for name in ("smallest_lag", "largest_lag"))
+    for place, group in groups(join_runs(found, runs), "panel", "gap"):
+        near, far = (plain(group[name]) for name in ("smallest_lag", "largest_lag"))
         if place in places and np.isfinite(near).any() and np.isfinite(far).any():
             lags[place] = int(np.nanmin(near)), int(np.nanmax(far))
     return lags
@@ -87,10 +99,10 @@ def _sheet(
     ends: dict[Place, int],
     shown: dict[Place, tuple[int, int]],
     solved: dict[Key, tuple[float, int, int]],
-    runs: common.Table,
+    runs: Table,
     out: Path,
 ) -> list[Path]:
-    figure, panels = style.grid(len(sheet.lines), max(2, sheet.across), 1.35)
+    figure, panels = layout.grid(len(sheet.lines), max(2, sheet.across), 1.35)
     table: list[dict[str, object]] = []
     for line, (place, tracks) in zip(panels, sheet.lines, strict=True):
         colours, extend = _colours([pictures[key] for key in pictures if key[:2] == place])
@@ -102,10 +114,10 @@ def _sheet(
             _landmarks(axes, picture[1], ends[place], shown.get(place))
             updates, count, of = solved[*place, track[0]]
             _mark_solved(axes, picture[0].updates, updates)
-            title = style.fitted(axes, f"{track[0]}, ${symbol(track[1])}$")
-            axes.set_title(title, loc="left", pad=6 * style.scale())  # over the landmarks
+            title = layout.fitted(axes, f"{track[0]}, ${symbol(track[1])}$")
+            axes.set_title(title, loc="left", pad=6 * layout.scale())  # over the landmarks
             axes.set_title(
-                f"{count}/{of}", loc="right", pad=6 * style.scale(), fontsize=style.small(), color=style.GREY
+                f"{count}/{of}", loc="right", pad=6 * layout.scale(), fontsize=layout.small(), color=layout.GREY
             )
             table += _rows(place, track, picture, updates)
         line[0].set_ylabel(f"{place[0]}, $T$ = {place[1]}\nupdate")
@@ -115,12 +127,12 @@ def _sheet(
         bar.ax.yaxis.set_major_locator(MaxNLocator(4))
     for axes in panels[-1]:
         axes.set_xlabel("step $t$")
-    style.foot(figure, _notes(sheet, pictures, runs))
-    return style.save(figure, out, f"gradient_heatmap{sheet.suffix}", table)
+    layout.foot(figure, _notes(sheet, pictures, runs))
+    return save_figure(figure, out, f"gradient_heatmap{sheet.suffix}", table)
 
 
 def _colours(pictures: list[Picture]) -> tuple[Normalize, str]:
-    """The scale of a line of panels, and at which of its ends there are norms beyond it."""
+    """Return the scale of a line of panels, and at which of its ends there are norms beyond it."""
     finite = np.concatenate([values[np.isfinite(values)] for *_, values, _ in pictures])
     if not finite.size:
         return Normalize(-1, 0), "neither"
@@ -140,7 +152,7 @@ def _panel(axes: Axes, picture: Picture, colours: Normalize) -> Any:
     nothing = np.ma.masked_where(~np.isneginf(values), np.zeros_like(values))
     axes.imshow(nothing, cmap="gray", vmin=-2, vmax=1, **options)  # two thirds of white
     finite = np.clip(np.nan_to_num(values, nan=np.nan, neginf=np.nan, posinf=1e300), -1e300, 1e300)
-    image = axes.imshow(np.ma.masked_invalid(finite), cmap=style.sequence(), norm=colours, **options)
+    image = axes.imshow(np.ma.masked_invalid(finite), cmap=layout.sequence(), norm=colours, **options)
     axes.grid(visible=False)
     axes.xaxis.set_major_locator(MaxNLocator(4, integer=True, steps=[1, 2, 5, 10]))
     named = np.arange(0, len(values), -(-len(values) // MOST_NAMED))
@@ -151,7 +163,7 @@ def _panel(axes: Axes, picture: Picture, colours: Normalize) -> Any:
 
 
 def _landmarks(axes: Axes, steps: np.ndarray, answer: int, lags: tuple[int, int] | None) -> None:
-    """The answer, and where what it needs can have been shown, just over the panel."""
+    """Mark the answer, and where what it needs can have been shown, just over the panel."""
     over: dict[str, Any] = {"transform": axes.get_xaxis_transform(), "clip_on": False, "color": "0.1"}
     axes.plot([answer], [1.04], marker="v", markersize=3, **over)
     if lags is not None:
@@ -160,18 +172,17 @@ def _landmarks(axes: Axes, steps: np.ndarray, answer: int, lags: tuple[int, int]
 
 
 def _mark_solved(axes: Axes, updates: np.ndarray, solved: float) -> None:
-    """A line at the update at which the median run had solved the task, between the rows of the looks around it."""
+    """Draw a line at the update at which the median run had solved the task, between the measurements around it."""
     if np.isfinite(solved):
         row = np.interp(np.log1p(solved), np.log1p(updates), np.arange(len(updates)))
         outline = [withStroke(linewidth=2.2, foreground="black")]
         axes.axhline(row, color="white", linewidth=1.1, linestyle=(0, (4, 2)), path_effects=outline)
 
 
-def _notes(sheet: Sheet, pictures: dict[Key, Picture], runs: common.Table) -> list[str]:
+def _notes(sheet: Sheet, pictures: dict[Key, Picture], runs: Table) -> list[str]:
     counts = [int(pictures[*place, *track][3].max()) for place, tracks in sheet.lines for track in tracks]
     return [
-        f"Median over {common.drawn_over(runs)} ({common.span(counts)}); one that ended counts with its last look."
-        + note(runs),
+        f"Median over {drawn_over(runs)} ({span(counts)}); one that ended counts with its last look." + note(runs),
         "▼ answer; bar: steps that may show what it needs; dashed: half of the runs solved it, n/m: n of m; grey: 0.",
     ]
 
@@ -187,4 +198,4 @@ def _rows(place: Place, track: Track, picture: Picture, solved: float) -> list[d
 
 
 if __name__ == "__main__":
-    sys.exit(common.main(draw, __doc__))
+    sys.exit(main(draw, __doc__))

@@ -4,17 +4,19 @@
 
 How to read it. One panel a task, gap, cell and state variable; updates run to the right. A line is the norm of dL/dh_t
 or dL/dc_t, L the training loss of one sample over all of its answers, at one step t of five, from the first of the
-sequence (dark) to the last (bright). Unlike the figure gradient_flow, which looks now and then at the loss of one
-answer, this is of every sample of every update: a point sums up the updates since the point before it. Solid is the
-geometric mean (of the norms that are not exactly 0), dotted the greatest norm of all. Where the dark line lies far
-below the bright one, what was shown early teaches nothing; where a dotted line leaps, the gradient exploded, if only
-once. The dashed vertical line is the update at which the median run met the task's criterion; no line, fewer than half
-of the runs did. The numbers over the panel say how many did, of how many.
+sequence (dark) to the last (bright). The figure gradient_flow is of the loss of one answer, measured now and then on
+probe sequences; this one is of every sample of every update: a point sums up the updates since the point before it.
+Solid is the geometric mean (of the norms that are not exactly 0), dotted the greatest norm of all. Where the dark line
+lies far below the bright one, what was shown early teaches nothing; where a dotted line leaps, the gradient exploded,
+if only once. The dashed vertical line is the update at which the median run met the task's criterion; no line, fewer
+than half of the runs did. The numbers over the panel say how many did, of how many.
 
 Lines are medians over the seeds, bands of the solid ones run from the 10 % to the 90 % quantile (least to greatest
 where there are fewer than 10 seeds). A run that ended counts with its last point from there on; in one that diverged
 only the updates before count. A panel shows at most 20 decades above and below the last step's gradient; the CSV has
 all.
+
+From the table gradient_norms (training.gradient_norms=true), and the table runs.
 """
 
 from __future__ import annotations
@@ -23,19 +25,30 @@ import sys
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parent))  # which PYTHONSAFEPATH leaves out
+from lrd.figures import (
+    Array,
+    FigureScript,
+    NotMeasuredError,
+    Table,
+    drawn_from,
+    groups,
+    join_runs,
+    layout,
+    lines_are,
+    main,
+    plain,
+    runs_of,
+    save_figure,
+)
+from lrd.figures.gradient_panel import limits_around, powers_of_ten, symbol
+from lrd.figures.sheet import Place, Sheet, sheets
+from lrd.figures.through_training import Moments, moments_of, note, solved_at
+from lrd.stats import Band, band, median
 
-import common
 import numpy as np
-import style
-from gradient_panel import limits_around, powers_of_ten, symbol
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
-from through import Moments, moments_of, note, solved_at
-from tracks import Place, Sheet, sheets
-
-from lrd.stats import Band, band, median
 
 STEPS = ("first step", "a quarter in", "half-way", "three quarters in", "last step")  # of the sequence
 MIDDLE: dict[str, Any] = {"linewidth": 1.1, "marker": ".", "markersize": 3}
@@ -44,16 +57,16 @@ SOLVED: dict[str, Any] = {"linewidth": 0.9, "linestyle": (0, (4, 2))}
 Key = tuple[Any, ...]  # panel, gap, label, variable
 
 
-@style.paper
+@FigureScript
 def draw(study: Any, out: Path) -> list[Path]:
-    """Draw the training gradient of a study through training; gives the files written."""
+    """Draw the training gradient of a study through training; return the files written."""
     if "gradient_norms" not in study.tables:
         way_out = "train with training.gradient_norms=true"
-        raise common.NotLookedAtError(f"no run recorded the gradient norms of its updates: {way_out}")
-    runs = common.runs_of(study)
-    rows = common.join_runs(_rows_of_steps(study), runs)
-    common.drawn_from(runs, rows)
-    found = {key: _lines(group) for key, group in common.groups(rows, "panel", "gap", "label", "variable")}
+        raise NotMeasuredError(f"no run recorded the gradient norms of its updates: {way_out}")
+    runs = runs_of(study)
+    rows = join_runs(_rows_of_steps(study), runs)
+    drawn_from(runs, rows)
+    found = {key: _lines(group) for key, group in groups(rows, "panel", "gap", "label", "variable")}
     solved = solved_at(study, runs)
     paths: list[Path] = []
     for sheet in sheets(found):
@@ -61,9 +74,9 @@ def draw(study: Any, out: Path) -> list[Path]:
     return paths
 
 
-def _rows_of_steps(study: Any) -> common.Table:
-    """The rows of ``STEPS`` alone, with ``step``: which of them; ``ended`` as in ``flow``."""
-    found: common.Table = study.columns(
+def _rows_of_steps(study: Any) -> Table:
+    """Return the rows of ``STEPS`` alone, with ``step``, the place in STEPS, and ``ended`` (``through_training``)."""
+    found: Table = study.columns(
         f"""
         with chosen as (
             select run_id, step, last * step // {len(STEPS) - 1} as t
@@ -77,15 +90,15 @@ def _rows_of_steps(study: Any) -> common.Table:
         order by run_id, norms.update, variable, step
         """
     )
-    return found | {"ended": common.plain(found["ended"])}
+    return found | {"ended": plain(found["ended"])}
 
 
-def _lines(rows: common.Table) -> tuple[Moments, list[tuple[int, Band, Band]]]:
-    """The moments of a panel, and of each of ``STEPS`` t and the bands over runs of the middle and the greatest."""
+def _lines(rows: Table) -> tuple[Moments, list[tuple[int, Band, Band]]]:
+    """Return the moments of a panel, and for each of ``STEPS`` t and the bands of the middle and the greatest norm."""
     moments = moments_of(rows)
     step = rows["step"].astype(np.int64)
     middle, greatest = (moments.laid_out(rows[name], step) for name in ("middle", "greatest"))
-    t = [int(median(common.plain(rows["t"][step == at]))) for at in range(len(STEPS))]
+    t = [int(median(plain(rows["t"][step == at]))) for at in range(len(STEPS))]
     return moments, [(t[at], band(middle[..., at].T), band(greatest[..., at].T)) for at in range(len(STEPS))]
 
 
@@ -93,10 +106,10 @@ def _sheet(
     sheet: Sheet,
     found: dict[Key, tuple[Moments, list[tuple[int, Band, Band]]]],
     solved: dict[Key, tuple[float, int, int]],
-    runs: common.Table,
+    runs: Table,
     out: Path,
 ) -> list[Path]:
-    figure, panels = style.grid(len(sheet.lines), max(2, sheet.across), 1.45)
+    figure, panels = layout.grid(len(sheet.lines), max(2, sheet.across), 1.45)
     table: list[dict[str, object]] = []
     bands: list[Band] = []
     for line, (place, tracks) in zip(panels, sheet.lines, strict=True):
@@ -109,26 +122,26 @@ def _sheet(
             updates, count, of = solved[*place, track[0]]
             if np.isfinite(updates):
                 axes.axvline(updates, color="0.25", **SOLVED)
-            style.head(axes, f"{track[0]}, ${symbol(track[1])}$", f"{count}/{of}")
+            layout.head(axes, f"{track[0]}, ${symbol(track[1])}$", f"{count}/{of}")
             bands += [middle for _, middle, _ in lines]
             table += _rows(place, track, moments.updates, lines, updates)
         line[0].set_ylabel(f"{place[0]}, $T$ = {place[1]}\n" + r"$\Vert\partial L/\partial s_t\Vert$")
     for axes in panels[-1]:
         axes.set_xlabel("update")
-    style.legend(figure, *_legend(any(np.isfinite(updates) for updates, *_ in solved.values())))
+    layout.legend(figure, *_legend(any(np.isfinite(updates) for updates, *_ in solved.values())))
     counts = [int(one.count.max(initial=0)) for one in bands]
-    style.foot(figure, [common.lines_are(runs, counts, bands) + note(runs), "n/m: n of m runs solved it."])
-    return style.save(figure, out, f"gradient_norms{sheet.suffix}", table)
+    layout.foot(figure, [lines_are(runs, counts, bands) + note(runs), "n/m: n of m runs solved it."])
+    return save_figure(figure, out, f"gradient_norms{sheet.suffix}", table)
 
 
 def _limits(panels: list[list[tuple[int, Band, Band]]]) -> tuple[float, float]:
-    """The powers of ten of a line of panels, around the gradient at the last step."""
+    """Return the limits, log10, of a line of panels, around the gradient at the last step."""
     drawn = np.concatenate([one.median for lines in panels for _, *both in lines for one in both])
     last = np.concatenate([lines[-1][1].median for lines in panels])
     return limits_around(drawn, last)
 
 
-def _panel(axes: Axes, updates: common.Array, lines: list[tuple[int, Band, Band]], limits: tuple[float, float]) -> None:
+def _panel(axes: Axes, updates: Array, lines: list[tuple[int, Band, Band]], limits: tuple[float, float]) -> None:
     axes.set_xscale("log")
     axes.set_ylim(*limits)
     powers_of_ten(axes)
@@ -140,8 +153,8 @@ def _panel(axes: Axes, updates: common.Array, lines: list[tuple[int, Band, Band]
 
 
 def _colours() -> list[Any]:
-    """One for each of ``STEPS``: dark for the first."""
-    return [colormaps[style.sequence()](0.82 * at / (len(STEPS) - 1)) for at in range(len(STEPS))]
+    """Return a colour for each of ``STEPS``: dark for the first."""
+    return [colormaps[layout.sequence()](0.82 * at / (len(STEPS) - 1)) for at in range(len(STEPS))]
 
 
 def _legend(solved: bool) -> tuple[list[Any], list[str]]:
@@ -152,7 +165,7 @@ def _legend(solved: bool) -> tuple[list[Any], list[str]]:
 
 
 def _rows(
-    place: Place, track: tuple[str, str], updates: common.Array, lines: list[tuple[int, Band, Band]], solved: float
+    place: Place, track: tuple[str, str], updates: Array, lines: list[tuple[int, Band, Band]], solved: float
 ) -> list[dict[str, object]]:
     names = {"panel": place[0], "gap": place[1], "label": track[0], "variable": track[1]}
     return [
@@ -166,4 +179,4 @@ def _rows(
 
 
 if __name__ == "__main__":
-    sys.exit(common.main(draw, __doc__))
+    sys.exit(main(draw, __doc__))

@@ -16,10 +16,12 @@ black lines are theory, after training:
   nothing but the gates acted; empty, its geometric mean over units and samples, filled, its 95 % quantile over them,
   which a norm is nearer to. What it has beyond that came by the recurrent weights (table of the probe ``gates``).
 
-What no probe has taken is not drawn: ``lrd probe runs/demo 'probe=[jacobian,gates]'``. Lines are medians over seeds (of
-geometric means, and for Jacobians of medians, over samples), bands run from the 10 % to the 90 % quantile (least to
+What no probe has measured is not drawn: ``lrd probe runs/demo 'probe=[jacobian,gates]'``. Lines are medians over seeds
+(of geometric means, and for Jacobians of medians, over samples), bands run from the 10 % to the 90 % quantile (least to
 greatest where there are fewer than 10 seeds). A panel shows what was measured, at most 20 decades of it; a bound that
 leaves it says where it gets to.
+
+From the tables gradient_flow and gradient_fit; jacobian and gates, of the probes of these names.
 """
 
 from __future__ import annotations
@@ -28,21 +30,33 @@ import sys
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parent))  # which PYTHONSAFEPATH leaves out
+from lrd.figures import (
+    Array,
+    FigureScript,
+    LineStyle,
+    Table,
+    drawn_from,
+    groups,
+    join_runs,
+    layout,
+    line_styles,
+    main,
+    pivot,
+    plain,
+    runs_of,
+    save_figure,
+)
+from lrd.figures.flow_profiles import at_start_and_end, flow_fits, flow_profiles, panels_by_answer
+from lrd.figures.gradient_panel import DECADES, LEAST, powers_of_ten, symbol
+from lrd.figures.sheet import Place, Sheet, Track, sheets
+from lrd.figures.start_and_end import THIN, not_measured, note
+from lrd.figures.theory_lines import Key, Lines, slope_lines, theory
+from lrd.stats import Band, band
 
-import common
 import numpy as np
-import style
-from flow import at_start_and_end, fits_of_every_look, flow_of_every_look, panels_by_answer
-from gradient_panel import DECADES, LEAST, powers_of_ten, symbol
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
-from moments import THIN, not_looked_at, note, pivot
-from theory import Key, Lines, slope_lines, theory
-from tracks import Place, Sheet, Track, sheets
-
-from lrd.stats import Band, band
 
 ROOM = 0.3  # over what was measured, for the bounds, as a share of its height
 MEASURED = {"init": "before training", "end": "after training"}
@@ -57,24 +71,24 @@ THEORY: dict[str, tuple[str, dict[str, Any]]] = {
 }
 
 
-@style.paper
+@FigureScript
 def draw(study: Any, out: Path) -> list[Path]:
-    """Draw the lag profiles of a study; gives the files written."""
-    runs = common.runs_of(study)
-    flow = flow_of_every_look(study)
-    looks = at_start_and_end(flow.looks)
-    if not len(looks["run_id"]):
-        raise not_looked_at(study, "gradient_flow")
-    runs = panels_by_answer(looks, runs)
-    looks = common.join_runs(looks, runs)
-    common.drawn_from(runs, looks)
+    """Draw the lag profiles of a study; return the files written."""
+    runs = runs_of(study)
+    flow = flow_profiles(study)
+    measurements = at_start_and_end(flow.measurements)
+    if not len(measurements["run_id"]):
+        raise not_measured(study, "gradient_flow")
+    runs = panels_by_answer(measurements, runs)
+    measurements = join_runs(measurements, runs)
+    drawn_from(runs, measurements)
     keys = ("panel", "gap", "label", "variable")
     # The tables of theory are of the last answer; that of one answer alone starts at one step.
-    known = theory(study, runs) if set(looks["answer"]) == {"last"} else {}
-    fits = common.join_runs(at_start_and_end(fits_of_every_look(study)), runs)
-    fitted = {key: _slopes(group) for key, group in common.groups(fits, *keys, "moment")}
+    known = theory(study, runs) if set(measurements["answer"]) == {"last"} else {}
+    fits = join_runs(at_start_and_end(flow_fits(study)), runs)
+    fitted = {key: _slopes(group) for key, group in groups(fits, *keys, "moment")}
     lines: dict[Key, Lines] = {}
-    for (*place, moment), group in flow.groups(looks, *keys, "moment"):
+    for (*place, moment), group in flow.groups(measurements, *keys, "moment"):
         lags, norms = _left(group)
         lines.setdefault(tuple(place), {})[moment] = lags, band(np.stack(list(norms.values())))
         slopes = {run: slope for run, slope in fitted.get((*place, moment), {}).items() if run in norms}
@@ -84,26 +98,26 @@ def draw(study: Any, out: Path) -> list[Path]:
         lines[key] |= known.get(key, {})
     paths: list[Path] = []
     for sheet in sheets(lines):
-        paths += _sheet(sheet, lines, runs, looks["run_id"], out)
+        paths += _sheet(sheet, lines, runs, measurements["run_id"], out)
     return paths
 
 
-def _left(rows: common.Table) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """Lags, and of each run the log10 norms less that at the answer."""
+def _left(rows: Table) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """Return the lags, and for each run log10 of its norms over that at the answer."""
     lags, norms = pivot(rows, "run_id", "lag", "log10_gmean")
     norms[~np.isfinite(norms[:, 0])] = np.nan  # nothing at the answer: nothing to measure against
     return lags, dict(zip(sorted(set(rows["run_id"].astype(str))), norms - norms[:, :1], strict=True))
 
 
-def _slopes(rows: common.Table) -> dict[str, float]:
-    """The slope of each run that has one."""
-    slopes = zip(rows["run_id"].astype(str), common.plain(rows["slope"]).tolist(), strict=True)
+def _slopes(rows: Table) -> dict[str, float]:
+    """Return the slope of each run that has one."""
+    slopes = zip(rows["run_id"].astype(str), plain(rows["slope"]).tolist(), strict=True)
     return {run: slope for run, slope in slopes if np.isfinite(slope)}
 
 
-def _sheet(sheet: Sheet, lines: dict[Key, Lines], runs: common.Table, seen: common.Array, out: Path) -> list[Path]:
-    looks = style.looks(runs["label"])
-    figure, panels = style.grid(len(sheet.lines), max(2, sheet.across), 1.35)
+def _sheet(sheet: Sheet, lines: dict[Key, Lines], runs: Table, seen: Array, out: Path) -> list[Path]:
+    styles = line_styles(runs["label"])
+    figure, panels = layout.grid(len(sheet.lines), max(2, sheet.across), 1.35)
     table: list[dict[str, object]] = []
     drawn: set[str] = set()
     for line, (place, tracks) in zip(panels, sheet.lines, strict=True):
@@ -111,8 +125,8 @@ def _sheet(sheet: Sheet, lines: dict[Key, Lines], runs: common.Table, seen: comm
             axes.axis("off")
         for axes, track in zip(line, tracks, strict=False):
             mine = lines[*place, *track]
-            _panel(axes, mine, looks[track[0]])
-            style.head(axes, f"{track[0]}, ${symbol(track[1])}$")
+            _panel(axes, mine, styles[track[0]])
+            layout.head(axes, f"{track[0]}, ${symbol(track[1])}$")
             drawn |= set(mine)
             table += [row for curve, (lags, spread) in mine.items() for row in _rows(place, track, curve, lags, spread)]
         line[0].set_ylabel(f"{place[0]}, $T$ = {place[1]}\ngradient norm")
@@ -122,15 +136,15 @@ def _sheet(sheet: Sheet, lines: dict[Key, Lines], runs: common.Table, seen: comm
     spreads = [
         spread for place, tracks in sheet.lines for track in tracks for spread in _measured(lines[*place, *track])
     ]
-    style.foot(figure, [note(spreads, runs, seen) + " Black: theory, after training."])
-    return style.save(figure, out, f"lag_profiles{sheet.suffix}", table)
+    layout.foot(figure, [note(spreads, runs, seen) + " Black: theory, after training."])
+    return save_figure(figure, out, f"lag_profiles{sheet.suffix}", table)
 
 
 def _measured(lines: Lines) -> list[Band]:
     return [lines[moment][1] for moment in MEASURED if moment in lines]
 
 
-def _panel(axes: Axes, lines: Lines, look: style.Look) -> None:
+def _panel(axes: Axes, lines: Lines, style: LineStyle) -> None:
     low, high = _limits(lines)
     axes.set_ylim(low, high)
     powers_of_ten(axes)
@@ -146,11 +160,11 @@ def _panel(axes: Axes, lines: Lines, look: style.Look) -> None:
                 **(BLACK | THEORY[curve][1]),
             )
         elif curve == "init":
-            axes.plot(lags, middle, **look.line, **THIN)
+            axes.plot(lags, middle, **style.line, **THIN)
         else:
-            axes.plot(lags, middle, **look.line, linewidth=1.6)
+            axes.plot(lags, middle, **style.line, linewidth=1.6)
             bounds = np.clip(spread.low, low, high), np.clip(spread.high, low, high)
-            axes.fill_between(lags, *bounds, color=look.colour, alpha=0.18, linewidth=0)
+            axes.fill_between(lags, *bounds, color=style.colour, alpha=0.18, linewidth=0)
     if "bound" in lines and lines["bound"][1].median[-1] > high:
         lags, spread = lines["bound"]
         leaves = lags[0] + (lags[-1] - lags[0]) * (high / spread.median[-1])  # it is a straight line from 0
@@ -160,12 +174,12 @@ def _panel(axes: Axes, lines: Lines, look: style.Look) -> None:
             xytext=(3, -1),
             textcoords="offset points",
             va="top",
-            fontsize=style.small(),
+            fontsize=layout.small(),
         )
 
 
 def _limits(lines: Lines) -> tuple[float, float]:
-    """Powers of ten that a panel shows: what was measured, LEAST to DECADES of it, and some room for the bounds."""
+    """Return the limits, log10, of a panel: what was measured, LEAST to DECADES of it, and some room for the bounds."""
     values = np.concatenate([np.r_[spread.median, spread.low, spread.high] for spread in _measured(lines)])
     values = values[np.isfinite(values)]
     low = float(np.clip(values.min(initial=0.0), -DECADES, -LEAST))
@@ -181,11 +195,11 @@ def _legend(figure: Any, drawn: set[str]) -> None:
     for curve, (name, options) in THEORY.items():
         if curve in drawn:
             entries.append((Line2D([], [], **(BLACK | options)), name))
-    style.legend(figure, [handle for handle, _ in entries], [name for _, name in entries])
+    layout.legend(figure, [handle for handle, _ in entries], [name for _, name in entries])
 
 
 def _rows(place: Place, track: Track, curve: str, lags: np.ndarray, spread: Band) -> list[dict[str, object]]:
-    """Rows of the CSV of one line; the median alone is drawn of those of theory."""
+    """Return the rows of the CSV of one line; of a line of theory the median alone is drawn."""
     names = {"panel": place[0], "gap": place[1], "label": track[0], "variable": track[1]}
     names |= {"curve": MEASURED.get(curve, curve)}
     return [
@@ -195,4 +209,4 @@ def _rows(place: Place, track: Track, curve: str, lags: np.ndarray, spread: Band
 
 
 if __name__ == "__main__":
-    sys.exit(common.main(draw, __doc__))
+    sys.exit(main(draw, __doc__))

@@ -11,6 +11,8 @@ median on the chance line means that more than half of the seeds have learned no
 A run that ended, because it solved the task, keeps its last value to the right, or the runs that are still
 struggling would be all that is left of the median; one that diverged counts as infinitely bad from there on. Runs that
 failed or have not ended count as far as they were measured.
+
+From the table metrics, and from runs: chance and landmarks.
 """
 
 from __future__ import annotations
@@ -20,56 +22,71 @@ import sys
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parent))  # which PYTHONSAFEPATH leaves out
+from lrd.figures import (
+    FigureScript,
+    NothingToDrawError,
+    Page,
+    Table,
+    drawn_from,
+    drawn_over,
+    groups,
+    in_order,
+    in_words,
+    join_runs,
+    layout,
+    line_styles,
+    main,
+    pages,
+    plain,
+    runs_of,
+    save_figure,
+    span,
+)
+from lrd.figures.through_training import note
+from lrd.stats import Band, band
 
-import common
 import numpy as np
-import style
-from labels import in_order
 from matplotlib.axes import Axes
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import EngFormatter, FuncFormatter, LogLocator, MaxNLocator, NullFormatter
-from through import note
-
-from lrd.stats import Band, band
 
 FAR = 1e30
 LABELLED = 2.5  # decades that have room for a number at 1, 2 and 5 of each
 SHALLOWEST, DEEPEST = 10.0, 1e-4  # most of the axis, above and below chance
 
 
-@style.paper
+@FigureScript
 def draw(study: Any, out: Path, metric: str = "loss") -> list[Path]:
-    """Draw the learning curves of a study in one evaluation metric; gives the files written."""
-    runs = common.runs_of(study)
+    """Draw the learning curves of a study in one evaluation metric; return the files written."""
+    runs = runs_of(study)
     column = f"eval_{metric}"
     known = sorted(name for name in study.columns("select * from metrics limit 0") if name.startswith("eval_"))
     if column not in known:
         offered = ", ".join(name.removeprefix("eval_") for name in known) or "none yet"
-        raise common.NothingToDrawError(f"no evaluation metric {metric!r} in its records; there is {offered}")
+        raise NothingToDrawError(f"no evaluation metric {metric!r} in its records; there is {offered}")
     rows = study.columns(
         f'select run_id, update, "{column}" as value from metrics where "{column}" is not null order by run_id, update'
     )
     if not len(rows["run_id"]):
-        raise common.NothingToDrawError("no run was evaluated yet")
-    rows = common.join_runs(rows, runs)
-    common.drawn_from(runs, rows)
+        raise NothingToDrawError("no run was evaluated yet")
+    rows = join_runs(rows, runs)
+    drawn_from(runs, rows)
     levels = _levels(study, runs, metric)
-    curves = {key: _curve(group) for key, group in common.groups(rows, "panel", "gap", "label")}
+    curves = {key: _curve(group) for key, group in groups(rows, "panel", "gap", "label")}
     paths: list[Path] = []
-    for page in common.pages(rows["panel"], rows["gap"]):
+    for page in pages(rows["panel"], rows["gap"]):
         shown = {key: curve for key, curve in curves.items() if key[:2] in page}
         if shown:
             paths += _page(page, shown, levels, runs, metric, out)
     return paths
 
 
-def _curve(rows: common.Table) -> tuple[np.ndarray, Band]:
-    """Updates at which any run of the group was evaluated, and the band over runs there."""
+def _curve(rows: Table) -> tuple[np.ndarray, Band]:
+    """Return the updates at which any run of the group was evaluated, and the band over runs there."""
     updates = np.unique(rows["update"])
     curves = []
-    for _, run in common.groups(rows, "run_id"):
-        values = common.plain(run["value"])
+    for _, run in groups(rows, "run_id"):
+        values = plain(run["value"])
         latest = np.searchsorted(run["update"], updates, side="right") - 1
         curve = np.where(latest >= 0, values[np.maximum(latest, 0)], np.nan)
         ended = updates > run["update"][-1]
@@ -81,11 +98,11 @@ def _curve(rows: common.Table) -> tuple[np.ndarray, Band]:
     return updates, band(np.stack(curves))
 
 
-def _levels(study: Any, runs: common.Table, metric: str) -> dict[tuple[str, int], dict[str, float]]:
-    """Chance and landmark levels of each panel and gap, by name; landmarks are levels of the loss alone."""
+def _levels(study: Any, runs: Table, metric: str) -> dict[tuple[str, int], dict[str, float]]:
+    """Return the chance level and, of the loss, the landmarks of each panel and gap, by name."""
     texts = study.columns("select distinct run_id, chance, landmarks from runs order by run_id")
     found: dict[tuple[str, int], dict[str, float]] = {}
-    texts = common.join_runs(texts, runs)
+    texts = join_runs(texts, runs)
     for panel, gap, chance, landmarks in zip(
         texts["panel"], texts["gap"], texts["chance"], texts["landmarks"], strict=True
     ):
@@ -99,15 +116,15 @@ def _levels(study: Any, runs: common.Table, metric: str) -> dict[tuple[str, int]
 
 
 def _page(
-    page: common.Page,
+    page: Page,
     curves: dict[tuple[Any, ...], tuple[np.ndarray, Band]],
     levels: dict[tuple[str, int], dict[str, float]],
-    runs: common.Table,
+    runs: Table,
     metric: str,
     out: Path,
 ) -> list[Path]:
-    looks = style.looks(runs["label"])
-    figure, panels = style.grid(len(page.rows), page.columns, 1.35, sharey="row")
+    styles = line_styles(runs["label"])
+    figure, panels = layout.grid(len(page.rows), page.columns, 1.35, sharey="row")
     table: list[dict[str, object]] = []
     handles: dict[str, Any] = {}
     for row, (task, gaps) in zip(panels, page.rows, strict=True):
@@ -116,11 +133,11 @@ def _page(
         for axes, gap in zip(row, gaps, strict=False):
             mine = {key[2]: curve for key, curve in curves.items() if key[:2] == (task, gap)}
             for index, (label, (updates, spread)) in enumerate(mine.items()):
-                look = looks[label]
-                (line,) = axes.plot(updates, spread.median, **look.points, linestyle=look.dashes)
+                style = styles[label]
+                (line,) = axes.plot(updates, spread.median, **style.points, linestyle=style.dashes)
                 line.set_markevery((0.1 + 0.04 * index, 0.2))
                 high = np.minimum(spread.high, FAR)  # matplotlib draws no band up to infinity
-                axes.fill_between(updates, spread.low, high, color=look.colour, alpha=0.18, linewidth=0)
+                axes.fill_between(updates, spread.low, high, color=style.colour, alpha=0.18, linewidth=0)
                 handles.setdefault(label, line)
                 names = ("update", "median", "low", "high", "runs")
                 columns = (updates, spread.median, spread.low, spread.high, spread.count)
@@ -140,7 +157,7 @@ def _page(
             axes.xaxis.set_major_formatter(EngFormatter(sep=""))
             inside = (runs["panel"] == task) & (runs["gap"] == gap)
             counts = [int((inside & (runs["label"] == label)).sum()) for label in mine]
-            style.head(axes, f"{task}, $T$ = {gap}", common.span(counts))
+            layout.head(axes, f"{task}, $T$ = {gap}", span(counts))
         if metric == "loss":
             here = [(task, gap) for gap in gaps]
             _scale(row, [one[1] for key, one in curves.items() if key[:2] in here], [levels.get(k, {}) for k in here])
@@ -148,18 +165,18 @@ def _page(
     for axes in panels[-1]:
         axes.set_xlabel("update")
     order = in_order(handles)
-    style.legend(figure, [handles[label] for label in order], order)
-    bands = common.in_words(spread.kind for _, spread in curves.values())
-    lines = f"Line: median over {common.drawn_over(runs)}; {bands}."
-    style.foot(
+    layout.legend(figure, [handles[label] for label in order], order)
+    bands = in_words(spread.kind for _, spread in curves.values())
+    lines = f"Line: median over {drawn_over(runs)}; {bands}."
+    layout.foot(
         figure,
         [lines + _meaning([levels.get((task, gap), {}) for task, gaps in page.rows for gap in gaps]) + note(runs)],
     )
-    return style.save(figure, out, f"learning_curves{'' if metric == 'loss' else '_' + metric}{page.suffix}", table)
+    return save_figure(figure, out, f"learning_curves{'' if metric == 'loss' else '_' + metric}{page.suffix}", table)
 
 
 def _scale(row: list[Axes], curves: list[Band], levels: list[dict[str, float]]) -> None:
-    """The loss axis of a row of panels: logarithmic, all of it but what lies far above or below chance."""
+    """Make the loss axis of a row of panels logarithmic, without what lies far above or below chance."""
     drawn = np.concatenate([np.r_[spread.median, spread.low, spread.high] for spread in curves])
     drawn = np.r_[drawn[np.isfinite(drawn)], [level for known in levels for level in known.values()]]
     if not drawn.size or (drawn <= 0).any():
@@ -175,20 +192,20 @@ def _scale(row: list[Axes], curves: list[Band], levels: list[dict[str, float]]) 
 
 
 def _in_columns(levels: dict[str, float]) -> dict[str, object]:
-    """The levels of a panel for the CSV: landmarks as ``one number known: 0.0833333``."""
+    """Return the levels of a panel for the CSV, landmarks as ``one number known: 0.0833333``."""
     landmarks = [f"{name}: {level:.6g}" for name, level in levels.items() if name != "chance"]
     return {"chance": levels.get("chance"), "landmarks": "; ".join(landmarks)}
 
 
 def _meaning(levels: list[dict[str, float]]) -> str:
-    """What the dotted and dashed lines of the panels are, as sentences with a space before them."""
+    """Return what the dotted and dashed lines of the panels are, as sentences after a space."""
     names = {name for known in levels for name in known}
     dotted = " Dotted: chance, the best that remembering nothing can do." * ("chance" in names)
     return dotted + " Dashed: the loss of what stands at the line." * bool(names - {"chance"})
 
 
 def _name_levels(axes: Axes, levels: dict[str, float]) -> None:
-    """Chance as a dotted line named at its right, where nothing is above it; landmarks dashed, named at their left."""
+    """Draw chance as a dotted line, named at its right, and landmarks dashed, named at their left."""
     for name, level in levels.items():
         chance = name == "chance"
         axes.axhline(level, color="0.25", linewidth=0.8, linestyle=":" if chance else (0, (5, 3)), zorder=1.5)
@@ -200,11 +217,11 @@ def _name_levels(axes: Axes, levels: dict[str, float]) -> None:
             textcoords="offset points",
             ha="right" if chance else "left",
             va="bottom" if chance else "top",
-            fontsize=style.small(),
+            fontsize=layout.small(),
             color="0.25",
             path_effects=[withStroke(linewidth=1.5, foreground="white")],  # legible where a curve passes behind
         )
 
 
 if __name__ == "__main__":
-    sys.exit(common.main(draw, __doc__, metric={"default": "loss", "help": "evaluation metric (default: loss)"}))
+    sys.exit(main(draw, __doc__, metric={"default": "loss", "help": "evaluation metric (default: loss)"}))

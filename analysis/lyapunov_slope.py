@@ -1,4 +1,4 @@
-"""Leading Lyapunov exponent against the fitted rate of the gradient flow, one point a run: do the two tell the same?
+"""Leading Lyapunov exponent against the fitted rate of the gradient flow, one point a run: do the two agree?
 
     python analysis/lyapunov_slope.py runs/demo --out figures/
 
@@ -15,6 +15,8 @@ gap are other than those of the whole sequence. Of a cell with several state var
 Ends are drawn of runs that came to an end. The note of a panel is the median over its points of the exponent minus the
 rate. Where one of the two is no number (a gradient of exactly 0, a state that left the range of floats) there is no
 point, and the line under the figure counts them.
+
+From the tables gradient_fit and lyapunov, of the probe of that name.
 """
 
 from __future__ import annotations
@@ -23,18 +25,31 @@ import sys
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parent))  # which PYTHONSAFEPATH leaves out
+from lrd.figures import (
+    FigureScript,
+    LineStyle,
+    NothingToDrawError,
+    Page,
+    Table,
+    drawn_from,
+    groups,
+    in_order,
+    join_runs,
+    layout,
+    line_styles,
+    main,
+    pages,
+    plain,
+    runs_of,
+    save_figure,
+)
+from lrd.figures.start_and_end import KEEPING, absent, need_probe, rows_at
+from lrd.stats import median
 
-import common
 import numpy as np
-import style
-from labels import in_order
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
-from moments import KEEPING, absent, need_probe, rows_at
-
-from lrd.stats import median
 
 NATS = np.log(10.0)
 COLUMNS = (
@@ -52,24 +67,24 @@ COLUMNS = (
 )
 
 
-@style.paper
+@FigureScript
 def draw(study: Any, out: Path) -> list[Path]:
-    """Draw exponents against rates of a study; gives the files written."""
+    """Draw exponents against rates of a study; return the files written."""
     need_probe(study, "lyapunov")
-    runs = common.runs_of(study)
-    rows = common.join_runs(_points(study), runs)
+    runs = runs_of(study)
+    rows = join_runs(_points(study), runs)
     if not len(rows["run_id"]):
-        raise common.NothingToDrawError("no finished run has a gradient flow and Lyapunov exponents of one update")
+        raise NothingToDrawError("no finished run has a gradient flow and Lyapunov exponents of one update")
     there = np.isfinite(rows["rate"]) & np.isfinite(rows["exponent"])
-    common.drawn_from(runs, {"run": rows["run"][there]})
+    drawn_from(runs, {"run": rows["run"][there]})
     paths: list[Path] = []
-    for page in common.pages(rows["panel"], rows["gap"]):
+    for page in pages(rows["panel"], rows["gap"]):
         paths += _page(page, rows, runs, out)
     return paths
 
 
-def _points(study: Any) -> common.Table:
-    """Rate, exponent and their standard errors, nats a step, of each finished run at its start and end."""
+def _points(study: Any) -> Table:
+    """Return rate, exponent and their standard errors, in nats a step, of each finished run at its start and end."""
     both = f"""(
         select run_id, update, variable, slope, slope_error, exponent, standard_error
         from gradient_fit join lyapunov using (run_id, update) where mode = 'driven' and "index" = 1 {KEEPING}
@@ -79,16 +94,16 @@ def _points(study: Any) -> common.Table:
         "run_id": rows["run_id"],
         "moment": rows["moment"],
         "variable": rows["variable"],
-        "rate": -NATS * common.plain(rows["slope"]),
-        "rate_error": NATS * common.plain(rows["slope_error"]),
-        "exponent": common.plain(rows["exponent"]),
-        "exponent_error": common.plain(rows["standard_error"]),
+        "rate": -NATS * plain(rows["slope"]),
+        "rate_error": NATS * plain(rows["slope_error"]),
+        "exponent": plain(rows["exponent"]),
+        "exponent_error": plain(rows["standard_error"]),
     }
 
 
-def _page(page: common.Page, rows: common.Table, runs: common.Table, out: Path) -> list[Path]:
-    looks = style.looks(runs["label"])
-    figure, grid = style.grid(len(page.rows), page.columns, 2.3)
+def _page(page: Page, rows: Table, runs: Table, out: Path) -> list[Path]:
+    styles = line_styles(runs["label"])
+    figure, grid = layout.grid(len(page.rows), page.columns, 2.3)
     there = np.isfinite(rows["rate"]) & np.isfinite(rows["exponent"])
     shown = {name: column[there] for name, column in rows.items()}
     table: list[dict[str, object]] = []
@@ -98,44 +113,44 @@ def _page(page: common.Page, rows: common.Table, runs: common.Table, out: Path) 
             axes.axis("off")
         for axes, gap in zip(line, gaps, strict=False):
             mine = {name: column[(shown["panel"] == task) & (shown["gap"] == gap)] for name, column in shown.items()}
-            of_moment = dict(common.groups(mine, "moment", "label"))
+            of_moment = dict(groups(mine, "moment", "label"))
             for moment, label in sorted(of_moment, reverse=True):  # filled points on top
-                _draw_points(axes, of_moment[moment, label], looks[label], moment)
+                _draw_points(axes, of_moment[moment, label], styles[label], moment)
             table += [
                 dict(zip(COLUMNS, row, strict=True)) for row in zip(*(mine[name] for name in COLUMNS), strict=True)
             ]
             _draw_lines(axes, mine)
             apart = float(median(mine["exponent"] - mine["rate"]))
-            style.head(
+            layout.head(
                 axes,
                 f"{task}, $T$ = {gap}",
                 f"exponent − rate: {apart:+.2g}".replace("-", "−") if len(mine["rate"]) else "no point",
             )
     for axes in grid[-1]:
         axes.set_xlabel("rate of the gradient (nats a step)")
-    style.legend(figure, *_legend(shown, looks))
+    layout.legend(figure, *_legend(shown, styles))
     lost = int((~there & np.array([panel in page for panel in zip(rows["panel"], rows["gap"], strict=True)])).sum())
     without = f" Without a point: {lost} looks with a rate or exponent that is no number." if lost else ""
-    style.foot(figure, ["Bars: one standard error." + absent(runs, rows["run_id"]) + without])
-    return style.save(figure, out, f"lyapunov_slope{page.suffix}", table or [dict.fromkeys(COLUMNS)])
+    layout.foot(figure, ["Bars: one standard error." + absent(runs, rows["run_id"]) + without])
+    return save_figure(figure, out, f"lyapunov_slope{page.suffix}", table or [dict.fromkeys(COLUMNS)])
 
 
-def _draw_points(axes: Axes, points: common.Table, look: style.Look, moment: str) -> None:
+def _draw_points(axes: Axes, points: Table, style: LineStyle, moment: str) -> None:
     axes.errorbar(
         points["rate"],
         points["exponent"],
         xerr=points["rate_error"],
         yerr=points["exponent_error"],
         linestyle="none",
-        **look.points,
-        markerfacecolor=look.colour if moment == "end" else "white",
+        **style.points,
+        markerfacecolor=style.colour if moment == "end" else "white",
         elinewidth=0.6,
         zorder=3,
     )
 
 
-def _draw_lines(axes: Axes, points: common.Table) -> None:
-    """The line on which the two agree, and those of no growth; both axes show the same range."""
+def _draw_lines(axes: Axes, points: Table) -> None:
+    """Draw the line on which the two agree, and those of no growth; both axes show the same range."""
     both = np.concatenate([points["rate"], points["exponent"], [0.0]])
     low, high = both.min(), both.max()
     room = 0.08 * (high - low) or 0.1
@@ -148,9 +163,9 @@ def _draw_lines(axes: Axes, points: common.Table) -> None:
         axis.set_major_locator(MaxNLocator(4))
 
 
-def _legend(rows: common.Table, looks: dict[str, style.Look]) -> tuple[list[Any], list[str]]:
+def _legend(rows: Table, styles: dict[str, LineStyle]) -> tuple[list[Any], list[str]]:
     entries: list[tuple[Any, str]] = [
-        (Line2D([], [], **looks[label].points, linestyle="none"), label) for label in in_order(rows["label"])
+        (Line2D([], [], **styles[label].points, linestyle="none"), label) for label in in_order(rows["label"])
     ]
     for moment, name in (("init", "before training"), ("end", "after training")):
         if moment in rows["moment"]:
@@ -162,4 +177,4 @@ def _legend(rows: common.Table, looks: dict[str, style.Look]) -> tuple[list[Any]
 
 
 if __name__ == "__main__":
-    sys.exit(common.main(draw, __doc__))
+    sys.exit(main(draw, __doc__))

@@ -17,6 +17,8 @@ identity lies above its line; tanh networks near g = 1 settle into fixed points 
 Lines are medians over the runs at a gain, bands run from the 10 % to the 90 % quantile (least to greatest where there
 are fewer than 10). Of a cell with several state variables the gradient is that of c. Runs count whatever became of them
 later. A gain whose numbers left the range of floats has no point.
+
+From the tables gradient_fit and lyapunov at update 0, and from runs: cell_gain, cell_init and cell_activation.
 """
 
 from __future__ import annotations
@@ -25,19 +27,36 @@ import sys
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parent))  # which PYTHONSAFEPATH leaves out
+from lrd.figures import (
+    FigureScript,
+    LineStyle,
+    NothingToDrawError,
+    NotMeasuredError,
+    Page,
+    Table,
+    drawn_from,
+    finite,
+    groups,
+    in_order,
+    in_words,
+    join_runs,
+    layout,
+    line_styles,
+    main,
+    pages,
+    plain,
+    runs_of,
+    save_figure,
+    span,
+)
+from lrd.figures.start_and_end import KEEPING
+from lrd.stats import Band, band
+from lrd.stats.mean_field import ACTIVATIONS, leading_exponent
 
-import common
 import numpy as np
-import style
-from labels import in_order
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
-from moments import KEEPING, finite
-
-from lrd.stats import Band, band
-from lrd.stats.mean_field import ACTIVATIONS, leading_exponent
 
 DRAWN: dict[str, dict[str, Any]] = {
     "gradient": {"linestyle": "-", "markersize": 2},
@@ -55,30 +74,30 @@ SPREADS = {"gaussian": 1.0, "glorot": 1.0, "orthogonal": 1.0, "spectral": 1.0, "
 Line = tuple[np.ndarray, Band]
 
 
-@style.paper
+@FigureScript
 def draw(study: Any, out: Path) -> list[Path]:
-    """Draw the phase diagram of a study in which the gain was swept; gives the files written."""
-    runs = _swept(study, common.runs_of(study))
+    """Draw the phase diagram of a study in which the gain was swept; return the files written."""
+    runs = _swept(study, runs_of(study))
     rates = _rates(study)
     rates = {name: column[np.isin(rates["run_id"], runs["run_id"])] for name, column in rates.items()}
     if not len(rates["run_id"]):
-        raise common.NothingToDrawError(f"no run was looked at before its first update: lrd probe {study.path}")
-    rows = common.join_runs(rates, runs, "kind", "gain", "place", "sigma", "activation")
-    common.drawn_from(runs | {"panel": runs["place"]}, rows)
+        raise NothingToDrawError(f"no run was measured before its first update: lrd probe {study.path}")
+    rows = join_runs(rates, runs, "kind", "gain", "place", "sigma", "activation")
+    drawn_from(runs | {"panel": runs["place"]}, rows)
     paths: list[Path] = []
     kinds = sorted(set(rows["kind"]))
-    for page in common.pages(rows["place"], [kinds.index(kind) for kind in rows["kind"]]):
+    for page in pages(rows["place"], [kinds.index(kind) for kind in rows["kind"]]):
         paths += _page(page, kinds, rows, runs, out)
     return paths
 
 
-def _swept(study: Any, runs: common.Table) -> common.Table:
-    """The runs of cells that the study has at more than one gain, with ``kind``: cell, activation, initialiser."""
+def _swept(study: Any, runs: Table) -> Table:
+    """Return the runs of cells that were trained at several gains, with ``kind``: cell, activation, initialiser."""
     options = study.columns("select * from runs")
     if "cell_gain" not in options:
-        raise common.NotLookedAtError("no cell of the study has an option `gain`")
+        raise NotMeasuredError("no cell of the study has an option `gain`")
     found = [options["run_id"].tolist().index(run_id) for run_id in runs["run_id"]]
-    cell, gain = options["cell"][found], common.plain(options["cell_gain"][found])
+    cell, gain = options["cell"][found], plain(options["cell_gain"][found])
     nothing = np.full(len(cell), None, dtype=object)
     activation, init = (
         options[name][found] if name in options else nothing for name in ("cell_activation", "cell_init")
@@ -94,23 +113,23 @@ def _swept(study: Any, runs: common.Table) -> common.Table:
     }
     several = [
         run_id
-        for _, group in common.groups(runs, "place", "kind", "label")
+        for _, group in groups(runs, "place", "kind", "label")
         if len(set(group["gain"][~np.isnan(group["gain"])])) > 1
         for run_id in group["run_id"]
     ]
     if not several:
-        raise common.NotLookedAtError("no cell was trained at two gains or more: sweep cell.gain")
+        raise NotMeasuredError("no cell was trained at two gains or more: sweep cell.gain")
     return {name: column[np.isin(runs["run_id"], several)] for name, column in runs.items()}
 
 
-def _rates(study: Any) -> common.Table:
-    """What grows how fast before the first update, nats a step: run_id, quantity, rate."""
+def _rates(study: Any) -> Table:
+    """Return how fast each quantity grows before the first update, in nats a step: run_id, quantity, rate."""
     exponents = (
         'union all select run_id, mode, exponent from lyapunov where update = 0 and "index" = 1'
         if "lyapunov" in study.tables
         else ""
     )
-    found: common.Table = study.columns(
+    found: Table = study.columns(
         f"""
         select run_id, quantity, rate from (
             select run_id, 'gradient' as quantity, -ln(10) * slope as rate from gradient_fit where update = 0 {KEEPING}
@@ -120,9 +139,9 @@ def _rates(study: Any) -> common.Table:
     return found
 
 
-def _page(page: common.Page, kinds: list[str], rows: common.Table, runs: common.Table, out: Path) -> list[Path]:
-    looks = style.looks(runs["label"])
-    figure, grid = style.grid(len(page.rows), page.columns, 2.1, sharey=True)
+def _page(page: Page, kinds: list[str], rows: Table, runs: Table, out: Path) -> list[Path]:
+    styles = line_styles(runs["label"])
+    figure, grid = layout.grid(len(page.rows), page.columns, 2.1, sharey=True)
     table: list[dict[str, object]] = []
     spreads: list[Band] = []
     for line, (place, columns) in zip(grid, page.rows, strict=True):
@@ -133,9 +152,9 @@ def _page(page: common.Page, kinds: list[str], rows: common.Table, runs: common.
             mine = {name: column[(rows["place"] == place) & (rows["kind"] == kind)] for name, column in rows.items()}
             known: dict[str, object] = {"panel": place, "kind": kind}
             table += [known | row for row in _draw_theory(axes, mine)]
-            for (label, quantity), group in common.groups(mine, "label", "quantity"):
+            for (label, quantity), group in groups(mine, "label", "quantity"):
                 gains, spread = _line(group)
-                _draw_line(axes, gains, spread, looks[label], quantity)
+                _draw_line(axes, gains, spread, styles[label], quantity)
                 spreads.append(spread)
                 points = zip(gains, spread.median, spread.low, spread.high, spread.count, strict=True)
                 table += [
@@ -143,28 +162,28 @@ def _page(page: common.Page, kinds: list[str], rows: common.Table, runs: common.
                     for point in points
                 ]
             counts = [int(count) for spread in spreads for count in spread.count if count]
-            style.head(axes, kind)
+            layout.head(axes, kind)
             _mark_zero(axes)
             axes.set_xlabel("gain $g$")
-    style.legend(figure, *_legend(rows, looks))
-    bands = common.in_words(spread.kind for spread in spreads)
-    unlooked = len(runs["run_id"]) - len(set(rows["run_id"]))
+    layout.legend(figure, *_legend(rows, styles))
+    bands = in_words(spread.kind for spread in spreads)
+    unmeasured = len(runs["run_id"]) - len(set(rows["run_id"]))
     lacking = "" if "driven" in rows["quantity"] else " No run was looked at by the probe `lyapunov`."
     lines = [
-        f"Before training. Lines: median over runs ({common.span(counts)} a gain); {bands}."
-        + (f" Not drawn: {unlooked} runs not looked at." if unlooked else "")
+        f"Before training. Lines: median over runs ({span(counts)} a gain); {bands}."
+        + (f" Not drawn: {unmeasured} runs not looked at." if unmeasured else "")
         + lacking
     ]
-    style.foot(figure, lines)
-    return style.save(figure, out, f"phase_diagram{page.suffix}", table)
+    layout.foot(figure, lines)
+    return save_figure(figure, out, f"phase_diagram{page.suffix}", table)
 
 
-def _line(rows: common.Table) -> Line:
-    """Gains, and the band over the runs at each."""
+def _line(rows: Table) -> Line:
+    """Return the gains, and the band over the runs at each."""
     gains, place = np.unique(rows["gain"], return_inverse=True)
     rank = np.array([int((place[:row] == gain).sum()) for row, gain in enumerate(place)])
     matrix = np.full((int(rank.max()) + 1, len(gains)), np.nan)
-    matrix[rank, place] = common.plain(rows["rate"])
+    matrix[rank, place] = plain(rows["rate"])
     return gains, band(matrix)
 
 
@@ -174,13 +193,13 @@ def _point(
     return {"gain": gain, "median": median, "low": low, "high": high, "runs": runs}
 
 
-def _draw_line(axes: Axes, gains: np.ndarray, spread: Band, look: style.Look, quantity: str) -> None:
-    axes.plot(gains, finite(spread.median), **look.points, linewidth=1.0, **DRAWN[quantity])
-    axes.fill_between(gains, finite(spread.low), finite(spread.high), color=look.colour, alpha=0.15, linewidth=0)
+def _draw_line(axes: Axes, gains: np.ndarray, spread: Band, style: LineStyle, quantity: str) -> None:
+    axes.plot(gains, finite(spread.median), **style.points, linewidth=1.0, **DRAWN[quantity])
+    axes.fill_between(gains, finite(spread.low), finite(spread.high), color=style.colour, alpha=0.15, linewidth=0)
 
 
-def _draw_theory(axes: Axes, rows: common.Table) -> list[dict[str, object]]:
-    """The line of theory over the gains of a panel, where there is one; gives its rows of the CSV."""
+def _draw_theory(axes: Axes, rows: Table) -> list[dict[str, object]]:
+    """Draw the line of theory over the gains of a panel, if there is one; return its rows of the CSV."""
     activation, sigma = rows["activation"][0], float(rows["sigma"][0])
     if activation not in ACTIVATIONS or np.isnan(sigma):
         return []
@@ -208,15 +227,15 @@ def _mark_zero(axes: Axes) -> None:
             textcoords="offset points",
             ha=align,
             va=side,
-            fontsize=style.small(),
+            fontsize=layout.small(),
             color="0.25",
             path_effects=[withStroke(linewidth=1.5, foreground="white")],
         )
 
 
-def _legend(rows: common.Table, looks: dict[str, style.Look]) -> tuple[list[Any], list[str]]:
+def _legend(rows: Table, styles: dict[str, LineStyle]) -> tuple[list[Any], list[str]]:
     entries: list[tuple[Any, str]] = [
-        (Line2D([], [], **looks[label].points), label) for label in in_order(rows["label"])
+        (Line2D([], [], **styles[label].points), label) for label in in_order(rows["label"])
     ]
     for quantity in [name for name in DRAWN if name in rows["quantity"]]:
         entries.append((Line2D([], [], color="0.25", marker="o", **DRAWN[quantity]), NAMES[quantity]))
@@ -225,4 +244,4 @@ def _legend(rows: common.Table, looks: dict[str, style.Look]) -> tuple[list[Any]
 
 
 if __name__ == "__main__":
-    sys.exit(common.main(draw, __doc__))
+    sys.exit(main(draw, __doc__))

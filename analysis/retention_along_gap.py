@@ -16,6 +16,8 @@ kept, however much is.
 
 Lines are medians over seeds, bands run from the 10 % to the 90 % quantile (least to greatest where there are fewer than
 10 seeds). Thick at the end of training, thin and pale before the first update. Only runs that came to an end are drawn.
+
+From the tables retention, of the probe of that name, gradient_flow and gradient_fit.
 """
 
 from __future__ import annotations
@@ -26,19 +28,34 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parent))  # which PYTHONSAFEPATH leaves out
-
-import common
-import numpy as np
-import style
-from facets import RATES
-from flow import at_start_and_end, fits_of_every_look, flow_of_every_look
-from gradient_panel import DASHES, OTHERS, draw_panel, legend, norm_of, steps_to_answer, symbol
-from labels import in_order
-from matplotlib.axes import Axes
-from moments import THIN, Profile, along_t, need_probe, note, pivot, rows_at
-
+from lrd.figures import (
+    PAGE_COLUMNS,
+    Array,
+    FigureScript,
+    LineStyle,
+    NothingToDrawError,
+    Table,
+    drawn_from,
+    groups,
+    in_files,
+    in_order,
+    join_runs,
+    layout,
+    line_styles,
+    main,
+    pivot,
+    plain,
+    runs_of,
+    save_figure,
+)
+from lrd.figures.facet import RATES
+from lrd.figures.flow_profiles import at_start_and_end, flow_fits, flow_profiles
+from lrd.figures.gradient_panel import DASHES, OTHERS, draw_panel, legend, norm_of, steps_to_answer, symbol
+from lrd.figures.start_and_end import THIN, Profile, along_t, need_probe, note, rows_at
 from lrd.stats import Band, median
+
+import numpy as np
+from matplotlib.axes import Axes
 
 BLOCKS = 2  # pairs of rows of panels on a page
 LOWEST = -0.1
@@ -50,80 +67,81 @@ Block = tuple[Place, list[str]]
 
 @dataclass(frozen=True)
 class Found:
-    """What the records hold for this figure: of scores the band of the score and that of chance."""
+    """What the records hold for this figure; ``scores`` are bands of the score and of chance."""
 
     scores: dict[Key, tuple[Profile, Profile]]
     profiles: dict[Key, Profile]
     slopes: dict[Key, float]
     answers: dict[Place, int]
-    run_ids: common.Array
+    run_ids: Array
 
 
-@style.paper
+@FigureScript
 def draw(study: Any, out: Path, item: str = "median") -> list[Path]:
-    """Draw retention and gradient flow of a study, of the median item or of one by name; gives the files written."""
+    """Draw retention and gradient flow of a study, of the median item or of one by name; return the files written."""
     need_probe(study, "retention")
-    runs = common.runs_of(study)
+    runs = runs_of(study)
     found = _find(study, runs, item)
     blocks = _blocks(found.scores)
     of_item = "" if item == "median" else "_" + item.replace(" ", "_")
     paths: list[Path] = []
-    for suffix, block in common.in_files(blocks, BLOCKS):
+    for suffix, block in in_files(blocks, BLOCKS):
         paths += _page(f"retention_along_gap{of_item}{suffix}", block, found, runs, out)
     return paths
 
 
-def _find(study: Any, runs: common.Table, item: str) -> Found:
+def _find(study: Any, runs: Table, item: str) -> Found:
     scores = _scores(study, item)
     if not len(scores["run_id"]):
-        raise common.NothingToDrawError("no finished run was looked at by the probe `retention` at its start or end")
-    scores = common.join_runs(scores, runs)
-    common.drawn_from(runs, scores)
-    flow = flow_of_every_look(study)
-    looks, fits = (
-        _of_runs(at_start_and_end(looks), scores["run_id"], runs) for looks in (flow.looks, fits_of_every_look(study))
+        raise NothingToDrawError("no finished run was measured by the probe `retention` at its start or end")
+    scores = join_runs(scores, runs)
+    drawn_from(runs, scores)
+    flow = flow_profiles(study)
+    measurements, fits = (
+        _of_runs(at_start_and_end(measurements), scores["run_id"], runs)
+        for measurements in (flow.measurements, flow_fits(study))
     )
     keys = ("panel", "gap", "label", "variable", "moment")
     return Found(
-        {key: (along_t(group, "score"), along_t(group, "chance")) for key, group in common.groups(scores, *keys)},
-        {key: along_t(group, "log10_gmean") for key, group in flow.groups(looks, *keys)},
-        {key: float(median(common.plain(group["slope"]))) for key, group in common.groups(fits, *keys)},
-        {key: int(np.max(group["answer"])) for key, group in common.groups(scores, "panel", "gap")},
+        {key: (along_t(group, "score"), along_t(group, "chance")) for key, group in groups(scores, *keys)},
+        {key: along_t(group, "log10_gmean") for key, group in flow.groups(measurements, *keys)},
+        {key: float(median(plain(group["slope"]))) for key, group in groups(fits, *keys)},
+        {key: int(np.max(group["answer"])) for key, group in groups(scores, "panel", "gap")},
         scores["run_id"],
     )
 
 
-def _of_runs(rows: common.Table, run_ids: common.Array, runs: common.Table) -> common.Table:
-    """The rows of these runs alone, with what is known of their run."""
+def _of_runs(rows: Table, run_ids: Array, runs: Table) -> Table:
+    """Return the rows of some runs alone, with what is known of their run."""
     chosen = np.isin(rows["run_id"].astype(str), run_ids.astype(str))
-    return common.join_runs({name: column[chosen] for name, column in rows.items()}, runs)
+    return join_runs({name: column[chosen] for name, column in rows.items()}, runs)
 
 
-def _scores(study: Any, item: str) -> common.Table:
-    """Score and chance of each finished run, moment, variable and step: of one item, or the median over all."""
+def _scores(study: Any, item: str) -> Table:
+    """Return score and chance by finished run, moment, variable and step: of one item, or the median over all."""
     rows = rows_at(study, "retention", "item, variable, t, lag, score, chance")
     if item != "median":
         known = sorted(set(rows["item"]))
         if known and item not in known:
-            raise common.NothingToDrawError(f"no item {item!r} in its records; there is {', '.join(known)}, or median")
+            raise NothingToDrawError(f"no item {item!r} in its records; there is {', '.join(known)}, or median")
         rows = {name: column[rows["item"] == item] for name, column in rows.items()}
     parts = []
-    for (run_id, moment, variable), look in common.groups(rows, "run_id", "moment", "variable"):
-        steps, scores = pivot(look, "item", "t", "score")
-        chances = pivot(look, "item", "t", "chance")[1]
+    for (run_id, moment, variable), measured in groups(rows, "run_id", "moment", "variable"):
+        steps, scores = pivot(measured, "item", "t", "score")
+        chances = pivot(measured, "item", "t", "chance")[1]
         names = {"run_id": run_id, "moment": moment, "variable": variable}
         labels = {name: np.full(len(steps), value, dtype=object) for name, value in names.items()}
-        answer = np.full(len(steps), np.max(look["t"] + look["lag"]))
+        answer = np.full(len(steps), np.max(measured["t"] + measured["lag"]))
         parts.append(labels | {"t": steps, "answer": answer, "score": median(scores), "chance": median(chances)})
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]} if parts else rows
 
 
 def _blocks(keys: Iterable[Key]) -> list[Block]:
-    """A pair of rows of panels each: a task and gap, and the cells that stand side by side."""
+    """Return the task, gap and cells of each pair of rows of panels."""
     cells: dict[Place, set[str]] = {}
     for panel, gap, label, *_ in keys:
         cells.setdefault((panel, gap), set()).add(label)
-    columns = style.across(common.COLUMNS, RATES)
+    columns = layout.across(PAGE_COLUMNS, RATES)
     return [
         (place, in_order(cells[place])[start : start + columns])
         for place in sorted(cells)
@@ -131,9 +149,9 @@ def _blocks(keys: Iterable[Key]) -> list[Block]:
     ]
 
 
-def _page(name: str, blocks: list[Block], found: Found, runs: common.Table, out: Path) -> list[Path]:
-    looks = style.looks(runs["label"])
-    figure, grid = style.grid(2 * len(blocks), max(len(labels) for _, labels in blocks), 1.45)
+def _page(name: str, blocks: list[Block], found: Found, runs: Table, out: Path) -> list[Path]:
+    styles = line_styles(runs["label"])
+    figure, grid = layout.grid(2 * len(blocks), max(len(labels) for _, labels in blocks), 1.45)
     table: list[dict[str, object]] = []
     shown: set[Key] = set()
     for index, ((panel, gap), labels) in enumerate(blocks):
@@ -148,31 +166,31 @@ def _page(name: str, blocks: list[Block], found: Found, runs: common.Table, out:
             here = (panel, gap, labels[column])
             answer = found.answers[panel, gap]
             shown |= {key for key in found.scores if key[:3] == here}
-            table += _draw_scores(above, here, found, looks[here[2]], answer)
-            table += _draw_gradients(below, here, found, looks, answer)
-            style.head(above, f"{here[2]}: {panel}, $T$ = {gap}")
+            table += _draw_scores(above, here, found, styles[here[2]], answer)
+            table += _draw_gradients(below, here, found, styles, answer)
+            layout.head(above, f"{here[2]}: {panel}, $T$ = {gap}")
             below.set_xlabel("step $t$")
-    style.legend(figure, *_legend(shown, looks))
+    layout.legend(figure, *_legend(shown, styles))
     bands = [spread for key in sorted(shown) for spread in (found.scores[key][0][1],)]
-    style.foot(figure, [note(bands, runs, found.run_ids)])
-    return style.save(figure, out, name, table)
+    layout.foot(figure, [note(bands, runs, found.run_ids)])
+    return save_figure(figure, out, name, table)
 
 
 def _draw_scores(
-    axes: Axes, here: tuple[str, int, str], found: Found, look: style.Look, answer: int
+    axes: Axes, here: tuple[str, int, str], found: Found, style: LineStyle, answer: int
 ) -> list[dict[str, object]]:
-    """The scores of one cell; gives their rows of the CSV."""
+    """Draw the scores of one cell; return their rows of the CSV."""
     table: list[dict[str, object]] = []
     least = 0.0
     for key in sorted((key for key in found.scores if key[:3] == here), key=lambda key: key[4] == "end"):
         (steps, spread), (_, chance) = found.scores[key]
-        (line,) = axes.plot(steps, spread.median, **look.line, linestyle=DASHES.get(key[3], OTHERS))
+        (line,) = axes.plot(steps, spread.median, **style.line, linestyle=DASHES.get(key[3], OTHERS))
         least = min(least, float(np.fmin.reduce(spread.median, initial=0.0)))
         if key[4] == "init":
             line.set(**THIN)
         else:
-            line.set(marker=look.marker, markevery=(0.1, 0.25))
-            axes.fill_between(steps, spread.low, spread.high, color=look.colour, alpha=0.18, linewidth=0)
+            line.set(marker=style.marker, markevery=(0.1, 0.25))
+            axes.fill_between(steps, spread.low, spread.high, color=style.colour, alpha=0.18, linewidth=0)
         table += _rows(key, "retention", steps, spread, chance.median)
     axes.set_ylim(max(least, LOWEST) - 0.04, 1.04)
     axes.plot(steps, chance.median, color="0.25", linewidth=0.8, linestyle=":", zorder=1.9)
@@ -190,33 +208,31 @@ def _name_chance(axes: Axes, level: float) -> None:
         xycoords=("axes fraction", "data"),
         xytext=(0, 2),
         textcoords="offset points",
-        fontsize=style.small(),
+        fontsize=layout.small(),
         color="0.25",
     )
 
 
 def _reach(answer: int) -> tuple[float, float]:
-    """The steps that a panel shows: the same above and below."""
+    """Return the first and last step that panels show, the same above and below."""
     return -0.04 * max(answer, 1), 1.04 * max(answer, 1)
 
 
 def _draw_gradients(
-    axes: Axes, here: tuple[str, int, str], found: Found, looks: dict[str, style.Look], answer: int
+    axes: Axes, here: tuple[str, int, str], found: Found, styles: dict[str, LineStyle], answer: int
 ) -> list[dict[str, object]]:
-    """The gradient flow of the same runs, as in the figure of that name; gives its rows of the CSV."""
+    """Draw the gradient flow of the same runs, as the figure gradient_flow does; return its rows of the CSV."""
     keys = sorted((key for key in found.profiles if key[:3] == here), key=lambda key: (key[4] == "end", key[3] != "h"))
     if not keys:
         axes.axis("off")
         return []
     slopes = {key[2:]: found.slopes.get(key, np.nan) for key in keys}
-    draw_panel(axes, {key[2:]: found.profiles[key] for key in keys}, slopes, looks, answer, "")
+    draw_panel(axes, {key[2:]: found.profiles[key] for key in keys}, slopes, styles, answer, "")
     axes.set_xlim(*_reach(answer))
     return [row for key in keys for row in _rows(key, "gradient", *found.profiles[key], None)]
 
 
-def _rows(
-    key: Key, quantity: str, steps: common.Array, spread: Band, chance: common.Array | None
-) -> list[dict[str, object]]:
+def _rows(key: Key, quantity: str, steps: Array, spread: Band, chance: Array | None) -> list[dict[str, object]]:
     names = dict(zip(("panel", "gap", "label", "variable", "moment"), key, strict=True)) | {"quantity": quantity}
     points = zip(steps, spread.median, spread.low, spread.high, spread.count, strict=True)
     return [
@@ -227,13 +243,13 @@ def _rows(
     ]
 
 
-def _legend(keys: set[Key], looks: dict[str, style.Look]) -> tuple[list[Any], list[str]]:
-    """As of the gradient flow, whose dashes tell the variables apart in both rows."""
-    handles, names = legend({key[2:] for key in keys}, looks)
+def _legend(keys: set[Key], styles: dict[str, LineStyle]) -> tuple[list[Any], list[str]]:
+    """Return the handles and names of the legend: that of the gradient flow, with names that hold for both rows."""
+    handles, names = legend({key[2:] for key in keys}, styles)
     both = {norm_of(variable): f"${symbol(variable)}$" for variable in {key[3] for key in keys}}
     return handles, [both.get(name, name) for name in names]
 
 
 if __name__ == "__main__":
     choice = {"default": "median", "help": "an item by name, or the median over items (default: median)"}
-    sys.exit(common.main(draw, __doc__, item=choice))
+    sys.exit(main(draw, __doc__, item=choice))

@@ -19,6 +19,8 @@ grow.
 
 Of finished runs; one without a fit (no quiet step, a gradient of exactly 0) is counted under the figure and in the
 CSV.
+
+From the table gradient_fit.
 """
 
 from __future__ import annotations
@@ -27,21 +29,39 @@ import sys
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parent))  # which PYTHONSAFEPATH leaves out
+from lrd.figures import (
+    PAGE_COLUMNS,
+    Array,
+    FigureScript,
+    LineStyle,
+    NothingToDrawError,
+    NotMeasuredError,
+    Table,
+    drawn_from,
+    drawn_over,
+    facet,
+    gap_axis,
+    groups,
+    in_files,
+    in_order,
+    join_runs,
+    layout,
+    line_styles,
+    main,
+    plain,
+    pooling,
+    runs_of,
+    save_figure,
+    span,
+)
+from lrd.figures.start_and_end import KEEPING, absent, rows_at
+from lrd.stats import factor_per_step, median, median_interval, robust_slope
 
-import common
-import facets
-import gap_axis
 import numpy as np
-import style
-from labels import in_order
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FixedLocator, NullFormatter, NullLocator
-from moments import KEEPING, absent, rows_at
-
-from lrd.stats import factor_per_step, median, median_interval, robust_slope
 
 MOMENTS = {"init": "before training", "end": "after training"}
 DODGE, SPREAD = 0.04, 0.14  # shift of neighbouring labels, and of the first from the last at most: shares of the axis
@@ -56,47 +76,47 @@ TICKS = {  # of axes that span so many times their least factor, at most
 Place = tuple[str, str]  # panel, moment
 
 
-@style.paper
+@FigureScript
 def draw(study: Any, out: Path) -> list[Path]:
-    """Draw the slopes of every task that a study has at more than one gap; gives the files written."""
-    runs = common.runs_of(study)
-    several = [task for (task,), rows in common.groups(runs, "panel") if len(set(rows["gap"].tolist())) > 1]
+    """Draw the slopes of every task that a study has at more than one gap; return the files written."""
+    runs = runs_of(study)
+    several = [task for (task,), rows in groups(runs, "panel") if len(set(rows["gap"].tolist())) > 1]
     if not several:
-        raise common.NotLookedAtError("no task of the study has more than one gap")
+        raise NotMeasuredError("no task of the study has more than one gap")
     fits = rows_at(study, f"(select * from gradient_fit {KEEPING})", "variable, slope")
-    rows = common.join_runs(fits, runs)
-    common.drawn_from(runs, rows)
-    rows["log10_factor"] = -common.plain(rows["slope"])
+    rows = join_runs(fits, runs)
+    drawn_from(runs, rows)
+    rows["log10_factor"] = -plain(rows["slope"])
     there = np.isfinite(rows["log10_factor"])
     chosen = np.isin(rows["panel"], several)
     if not (there & chosen).any():
-        raise common.NothingToDrawError("no finished run has a slope of its gradient flow")
+        raise NothingToDrawError("no finished run has a slope of its gradient flow")
     rows = {name: column[chosen] for name, column in rows.items()}
     runs = {name: column[np.isin(runs["panel"], several)] for name, column in runs.items()}
     paths: list[Path] = []
-    for suffix, tasks in common.in_files(several, style.across(common.COLUMNS)):
-        looks = style.looks(runs["label"])
-        paths += _page(suffix, tasks, _of(rows, tasks), _of(runs, tasks), looks, out)
+    for suffix, tasks in in_files(several, layout.across(PAGE_COLUMNS)):
+        styles = line_styles(runs["label"])
+        paths += _page(suffix, tasks, _of(rows, tasks), _of(runs, tasks), styles, out)
     return paths
 
 
-def _of(table: common.Table, tasks: list[str]) -> common.Table:
+def _of(table: Table, tasks: list[str]) -> Table:
     return {name: column[np.isin(table["panel"], tasks)] for name, column in table.items()}
 
 
 def _page(
-    suffix: str, tasks: list[str], rows: common.Table, runs: common.Table, looks: dict[str, style.Look], out: Path
+    suffix: str, tasks: list[str], rows: Table, runs: Table, styles: dict[str, LineStyle], out: Path
 ) -> list[Path]:
-    figure, grid = style.grid(len(MOMENTS), len(tasks), 1.9, sharex="col", sharey=True)
+    figure, grid = layout.grid(len(MOMENTS), len(tasks), 1.9, sharex="col", sharey=True)
     table: list[dict[str, Any]] = []
     labels = in_order(rows["label"])
     for line, (moment, words) in zip(grid, MOMENTS.items(), strict=True):
         for axes, task in zip(line, tasks, strict=True):
             mine = {name: column[(rows["panel"] == task) & (rows["moment"] == moment)] for name, column in rows.items()}
             points = _points((task, moment), mine, runs)
-            _draw(axes, points, looks)
+            _draw(axes, points, styles)
             axes.set_xlabel("")
-            style.head(axes, f"{task}, {words}", common.span([p["fits"] for p in points]) if points else "no fit")
+            layout.head(axes, f"{task}, {words}", span([p["fits"] for p in points]) if points else "no fit")
             table += points
         line[0].set_ylabel("factor per step back")
     for axes, task in zip(grid[-1], tasks, strict=True):  # those of both moments
@@ -104,22 +124,22 @@ def _page(
         if gaps:
             gap_axis.lay_out(axes, gaps, *gap_axis.edges(gaps, BEYOND))
     _factors(grid[0][0], table)
-    handles = [Line2D([], [], **looks[label].points, linestyle=looks[label].dashes) for label in labels]
+    handles = [Line2D([], [], **styles[label].points, linestyle=styles[label].dashes) for label in labels]
     stripe = Patch(facecolor="0.9", edgecolor="none")
-    style.legend(figure, [*handles, stripe], [*labels, "preserved over the gap"])
-    style.foot(figure, [_note(rows, runs, table)])
-    return style.save(figure, out, f"slopes{suffix}", table)
+    layout.legend(figure, [*handles, stripe], [*labels, "preserved over the gap"])
+    layout.foot(figure, [_note(rows, runs, table)])
+    return save_figure(figure, out, f"slopes{suffix}", table)
 
 
-def _points(place: Place, rows: common.Table, runs: common.Table) -> list[dict[str, Any]]:
-    """A row of the CSV for every label and gap, with the line of its label."""
+def _points(place: Place, rows: Table, runs: Table) -> list[dict[str, Any]]:
+    """Return a row of the CSV for every label and gap, with the line of its label."""
     found = []
-    for (label,), of_label in common.groups(rows, "label"):
+    for (label,), of_label in groups(rows, "label"):
         gap, rate = of_label["gap"].astype(float), of_label["log10_factor"]
         inside = np.isfinite(rate) & (gap > 0)  # of runs without a gap there is no logarithm
         line = robust_slope(np.log10(gap[inside]), rate[inside])
         through = float(median(rate[inside] - line.slope * np.log10(gap[inside]))) if line.count else np.nan
-        for (at,), group in common.groups(of_label, "gap"):
+        for (at,), group in groups(of_label, "gap"):
             begun = (runs["panel"] == place[0]) & (runs["label"] == label) & (runs["gap"] == at)
             values = group["log10_factor"]
             middle = median_interval(np.where(np.isfinite(values), values, np.nan))
@@ -140,8 +160,8 @@ def _points(place: Place, rows: common.Table, runs: common.Table) -> list[dict[s
     return found
 
 
-def _draw(axes: Axes, points: list[dict[str, Any]], looks: dict[str, style.Look]) -> None:
-    """The points, bars and lines of one panel, and the stripe in which the gradient is preserved."""
+def _draw(axes: Axes, points: list[dict[str, Any]], styles: dict[str, LineStyle]) -> None:
+    """Draw the points, bars and lines of one panel, and the stripe in which the gradient is preserved."""
     axes.set_yscale("log")
     if not points:
         return
@@ -153,29 +173,29 @@ def _draw(axes: Axes, points: list[dict[str, Any]], looks: dict[str, style.Look]
     labels = in_order(point["label"] for point in points)
     step = min(DODGE, SPREAD / len(labels))
     for index, label in enumerate(labels):
-        mine, look = [point for point in points if point["label"] == label], looks[label]
+        mine, style = [point for point in points if point["label"] == label], styles[label]
         place, factor, low, high = (
             np.array([p[name] for p in mine], float) for name in ("gap", "factor", "low", "high")
         )
         place = gap_axis.aside(gaps, place, (index - (len(labels) - 1) / 2) * step)
         bars = np.nan_to_num([factor - low, high - factor])
         axes.errorbar(
-            place, factor, bars, **look.points, linestyle="none", elinewidth=0.8, capsize=1.5,
+            place, factor, bars, **style.points, linestyle="none", elinewidth=0.8, capsize=1.5,
             zorder=3,
         )  # fmt: skip
         along = [point["gap"] for point in mine if point["gap"] > 0]
         if along:
-            _draw_line(axes, mine[0], look, np.geomspace(along[0], along[-1], 20), len(labels) <= facets.MOST)
+            _draw_line(axes, mine[0], style, np.geomspace(along[0], along[-1], 20), len(labels) <= facet.MOST)
 
 
-def _draw_line(axes: Axes, of_label: dict[str, Any], look: style.Look, gaps: common.Array, fan: bool) -> None:
-    """Theil-Sen's line over the gaps of a label; ``fan``: with the interval of its slope."""
+def _draw_line(axes: Axes, of_label: dict[str, Any], style: LineStyle, gaps: Array, fan: bool) -> None:
+    """Draw Theil-Sen's line over the gaps of a label, with the interval of its slope if ``fan``."""
     slope, middle = of_label["trend"], of_label["middle_gap"]
     axes.plot(
         gaps,
         10 ** (of_label["trend_at_1"] + slope * np.log10(gaps)),
-        **look.line,
-        linestyle=look.dashes,
+        **style.line,
+        linestyle=style.dashes,
         linewidth=1.0,
         zorder=2,
     )
@@ -184,11 +204,11 @@ def _draw_line(axes: Axes, of_label: dict[str, Any], look: style.Look, gaps: com
     at_middle = of_label["trend_at_1"] + slope * np.log10(middle)
     turned = [at_middle + of_label[name] * np.log10(gaps / middle) for name in ("trend_low", "trend_high")]
     low, high = np.minimum(*turned), np.maximum(*turned)
-    axes.fill_between(gaps, 10**low, 10**high, color=look.colour, alpha=0.15, linewidth=0, zorder=1)
+    axes.fill_between(gaps, 10**low, 10**high, color=style.colour, alpha=0.15, linewidth=0, zorder=1)
 
 
 def _factors(axes: Axes, table: list[dict[str, Any]]) -> None:
-    """The axis of factors, with as many ticks as its range has; 1 is always on it."""
+    """Lay out the axis of factors, with ticks as its range needs them; 1 is always on it."""
     ends = np.array([[row["factor"], row["low"], row["high"]] for row in table], float)
     known = np.clip(ends[np.isfinite(ends) & (ends > 0)], LOWEST, 1 / LOWEST)
     low, high = min(known.min(initial=1) / 1.15, 0.85), max(known.max(initial=1) * 1.15, 1.15)
@@ -199,18 +219,18 @@ def _factors(axes: Axes, table: list[dict[str, Any]]) -> None:
     axes.yaxis.set_minor_formatter(NullFormatter())
 
 
-def _note(rows: common.Table, runs: common.Table, table: list[dict[str, Any]]) -> str:
+def _note(rows: Table, runs: Table, table: list[dict[str, Any]]) -> str:
     without = sum(int((~np.isfinite(rows["log10_factor"]) & (rows["moment"] == moment)).sum()) for moment in MOMENTS)
     least = min((row["fits"] for row in table), default=0)
     bars = "95 % intervals (order statistics)" + (" (less where seeds are fewer than 6)" if least < 6 else "")
     return (
-        f"Points: median over {common.drawn_over(runs)}; bars: {bars}; lines: Theil-Sen over gaps, with Sen's 95 % "
+        f"Points: median over {drawn_over(runs)}; bars: {bars}; lines: Theil-Sen over gaps, with Sen's 95 % "
         "interval of their slope where cells are few and runs enough."
         + absent(runs, rows["run_id"])
         + (f" Without a fit: {without} looks." if without else "")
-        + common.pooling(runs)
+        + pooling(runs)
     )
 
 
 if __name__ == "__main__":
-    sys.exit(common.main(draw, __doc__))
+    sys.exit(main(draw, __doc__))

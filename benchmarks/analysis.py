@@ -34,21 +34,18 @@ SIZES = (100, 1000, 10_000)
 def draw(folder: Path, out: Path) -> dict[str, float]:
     """Seconds of every step over one study, in this process."""
     began = time.perf_counter()
-    from lrd.paths import ANALYSIS
+    from lrd.figures import FIGURES, NothingToDrawError, page_processes
+    from lrd.figures.scripts import load_script
     from lrd.records import open_study
-
-    sys.path.insert(0, str(ANALYSIS))
-    import common
-    import saving
 
     study = open_study(folder)
     seconds = {"open": time.perf_counter() - began}
-    with saving.together():
-        for name in common.figure_scripts():
+    with page_processes.together():
+        for name in FIGURES:
             before = time.perf_counter()
             try:
-                importlib.import_module(name).draw(study, out)
-            except common.NothingToDrawError:
+                load_script(name).draw(study, out)
+            except NothingToDrawError:
                 continue
             seconds[name] = time.perf_counter() - before
     seconds["figures"] = time.perf_counter() - began

@@ -1,4 +1,4 @@
-"""Hands Hydra's jobs to lrd. Hydra imports this at every start: nothing heavy is imported at module level."""
+"""Hydra's sweeper and launcher of lrd. Hydra imports them at every start, so nothing heavy is imported on top."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class UnionSweeper(BasicSweeper):
         self.union = list(union or [{}])
 
     def sweep(self, arguments: list[str]) -> Any:
-        """All jobs of all grids, handed to the launcher at once."""
+        """Hand all jobs of all grids to the launcher at once; ``arguments``: overrides of the command line."""
         assert self.hydra_context is not None
         assert self.launcher is not None
         from lrd.sweeps.choices import settle
@@ -44,17 +44,25 @@ class UnionSweeper(BasicSweeper):
 
 
 class PackLauncher(Launcher):
-    """Composes all jobs of a sweep and leaves them in lrd's inbox; ``lrd train`` runs them when Hydra is done."""
+    """A launcher that composes all jobs of a sweep into lrd's inbox; ``lrd train`` runs them when Hydra is done."""
 
     def __init__(self, **options: Any) -> None:
         self.options = options
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
-        """Called by Hydra before ``launch``."""
+        """Keep what Hydra hands over before ``launch``."""
         self.hydra_context, self.config = hydra_context, config
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
-        """Compose; nothing is run here."""
+        """Compose all jobs, and put them into the inbox; nothing is run here.
+
+        Args:
+            job_overrides: The overrides of each job.
+            initial_job_idx: The number of the first job, which Hydra gives and nobody needs.
+
+        Raises:
+            ValueError: The sweep is empty, or a job's experiment sweeps by itself.
+        """
         from lrd.sweeps.choices import check_choices
         from lrd.sweeps.compose import compose_jobs
         from lrd.sweeps.inbox import INBOX

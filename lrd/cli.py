@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lrd import __version__
-from lrd.commands import COMMANDS, INTERRUPTED, fail
+from lrd.commands import COMMANDS, FORMER_NAMES, INTERRUPTED, fail
 from lrd.printing import print_anything
 from lrd.sweeps.lossy_output import open_closed_streams, silence
 
@@ -39,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if arguments[0] == "--version":
         print(f"lrd {__version__}")
         return 0
-    command, rest = arguments[0], arguments[1:]
+    command, rest = FORMER_NAMES.get(arguments[0], arguments[0]), arguments[1:]
     if command == "-sc":
         return _complete(arguments)
     if command not in COMMANDS:

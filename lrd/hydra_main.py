@@ -8,7 +8,7 @@ import re
 import sys
 from contextlib import suppress
 from importlib.metadata import entry_points
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from hydra import main as hydra_main
 from hydra._internal.utils import get_args_parser
@@ -51,7 +51,7 @@ def compose_from_command_line(arguments: list[str]) -> Inbox:
         CompositionError: an argument fits no group or option.
     """
     INBOX.configs.clear()
-    INBOX.error = INBOX.claims = None
+    INBOX.error = INBOX.hypotheses = None
     typed = sorted(arguments, key=lambda argument: argument not in SWEEP_FLAGS)  # wherever the user put it
     os.environ["HYDRA_FULL_ERROR"] = "1"  # makes Hydra raise, so that the error can be explained in one line
     before = sys.argv
@@ -76,8 +76,20 @@ def compose_from_command_line(arguments: list[str]) -> Inbox:
     for config in INBOX.configs:
         if isinstance(config.get("experiment"), dict):
             raise CompositionError(f"experiment: the first line of a study's file must be `{_GLOBAL}`")
-        INBOX.claims = config.pop("claims", INBOX.claims)
+        INBOX.hypotheses = _hypotheses(config, INBOX.hypotheses)
     return INBOX
+
+
+def _hypotheses(config: dict[str, Any], before: Any) -> Any:
+    """Take what the study states out of a configuration; ``before`` where it states nothing.
+
+    Raises:
+        CompositionError: it stands under both keys, ``hypotheses`` and its former name ``claims``.
+    """
+    found = [config.pop(key) for key in ("hypotheses", "claims") if key in config]
+    if len(found) > 1:
+        raise CompositionError("hypotheses: stands beside claims:, its former name; keep hypotheses: alone")
+    return found[0] if found else before
 
 
 def _meant(argument: str) -> str:

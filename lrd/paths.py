@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
-import sys
 from pathlib import Path
-from typing import Any
 
 _PACKAGE = Path(__file__).resolve().parent
 
@@ -16,11 +13,4 @@ def _folder(name: str) -> Path:
 
 
 CONF = _folder("conf")  # Hydra's groups; its experiment/ holds the studies of experiments/
-ANALYSIS = _folder("analysis")  # the figure scripts
-
-
-def analysis_module(name: str) -> Any:
-    """A module of ``analysis/``, a folder of programs that import each other by plain names."""
-    if str(ANALYSIS) not in sys.path:
-        sys.path.insert(0, str(ANALYSIS))
-    return importlib.import_module(name)
+ANALYSIS = _folder("analysis")  # the figure scripts, one a figure

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parent))  # for ``helpers`` and ``typechecker``, whatever pytest's import mode
-WITH_TENSORS = ("cells", "custom", "kernels", "probes", "spec", "tasks", "training")
+WITH_TENSORS = ("cells", "custom", "gradients", "kernels", "probes", "scaled", "spec", "tasks", "training")
 jaxtyping.install_import_hook([f"lrd.{name}" for name in WITH_TENSORS], "typechecker.check")
 
 import torch  # noqa: E402
@@ -66,11 +66,10 @@ def pytest_xdist_auto_num_workers() -> int:
 @pytest.fixture
 def numbers_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """Lay figures out and write their CSV, but no picture: it takes most of the time, and others look at it."""
-    from lrd.paths import analysis_module
 
     def saved(figure: object, file: object, **options: object) -> None:
         if options.get("format") == "tiff":  # from which the PNG is made
             Image.new("RGBA", (1, 1), "white").save(file, "TIFF", dpi=(72, 72))
 
     monkeypatch.setattr("matplotlib.figure.Figure.savefig", saved)
-    monkeypatch.setattr(analysis_module("pictures"), "write_bytes", lambda *_: None)
+    monkeypatch.setattr("lrd.figures.pictures.write_bytes", lambda *_: None)

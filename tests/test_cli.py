@@ -157,7 +157,7 @@ def test_every_mistake_of_one_command_is_said_at_once(tmp_path: Path, capsys: py
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("command", ["status", "figures", "sync", "dashboard", "watch", "claims"])
+@pytest.mark.parametrize("command", ["status", "figures", "sync", "dashboard", "watch", "hypotheses", "claims"])
 def test_a_study_that_is_not_there_is_named(command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main([command, "nowhere"]) == 2
     assert capsys.readouterr().err.startswith("lrd: there is no study at nowhere: give the folder of one")

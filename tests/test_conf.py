@@ -120,8 +120,8 @@ def test_a_study_begins_with_its_command_and_says_what_it_tests(path: Path) -> N
     comment = " ".join(
         line.removeprefix("#").strip() for line in lines[: next(i for i, s in enumerate(lines) if not s)]
     )
-    claim = comment.partition("Claim: ")[2]
-    assert len(claim.split()) >= 10, "a study needs a comment `# Claim: ...` that says what it tests"
+    hypothesis = comment.partition("Hypothesis: ")[2]
+    assert len(hypothesis.split()) >= 10, "a study needs a comment `# Hypothesis: ...` that says what it tests"
     values = read(path)
     assert values["study"] == path.stem, "a study's records lie in the folder of its name"
     assert values["hydra"]["mode"] == "MULTIRUN", "a study sweeps by itself"

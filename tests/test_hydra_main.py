@@ -85,14 +85,26 @@ def test_a_study_sweeps_by_itself_and_the_command_line_beats_it() -> None:
     assert {(c["seed"], c["training"]["max_updates"], c["cell"]["hidden_size"]) for c in fewer} == {(0, 7, 4)}
 
 
-def test_what_a_study_claims_is_no_part_of_its_runs() -> None:
+def test_what_a_study_states_is_no_part_of_its_runs() -> None:
     inbox = compose_from_command_line(["experiment=clipping", "seed=0"])
-    assert set(inbox.claims) >= {"clipping_lets_learn"}
-    assert not any("claims" in config for config in inbox.configs)
-    asked = compose_from_command_line(["experiment=clipping", "seed=0", "claims.clipping_lets_learn.says=No."])
+    assert set(inbox.hypotheses) >= {"clipping_lets_learn"}
+    assert not any("hypotheses" in config for config in inbox.configs)
+    asked = compose_from_command_line(["experiment=clipping", "seed=0", "hypotheses.clipping_lets_learn.says=No."])
     run_ids = [[spec.job_from_config(config).run.run_id for config in each.configs] for each in (inbox, asked)]
     assert run_ids[0] == run_ids[1]
-    assert compose_from_command_line(["seed=0"]).claims is None
+    assert compose_from_command_line(["seed=0"]).hypotheses is None
+
+
+def test_the_former_key_of_what_a_study_states_is_read(tmp_path: Path) -> None:
+    (tmp_path / "experiment").mkdir()
+    file, options = tmp_path / "experiment" / "old.yaml", ["--config-dir", str(tmp_path), "experiment=old"]
+    file.write_text("# @package _global_\nclaims: {a: {says: It is so.}}\n")
+    inbox = compose_from_command_line(options)
+    assert inbox.hypotheses == {"a": {"says": "It is so."}}
+    assert not any("claims" in config for config in inbox.configs)
+    file.write_text(file.read_text() + "hypotheses: {b: {says: It is so.}}\n")
+    with pytest.raises(CompositionError, match="hypotheses: stands beside claims:, its former name"):
+        compose_from_command_line(options)
 
 
 def test_launcher_options_arrive() -> None:

@@ -11,14 +11,22 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-BARE = ("lrd/tasks", "lrd/cells", "lrd/kernels", "lrd/probes", "lrd/options.py", "lrd/scalars.py", "lrd/shapes.py")
-BARE += ("lrd/user_files.py", "lrd/extras.py")
+BARE = ("lrd/tasks", "lrd/cells", "lrd/kernels", "lrd/gradients", "lrd/probes")
+BARE += (
+    "lrd/options.py",
+    "lrd/scalars.py",
+    "lrd/scaled.py",
+    "lrd/shapes.py",
+    "lrd/user_files.py",
+    "lrd/extras.py",
+    "lrd/environment_variables.py",
+)
 #: A library and the only places whose source may name it.
 PLACES = {
     "wandb": ("lrd/records/",),
     "wandb_workspaces": ("lrd/records/",),
     "duckdb": ("lrd/records/",),
-    "matplotlib": ("analysis/",),
+    "matplotlib": ("lrd/figures/", "analysis/"),
     "hydra": ("lrd/sweeps/", "lrd/hydra_main.py", "lrd/hydra_errors.py", "hydra_plugins/"),
     "omegaconf": ("lrd/sweeps/", "lrd/hydra_main.py", "lrd/hydra_errors.py", "hydra_plugins/"),
     "pydantic": ("lrd/spec/build.py",),
@@ -113,7 +121,9 @@ from lrd.cells import CELLS, prepared, readout_parameters
 from lrd.tasks import TASKS
 from lrd.kernels import KERNELS, choose_kernel
 from lrd.options import OptionError
-from lrd.probes import gradient_flow, fit
+from lrd.gradients.flow import gradient_flow
+from lrd.gradients.summary import fit
+import lrd.probes
 try:
     TASKS.pop("digits")()
 except OptionError as error:
@@ -144,7 +154,10 @@ print(pack.averages()["grad_norm"].tolist(), sorted(asked & {"wandb", "pydantic"
     assert asked == "[]"
     assert eval(modules) == [
         f"lrd.{name}"
-        for name in ("cells", "extras", "kernels", "options", "probes", "scalars", "shapes", "tasks", "user_files")
+        for name in (
+            *("cells", "extras", "gradients", "kernels", "options", "probes", "scalars", "scaled", "shapes", "tasks"),
+            "user_files",
+        )
     ]
 
 

@@ -16,7 +16,7 @@ def test_a_checkout_uses_its_own_folders() -> None:
     assert root / "analysis" == paths.ANALYSIS
     assert (paths.CONF / "experiment").resolve() == root / "experiments"
     assert (paths.CONF / "config.yaml").is_file()
-    assert (paths.ANALYSIS / "common.py").is_file()
+    assert (paths.ANALYSIS / "gap_wall.py").is_file()
 
 
 @pytest.mark.parametrize("installed", [True, False])

@@ -13,7 +13,7 @@ from commands import process_as_before
 
 from lrd import cli
 from lrd.custom import CustomError, load
-from lrd.findings import ClaimError, read_claims
+from lrd.findings import HypothesisError, read_hypotheses
 from lrd.options import OptionError
 from lrd.tasks.corpus import corpus
 from lrd.user_files import path_of, read_user_text
@@ -46,7 +46,7 @@ def endless(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.
         (lambda name: load("cell", f"{name}:Mine"), CustomError),
         (lambda name: load("task", f"{name}:Mine"), CustomError),
         (corpus, OptionError),
-        (read_claims, ClaimError),
+        (read_hypotheses, HypothesisError),
         (lambda name: read_user_text(Path(name)), OSError),
     ],
 )
@@ -76,18 +76,18 @@ def test_the_commands_say_so_in_one_line(
     assert "it is no regular file" in error
 
 
-def test_a_byte_order_mark_is_no_part_of_a_cell_or_of_claims(tmp_path: Path) -> None:
+def test_a_byte_order_mark_is_no_part_of_a_cell_or_of_hypotheses(tmp_path: Path) -> None:
     plain, marked = tmp_path / "plain.py", tmp_path / "marked.py"
     plain.write_text(CELL, encoding="utf-8")
     marked.write_text(CELL, encoding="utf-8-sig")
     assert marked.read_bytes() == b"\xef\xbb\xbf" + plain.read_bytes()
     assert read_user_text(marked) == CELL
     assert load("cell", f"{marked}:Leaky").__module__ == load("cell", f"{plain}:Leaky").__module__  # named by the text
-    claims = tmp_path / "claims.yaml"
-    text = "claims:\n  a: {says: It does., measure: share, of: solved, above: 0.5}\n"
+    file = tmp_path / "hypotheses.yaml"
+    text = "hypotheses:\n  a: {says: It does., measure: share, of: solved, above: 0.5}\n"
     for encoding in ("utf-8", "utf-8-sig"):
-        claims.write_text(text, encoding=encoding)
-        assert [claim.name for claim in read_claims(claims)] == ["a"]
+        file.write_text(text, encoding=encoding)
+        assert [hypothesis.name for hypothesis in read_hypotheses(file)] == ["a"]
 
 
 def test_the_home_folder_may_be_written_as_in_a_shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""What remembers: one file a cell, its initialisers, its single step."""
+"""Recurrent cells, one file a cell: its options, initial parameters and single step (see ``lrd.cells.base``)."""
 
 from lrd.cells.attentive import Attentive
 from lrd.cells.base import Cell, Parameters, State, prepared

@@ -30,7 +30,7 @@ class CoupledLSTM(GatedCell):
     keeps: ClassVar[Mapping[str, str]] = {"c": "forget"}
 
     def parameters(self, input_size: int, generator: torch.Generator) -> Parameters:
-        """U [3 hidden, inputs], W [3 hidden, hidden], b [3 hidden]."""
+        """Draw U [3 hidden, inputs], W [3 hidden, hidden], b [3 hidden]."""
         return self._blocks(3, input_size, generator, opposes=0)
 
     def step(self, p: Parameters, x: Float[Tensor, "inputs"], state: State) -> State:

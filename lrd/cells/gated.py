@@ -1,4 +1,4 @@
-"""What cells with gates share: the options of their initialisers, and parameters of several gates in one matrix."""
+"""The base class of cells with gates: the options of their initialisers, and parameters of all gates in one matrix."""
 
 from __future__ import annotations
 
@@ -35,11 +35,15 @@ class GatedCell(Cell):
         keeps: int | None = None,
         opposes: int | None = None,
     ) -> Parameters:
-        """U [blocks * hidden, inputs], W [blocks * hidden, hidden], b [blocks * hidden].
+        """Draw U [blocks * hidden, inputs], W [blocks * hidden, hidden], b [blocks * hidden].
 
-        ``keeps``: the block of the gate that keeps what was there, which gets ``forget_bias`` and b_f of ``chrono``;
-        ``opposes``: the block of the gate that lets in what is new, which gets -b_f of ``chrono``, and -``forget_bias``
-        where no gate keeps but by its opposition.
+        Args:
+            blocks: The number of blocks of rows.
+            input_size: The number of inputs x_t of a step.
+            generator: The run's own source of random numbers.
+            keeps: The block of the gate that keeps what was there, whose bias is ``forget_bias`` or b_f of ``chrono``.
+            opposes: The block of the gate that lets in what is new, whose bias is -b_f of ``chrono``. Where no gate
+                ``keeps``, this one does it by what it does not let in, and its bias may be -``forget_bias``.
         """
         n = self.hidden_size
         w = [initialisers.recurrent(self.init, n, self.gain, generator) for _ in range(blocks)]

@@ -18,7 +18,7 @@ from lrd.shapes import Float, Tensor
 
 @dataclass(frozen=True)
 class GRU(GatedCell):
-    """A state h behind an update gate z, which keeps it, and a reset gate r on what the candidate n sees of it.
+    """A state h with an update gate z, which keeps it, and a reset gate r on what the candidate n sees of it.
 
     r_t = sigmoid(U_r x_t + W_r h_{t-1} + b_r)      z_t = sigmoid(U_z x_t + W_z h_{t-1} + b_z)
     n_t = tanh(U_n x_t + b_n + r_t (W_n h_{t-1} + d))
@@ -41,10 +41,10 @@ class GRU(GatedCell):
     )  # fmt: skip
 
     def parameters(self, input_size: int, generator: torch.Generator) -> Parameters:
-        """U [3 hidden, inputs], W [3 hidden, hidden], b [3 hidden], d [hidden]."""
+        """Draw U [3 hidden, inputs], W [3 hidden, hidden], b [3 hidden], d [hidden]."""
         p = self._blocks(3, input_size, generator, keeps=1)
         n = self.hidden_size
-        if self.init == "torch":  # torch has two biases a gate: those of n do not meet in a sum, as the others do
+        if self.init == "torch":  # torch has two biases a gate; those of n stay apart, where the others are summed
             p["b"][2 * n :] = initialisers.bias(self.init, n, n, 1, generator)
         return p | {"d": initialisers.bias(self.init, n, n, 1, generator)}
 
@@ -59,7 +59,7 @@ class GRU(GatedCell):
         return {"reset": r, "update": z}
 
     def _parts(self, p: Parameters, x: Tensor, h: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """r, z, and what n gets from the input and from the state."""
+        """Return r, z, and what n gets from the input and from the state."""
         n = self.hidden_size
         gates_x, from_x = torch.split(p["U"] @ x + p["b"], [2 * n, n])
         gates_h, from_h = torch.split(p["W"] @ h, [2 * n, n])

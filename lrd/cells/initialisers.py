@@ -1,4 +1,4 @@
-"""Initialisers of recurrent matrices, by name; every draw is made on the CPU from the run's own generator.
+"""Initialisers of recurrent matrices, by name. Every draw is made on the CPU from the run's own generator.
 
 | name       | square recurrent matrix W, N = hidden size                                | source                   |
 | ---------- | ------------------------------------------------------------------------- | ------------------------ |
@@ -11,9 +11,9 @@
 | sparse     | 15 entries a row from N(0, 1), divided by its spectral radius             | Sutskever et al. 2013    |
 | positive   | A + I divided by its largest eigenvalue; A = R^T R / N, R from N(0, 1)    | Talathi & Vartak 2015    |
 
-Each is then multiplied by the gain g, so that ``gaussian`` is N(0, g^2/N) and ``spectral`` has spectral radius g. Those
-of Pascanu et al. (2013) are ``gaussian`` with g = .1 sqrt(N) ("basic tanh") or .01 sqrt(N) ("sigmoid"), and ``sparse``
-with g = .95 ("smart tanh").
+Each is then multiplied by the gain g, so that ``gaussian`` is N(0, g^2/N) and ``spectral`` has spectral radius g. The
+initialisers of Pascanu et al. (2013) are ``gaussian`` with g = .1 sqrt(N) ("basic tanh") or .01 sqrt(N) ("sigmoid"),
+and ``sparse`` with g = .95 ("smart tanh").
 """
 
 from __future__ import annotations
@@ -26,11 +26,21 @@ from torch.nn import init
 from lrd.shapes import Float, Tensor
 
 RECURRENT = ("torch", "glorot", "orthogonal", "identity", "gaussian", "spectral", "sparse", "positive")
-_FAN_IN = 15
+_FAN_IN = 15  # entries a row of ``sparse``
 
 
 def recurrent(name: str, size: int, gain: float, generator: torch.Generator) -> Float[Tensor, "size size"]:
-    """A square recurrent matrix [size, size] by one of the names above, times ``gain``."""
+    """Draw a square recurrent matrix.
+
+    Args:
+        name: One of ``RECURRENT``, in the table above.
+        size: Units of the layer.
+        gain: The factor g.
+        generator: The run's own source of random numbers.
+
+    Raises:
+        ValueError: There is no such initialiser.
+    """
     w = torch.empty(size, size)
     if name == "torch":
         bound = 1 / math.sqrt(size)
@@ -48,7 +58,7 @@ def recurrent(name: str, size: int, gain: float, generator: torch.Generator) -> 
         w /= torch.linalg.eigvals(w).abs().max()
     elif name == "sparse":
         init.normal_(w, generator=generator)
-        # The ranks of independent numbers: so many places a row, each as likely as the others.
+        # Ranks of independent numbers choose ``_FAN_IN`` places a row, each as likely as the others.
         w *= torch.rand(size, size, generator=generator).argsort(1).argsort(1) < _FAN_IN
         w /= torch.linalg.eigvals(w).abs().max()
     elif name == "positive":
@@ -63,7 +73,15 @@ def recurrent(name: str, size: int, gain: float, generator: torch.Generator) -> 
 def dense(
     name: str, rows: int, columns: int, hidden_size: int, generator: torch.Generator
 ) -> Float[Tensor, "rows columns"]:
-    """An input or readout matrix [rows, columns]: torch's U(+-1/sqrt N) with ``torch``, else Glorot uniform."""
+    """Draw an input or readout matrix: torch's U(+-1/sqrt N) with ``torch``, else Glorot uniform.
+
+    Args:
+        name: The initialiser of the recurrent matrix.
+        rows: Rows of the matrix.
+        columns: Columns of the matrix.
+        hidden_size: N, units of the layer.
+        generator: The run's own source of random numbers.
+    """
     w = torch.empty(rows, columns)
     if name == "torch":
         bound = 1 / math.sqrt(hidden_size)
@@ -72,7 +90,15 @@ def dense(
 
 
 def bias(name: str, size: int, hidden_size: int, terms: int, generator: torch.Generator) -> Float[Tensor, "size"]:
-    """A bias [size]: torch's U(+-1/sqrt N) with ``torch`` (the sum of ``terms`` of them, as torch has two), else 0."""
+    """Draw a bias: the sum of ``terms`` of torch's U(+-1/sqrt N) with ``torch``, else 0.
+
+    Args:
+        name: The initialiser of the recurrent matrix.
+        size: Entries of the bias.
+        hidden_size: N, units of the layer.
+        terms: How many biases torch has in place of this one, 1 or 2.
+        generator: The run's own source of random numbers.
+    """
     if name != "torch":
         return torch.zeros(size)
     bound = 1 / math.sqrt(hidden_size)

@@ -1,4 +1,4 @@
-"""The logistic function of gates, with the same last bit wherever in a tensor a number stands."""
+"""The logistic function of gates, whose last bit does not depend on where in a tensor a number stands."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from lrd.shapes import Tensor
 
 
 def logistic(a: Tensor) -> Tensor:
-    """1 / (1 + exp(-a)), for any shape.
+    """Return 1 / (1 + exp(-a)), for any shape.
 
     Not ``torch.sigmoid``, whose last bit depends on where in a tensor, and so in which pack, a number stands.
     """
@@ -19,7 +19,7 @@ def logistic(a: Tensor) -> Tensor:
 
 
 class _Logistic(torch.autograd.Function):
-    """With s (1 - s) as its slope: three operations back instead of the eight of its formula."""
+    """The function with s (1 - s) as its slope: a backward pass of three operations, not the eight of the formula."""
 
     generate_vmap_rule = True
 

@@ -15,7 +15,7 @@ from lrd.shapes import Float, Tensor
 
 @dataclass(frozen=True)
 class LSTM(GatedCell):
-    """A memory cell c behind three gates.
+    """A memory cell c with an input, a forget and an output gate.
 
     i_t = sigmoid(U_i x_t + W_i h_{t-1} + b_i)      f_t = sigmoid(U_f x_t + W_f h_{t-1} + b_f)
     g_t = tanh(U_g x_t + W_g h_{t-1} + b_g)         o_t = sigmoid(U_o x_t + W_o h_{t-1} + b_o)
@@ -29,7 +29,7 @@ class LSTM(GatedCell):
     keeps: ClassVar[Mapping[str, str]] = {"c": "forget"}
 
     def parameters(self, input_size: int, generator: torch.Generator) -> Parameters:
-        """U [4 hidden, inputs], W [4 hidden, hidden], b [4 hidden]."""
+        """Draw U [4 hidden, inputs], W [4 hidden, hidden], b [4 hidden]."""
         return self._blocks(4, input_size, generator, keeps=1, opposes=0)
 
     def step(self, p: Parameters, x: Float[Tensor, "inputs"], state: State) -> State:

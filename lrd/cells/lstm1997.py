@@ -23,8 +23,8 @@ class LSTM1997(Cell):
     h_t   = y^out_t h(c_t)                                            h(a) = 2 sigmoid(a) - 1, in (-1, 1)
 
     The rows of U, W and b stand in the order input gates, output gates, cells; blocks stand one after another.
-    ``hidden_size`` counts memory cells. What the experiments of the paper have, with the number of weights, readout
-    included:
+    ``hidden_size`` counts memory cells. The options of the paper's experiments, and the numbers of weights that they
+    make, readout included (2c has p + 4 inputs):
 
     | experiment | cells | block_size | recurrent | bias  | readout_bias | readout_inputs | output_gates | weights   |
     | ---------- | ----- | ---------- | --------- | ----- | ------------ | -------------- | ------------ | --------- |
@@ -50,18 +50,16 @@ class LSTM1997(Cell):
     bias: str = option("all", "hidden units with biases: all, gates, none", choices=("all", "gates", "none"))
     readout_bias: bool = option(True, "whether the readout has biases")
     readout_inputs: bool = option(False, "whether the readout sees x_t beside h_t")
-    truncated: bool = option(
-        False, "the paper's truncated gradient: what comes in by recurrent weights gets no gradient"
-    )
+    truncated: bool = option(False, "the paper's truncated gradient: none through recurrent weights to the step before")
     init_range: float = option(0.1, "initial weights and biases are uniform in +- this", ge=0, per_run=True)
     input_bias: float | None = option(
         None, "initial bias of the first block's input gate; null: drawn as weights are", per_run=True
     )
-    input_bias_step: float = option(0.0, "what is added to it from block to block", per_run=True)
+    input_bias_step: float = option(0.0, "what is added to input_bias from block to block", per_run=True)
     output_bias: float | None = option(
         None, "initial bias of the first block's output gate; null: drawn as weights are", per_run=True
     )
-    output_bias_step: float = option(0.0, "what is added to it from block to block", per_run=True)
+    output_bias_step: float = option(0.0, "what is added to output_bias from block to block", per_run=True)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -73,7 +71,7 @@ class LSTM1997(Cell):
 
     @property
     def blocks(self) -> int:
-        """Memory cell blocks."""
+        """The number of memory cell blocks."""
         return self.hidden_size // self.block_size
 
     @property
@@ -88,7 +86,7 @@ class LSTM1997(Cell):
         return (self.hidden_size, self.hidden_size, self._gates)
 
     def parameters(self, input_size: int, generator: torch.Generator) -> Parameters:
-        """U [gates + cells, inputs]; W [gates + cells, cells (+ gates)] and b [gates (+ cells)] where there are any."""
+        """Draw U [gates + cells, inputs], and W [gates + cells, cells (+ gates)] and b [gates (+ cells)] if any."""
         rows, blocks = self._gates + self.hidden_size, self.blocks
         seen = {"all": rows, "cells": self.hidden_size, "none": 0}[self.recurrent]
         biased = {"all": rows, "gates": self._gates, "none": 0}[self.bias]
@@ -131,7 +129,7 @@ class LSTM1997(Cell):
         return dict(zip(("input", "output"), torch.split(y, self.blocks), strict=False))
 
     def _parts(self, p: Parameters, x: Tensor, state: State) -> tuple[Tensor, Tensor]:
-        """y_t, and net_t of the cells."""
+        """Return y_t, and net_t of the cells."""
         net = p["U"] @ x
         if self.recurrent != "none":
             before = torch.cat([state[0], state[2]]) if self.recurrent == "all" else state[0]

@@ -1,7 +1,7 @@
-"""An RNN whose recurrent matrix is orthogonal for ever: a map from skew-symmetric matrices.
+"""An RNN whose recurrent matrix stays a rotation: it is a function of a skew-symmetric matrix, which is trained.
 
-Lezcano-Casado & Martinez-Rubio 2019 (exp), Helfrich, Willmott & Ye 2018 (Cayley). What is trained is the skew-symmetric
-matrix, so that any optimiser stays among the rotations.
+Any optimiser then stays among the rotations. The function is exp (Lezcano-Casado & Martinez-Rubio 2019) or Cayley's map
+(Helfrich, Willmott & Ye 2018).
 """
 
 from __future__ import annotations
@@ -28,24 +28,25 @@ class Orthogonal(Cell):
     """h_t = f(U x_t + W h_{t-1} + b), where W is a rotation.
 
     W = exp(A), or W = (I - A/2)^-1 (I + A/2) by Cayley's map, with A skew-symmetric, as in
-    ``torch.nn.utils.parametrizations.orthogonal``; no matrix is set before it: A begins as the logarithm of W.
+    ``torch.nn.utils.parametrizations.orthogonal``, but without a fixed matrix before it: A begins as the inverse of the
+    map at W.
     With ``modrelu`` (Arjovsky et al. 2016, eq. 8, for real numbers) b belongs to f instead:
     f(z) = sign(z) max(|z| + b, 0).
 
-    Of W at the start, ``henaff`` (Henaff et al. 2016) and ``helfrich`` (Helfrich et al. 2018) turn the planes of units
-    (1, 2), (3, 4), ... by angles uniform in (-pi, pi) and in (0, pi/2), whatever the map; ``haar`` is a uniformly
-    drawn rotation.
+    The initial W of ``henaff`` (Henaff et al. 2016) and ``helfrich`` (Helfrich et al. 2018) turns the planes of units
+    (1, 2), (3, 4), ... by angles uniform in (-pi, pi) and in (0, pi/2), whatever the map; that of ``haar`` is a
+    uniformly drawn rotation.
     """
 
     name: ClassVar[str] = "orthogonal"
     state_names: ClassVar[tuple[str, ...]] = ("h",)
 
     activation: str = option("modrelu", "the function f", choices=("tanh", "relu", "identity", "modrelu"))
-    map: str = option("exp", "from skew-symmetric matrices to rotations", choices=MAPS)
+    map: str = option("exp", "the map from skew-symmetric matrices to rotations", choices=MAPS)
     init: str = option("henaff", "initialiser of W", choices=ROTATIONS, per_run=True)
 
     def parameters(self, input_size: int, generator: torch.Generator) -> Parameters:
-        """U [hidden, inputs], b [hidden], and A [hidden (hidden - 1) / 2], its entries below the diagonal, by rows."""
+        """Draw U [hidden, inputs], b [hidden], and A [hidden (hidden - 1) / 2]: entries below the diagonal, by rows."""
         n = self.hidden_size
         below = self._log(generator)[tuple(torch.tril_indices(n, n, -1))]
         b = torch.zeros(n)
@@ -55,7 +56,7 @@ class Orthogonal(Cell):
         return {"U": u, "A": below.float(), "b": b}
 
     def _log(self, generator: torch.Generator) -> Float[Tensor, "hidden hidden"]:
-        """The skew-symmetric matrix of W at the start, in float64."""
+        """Draw the skew-symmetric matrix of the initial W, in float64."""
         n = self.hidden_size
         if self.init == "haar":
             w = init.orthogonal_(torch.empty(n, n, dtype=torch.float64), generator=generator)
@@ -71,11 +72,11 @@ class Orthogonal(Cell):
         return a - a.T
 
     def _of_angle(self, angle: Tensor) -> Tensor:
-        """What in A turns a plane by that angle."""
+        """Return the entry of A that turns a plane by an angle."""
         return angle if self.map == "exp" else 2 * torch.tan(angle / 2)
 
     def prepare(self, p: Parameters) -> Parameters:
-        """W [hidden, hidden] in place of A; computed in float64, whatever it is given in."""
+        """Return W [hidden, hidden] in place of A; computed in float64, in whatever precision A is."""
         n = self.hidden_size
         a = p["A"].new_zeros(n, n, dtype=torch.float64)
         a = a.index_put(tuple(torch.tril_indices(n, n, -1, device=a.device)), p["A"].double())

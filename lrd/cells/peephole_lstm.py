@@ -1,4 +1,4 @@
-"""The LSTM whose gates see the memory cell (Gers & Schmidhuber 2000, Recurrent nets that time and count)."""
+"""The LSTM with peepholes: gates see the memory cell (Gers & Schmidhuber 2000, Recurrent nets that time and count)."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class PeepholeLSTM(GatedCell):
     keeps: ClassVar[Mapping[str, str]] = {"c": "forget"}
 
     def parameters(self, input_size: int, generator: torch.Generator) -> Parameters:
-        """U [4 hidden, inputs], W [4 hidden, hidden], b [4 hidden], P [3 hidden]."""
+        """Draw U [4 hidden, inputs], W [4 hidden, hidden], b [4 hidden], P [3 hidden]."""
         n = self.hidden_size
         p = self._blocks(4, input_size, generator, keeps=1, opposes=0)
         return p | {"P": initialisers.bias(self.init, 3 * n, n, 1, generator)}
@@ -45,7 +45,7 @@ class PeepholeLSTM(GatedCell):
         return {"input": i, "forget": f, "output": o}
 
     def _parts(self, p: Parameters, x: Tensor, state: State) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """i_t, f_t, o_t and c_t."""
+        """Return i_t, f_t, o_t and c_t."""
         n = self.hidden_size
         h, c = state
         i_and_f, g, o = torch.split(p["U"] @ x + p["W"] @ h + p["b"], [2 * n, n, n])

@@ -1,4 +1,4 @@
-"""The readout y_t = O(V h_t + c) that every run has behind its cell; O belongs to the loss (softmax or identity)."""
+"""The readout y_t = O(V h_t + V_bias) that follows the cell; O belongs to the task's loss (softmax or identity)."""
 
 from __future__ import annotations
 
@@ -10,9 +10,15 @@ from lrd.shapes import Float, Tensor
 
 
 def readout_parameters(cell: Cell, output_size: int, generator: torch.Generator, input_size: int = 0) -> Parameters:
-    """V [outputs, hidden] and its bias [outputs], initialised in the manner of the cell's ``init``.
+    """Draw the initial parameters of a cell's readout: V [outputs, hidden] and V_bias [outputs].
 
     Some cells have a readout of their own (``Cell.own_readout``), which may see inputs too.
+
+    Args:
+        cell: The cell, whose option ``init`` says how they are drawn.
+        output_size: The number of outputs of a step.
+        generator: The run's own source of random numbers.
+        input_size: The number of inputs x_t of a step, for a readout that sees them.
     """
     if (own := cell.own_readout(input_size, output_size, generator)) is not None:
         return own
@@ -28,7 +34,13 @@ def read(
     h: Float[Tensor, "steps runs batch hidden"],
     inputs: Float[Tensor, "steps runs batch inputs"] | None = None,
 ) -> Float[Tensor, "steps runs batch outputs"]:
-    """V h_t + c for each run of a pack (before O); ``inputs`` at the same steps, for readouts that see x_t too."""
+    """Return V h_t + V_bias for each run of a pack, before O.
+
+    Args:
+        p: Parameters by name, [runs, ...].
+        h: States of some steps.
+        inputs: x_t of these steps, for a readout that sees them too.
+    """
     steps, runs, batch, _ = h.shape
     y = _by_run(h, p["V"])
     if "V_inputs" in p:
@@ -40,14 +52,14 @@ def read(
 
 
 def _by_run(a: Float[Tensor, "steps runs batch size"], v: Float[Tensor, "runs outputs size"]) -> Tensor:
-    """V a_t [runs, steps * batch, outputs]."""
+    """Return V a_t of all steps and samples [runs, steps * batch, outputs]."""
     steps, runs, batch, size = a.shape
     # Kernels store states run-major, so that this is a view and the product one matrix multiply a run.
     return products(a.transpose(0, 1).reshape(runs, steps * batch, size), v.transpose(1, 2))
 
 
 def products(a: Float[Tensor, "runs rows inner"], b: Float[Tensor, "runs inner columns"]) -> Tensor:
-    """The matrix product of each run [runs, rows, columns], on the CPU with the same last bit whatever the pack.
+    """Return the matrix product of each run [runs, rows, columns], on the CPU with the same last bit in any pack.
 
     Where one of the matrices is a vector, ``torch.bmm`` rounds a single run differently from the same run among others.
     """

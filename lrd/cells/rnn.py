@@ -13,6 +13,7 @@ from lrd.cells.base import Cell, Parameters, State
 from lrd.options import option
 from lrd.shapes import Float, Tensor
 
+#: The function f by its name.
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "tanh": torch.tanh,
     "relu": torch.relu,
@@ -20,7 +21,7 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "identity": lambda a: a,
 }
 
-# f'(a) as a function of h = f(a): the backward pass then needs only the states.
+#: f'(a) as a function of h = f(a): the backward pass then needs only the states.
 DERIVATIVES: dict[str, Callable[[Tensor], Tensor]] = {
     "tanh": lambda h: 1 - h * h,
     "relu": lambda h: (h > 0).to(h.dtype),
@@ -48,7 +49,7 @@ class RNN(Cell):
     )
 
     def parameters(self, input_size: int, generator: torch.Generator) -> Parameters:
-        """U [hidden, inputs], W [hidden, hidden], b [hidden]."""
+        """Draw U [hidden, inputs], W [hidden, hidden], b [hidden]."""
         n = self.hidden_size
         u = initialisers.dense(self.init, n, input_size, n, generator)
         if self.input_std is not None:

@@ -1,6 +1,7 @@
 """The commands of ``lrd``, one a module: each has ``run(arguments) -> exit status`` and imports nothing heavy before.
 
-A new command is a module here, a row of ``COMMANDS`` and its place in the README.
+A new command is a module here, a row of ``COMMANDS`` and its place in the README; one that is renamed keeps its former
+name in ``FORMER_NAMES``.
 """
 
 from __future__ import annotations
@@ -17,24 +18,46 @@ COMMANDS = {
     "sync": ("STUDY [--dry-run]", "send the wandb server what it lacks, from the records"),
     "dashboard": ("STUDY [--dry-run]", "save the study's wandb workspace, or print it"),
     "watch": ("STUDY", "open wandb's terminal viewer on the study's offline mirrors"),
-    "probe": ("STUDY [probe=NAME] [--at start,end] [--where SQL]", "look inside runs that are trained already"),
+    "probe": ("STUDY [probe=NAME] [--at start,end] [--where SQL]", "measure runs that are trained already"),
     "check": ("FILE.py:CLASS", "whether a cell, task or probe of yours keeps the protocol, line by line"),
-    "claims": ("STUDY [--claims FILE] [--filter SQL]", "what a study claims, and what its records say of it"),
-    "figures": ("STUDY [--out FOLDER] [--filter SQL] ...", "draw every figure of a study, of some runs, of several"),
-    "report": ("STUDY [--out FOLDER] [--filter SQL]", "the study as one page, HTML and PDF, with figures and claims"),
+    "hypotheses": ("STUDY [--file FILE] [--filter SQL]", "the verdict of the records on each hypothesis of a study"),
+    "figures": ("STUDY [--script FILE] [--filter SQL] ...", "draw every figure of a study, of some runs, or your own"),
+    "report": ("STUDY [--out FOLDER] [--filter SQL]", "the study as one page, HTML and PDF, with figures and verdicts"),
 }
+#: former name -> command: it still does the same
+FORMER_NAMES = {"claims": "hypotheses"}
 INTERRUPTED = "interrupted: the same command again goes on from the checkpoints"
 
 
 def fail(message: str) -> int:
-    """Say what is wrong, each line as one of lrd's; gives the exit status of a wrong command."""
+    """Print what is wrong, each line as one of lrd's, and return the exit status of a wrong command."""
     for line in message.splitlines():
         print(f"lrd: {line}", file=sys.stderr)
     return 2
 
 
 def study_parser(command: str) -> argparse.ArgumentParser:
-    """A parser for a command whose first argument is a study's folder, ``study``."""
-    parser = argparse.ArgumentParser(prog=f"lrd {command}", description=f"{COMMANDS[command][1].capitalize()}.")
+    """Return a parser for a command whose first argument is a study's folder, ``study``."""
+    does = COMMANDS[command][1]
+    parser = argparse.ArgumentParser(prog=f"lrd {command}", description=f"{does[0].upper()}{does[1:]}.")
     parser.add_argument("study", type=Path, help="folder of a study, such as runs/demo")
+    return parser
+
+
+def add_filter(parser: argparse.ArgumentParser) -> None:
+    """Add the option ``--filter``: of which runs of the study, as an SQL condition."""
+    parser.add_argument("--filter", metavar="SQL", help="of which runs: \"cell = 'lstm' and gap >= 50\"")
+
+
+def wandb_parser(command: str, dry_run: str) -> argparse.ArgumentParser:
+    """Return a study's parser with the options of commands that talk to the wandb server.
+
+    Args:
+        command: its name.
+        dry_run: the help of ``--dry-run``.
+    """
+    parser = study_parser(command)
+    parser.add_argument("--project", help="wandb's project (default: the one that the runs were trained for)")
+    parser.add_argument("--entity", help="wandb's entity (default: the same, or else the key's own)")
+    parser.add_argument("--dry-run", action="store_true", help=dry_run)
     return parser

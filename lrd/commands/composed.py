@@ -1,4 +1,4 @@
-"""What ``lrd train`` and ``lrd plan`` share: a command line becomes a plan, or one line that says what is wrong."""
+"""Composed plans: what ``lrd train`` and ``lrd plan`` make of a command line."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ class Composed:
     launcher: Launcher
     workers: int
     duplicates: int
-    claims: Any = None  # of the study, as they stand in its file
+    hypotheses: Any = None  # of the study, as they stand in its file
 
     @property
     def headline(self) -> str:
-        """How many runs there are, how many are done and how many packs are left."""
+        """Return a line: how many runs there are, how many are done and how many packs are left."""
         plan = self.plan
         left = len(plan.runs) - len(plan.finished)
         return (
@@ -36,10 +36,12 @@ class Composed:
 
 
 def composed(arguments: list[str], trains: bool) -> Composed | int:
-    """The plan of a command line; an exit status where there is none: a mistake was named, or Hydra has answered.
+    """Return the plan of a command line; an exit status where a mistake was named, or Hydra has answered.
 
-    ``trains``: whether it is to be trained: workers are prepared, and the studies' folders, which are made to see that
-    they can be, stay.
+    Args:
+        arguments: the command line, without the command.
+        trains: whether it is to be trained: workers are prepared, and the studies' folders, which are made to see that
+            they can be, stay.
     """
     from lrd.hydra_errors import CompositionError
     from lrd.hydra_main import compose_from_command_line
@@ -69,7 +71,7 @@ def composed(arguments: list[str], trains: bool) -> Composed | int:
         except NoSocketError as error:
             return fail(str(error))
 
-    from lrd.findings import ClaimError, claims_from
+    from lrd.findings import HypothesisError, hypotheses_from
     from lrd.findings.planned import check_statements
     from lrd.spec import SpecError
     from lrd.sweeps.launchers import launcher_from_options
@@ -81,11 +83,13 @@ def composed(arguments: list[str], trains: bool) -> Composed | int:
         jobs = jobs_from_configs(inbox.configs, launcher.here)
         launcher.check()
         workers = launcher.workers_at(jobs[0].place)
-        for folder in {job.place.folder: None for job in jobs}:
+        folders = {job.place.folder: None for job in jobs}
+        for folder in folders:
             writable(folder, keep=trains)
-        if inbox.claims is not None:
-            check_statements(claims_from(inbox.claims), [job.run for job in jobs])
+        for folder in folders if inbox.hypotheses is not None else ():
+            runs = [job.run for job in jobs if job.place.folder == folder]
+            check_statements(hypotheses_from(inbox.hypotheses), runs, folder)
         work = plan(jobs, workers)
-    except (ClaimError, SpecError, RecordError) as error:
+    except (HypothesisError, SpecError, RecordError) as error:
         return fail(with_quotes(str(error), arguments, sweeps=len(inbox.configs) > 1))
-    return Composed(work, launcher, workers, len(inbox.configs) - len(jobs), inbox.claims)
+    return Composed(work, launcher, workers, len(inbox.configs) - len(jobs), inbox.hypotheses)

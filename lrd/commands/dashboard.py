@@ -6,7 +6,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from lrd.commands import fail, study_parser
+from lrd.commands import fail, wandb_parser
 
 
 def run(arguments: list[str]) -> int:
@@ -16,11 +16,7 @@ def run(arguments: list[str]) -> int:
     from lrd.records.sync import ServerError
     from lrd.records.wandb_environment import left_out
 
-    parser = study_parser("dashboard")
-    parser.add_argument("--project", help="wandb's project (default: the one that the runs were trained for)")
-    parser.add_argument("--entity", help="wandb's entity (default: the same, or else the key's own)")
-    parser.add_argument("--dry-run", action="store_true", help="print what would be saved, as JSON; asks no server")
-    given = parser.parse_args(arguments)
+    given = wandb_parser("dashboard", "print what would be saved, as JSON; asks no server").parse_args(arguments)
     if line := missing("lrd dashboard", "dashboard"):
         return fail(line)
     if line := left_out():

@@ -1,4 +1,4 @@
-"""``lrd figures``: every figure of a study, by the scripts of ``analysis/``."""
+"""``lrd figures``: every figure of a study, by the scripts of ``analysis/``, or figures of the user's own."""
 
 from __future__ import annotations
 
@@ -8,28 +8,40 @@ from lrd.commands import fail, study_parser
 
 
 def run(arguments: list[str]) -> int:
-    """Draw every figure of a study from its records."""
-    from lrd.paths import analysis_module
+    """Draw every figure of a study from its records, or those of the scripts that are given; return the exit status.
+
+    Args:
+        arguments: The words of the command line after ``lrd figures``.
+    """
+    from lrd.figures import FigureOptionError, FigureScriptError, draw_all
+    from lrd.figures.figure_options import add_options, study_and_options
+    from lrd.figures.scripts import load_own_script
     from lrd.records import RecordError
 
-    asked, common = analysis_module("asked"), analysis_module("common")
     parser = study_parser("figures")
-    asked.add_options(parser)
+    add_options(parser)
+    own = "a figure script of your own to draw instead of all figures (again for more)"
+    parser.add_argument("--script", metavar="FILE", action="append", default=[], help=own)
     given = parser.parse_args(arguments)
     try:
-        study, how = asked.read(given, ("lrd", "figures"))
+        scripts = [load_own_script(file) for file in given.script]
+        study, options = study_and_options(given, ("lrd", "figures"))
         out = given.out or given.study / "figures"
-        drawn = common.draw_all(study, out, how)
-    except (asked.AskedError, RecordError, OSError) as error:
+        drawn = draw_all(study, out, options, scripts)
+    except FigureScriptError as error:
+        print(f"lrd: {error}", file=sys.stderr)
+        return 1
+    except (FigureOptionError, RecordError, OSError) as error:
         return fail(str(error))
     if drawn.figures:
         print(f"figures in {out}, each as PDF, PNG, CSV (its numbers) and JSON (of which runs):")
     for name in drawn.figures:
         print(f"  {name}")
-    for line in drawn.missing:
-        print(f"lrd: not drawn: {line}", file=sys.stderr)
+    for name, reason in drawn.missing.items():
+        print(f"lrd: not drawn: {name}: {reason}", file=sys.stderr)
     for problem in study.problems:
         print(f"lrd: left out: {problem}", file=sys.stderr)
-    for line in drawn.failed:
-        print(f"lrd: failed: {line}", file=sys.stderr)
-    return 0 if drawn.figures and not drawn.failed else 1
+    for name, reason in drawn.failed.items():
+        print(f"lrd: failed: {name}: {reason}", file=sys.stderr)
+    undrawn = drawn.failed or (scripts and drawn.missing)
+    return 0 if drawn.figures and not undrawn else 1

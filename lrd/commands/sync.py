@@ -6,21 +6,22 @@ import sys
 import tempfile
 from pathlib import Path
 
-from lrd.commands import fail, study_parser
+from lrd.commands import fail, wandb_parser
 
 
 def run(arguments: list[str]) -> int:
-    """Ask the server what it has of the study's runs, send the rest, say what is missing."""
+    """Ask the server what it has of the study's runs, send the rest, and print what is still missing.
+
+    Returns:
+        The exit status: 0 where the server has all runs or gets them, 1 where something is missing, 2 where nothing was
+        sent either, or there is no such study.
+    """
     from lrd.records import RecordError, open_study
     from lrd.records.sync import MirrorPlace, Server, places, sync
     from lrd.records.wandb_environment import left_out
     from lrd.records.wandb_server import WandbServer
 
-    parser = study_parser("sync")
-    parser.add_argument("--project", help="wandb's project (default: the one that the runs were trained for)")
-    parser.add_argument("--entity", help="wandb's entity (default: the same, or else the key's own)")
-    parser.add_argument("--dry-run", action="store_true", help="ask the server and say what would be sent")
-    given = parser.parse_args(arguments)
+    given = wandb_parser("sync", "ask the server and say what would be sent").parse_args(arguments)
     if line := left_out():
         print(f"lrd: {line}", file=sys.stderr)
     try:
@@ -47,7 +48,7 @@ def run(arguments: list[str]) -> int:
                 server.close()
     if given.dry_run and report.missing:
         print(f"the server was not asked: {next(iter(report.missing.values()))}")
-        print(f"would be looked at: {count} runs of {given.study}")
+        print(f"would be compared: {count} runs of {given.study}")
         return 0
     did = "would be sent" if given.dry_run else "sent"
     if report.status != 2:

@@ -17,7 +17,7 @@ def run(arguments: list[str]) -> int:
     if isinstance(work, int):
         return work
 
-    from lrd.findings import write_claims
+    from lrd.findings import write_hypotheses
     from lrd.records import RecordError, open_study
     from lrd.spec import SpecError
     from lrd.sweeps import tables
@@ -26,8 +26,8 @@ def run(arguments: list[str]) -> int:
     from lrd.sweeps.launchers import Slurm
 
     try:
-        for folder in work.plan.folders if work.claims else ():
-            write_claims(folder, work.claims)
+        for folder in work.plan.folders if work.hypotheses else ():
+            write_hypotheses(folder, work.hypotheses)
         taken_over = take_over(work.plan.finished)
     except RecordError as error:
         return fail(str(error))

@@ -1,23 +1,24 @@
-"""What a study claims, and what its records say of it.
+"""What a study states, its hypotheses, and the verdicts of its records on them.
 
-findings = check_claims(read_claims("runs/demo"), open_study("runs/demo"))
+    findings = check_hypotheses(read_hypotheses("runs/demo"), open_study("runs/demo"))
 """
 
-from lrd.findings.check import check_claims
-from lrd.findings.claim import Claim, ClaimError, claims_from
-from lrd.findings.files import CLAIMS, read_claims, write_claims
+from lrd.findings.check import check_hypotheses
+from lrd.findings.files import HYPOTHESES, read_hypotheses, write_hypotheses
 from lrd.findings.finding import FAILS, HOLDS, UNDECIDED, Finding
+from lrd.findings.hypothesis import Hypothesis, HypothesisError
+from lrd.findings.statements import hypotheses_from
 
 __all__ = [
-    "CLAIMS",
     "FAILS",
     "HOLDS",
+    "HYPOTHESES",
     "UNDECIDED",
-    "Claim",
-    "ClaimError",
     "Finding",
-    "check_claims",
-    "claims_from",
-    "read_claims",
-    "write_claims",
+    "Hypothesis",
+    "HypothesisError",
+    "check_hypotheses",
+    "hypotheses_from",
+    "read_hypotheses",
+    "write_hypotheses",
 ]

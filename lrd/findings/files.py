@@ -1,57 +1,85 @@
-"""Where claims are kept: under ``claims:`` in the study's file, and in ``claims.yaml`` of the folder of its records."""
+"""Where the hypotheses of a study are kept: in its file in ``experiments/``, and in the folder of its records.
+
+Both are YAML with a key ``hypotheses:``. Its former name ``claims:``, and a file ``claims.yaml`` in the folder, are
+still read.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from lrd.findings.claim import Claim, ClaimError, claims_from
+from lrd.findings.hypothesis import Hypothesis, HypothesisError
+from lrd.findings.statements import hypotheses_from
+from lrd.one_line import one_line
 from lrd.records.files import write_bytes
 from lrd.user_files import read_user_text
 
-CLAIMS = "claims.yaml"
+HYPOTHESES = "hypotheses.yaml"
+FORMER = "claims.yaml"
+
+_KEYS = ("hypotheses", "claims")
 
 
-def read_claims(path: Path | str) -> list[Claim]:
-    """The claims in the folder of a study (none where it keeps none), or in any YAML file, by its path.
+def read_hypotheses(path: Path | str) -> list[Hypothesis]:
+    """Return the hypotheses that a study's folder keeps, or those of any YAML file.
+
+    Args:
+        path: the folder of a study (no hypotheses where it keeps none), or a file.
 
     Raises:
-        ClaimError: the file cannot be read, or holds what is no claim; a line for each mistake.
+        HypothesisError: the file cannot be read, or states something that cannot be checked; a line for each mistake.
     """
     path = Path(path)
-    file = path / CLAIMS if path.is_dir() else path
-    try:
-        tree = yaml.load(read_user_text(file), _Loader)
-    except FileNotFoundError:
-        if path.is_dir():
-            return []
-        raise ClaimError(f"there is no file of claims at {file}: give one with a key claims:") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ClaimError(f"cannot read {file}: {' '.join(str(error).split())}") from error
-    except (yaml.YAMLError, RecursionError) as error:
-        raise ClaimError(f"{file} is not YAML: {' '.join(str(error).split())}") from error
-    if not isinstance(tree, Mapping) or "claims" not in tree:
-        raise ClaimError(f"{file} has no key claims: at its top; write the claims under one")
-    return claims_from(tree["claims"], f"{file}: claims")
+    for file in (path / HYPOTHESES, path / FORMER) if path.is_dir() else (path,):
+        with suppress(FileNotFoundError):
+            return _parsed(file)
+    if path.is_dir():
+        return []
+    raise HypothesisError(f"there is no file of hypotheses at {path}: give one with a key hypotheses:")
 
 
-def write_claims(folder: Path | str, tree: Mapping[str, Any]) -> Path:
-    """Keep what stands under ``claims:`` in the folder of a study, in the place of what was kept before.
+def write_hypotheses(folder: Path | str, tree: Mapping[str, Any]) -> Path:
+    """Keep hypotheses in the folder of a study, in the place of those kept before; return the file.
+
+    Args:
+        folder: of the study's records.
+        tree: what stands under ``hypotheses:`` in the study's file.
 
     Raises:
         RecordError: the system refuses.
     """
-    file = Path(folder) / CLAIMS
-    text = yaml.safe_dump({"claims": dict(tree)}, sort_keys=False, allow_unicode=True, width=110)
+    file = Path(folder) / HYPOTHESES
+    text = yaml.safe_dump({"hypotheses": dict(tree)}, sort_keys=False, allow_unicode=True, width=110)
     write_bytes(file, text.encode())
+    with suppress(OSError):  # where it stays, the new file is read first
+        (Path(folder) / FORMER).unlink()
     return file
 
 
+def _parsed(file: Path) -> list[Hypothesis]:
+    try:
+        tree = yaml.load(read_user_text(file), _Loader)
+    except FileNotFoundError:
+        raise
+    except (OSError, UnicodeDecodeError) as error:
+        raise HypothesisError(f"cannot read {file}: {one_line(error)}") from error
+    except (yaml.YAMLError, RecursionError) as error:
+        raise HypothesisError(f"{file} is not YAML: {one_line(error)}") from error
+    keys = [key for key in _KEYS if isinstance(tree, Mapping) and key in tree]
+    if not keys:
+        raise HypothesisError(f"{file} has no key hypotheses: at its top; write the hypotheses under one")
+    if len(keys) > 1:
+        raise HypothesisError(f"{file} has hypotheses: and claims:, its former name; keep hypotheses: alone")
+    return hypotheses_from(tree[keys[0]], f"{file}: {keys[0]}")
+
+
 class _Loader(yaml.SafeLoader):  # type: ignore[misc]
-    """Refuses two keys of one name, of which YAML's own would drop the first without a word."""
+    """YAML's safe loader, which refuses a key that stands twice; YAML's own drops the first without a word."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         keys = [key.value for key, _ in node.value]

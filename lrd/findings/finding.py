@@ -1,25 +1,32 @@
-"""What records say of a claim: it holds, it fails, or they do not decide it."""
+"""A finding: what the records say of a hypothesis, with its verdict."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from math import isnan
 
-from lrd.findings.claim import Claim
+from lrd.findings.hypothesis import Hypothesis
 
 HOLDS, FAILS, UNDECIDED = "holds", "fails", "undecided"
 
 
 @dataclass(frozen=True)
 class Finding:
-    """A claim and what was found, in words and as numbers; NaN where there is nothing to estimate.
+    """A hypothesis and what was found, in words and as numbers; NaN where there is nothing to estimate.
 
-    ``verdict``: ``holds`` where the interval lies wholly on the side that is claimed, ``fails`` where it lies wholly on
-    the other, else ``undecided``. ``numbers``: estimate, interval with its level, counts, in one line. ``reason``: why
-    it is undecided, else empty. ``level``: of this one interval, so that those of all claims of the study hold together
-    at 95 % (Bonferroni). ``threshold``: what the estimate is held against; of ``within``, the upper number. ``runs``:
-    of the group, or of both. ``broken``: what is wrong with the statement itself, where these records cannot be asked
-    for it; else empty.
+    Attributes:
+        name: of the hypothesis.
+        says: its sentence.
+        verdict: ``holds``, ``fails`` or ``undecided``, as ``verdict()`` gives it.
+        numbers: estimate, interval with its level, and counts, in one line; empty where nothing was estimated.
+        reason: why the hypothesis is undecided; else empty.
+        estimate: the number that the hypothesis is about.
+        low: the lower bound of its confidence interval.
+        high: the upper bound.
+        level: of this interval, such that the intervals of all hypotheses of the study hold together at 95 %.
+        threshold: the number that the estimate is held against; of ``within``, the upper one.
+        runs: how many runs the hypothesis is about, in both groups if it has two.
+        broken: what is wrong with the statement, where no records like these can be asked for it; else empty.
     """
 
     name: str
@@ -36,13 +43,24 @@ class Finding:
     broken: str = ""
 
 
-def verdict(claim: Claim, low: float, high: float) -> str:
-    """Where the interval from ``low`` to ``high`` lies."""
+def verdict(hypothesis: Hypothesis, low: float, high: float) -> str:
+    """Return the verdict of an interval on a hypothesis.
+
+    Args:
+        hypothesis: with the stated side.
+        low: lower bound of the interval of what it is about; NaN where there is no interval.
+        high: upper bound.
+
+    Returns:
+        ``holds`` where the whole interval lies on the stated side, ``fails`` where the whole interval lies on the
+        other, else ``undecided``. The numbers of ``above`` and ``below`` belong to the other side, those of ``within``
+        to the stated one.
+    """
     if isnan(low) or isnan(high):
         return UNDECIDED
-    least, most = claim.bounds
-    if claim.direction == "above":
+    least, most = hypothesis.bounds
+    if hypothesis.direction == "above":
         return HOLDS if low > least else FAILS if high <= least else UNDECIDED
-    if claim.direction == "below":
+    if hypothesis.direction == "below":
         return HOLDS if high < most else FAILS if low >= most else UNDECIDED
     return HOLDS if low >= least and high <= most else FAILS if high < least or low > most else UNDECIDED

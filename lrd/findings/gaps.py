@@ -1,4 +1,8 @@
-"""How large a gap is solved: the critical gap and the wall. Runs not known to have solved it may have or not."""
+"""How large a gap is solved: the critical gap and the wall.
+
+A run of which it is not known whether it solves its task counts as one that does not for the lower bound of an interval
+and as one that does for the upper bound. A gap of 0 says "below every gap that was tried", inf "above every gap".
+"""
 
 from __future__ import annotations
 
@@ -6,19 +10,27 @@ from math import inf, nan
 
 import numpy as np
 
-from lrd.findings.estimate import Estimate, Pairs, nothing, runs
-from lrd.findings.groups import BrokenError, Floats, Group
+from lrd.findings.estimate import Estimate, no_interval, runs
+from lrd.findings.groups import Floats, Group, Pairs
+from lrd.findings.queries import BrokenError
 from lrd.stats import Share, critical_gap, share, wall
 
 
 def critical_gap_of_runs(first: Group, second: Group | None, pairs: Pairs | None, level: float) -> Estimate:
-    """With a bootstrap over seeds. The ratio of two lies within the ratios of their bounds, each at half the error."""
+    """Return the critical gap of a group, or the ratio of two (``lrd.stats.critical_gap``, a bootstrap over seeds).
+
+    The interval of a ratio reaches from the least ratio of the two intervals' bounds to the greatest; each of the two
+    intervals has half the error, so that both hold together at the level.
+
+    Raises:
+        BrokenError: the runs of a group are of several tasks.
+    """
     if second is None:
         return _critical(first, level)
     one, other = (_critical(group, (1 + level) / 2) for group in (first, second))
     of = f"ratio of {one.of} and {other.of}"
     if why := one.why or other.why:
-        return nothing(why, _ratio(one.estimate, other.estimate), of)
+        return no_interval(why, _ratio(one.estimate, other.estimate), of)
     low, high = _ratio(one.low, other.high), _ratio(one.high, other.low)
     known = low == low and high == high
     why = "" if known else "both may lie below, or both above, every gap that was tried"
@@ -26,9 +38,13 @@ def critical_gap_of_runs(first: Group, second: Group | None, pairs: Pairs | None
 
 
 def wall_of_runs(first: Group, second: Group | None, pairs: Pairs | None, level: float) -> Estimate:
-    """The largest gap that half solve, 0 where there is none; inf: beyond the largest that was tried.
+    """Return the largest gap that half of the runs or more solve (``lrd.stats.wall``).
 
-    Between the largest gaps of which the bounds of the share solved reach 1/2, each gap at its part of the error.
+    The interval lies between the largest gaps at which the bounds of the exact interval of the share solved reach 1/2;
+    each gap has an equal part of the error, so that all hold together at the level.
+
+    Raises:
+        BrokenError: the runs are of several tasks.
     """
     gaps = _gaps(first)
     tried = np.unique(gaps)
@@ -55,7 +71,7 @@ def _critical(group: Group, level: float) -> Estimate:
             critical_gap(gaps, np.where(np.isnan(group.solved), 1.0, group.solved), seeds, level) if unknown else found
         )
     except ValueError as error:
-        return nothing(str(error), of=of)
+        return no_interval(str(error), of=of)
     known = found.low == found.low and best.high == best.high
     why = "" if known else "too few runs to resample, or all of their resamples agree"
     return Estimate(found.gap, found.low if known else nan, best.high if known else nan, of, why)
@@ -69,7 +85,7 @@ def _gaps(group: Group) -> Floats:
 
 
 def _ratio(one: float, other: float) -> float:
-    """NaN where both are 0 or both inf."""
+    """Return one over the other; NaN where both are 0 or both inf."""
     if other == 0:
         return inf if one > 0 else nan
     return nan if one == other == inf else one / other

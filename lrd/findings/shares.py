@@ -1,27 +1,27 @@
-"""The share of runs that solved it, or of which something else is so.
+"""The share of runs that solved their task, or whose number is not 0.
 
-Of runs of which that is not known yet, all might be so or none: the interval reaches from the one case to the other.
-The estimate counts them as not.
+Runs whose number is not known might all count or none of them: the interval reaches from the one case to the other. The
+estimate counts none of them.
 
-A verdict needs an interval that misses no more often than its level says, far beyond 95 % and for a handful of runs.
-Wilson's does not keep that, nor do Newcombe's, which are made of his: 5 and 1 of 5 pairs would differ at 99.3 %, with
-McNemar's p at 0.125. So a share has Clopper and Pearson's exact interval, and one of a difference reaches to 0 unless
-the exact test (McNemar's of pairs, Fisher's of independent groups) rejects that there is none.
+A verdict needs an interval that misses no more often than its level says, also beyond 95 % and for a handful of runs.
+Wilson's interval does not keep its level there, nor do Newcombe's, which are made of Wilson's: 5 and 1 of 5 pairs would
+differ at 99.3 %, with McNemar's p at 0.125. So a share has Clopper and Pearson's exact interval, and the interval of a
+difference includes 0 unless the exact test (McNemar's for pairs, Fisher's for independent groups) rejects equality.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from lrd.findings.estimate import Estimate, Pairs, runs
-from lrd.findings.groups import Floats, Group
+from lrd.findings.estimate import Estimate, runs
+from lrd.findings.groups import Floats, Group, Pairs
 from lrd.stats import PairedShares, Share, ShareDifference, paired_shares, share, share_difference
 
-_BEYOND = 1e-12
+_BEYOND = 1e-12  # how far beyond 0 the interval of a difference reaches where the exact test does not exclude 0
 
 
 def share_of_runs(first: Group, second: Group | None, pairs: Pairs | None, level: float) -> Estimate:
-    """The share of one group, or the difference of two."""
+    """Return the share of a group, or the first share minus the second, of pairs or of independent groups."""
     if second is None:
         none, every = (_share(_filled(first.value, unknown), level, exact=True) for unknown in (0.0, 1.0))
         return Estimate(none.share, none.low, every.high, f"{none.successes} of {runs(none.count)}")
@@ -44,7 +44,7 @@ def share_of_runs(first: Group, second: Group | None, pairs: Pairs | None, level
 
 
 def _reaching(found: PairedShares | ShareDifference, level: float) -> tuple[float, float]:
-    """Bounds of a difference, just beyond 0 where the exact test does not exclude it."""
+    """Return the bounds of a difference, just beyond 0 where the exact test does not exclude 0."""
     if found.p < 1 - level:
         return found.low, found.high
     return min(found.low, -_BEYOND), max(found.high, _BEYOND)

@@ -1,9 +1,9 @@
-"""Updates to solve, as censored data (``lrd.stats.censoring`` says which run is censored where).
+"""How soon runs solve their task: means, medians and rates of the updates to solve, as censored data.
 
-Means are restricted to the updates that all runs were given. Their errors are widened as those of a sample's mean are,
-and their intervals are Student's: Greenwood's are made for many runs, and there are a handful. For that reason a median
-has the interval of order statistics and not the one of its curve, which at levels beyond 95 % misses up to twice as
-often as it says: a run that was not solved solves it somewhere beyond the updates it did, if ever.
+``lrd.stats.censoring`` says which run is censored where. A study has a handful of runs, for which Greenwood's errors
+and the intervals of Kaplan-Meier curves are too narrow. So the error of a mean is widened by sqrt(n / (n - 1)), as that
+of a sample's mean is, with Student's interval; and a median has the interval of order statistics, in which a run that
+was not solved solves its task at any time beyond the updates that it did, or never.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from math import sqrt
 
 import numpy as np
 
-from lrd.findings.estimate import Estimate, Pairs, nothing, runs
-from lrd.findings.groups import Floats, Group
-from lrd.findings.middles import median_between
+from lrd.findings.estimate import Estimate, no_interval, runs
+from lrd.findings.groups import Floats, Group, Pairs
+from lrd.findings.medians_and_means import median_between
 from lrd.stats import (
     Mean,
     Times,
@@ -32,7 +32,7 @@ from lrd.stats import (
 
 @dataclass(frozen=True)
 class _Timed:
-    """The times of a group, and the updates that every run of it was given."""
+    """The times of a group, and the updates that each of its runs was given at least."""
 
     times: Times
     horizon: float
@@ -42,7 +42,7 @@ class _Timed:
         return f"{int(self.times.solved.sum())} of {runs(self.times.solved.size)} solved"
 
     def restricted(self, horizon: float) -> Floats:
-        """Updates to solve, at most the horizon; NaN where a run was not watched so far."""
+        """Return the updates to solve, at most the horizon; NaN where a run has not come so far."""
         known = self.times.solved | (self.times.updates >= horizon)
         return np.where(known, np.minimum(self.times.updates, horizon), np.nan)
 
@@ -54,7 +54,11 @@ class _Timed:
 
 
 def mean_updates(first: Group, second: Group | None, pairs: Pairs | None, level: float) -> Estimate:
-    """The restricted mean, or the difference of two."""
+    """Return the mean updates to solve, or the difference of two, restricted to the updates that all runs were given.
+
+    Updates beyond that horizon count as the horizon (``lrd.stats.restricted_mean``). Two groups: the mean difference
+    of pairs where all of their runs are known up to the horizon, else Welch's.
+    """
     one, other = _timed(first), None if second is None else _timed(second)
     horizon = one.horizon if other is None else min(one.horizon, other.horizon)
     counts = one.count if other is None else f"{one.count} and {other.count}"
@@ -69,13 +73,13 @@ def mean_updates(first: Group, second: Group | None, pairs: Pairs | None, level:
                 if not np.isnan(apart).any():
                     found = mean_interval(apart, level)
     except ValueError:  # beyond the last update of a sweep that goes on
-        return nothing(f"no run was watched up to {horizon:g} updates yet", of=of)
-    why = "" if found.error == found.error else "no spread to tell of: too few runs, or none was solved, or all at once"
+        return no_interval(f"no run was watched up to {horizon:g} updates yet", of=of)
+    why = "" if found.error == found.error else "no spread: too few runs, or none was solved, or all at once"
     return Estimate(found.mean, found.low, found.high, of, why)
 
 
 def median_updates(first: Group, second: Group | None, pairs: Pairs | None, level: float) -> Estimate:
-    """After which half of the runs have solved it, from the Kaplan-Meier curve; inf where half never do."""
+    """Return the updates after which half of the runs have solved it (Kaplan-Meier); inf where half never do."""
     timed = _timed(first)
     times = timed.times
     at_most = np.where(times.solved, times.updates, np.inf)
@@ -84,8 +88,8 @@ def median_updates(first: Group, second: Group | None, pairs: Pairs | None, leve
 
 
 def solving_rate(first: Group, second: Group | None, pairs: Pairs | None, level: float) -> Estimate:
-    """The hazard ratio that the log-rank test gives (Peto's)."""
-    assert second is not None  # as claims are read
+    """Return the hazard ratio of the first group over the second (``lrd.stats.rate_ratio``)."""
+    assert second is not None  # no hypothesis of this measure is read without
     one, other = _timed(first), _timed(second)
     found = rate_ratio(one.times.updates, one.times.solved, other.times.updates, other.times.solved, level)
     of = f"ratio of rates, {one.count} and {other.count}"

@@ -27,7 +27,7 @@ NAMES = ("U", "W", "b", "P", "Q", "R")
 def attend(
     past: Float[Tensor, "batch steps hidden"], query: Float[Tensor, "batch hidden"]
 ) -> Float[Tensor, "batch steps"]:
-    """The weights alpha of past states."""
+    """Return the attention weights alpha of the past states."""
     scores = torch.bmm(past, query[..., None])[..., 0] / math.sqrt(query.shape[-1])
     return torch.softmax(scores, -1)
 
@@ -38,7 +38,14 @@ def attend_back(
     weights: Float[Tensor, "batch steps"],
     into_read: Float[Tensor, "batch hidden"],
 ) -> tuple[Float[Tensor, "batch steps hidden"], Float[Tensor, "batch hidden"]]:
-    """Gradients of the past states and of the query from that of what was read."""
+    """Return the gradients of the past states and of the query.
+
+    Args:
+        past: The past states.
+        query: q_t.
+        weights: alpha_t.
+        into_read: dL/dr_t, the gradient of what was read.
+    """
     into_weights = torch.bmm(past, into_read[..., None])[..., 0]
     centred = into_weights - (weights * into_weights).sum(-1, keepdim=True)
     into_scores = weights * centred / math.sqrt(query.shape[-1])
@@ -49,7 +56,7 @@ def attend_back(
 def run_forward(
     p: Parameters, x: Float[Tensor, "time batch inputs"]
 ) -> tuple[Float[Tensor, "batch time hidden"], list[Float[Tensor, "batch hidden"]], list[Float[Tensor, "batch _"]]]:
-    """States of one run from a zero state, its queries and its attention weights."""
+    """Return the states of one run from a zero state, and the queries and attention weights of every step."""
     own, queries = x @ p["U"].T + p["b"], list((x @ p["P"].T).unbind(0))
     h, weights = x.new_zeros(x.shape[1], len(p["b"])), []
     states = x.new_empty(len(h), len(x), h.shape[1])
@@ -66,19 +73,19 @@ def run_forward(
 
 
 def before(states: Float[Tensor, "batch time hidden"]) -> Float[Tensor, "time batch hidden"]:
-    """h_{t-1} of every step."""
+    """Return h_{t-1} of every step."""
     return torch.nn.functional.pad(states[:, :-1], (0, 0, 1, 0)).transpose(0, 1).contiguous()
 
 
 def reads(
     states: Float[Tensor, "batch time hidden"], weights: list[Float[Tensor, "batch _"]]
 ) -> Float[Tensor, "time batch hidden"]:
-    """r_t of every step."""
+    """Return r_t of every step."""
     return torch.stack([torch.bmm(w[:, None], states[:, :t])[:, 0] for t, w in enumerate(weights)])
 
 
-class _Run(torch.autograd.Function):
-    """(U, W, b, P, Q, R, x) -> states [batch, time, hidden] of one run."""
+class _AttentiveRun(torch.autograd.Function):
+    """The function (U, W, b, P, Q, R, x) -> states [batch, time, hidden] of one run."""
 
     @staticmethod
     def forward(ctx: Any, *given: Tensor) -> Tensor:
@@ -90,6 +97,7 @@ class _Run(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         _, w, _, _, q, r, x, states = ctx.saved_tensors
+        # From the last step to the first: dL/dh_s gathers in ``into``, also from the steps that read h_s.
         into, deltas, into_queries = grad.clone(), [], []
         for t in range(len(x) - 1, -1, -1):
             past, h = states[:, :t], states[:, t]
@@ -100,6 +108,7 @@ class _Run(torch.autograd.Function):
                 into[:, t - 1] += delta @ w + into_query @ q
             deltas.append(delta)
             into_queries.append(into_query)
+        # Gradients of the parameters, as sums over steps and samples: one matrix multiply each.
         delta, into_query = (torch.stack(v[::-1]).flatten(0, 1) for v in (deltas, into_queries))
         read, last, inputs = (v.flatten(0, 1) for v in (reads(states, ctx.weights), before(states), x))
         by = {"U": delta.T @ inputs, "W": delta.T @ last, "b": delta.sum(0), "R": delta.T @ read}
@@ -114,9 +123,9 @@ def scan(
     state: State | None,
     first: int = 0,
 ) -> tuple[Float[Tensor, "steps runs batch hidden"], State]:
-    """The kernel protocol (see ``lrd.kernels``) for ``Attentive``.
+    """Run the attentive RNN (see ``lrd.kernels.protocol``).
 
-    From a given state, or over more steps than the cell keeps, it is the loop.
+    From a given state, or over more steps than the cell keeps, the reference kernel runs.
     """
     assert isinstance(cell, Attentive)
     time = len(inputs)
@@ -124,7 +133,7 @@ def scan(
         return loop.scan(cell, params, inputs, state, first)
     states = torch.stack(
         [
-            _Run.apply(*(params[name][run] for name in NAMES), x.contiguous())  # type: ignore[no-untyped-call]
+            _AttentiveRun.apply(*(params[name][run] for name in NAMES), x.contiguous())  # type: ignore[no-untyped-call]
             for run, x in enumerate(inputs.unbind(1))
         ]
     )

@@ -1,8 +1,8 @@
-"""Functions of tensors as graphs of torch's operations: traced once for static shapes, cut, and run without overhead.
+"""Functions of tensors as graphs of torch's operations: traced once for static shapes, cut into parts, and run.
 
-A trace is a record of the operations that reach the bottom of torch's dispatcher, below ``vmap`` and autograd, while
-the function runs once. What that would freeze silently is refused: numbers taken out of tensors, operations in place,
-and whatever else makes the graph give other results than the function does for other numbers.
+A trace is a list of the operations that reach the bottom of torch's dispatcher, below ``vmap`` and autograd, while the
+function runs once. A function whose graph would silently be wrong for other numbers is refused: one that takes numbers
+out of tensors or works in place, and any other whose graph gives other results than the function in a second try.
 """
 
 from __future__ import annotations
@@ -20,23 +20,31 @@ from torch.utils._pytree import tree_flatten, tree_map
 from lrd.cells import products
 from lrd.shapes import Tensor
 
-# What changes nothing where it leaves the shape as it is; gradients have operations of their own in the graph.
+# Operations that change nothing where the shape stays; gradients have operations of their own in the graph.
 _SAME = {
     torch.ops.aten.expand.default,
     torch.ops.aten.view.default,
     torch.ops.aten._unsafe_view.default,
     torch.ops.aten.detach.default,
 }
+# Operations that take numbers out of tensors.
 _NUMBERS = {torch.ops.aten._local_scalar_dense.default, torch.ops.aten.equal.default}
 
 
 class NotTraceableError(Exception):
-    """Why a function has no graph that always does what it does."""
+    """A function has no graph that always does what it does; the message says why."""
 
 
 @dataclass
 class Traced:
-    """The graph of a function: what stands for the tensors among its arguments, and for those among its results."""
+    """The graph of a function.
+
+    Attributes:
+        graph: The operations, as nodes.
+        constants: The tensors that no operation made and that are no arguments.
+        arguments: The nodes that stand for the tensors among the arguments.
+        results: The nodes that stand for the tensors among the results.
+    """
 
     graph: Graph = field(default_factory=Graph)
     constants: torch.nn.Module = field(default_factory=torch.nn.Module)
@@ -44,7 +52,7 @@ class Traced:
     results: list[Node] = field(default_factory=list)
 
     def part(self, given: Sequence[Node], wanted: Sequence[Node]) -> Callable[..., list[Tensor]]:
-        """A function that computes the nodes ``wanted`` from the values of the nodes ``given``."""
+        """Return a function that computes the nodes ``wanted`` from the values of the nodes ``given``."""
         graph, mine = Graph(), set(needed(wanted, given))
         copies = {node: graph.placeholder(node.name) for node in given}
         for node in self.graph.nodes:
@@ -56,7 +64,7 @@ class Traced:
 
 
 def needed(wanted: Sequence[Node], given: Sequence[Node]) -> list[Node]:
-    """The nodes that have to be computed for those that are wanted, from those that are given; in no order."""
+    """Return the nodes to be computed, in no order, for those ``wanted`` from those ``given``."""
     found: dict[Node, None] = {}
     waiting, stop = list(wanted), set(given)
     while waiting:
@@ -68,11 +76,16 @@ def needed(wanted: Sequence[Node], given: Sequence[Node]) -> list[Node]:
 
 
 def trace(function: Callable[..., Any], *args: Any) -> Traced:
-    """The graph of a function of (nested) tensors, for tensors of these shapes. Raises ``NotTraceableError``.
+    """Return the graph of a function, for tensors of the shapes of those among its arguments.
 
-    All tensors among ``args`` must be different ones.
+    Args:
+        function: A function of tensors, or of nested tuples, lists and dicts of them.
+        *args: Its arguments. No tensor may be among them twice.
+
+    Raises:
+        NotTraceableError: There is no graph that does what the function does.
     """
-    recorder = _Recorder()
+    recorder = _OperationRecorder()
     try:
         traced = recorder.record(function, args)
         _check(traced, function, args)
@@ -83,8 +96,8 @@ def trace(function: Callable[..., Any], *args: Any) -> Traced:
     return traced
 
 
-class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Every operation becomes a node; a tensor is known by the memory that it stands in, which nothing writes to."""
+class _OperationRecorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """A mode in which every operation becomes a node. Tensors are known by their memory, which nothing overwrites."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -127,7 +140,7 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return node
 
     def _node(self, value: Any) -> Any:
-        """What stands for a tensor; one that no operation made is a constant. All else stands for itself."""
+        """Return the node of a tensor, which is a constant if no operation made it. Other values stay as they are."""
         if not isinstance(value, Tensor):
             return value
         if _place(value) not in self.nodes:
@@ -143,7 +156,7 @@ def _place(tensor: Tensor) -> Any:
 
 
 def _check(traced: Traced, function: Callable[..., Any], args: Any) -> None:
-    """For other numbers the graph must give what the function gives."""
+    """Raise ``NotTraceableError`` if the graph gives other results than the function for other numbers."""
     generator = torch.Generator().manual_seed(1)
     others = tree_map(lambda t: torch.randn(t.shape, generator=generator).to(t), args)
     expected = tree_flatten(function(*others))[0]

@@ -1,4 +1,4 @@
-"""The plain reference: a Python loop over time of the cell's own step, for any cell on any device, any precision.
+"""The reference kernel: a plain loop over time of the cell's own step, for any cell, device and precision.
 
 Every faster kernel is tested against it. It keeps every state variable of every step, which the fast ones do not.
 """
@@ -13,13 +13,13 @@ from lrd.shapes import Float, Tensor
 
 
 def zero_state(cell: Cell, inputs: Float[Tensor, "time runs batch inputs"]) -> State:
-    """The state before the first step: zeros [runs, batch, size] for each state variable."""
+    """Return the state before the first step: zeros [runs, batch, size] for each state variable."""
     _, runs, batch, _ = inputs.shape
     return tuple(inputs.new_zeros(runs, batch, size) for size in cell.state_sizes())
 
 
 def runs_alone(cell: Cell, inputs: Float[Tensor, "time runs batch inputs"]) -> list[slice]:
-    """The runs that must be taken one by one for none to depend on its companions, or all of them as one slice.
+    """Return the runs that may go together so that none depends on its companions: each alone, or all in one slice.
 
     On the CPU, products of matrices with vectors are rounded differently for a run alone and for it among others.
     """
@@ -32,7 +32,17 @@ def runs_alone(cell: Cell, inputs: Float[Tensor, "time runs batch inputs"]) -> l
 def unroll(
     cell: Cell, params: Parameters, inputs: Float[Tensor, "time runs batch inputs"], state: State | None = None
 ) -> list[State]:
-    """The states after every step: a list over time of tuples of [runs, batch, size]. Differentiable."""
+    """Return the states after every step. Gradients flow through them.
+
+    Args:
+        cell: The cell that does the steps.
+        params: What its steps get, [runs, ...] by name.
+        inputs: x_t of every step.
+        state: The state before the first step; None: zeros.
+
+    Returns:
+        A list over time of states, whose variables are [runs, batch, size].
+    """
     step = vmap(vmap(cell.step, in_dims=(None, 0, 0)), in_dims=(0, 0, 0))
     state = zero_state(cell, inputs) if state is None else state
     states = []
@@ -49,7 +59,7 @@ def scan(
     state: State | None,
     first: int = 0,
 ) -> tuple[Float[Tensor, "steps runs batch hidden"], State]:
-    """The kernel protocol (see ``lrd.kernels``), by ``unroll``."""
+    """Run any cell by its own step (see ``lrd.kernels.protocol``)."""
     if len(runs := runs_alone(cell, inputs)) > 1:
         parts = []
         for only in runs:

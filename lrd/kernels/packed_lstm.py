@@ -1,4 +1,4 @@
-"""The LSTM of a whole pack in one loop over time, whose way back through h can be cut at chosen steps.
+"""The LSTM of a whole pack in one loop over time, whose gradient through h can be cut at chosen steps.
 
 Reference: ``lrd.kernels.loop``. With a_t = U x_t + W h_{t-1} + b, delta_t = dL/da_t of the gates g, i, f, o, and
 q_t = o_t (1 - tanh(c_t)^2),
@@ -10,7 +10,8 @@ k_t = 1 is the gradient; k_t = 0 takes h_{t-1} for a constant in all gates of st
 al. 2019, algorithm 1). Where nothing is to be cut, torch's own kernel (``lrd.kernels.stock``) is faster on the CPU.
 
 Storage is run-major (``lrd.kernels.run_major``), the gates in the order g, i, f, o: those that pass by c_t stand
-together, and so do the logistic ones.
+together, and so do the logistic ones. Slopes are made of the stored activations, four steps at a time and in place, and
+not shared with ``lrd.gradients.closed_forms``: those are exact for saturated units, and cost an exponential each.
 """
 
 from __future__ import annotations
@@ -21,26 +22,29 @@ import torch
 
 from lrd.cells import LSTM, Cell, Parameters, State
 from lrd.kernels.norms import GradientNorms
-from lrd.kernels.powers import way_back
 from lrd.kernels.run_major import groups, input_products, parameter_gradients, products_of
+from lrd.kernels.scaled_backward import scaled_backward
 from lrd.shapes import Float, Tensor
 
 BLOCK = 4  # steps whose slopes are made at once
 
 
 def _g_first(rows: Tensor) -> Tensor:
-    """Rows [runs, 4 hidden, ...] of the gates i, f, g, o in the order g, i, f, o."""
+    """Return rows [runs, 4 hidden, ...] of the gates i, f, g, o in the order g, i, f, o."""
     i, f, g, o = rows.chunk(4, dim=1)
     return torch.cat([g, i, f, o], dim=1)
 
 
 def _negative(rows: Tensor, hidden: int) -> Tensor:
-    """Rows [runs, 4 hidden, ...] of g, i, f, o with those of the logistic gates negative, for exp(-a)."""
+    """Return rows [runs, 4 hidden, ...] of g, i, f, o with those of the logistic gates negative, for exp(-a)."""
     return torch.cat([rows[:, :hidden], -rows[:, hidden:]], dim=1)
 
 
 class _Loop(torch.autograd.Function):
-    """(U, W, b with rows g, i, f, o; x, h_0, c_0, k [runs, time] or None) -> states h from ``first`` on, h_T, c_T."""
+    """The loop as an autograd function.
+
+    (U, W, b with rows g, i, f, o; x, h_0, c_0, k [runs, time] or None) -> states h from ``first`` on, h_T, c_T.
+    """
 
     @staticmethod
     def forward(
@@ -80,7 +84,7 @@ class _Loop(torch.autograd.Function):
             if ctx.norms is None:
                 into, _ = steps(0, states.shape[1], last, direct, keep=False)
             else:
-                into, of_group, power = way_back(steps, states.shape[1], ctx.first, direct, last, delta[group])
+                into, of_group, power = scaled_backward(steps, states.shape[1], ctx.first, direct, last, delta[group])
                 found.append((*of_group, power))
             into_h0[group], into_c0[group] = into
         if ctx.norms is not None:
@@ -91,7 +95,7 @@ class _Loop(torch.autograd.Function):
 
 
 class _Back:
-    """The way back of a group of runs (see ``lrd.kernels.powers.Steps``)."""
+    """The backward pass of a group of runs, some steps at a time (see ``lrd.kernels.scaled_backward.Steps``)."""
 
     def __init__(
         self, w: Tensor, gates: Tensor, states: Tensor, cells: Tensor, c0: Tensor, kept: Tensor | None,
@@ -108,7 +112,7 @@ class _Back:
     def __call__(
         self, low: int, high: int, arriving: list[Tensor], direct: Tensor, keep: bool = True
     ) -> tuple[list[Tensor], list[Tensor]]:
-        """Without ``keep`` no total gradients are given."""
+        """Take the gradients from step ``high`` back to step ``low``; total gradients are given with ``keep`` alone."""
         (dh, dc), totals = arriving, []
         outside, scored = direct.unbind(1), max(self._first, low)
         if keep:
@@ -133,9 +137,9 @@ class _Back:
 
 
 class _Slopes:
-    """What takes dc_t to delta_t of g, i and f, and dh_t to that of o; and q_t, what takes dh_t to dc_t.
+    """The slopes of every step: what takes dc_t to delta_t of g, i and f, dh_t to that of o, and dh_t to dc_t (q_t).
 
-    On the CPU made of a few steps at a time, in the same place, while what they are made of is in the cache.
+    On the CPU they are made for a few steps at a time, in the same place, while the activations are in the cache.
     """
 
     def __init__(
@@ -153,14 +157,17 @@ class _Slopes:
         self._start, self._steps = -1, list[tuple[Tensor, ...]]()
 
     def at(self, t: int) -> tuple[Tensor, ...]:
-        """Of step t, [runs, batch, 3, hidden] of g, i and f and twice [runs, batch, hidden]; until asked for others."""
+        """Return those of step t: [runs, batch, 3, hidden] of g, i and f, [runs, batch, hidden] of o, and q_t.
+
+        They hold until steps of another block are asked for.
+        """
         start = t - t % self._length
         if start != self._start:
             self._start, self._steps = start, self._made(start, start + self._length)
         return self._steps[t - start]
 
     def _made(self, start: int, stop: int) -> list[tuple[Tensor, ...]]:
-        """Of the steps from ``start`` to before ``stop``, or the last."""
+        """Make those of the steps from ``start`` to before ``stop``, or to the last one."""
         hidden = self._cells.shape[-1]
         gates, states, cells = (x[:, start:stop] for x in (self._gates, self._states, self._cells))
         g, i, f, o = torch.split(gates, hidden, dim=-1)
@@ -193,9 +200,16 @@ def scan(
     *,
     norms: GradientNorms | None = None,
 ) -> tuple[Float[Tensor, "steps runs batch hidden"], State]:
-    """The kernel protocol (see ``lrd.kernels``) for ``LSTM``; ``keep``: k_t of the equations above, 0 or 1.
+    """Run a pack of LSTMs by the kernel protocol (see ``lrd.kernels``).
 
-    ``norms``: is filled when gradients are taken.
+    Args:
+        cell: which must be an ``LSTM``.
+        params: of the pack.
+        inputs: of the pack.
+        state: before the first step; None: zeros.
+        first: h is wanted from this step on.
+        keep: k_t of the equations above, 0 or 1; None: 1 everywhere.
+        norms: filled when gradients are taken.
     """
     assert isinstance(cell, LSTM)
     _, runs, batch, _ = inputs.shape

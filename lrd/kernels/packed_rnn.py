@@ -5,7 +5,9 @@ Reference: ``lrd.kernels.loop``. With pre-activation gradients delta_t and D_t =
     h_t = f(U x_t + W h_{t-1} + b),      delta_t = D_t (dL/dh_t directly + W^T delta_{t+1}),
     dL/dU = sum_t delta_t x_t^T,         dL/dW = sum_t delta_t h_{t-1}^T,         dL/db = sum_t delta_t.
 
-Storage is run-major, and products go through a tensor without gaps (``lrd.kernels.run_major``).
+Storage is run-major, and products go through a tensor without gaps (``lrd.kernels.run_major``). D_t is made of the
+stored h_t (1 - h_t^2), by torch's own backward of the activation: one pass over what is in the cache. The slopes of
+``lrd.gradients.closed_forms`` are exact for saturated units and cost an exponential each.
 """
 
 from __future__ import annotations
@@ -17,8 +19,8 @@ import torch
 
 from lrd.cells import RNN, Cell, Parameters, State
 from lrd.kernels.norms import GradientNorms
-from lrd.kernels.powers import way_back
 from lrd.kernels.run_major import groups, input_products, parameter_gradients, products_of
+from lrd.kernels.scaled_backward import scaled_backward
 from lrd.shapes import Float, Tensor
 
 # h <- f(a), perhaps in place.
@@ -41,7 +43,10 @@ _THROUGH: dict[str, Callable[[Tensor, Tensor, Tensor], Any]] = {
 
 
 class _Loop(torch.autograd.Function):
-    """(U, W, b, x, h_0) -> states [runs, time, batch, hidden], of which the steps from ``first`` on get gradients."""
+    """The loop as an autograd function.
+
+    (U, W, b, x, h_0) -> states [runs, time, batch, hidden] from ``first`` on, which get gradients, and the last state.
+    """
 
     @staticmethod
     def forward(
@@ -71,7 +76,7 @@ class _Loop(torch.autograd.Function):
             if ctx.norms is None:
                 (d,), _ = steps(0, states.shape[1], [last], direct, keep=False)
             else:
-                (d,), (size,), power = way_back(steps, states.shape[1], ctx.first, direct, [last], delta[group])
+                (d,), (size,), power = scaled_backward(steps, states.shape[1], ctx.first, direct, [last], delta[group])
                 found.append((size, power))
             torch.bmm(d, w[group], out=into_h0[group])
         if ctx.norms is not None:
@@ -80,9 +85,9 @@ class _Loop(torch.autograd.Function):
 
 
 class _Back:
-    """The way back of a group of runs (see ``lrd.kernels.powers.Steps``); what arrives at step t is delta_{t+1}.
+    """The backward pass of a group of runs, some steps at a time (see ``lrd.kernels.scaled_backward.Steps``).
 
-    At the last step it is dL/dh of the last state; before the first step, delta_0.
+    What arrives at step t is delta_{t+1}; at the last step, dL/dh of the last state; before the first step, delta_0.
     """
 
     def __init__(self, w: Tensor, states: Tensor, deltas: Tensor, activation: str, first: int) -> None:
@@ -93,7 +98,10 @@ class _Back:
     def __call__(
         self, low: int, high: int, arriving: list[Tensor], direct: Tensor, keep: bool = True
     ) -> tuple[list[Tensor], list[Tensor]]:
-        """Without ``keep`` the total gradients turn into pre-activation gradients in place."""
+        """Take the gradients from step ``high`` back to step ``low``.
+
+        Without ``keep`` no total gradients are given: they turn into pre-activation gradients in place.
+        """
         (d,), w, last = arriving, self._w, len(self._hs) - 1
         totals = d.new_empty(high - low, *d.shape) if keep else None
         outs = self._outs[low:high] if totals is None else totals.unbind(0)
@@ -121,7 +129,16 @@ def scan(
     *,
     norms: GradientNorms | None = None,
 ) -> tuple[Float[Tensor, "steps runs batch hidden"], State]:
-    """The kernel protocol (see ``lrd.kernels``) for ``RNN``; ``norms``: is filled when gradients are taken."""
+    """Run a pack of RNNs by the kernel protocol (see ``lrd.kernels``).
+
+    Args:
+        cell: which must be an ``RNN``.
+        params: of the pack.
+        inputs: of the pack.
+        state: before the first step; None: zeros.
+        first: h is wanted from this step on.
+        norms: filled when gradients are taken.
+    """
     assert isinstance(cell, RNN)
     _, runs, batch, _ = inputs.shape
     h0 = inputs.new_zeros(runs, batch, cell.hidden_size) if state is None else state[0]

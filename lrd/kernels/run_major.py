@@ -1,6 +1,6 @@
-"""What packed loops share: storage ``[runs, time, batch, ...]``, gone through in groups of runs that fit in the cache.
+"""Helpers of packed loops, which store ``[runs, time, batch, ...]`` and take runs in groups that fit in the cache.
 
-Run-major, each sum over time and batch of a product of two vectors is one matrix multiply a run.
+In this run-major order each sum over time and batch of a product of two vectors is one matrix multiply a run.
 """
 
 from __future__ import annotations
@@ -18,7 +18,12 @@ _GROUP_BYTES, _TENSORS = 4 * 2**20, 4
 
 
 def groups(steps: Float[Tensor, "runs time batch _"], weights: Float[Tensor, "runs rows hidden"]) -> list[slice]:
-    """The runs in groups that are small enough."""
+    """Return the runs of a pack in groups whose steps fit in the cache.
+
+    Args:
+        steps: A tensor of the size of pre-activations.
+        weights: The recurrent weights of each run.
+    """
     runs, _, batch, size = steps.shape
     of_run = (_TENSORS * batch * size + weights[0].numel()) * steps.element_size()
     at_once = max(1, _GROUP_BYTES // of_run) if steps.is_cpu else runs
@@ -26,10 +31,13 @@ def groups(steps: Float[Tensor, "runs time batch _"], weights: Float[Tensor, "ru
 
 
 def products_of(steps: Sequence[Float[Tensor, "runs batch size"]]) -> Sequence[Float[Tensor, "runs batch size"]]:
-    """For each step, a view of run-major storage, where to put a pack's products before they go into that step.
+    """Return for each step a tensor to put a pack's products in before they go into that step.
 
-    On the CPU a tensor of their own, for all steps the same one: into one with gaps between the runs torch multiplies
-    run by run, which takes two thirds longer. A GPU takes any strides; there it is the very step.
+    On the CPU it is one contiguous tensor for all steps: into a view with gaps between the runs torch multiplies run by
+    run, which takes two thirds longer. A GPU takes any strides; there it is the very step.
+
+    Args:
+        steps: Views of run-major storage, one a step.
     """
     first = steps[0]
     return [torch.empty_like(first, memory_format=torch.contiguous_format)] * len(steps) if first.is_cpu else steps
@@ -38,7 +46,7 @@ def products_of(steps: Sequence[Float[Tensor, "runs batch size"]]) -> Sequence[F
 def input_products(
     x: Float[Tensor, "runs time batch inputs"], u: Float[Tensor, "runs rows inputs"], b: Float[Tensor, "runs rows"]
 ) -> Float[Tensor, "runs time batch rows"]:
-    """U x_t + b of all steps: b as a column of U, which meets 1, so that the large result is written once."""
+    """Return U x_t + b of all steps, with b as a column of U that meets 1: the large result is written only once."""
     runs, time, batch, size = x.shape
     one = torch.cat([x.reshape(runs, time * batch, size), x.new_ones(runs, time * batch, 1)], dim=2)
     return products(one, torch.cat([u, b[..., None]], dim=2).transpose(1, 2)).view(runs, time, batch, -1)
@@ -50,7 +58,14 @@ def parameter_gradients(
     h0: Float[Tensor, "runs batch hidden"],
     states: Float[Tensor, "runs time batch hidden"],
 ) -> tuple[Float[Tensor, "runs rows inputs"], Float[Tensor, "runs rows hidden"], Float[Tensor, "runs rows"]]:
-    """dL/dU, dL/dW, dL/db of pre-activations a_t = U x_t + W h_{t-1} + b from delta_t = dL/da_t and all h_t."""
+    """Return dL/dU, dL/dW and dL/db of pre-activations a_t = U x_t + W h_{t-1} + b.
+
+    Args:
+        delta: dL/da_t of every step.
+        x: x_t of every step.
+        h0: h before the first step.
+        states: h_t of every step.
+    """
     runs, time, batch, rows = delta.shape
     flat = delta.view(runs, time * batch, rows)
     grad_u = products(x.view(runs, time * batch, -1).transpose(1, 2), flat).transpose(1, 2)

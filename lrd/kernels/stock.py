@@ -16,26 +16,26 @@ from lrd.cells import GRU, LSTM, RNN, Cell, Parameters, State
 from lrd.kernels.loop import zero_state
 from lrd.shapes import Float, Tensor
 
+#: The last arguments of torch's functions.
 _OPTIONS: tuple[Any, ...] = (
-    True,
-    1,
-    0.0,
-    True,
-    False,
-    False,
-)  # biases, 1 layer, dropout, train, 1 direction, time-major
-
+    True,  # biases
+    1,  # layers
+    0.0,  # dropout
+    True,  # training
+    False,  # both directions
+    False,  # batch first
+)
 
 # cuDNN warns that it copies weights that do not lie as it wants them; a run's lie in its row of a pack.
 warnings.filterwarnings("ignore", message="RNN module weights are not part of single contiguous chunk of memory")
 
-# What torch has of a vanilla RNN, by activation.
+# Torch's kernels of the vanilla RNN, by activation.
 _RNNS = {"tanh": torch.rnn_tanh, "relu": torch.rnn_relu}
 
 
-def has_rnn(cell: Cell) -> bool:
-    """Whether this cell is a vanilla RNN that torch has a kernel for."""
-    return type(cell) is RNN and cell.activation in _RNNS
+def has_kernel_of(cell: Cell) -> bool:
+    """Return whether torch has a kernel of this cell, an RNN, LSTM or GRU: it has no RNN of every activation."""
+    return not isinstance(cell, RNN) or cell.activation in _RNNS
 
 
 def scan_rnn(
@@ -45,7 +45,7 @@ def scan_rnn(
     state: State | None,
     first: int = 0,
 ) -> tuple[Float[Tensor, "steps runs batch hidden"], State]:
-    """Vanilla RNN by ``torch.rnn_tanh`` or ``rnn_relu``: the kernel protocol (see ``lrd.kernels``)."""
+    """Run the vanilla RNN by ``torch.rnn_tanh`` or ``torch.rnn_relu`` (see ``lrd.kernels.protocol``)."""
     assert isinstance(cell, RNN)
     no_bias, kernel = inputs.new_zeros(cell.hidden_size), _RNNS[cell.activation]  # torch has two biases
 
@@ -62,7 +62,7 @@ def scan_lstm(
     state: State | None,
     first: int = 0,
 ) -> tuple[Float[Tensor, "steps runs batch hidden"], State]:
-    """LSTM by ``torch.lstm``: the kernel protocol (see ``lrd.kernels``)."""
+    """Run the LSTM by ``torch.lstm`` (see ``lrd.kernels.protocol``)."""
     assert isinstance(cell, LSTM)
     no_bias = inputs.new_zeros(4 * cell.hidden_size)  # torch has two biases, whose sum is our one
 
@@ -81,7 +81,7 @@ def scan_gru(
     state: State | None,
     first: int = 0,
 ) -> tuple[Float[Tensor, "steps runs batch hidden"], State]:
-    """GRU by ``torch.gru``: the kernel protocol (see ``lrd.kernels``)."""
+    """Run the GRU by ``torch.gru`` (see ``lrd.kernels.protocol``)."""
     assert isinstance(cell, GRU)
     no_bias = inputs.new_zeros(2 * cell.hidden_size)  # of the second bias, r and z have nothing of their own
 
@@ -100,7 +100,18 @@ def _run_by_run(
     state: State | None,
     first: int,
 ) -> tuple[Tensor, State]:
-    """``of_run(x, state, params)``: the outputs of one run, and each state variable [1, batch, hidden] at the end."""
+    """Run one run of a pack after another.
+
+    Args:
+        of_run: Takes x, state and parameters of one run; gives h of every step, and each state variable after the last
+            step, [1, batch, hidden].
+        cell: The cell, for its state of zeros.
+        params: Parameters of the pack by name.
+        names: The names of those that ``of_run`` takes.
+        inputs: x_t of every step.
+        state: The state before the first step; None: zeros.
+        first: The first step whose h is wanted.
+    """
     state = zero_state(cell, inputs) if state is None else state
     outputs, lasts = [], []
     # unbind, not indexing: its backward is one stack, where each index would write a whole pack of zeros.

@@ -1,8 +1,8 @@
-"""Any cell, over a whole pack: one step and its way back are traced once, and their graphs run in a loop over time.
+"""The kernel of any cell: one step of a pack and its backward pass are traced once, and their graphs run over time.
 
 Reference: ``lrd.kernels.loop``, which pays for ``vmap`` and autograd anew at every step. Here a step is cut into what
-depends on the parameters alone (once a sequence), the step forward, and the step back from what forward leaves.
-A cell that cannot be traced is run by the reference.
+depends on the parameters alone (once a sequence), the step forward, and the step back from what forward keeps. A cell
+that cannot be traced is run by the reference.
 """
 
 from __future__ import annotations
@@ -24,14 +24,25 @@ Shape = tuple[int, ...]
 
 
 class TracedStep:
-    """One step of a pack and its way back, for static shapes. All arguments and results are lists.
+    """One step of a pack and its backward pass, for static shapes. All arguments and results are lists of tensors.
 
-    ``once(params) -> fixed``; ``step(fixed, x, state) -> state``; ``forward(fixed, x, state) -> (state, kept)``;
-    ``back(fixed, kept, into) -> (gradients of the parameters in names, gradients of the state before)``, for ``into``
-    the gradients that arrive at the new state.
+    Attributes:
+        names: The names of the parameters that a step uses, in the order in which all methods take and give them.
+        variables: The number of state variables.
     """
 
     def __init__(self, cell: Cell, params: Parameters, x: Tensor, state: State) -> None:
+        """Trace the step of a cell.
+
+        Args:
+            cell: The cell.
+            params: Parameters [runs, ...] by name, of the shapes of those to come.
+            x: Inputs [runs, batch, inputs] of one step, of the shape of those to come.
+            state: A state of the shapes of those to come.
+
+        Raises:
+            NotTraceableError: The step has no graph that always does what it does.
+        """
         over_pack = vmap(vmap(cell.step, in_dims=(None, 0, 0)), in_dims=(0, 0, 0))
 
         def there_and_back(p: list[Tensor], x: Tensor, state: State, into: State) -> Any:
@@ -39,17 +50,19 @@ class TracedStep:
             with torch.enable_grad():
                 named = dict(zip(params, leaves[: len(p)], strict=True))
                 after = over_pack(named, x, tuple(leaves[len(p) :]))
-            # A variable that a step gives whatever came in has no way back.
-            ways = [(a, g) for a, g in zip(after, into, strict=True) if a.requires_grad]
+            # No gradient flows through a variable that depends on nothing that came in.
+            reached = [(a, g) for a, g in zip(after, into, strict=True) if a.requires_grad]
+            outputs, arriving = [a for a, _ in reached], [g for _, g in reached]
             return after, torch.autograd.grad(
-                [a for a, _ in ways], (*leaves, *after), [g for _, g in ways], allow_unused=True, materialize_grads=True
+                outputs, (*leaves, *after), arriving, allow_unused=True, materialize_grads=True
             )
 
         traced = trace(there_and_back, list(params.values()), x, state, tuple(s.flip(0) for s in state))
         self._cut(traced, list(params), len(state))
 
     def _cut(self, traced: Traced, names: list[str], variables: int) -> None:
-        """The parts of the graph; ``fixed`` depends on the parameters alone, ``kept`` is what back has of forward."""
+        """Cut the graph into parts; ``fixed`` depends on the parameters alone, ``kept`` is what back has of forward."""
+        # Name the nodes of arguments and results.
         p, x, *others = _split(traced.arguments, len(names), 1, variables, variables)
         (x_node,), (before, arriving) = x, others
         after, of_params, pulled, total = _split(traced.results, variables, len(names), variables, variables)
@@ -59,13 +72,16 @@ class TracedStep:
         p, back = [p[i] for i in used], [of_params[i] for i in used] + pulled
         nodes = list(traced.graph.nodes)
 
+        # Fixed: what depends on nothing but parameters.
         fixed = dict.fromkeys(p)
         for node in nodes:
             if node.op != "placeholder" and all(n in fixed for n in node.all_input_nodes):
                 fixed[node] = None
+        # Forward and back: what the new state needs, and what the gradients need besides.
         forward_nodes = {*needed(after, list(fixed)), *before, x_node}
         back_nodes = set(needed([*back, *total], [*fixed, *forward_nodes])) - set(arriving)
         ends = {*after, *back, *total}
+        # What goes from one part to another.
         fixed_here = [n for n in nodes if n in fixed and n in ends | _inputs(forward_nodes | back_nodes)]
         of_back = set(needed(back, [*fixed, *forward_nodes])) - set(arriving)
         kept = [n for n in nodes if n in forward_nodes and n in _inputs(of_back) | set(back)]
@@ -76,21 +92,39 @@ class TracedStep:
         self._pull = traced.part([*fixed_here, x_node, *before, *arriving], [*total, *pulled])
 
     def once(self, params: list[Tensor]) -> list[Tensor]:
+        """Return ``fixed``: what all steps of a sequence share."""
         return self._once(*params)
 
     def step(self, fixed: list[Tensor], x: Tensor, state: Sequence[Tensor]) -> list[Tensor]:
+        """Return the state after a step of which no gradient is wanted."""
         return self._step(*fixed, x, *state)
 
     def forward(self, fixed: list[Tensor], x: Tensor, state: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
+        """Return the state after a step, and ``kept``: what its backward pass needs."""
         found = self._forward(*fixed, x, *state)
         return found[: self.variables], found[self.variables :]
 
     def back(self, fixed: list[Tensor], kept: list[Tensor], into: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
+        """Return the gradients of the parameters and of the state before a step.
+
+        Args:
+            fixed: What ``once`` gave.
+            kept: What ``forward`` kept of this step.
+            into: The gradients that arrive at the state after the step.
+        """
         found = self._back(*fixed, *kept, *into)
         return found[: len(self.names)], found[len(self.names) :]
 
     def pull(self, fixed: list[Tensor], x: Tensor, before: State, into: State) -> tuple[State, State]:
-        """Without a tape: the total gradients of the new state, and those of the state before."""
+        """Return the total gradients of the states after and before a step, of which nothing was kept.
+
+        Args:
+            fixed: What ``once`` gave.
+            x: x_t.
+            before: The state before the step.
+            into: The gradients that arrive at the state after the step. Its total gradients may differ from them, where
+                one variable of the new state acts through another (dL/dc_t of an LSTM counts its part through h_t).
+        """
         found = self._pull(*fixed, x, *before, *into)
         return tuple(found[: self.variables]), tuple(found[self.variables :])
 
@@ -104,8 +138,8 @@ def _inputs(nodes: set[Node]) -> set[Node]:
     return {n for node in nodes for n in node.all_input_nodes}
 
 
-class _Loop(torch.autograd.Function):
-    """(params, state) -> h of the steps from ``first`` on [runs, steps, batch, hidden], last state."""
+class _TracedLoop(torch.autograd.Function):
+    """The function (params, state) -> h from step ``first`` on [runs, steps, batch, hidden], last state."""
 
     @staticmethod
     def forward(ctx: Any, step: TracedStep, x: Tensor, first: int, *tensors: Tensor) -> tuple[Tensor, ...]:
@@ -146,7 +180,16 @@ class _Loop(torch.autograd.Function):
 def traced_step(
     cell: Cell, params: Parameters, inputs: Float[Tensor, "time runs batch inputs"], state: State
 ) -> TracedStep | None:
-    """The step of a cell for packs of these shapes; None where it cannot be traced."""
+    """Return the step of a cell, traced for packs of given shapes; None where it cannot be traced.
+
+    It is traced once a process, and kept.
+
+    Args:
+        cell: The cell.
+        params: What its steps get, [runs, ...] by name.
+        inputs: x_t of every step; any number of steps.
+        state: A state of the pack.
+    """
     shapes = tuple((name, tuple(value.shape)) for name, value in params.items())
     return _traced_step(
         cell, shapes, tuple(inputs.shape[1:]), tuple(tuple(s.shape) for s in state), inputs.dtype, inputs.device
@@ -181,19 +224,19 @@ def scan(
     state: State | None,
     first: int = 0,
 ) -> tuple[Float[Tensor, "steps runs batch hidden"], State]:
-    """The kernel protocol (see ``lrd.kernels``), for any cell."""
+    """Run any cell by its traced step (see ``lrd.kernels.protocol``)."""
     before = loop.zero_state(cell, inputs) if state is None else state
     step = traced_step(cell, params, inputs, before)
     if step is None:
         return loop.scan(cell, params, inputs, state, first)
-    h, *last = _Loop.apply(step, inputs, first, *(params[name] for name in step.names), *before)  # type: ignore[no-untyped-call]
+    h, *last = _TracedLoop.apply(step, inputs, first, *(params[name] for name in step.names), *before)  # type: ignore[no-untyped-call]
     return h.transpose(0, 1), tuple(last)
 
 
 def unroll(
     cell: Cell, params: Parameters, inputs: Float[Tensor, "time runs batch inputs"], state: State | None = None
 ) -> list[State]:
-    """As ``loop.unroll``; by the traced step where no gradient is asked for."""
+    """Return the states after every step, by the traced step where no gradient is wanted; see ``loop.unroll``."""
     before = loop.zero_state(cell, inputs) if state is None else state
     step = None if torch.is_grad_enabled() else traced_step(cell, params, inputs, before)
     if step is None:

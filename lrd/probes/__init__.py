@@ -1,14 +1,13 @@
-"""What is looked at: measurements of a pack that do not change it."""
+"""Probes: measurements of a pack that do not change it. One file a probe, and the protocol (``base``)."""
 
 from lrd.probes.base import Probe, Subject
 from lrd.probes.closing import Closing
 from lrd.probes.gates import Gates
-from lrd.probes.gradient_flow import Flow, answer_numbers, gradient_flow
+from lrd.probes.gradient_flow import GradientFlow
 from lrd.probes.jacobian import Jacobian
 from lrd.probes.lyapunov import Lyapunov
 from lrd.probes.memory_capacity import MemoryCapacity
 from lrd.probes.parameter_gradient import ParameterGradient
-from lrd.probes.profile import Fit, GradientFlow, fit, over_samples, profile_columns
 from lrd.probes.retention import Retention
 from lrd.probes.schedule import log_spaced
 from lrd.scalars import Columns
@@ -30,8 +29,6 @@ __all__ = [
     "PROBES",
     "Closing",
     "Columns",
-    "Fit",
-    "Flow",
     "Gates",
     "GradientFlow",
     "Jacobian",
@@ -41,10 +38,5 @@ __all__ = [
     "Probe",
     "Retention",
     "Subject",
-    "answer_numbers",
-    "fit",
-    "gradient_flow",
     "log_spaced",
-    "over_samples",
-    "profile_columns",
 ]

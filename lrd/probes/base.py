@@ -1,4 +1,4 @@
-"""What every probe offers: it looks at the runs of a pack at one moment and gives a table of numbers for each run.
+"""The protocol of probes: a probe measures the runs of a pack at one moment and gives a table of numbers for each run.
 
 A probe is a frozen dataclass of its options. It gets a ``Subject`` and never changes it: parameters, optimiser state
 and later training stay bitwise what they were. A table is a dict of equally long columns, one row a (time step, ...);
@@ -35,12 +35,12 @@ class Subject:
 
     @classmethod
     def of(cls, task: Task, cell: Cell, params: Parameters, seeds: Int[Tensor, "runs"]) -> Subject:
-        """From trained parameters. What ``Cell.prepare`` computes of them is in float64, as most looks are."""
+        """Return the subject of trained parameters; what ``Cell.prepare`` makes of them is in float64."""
         params = {name: value.detach() for name, value in params.items()}
         return cls(task, cell.stepped, prepared(cell, params, torch.float64), seeds)
 
     def sequences(self, samples: int, number: int = 0, dtype: torch.dtype = torch.float64) -> Batch:
-        """Probe sequences, the same at every look; those of another ``number`` are drawn apart."""
+        """Return probe sequences, the same at every measurement; those of another ``number`` are drawn apart."""
         batch = self.task.batch(self.seeds, "probe", number, samples)
         targets = batch.targets.to(dtype) if batch.targets.is_floating_point() else batch.targets
         weights = None if batch.weights is None else batch.weights.to(dtype)
@@ -53,13 +53,13 @@ class Subject:
         return along(self.cell, self.parameters(batch.inputs.dtype), batch.inputs)
 
     def parameters(self, dtype: torch.dtype = torch.float64) -> Parameters:
-        """``params`` in that precision."""
+        """Return ``params`` in the precision ``dtype``."""
         return {name: value.detach().to(dtype) for name, value in self.params.items()}
 
 
 @dataclass(frozen=True)
 class Probe(ABC):
-    """One kind of look. Subclasses are frozen dataclasses of ``lrd.options.option`` fields, all with defaults."""
+    """One kind of measurement: a frozen dataclass of ``lrd.options.option`` fields, all with defaults."""
 
     name: ClassVar[str]
     #: SQL type of each column of the table, without ``update``, which the record adds
@@ -89,11 +89,11 @@ class Probe(ABC):
 
     @classmethod
     def tables(cls) -> dict[str, dict[str, str]]:
-        """The columns of each table of ``tables_of``."""
+        """Return the columns of each table of ``tables_of``."""
         return {cls.name: cls.columns}
 
     def scalars(self, tables: dict[str, Columns]) -> dict[str, float]:
-        """What of one run's look is one number: watched while it trains, and kept in its summary at start and end."""
+        """Return what of one run's measurement is one number: watched in training, in the summary at start and end."""
         kept = SCALARS.get(self.name)
         return {} if kept is None else kept.of(tables)
 

@@ -24,12 +24,13 @@ from lrd.tasks.parts import PROBED
 
 @dataclass(frozen=True)
 class Closing(Probe):
-    """A row a bin of distances ``low..high`` (a power of two to the last number before the next) that holds any.
+    """The loss at closing signs by the distance to their opening: a row a bin of distances that holds any.
 
-    Of all closing signs of the probe windows whose opening the window shows, with a distance of so many characters:
-    ``count``; ``distance``: their mean distance; ``loss``: mean loss of predicting the sign, nats; ``error``: its
-    standard error over signs, nan for a single one (windows overlap, so it is a little too small); ``accuracy``: share
-    predicted right; ``unigram``: mean loss of the character frequencies of the training part, which see nothing.
+    A bin is ``low..high``, a power of two to the last number before the next. Of all closing signs of the probe windows
+    whose opening the window shows, with a distance of so many characters: ``count``; ``distance``: their mean distance;
+    ``loss``: mean loss of predicting the sign, nats; ``error``: its standard error over signs, nan for a single one
+    (windows overlap, so it is a little too small); ``accuracy``: share predicted right; ``unigram``: mean loss of the
+    character frequencies of the training part, which see nothing.
 
     Windows are of this probe's own length, whatever the run was trained on, and cover the whole probe part.
     """
@@ -52,7 +53,7 @@ class Closing(Probe):
 
     def check(self, task: Task) -> None:
         if not isinstance(task, Text):
-            raise OptionError("window", f"looks at brackets and quotes of a text, task {task.name} has none: task=text")
+            raise OptionError("window", f"measures brackets and quotes of a text, task {task.name} has none: task=text")
         try:
             replace(task, gap=self.window)
         except OptionError as error:
@@ -75,7 +76,7 @@ class Closing(Probe):
     def _closed(
         self, subject: Subject, task: Text, number: int
     ) -> tuple[Int[Tensor, "some"], Float[Tensor, "some"], Float[Tensor, "some"], Int[Tensor, "some"]]:
-        """Distance, loss, whether predicted right, and symbol of each closing sign of the windows of one number."""
+        """Return distance, loss, whether predicted right, and symbol of each closing sign in windows of a number."""
         batch, params = subject.sequences(self.samples, number), subject.parameters()
         distances = task.closers(Stream(subject.seeds, "probe", number), self.samples)
         there = distances > 0
@@ -87,7 +88,14 @@ class Closing(Probe):
 
 
 def by_distance(distances: np.ndarray, losses: np.ndarray, right: np.ndarray, unigram: np.ndarray) -> Columns:
-    """The table of the probe from the numbers of each closing sign."""
+    """Return the table of the probe from the numbers of each closing sign.
+
+    Args:
+        distances: characters since the opening.
+        losses: of predicting the sign, in nats.
+        right: 1 where it was predicted right, else 0.
+        unigram: the loss of the training part's frequencies, in nats.
+    """
     octave = np.frexp(distances.astype(np.float64))[1] - 1  # exactly floor(log2), unlike a logarithm
     octaves, group, count = np.unique(octave, return_inverse=True, return_counts=True)
 

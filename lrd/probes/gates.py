@@ -17,7 +17,7 @@ from torch.func import vmap
 from lrd.cells import Cell, Parameters
 from lrd.probes.base import Probe, Subject
 from lrd.probes.states import along, latest_answer, one_by_one
-from lrd.scalars import Columns
+from lrd.scalars import DTYPES, Columns
 from lrd.shapes import Float, Int, Tensor
 
 QUANTILES = {"q05": 0.05, "q25": 0.25, "q50": 0.5, "q75": 0.75, "q95": 0.95}
@@ -25,7 +25,9 @@ QUANTILES = {"q05": 0.05, "q25": 0.25, "q50": 0.5, "q75": 0.75, "q95": 0.95}
 
 @dataclass(frozen=True)
 class Gates(Probe):
-    """A row a (quantity, gate, step), over all samples and units; none for a cell without gates.
+    """Values of gates at each step and products of forget gates along the gap: a row a (quantity, gate, step).
+
+    Statistics are over all samples and units. A cell without gates has no rows.
 
     ``quantity``: ``gate`` (the value), ``since_store`` (log10 of the product over the steps after the store up to t, 0
     at the store, which is the latest step that shows one of the task's items in that sample) or ``to_answer`` (log10 of
@@ -64,18 +66,15 @@ class Gates(Probe):
             for quantity, of_gate in quantities.items():
                 labels = {"quantity": quantity, "gate": gate, "variable": variables.get(gate, "")}
                 tables.append(_rows(labels, _by_lag(of_gate, last, lags), lags.cpu().numpy()))
-        empty = {name: np.empty(0, dtype=_DTYPES[kind]) for name, kind in self.columns.items()}
+        empty = {name: np.empty(0, dtype=DTYPES[kind]) for name, kind in self.columns.items()}
         return {name: np.concatenate([table[name] for table in tables]) for name in self.columns} if tables else empty
-
-
-_DTYPES = {"VARCHAR": object, "BIGINT": np.int64, "DOUBLE": np.float64}
 
 
 @torch.no_grad()
 def gates_along(
     cell: Cell, params: Parameters, inputs: Float[Tensor, "time runs batch inputs"]
 ) -> dict[str, Float[Tensor, "time runs batch _"]]:
-    """Every gate of a cell at every step, by name; in the precision of ``inputs``."""
+    """Return every gate of a cell at every step, by name; in the precision of ``inputs``."""
     if type(cell).gates is Cell.gates:
         return {}
     time, runs, batch = inputs.shape[:3]
@@ -93,7 +92,16 @@ def gates_along(
 def forget_products(
     forget: Float[Tensor, "time runs batch units"], stored: Int[Tensor, "runs batch"], last: Int[Tensor, "runs batch"]
 ) -> tuple[Float[Tensor, "time runs batch units"], Float[Tensor, "time runs batch units"]]:
-    """log10 of the products over s = stored+1..t (nan before the store) and over s = t+1..last (0 from there on)."""
+    """Return log10 of the products of a forget gate since the store, and until the answer.
+
+    Args:
+        forget: the gate at every step.
+        stored: the step of the store in each sample.
+        last: the step of the answer.
+
+    Returns:
+        The products over the steps stored+1 to t (nan before the store) and t+1 to last (0 from there on).
+    """
     log10 = forget.abs().log10()
     t = torch.arange(len(forget), device=forget.device)[:, None, None]
     after_store, until_answer = (where[..., None] for where in (t > stored, t <= last))
@@ -107,13 +115,13 @@ def forget_products(
 def _by_lag(
     values: Float[Tensor, "time runs batch units"], last: Int[Tensor, "runs batch"], lags: Int[Tensor, "lags"]
 ) -> Float[Tensor, "lags runs batch units"]:
-    """Rows by lag behind each sample's own last answer, nan before its first step."""
+    """Return the rows by lag behind each sample's own last answer, nan before its first step."""
     t = (last - lags[:, None, None])[..., None]
     return torch.where(t >= 0, values.gather(0, t.clamp(min=0).expand(-1, -1, -1, values.shape[-1])), torch.nan)
 
 
 def _rows(labels: dict[str, str], values: Float[Tensor, "lags 1 batch units"], lags: np.ndarray) -> Columns:
-    """Statistics of each step that any sample has."""
+    """Return the statistics of each step that any sample has."""
     ordered = np.sort(values.flatten(1).cpu().numpy(), axis=-1)  # nan last
     count = (~np.isnan(ordered)).sum(-1)
     there = count > 0

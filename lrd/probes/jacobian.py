@@ -1,4 +1,4 @@
-"""Jacobian products in numbers: singular values and condition number of d state_T / d state_t at chosen lags."""
+"""The probe ``jacobian``: singular values and condition number of d state_T / d state_t at chosen lags."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import numpy as np
 import torch
 
 from lrd.cells import RNN, Cell, Parameters
+from lrd.gradients.jacobian_bounds import log10_bounds
+from lrd.gradients.jacobian_products import Products, jacobian_products, log10_singular_values
+from lrd.gradients.schema import QUANTILES
+from lrd.gradients.step_jacobians import check_state
 from lrd.options import option
 from lrd.probes.base import Probe, Subject
-from lrd.probes.jacobian_products import Products, jacobian_products, log10_singular_values
-from lrd.probes.pascanu import log10_bounds
-from lrd.probes.profile import QUANTILES
-from lrd.probes.ranks import quantiles
-from lrd.probes.step_jacobians import check_state
+from lrd.probes.quantiles import quantiles
 from lrd.scalars import WHOLE, Columns
 from lrd.shapes import Float, Tensor
 
@@ -33,9 +33,10 @@ class Jacobian(Probe):
     * ``sigma``: the singular value number ``index``, 1 the largest;
     * ``condition``: the condition number, largest by smallest singular value;
     * ``bound`` and ``bound_slopes``, of the vanilla RNN alone: what bounds its largest singular value by Pascanu et al.
-      (2013), with the largest derivative that f has and with the largest one met at each step (``lrd.probes.pascanu``).
+      (2013), with the largest derivative that f has and with the largest one met at each step
+      (``lrd.gradients.jacobian_bounds``).
 
-    Products carry an exponent of their own, so that 1e-400 is 1e-400. Singular values that float64 cannot resolve
+    Products are scaled by powers of two, so that 1e-400 is 1e-400. Singular values that float64 cannot resolve
     beside the block's largest (at most max(lag, S) * 2^-52 of it, S entries of the state) are NULL, not numbers made of
     rounding errors, and then the condition number is too; the rates of such directions are what the probe ``lyapunov``
     resolves. They count as small (for the condition number as large) in the quantiles, and ``unresolved`` is their
@@ -53,7 +54,7 @@ class Jacobian(Probe):
         "samples": "BIGINT",
     }
 
-    # A look costs some tens of updates: by default not during training.
+    # A measurement costs some tens of updates: by default not during training.
     per_decade: int = option(0, "moments per decade of updates, besides the first and the last; 0: only those", ge=0)
     samples: int = option(8, "sequences of the probe batch", ge=1)
     lags: int = option(6, "how many lags, log-spaced from 1 to the task's largest", ge=1)
@@ -76,7 +77,7 @@ class Jacobian(Probe):
         return tables
 
     def _rows(self, cell: Cell, params: Parameters, products: Products) -> dict[tuple[str, str], Tensor]:
-        """[lags, runs, batch, indices] for each (block, quantity)."""
+        """Return numbers [lags, runs, batch, indices] for each (block, quantity)."""
         rows: dict[tuple[str, str], Tensor] = {}
         for block, sigma in log10_singular_values(cell, products).items():
             condition = torch.where(sigma[..., :1].isposinf(), torch.inf, sigma[..., :1] - sigma[..., -1:])
@@ -88,14 +89,14 @@ class Jacobian(Probe):
 
 
 def log_spaced_lags(largest: int, number: int) -> list[int]:
-    """About ``number`` lags from 1 to ``largest``, evenly spaced in the logarithm as far as whole numbers allow."""
+    """Return about ``number`` lags from 1 to ``largest``, evenly spaced in the logarithm as whole numbers allow."""
     return sorted({int(lag) for lag in np.geomspace(max(1, largest), 1, number).round()})
 
 
 def _table(
     rows: dict[tuple[str, str], Float[Tensor, "lags runs batch indices"]], products: Products, run: int
 ) -> Columns:
-    """The table of one run, without the lags that none of its samples has."""
+    """Return the table of one run, without the lags that none of its samples has."""
     parts: list[Columns] = []
     finite = products.matrix[:, run].isfinite().all(-1).all(-1)
     there = products.present[:, run] & finite

@@ -9,10 +9,10 @@ import numpy as np
 import torch
 
 from lrd.cells import Cell, Parameters, State
+from lrd.gradients.step_jacobians import check_state, linearise
 from lrd.kernels import loop
 from lrd.options import option
 from lrd.probes.base import Probe, Subject
-from lrd.probes.step_jacobians import check_state, linearise
 from lrd.scalars import Columns
 from lrd.shapes import Float, Tensor
 
@@ -52,7 +52,7 @@ class Lyapunov(Probe):
         "standard_error": "DOUBLE",
     }
 
-    # A look costs some tens of updates: by default not during training.
+    # A measurement costs some tens of updates: by default not during training.
     per_decade: int = option(0, "moments per decade of updates, besides the first and the last; 0: only those", ge=0)
     samples: int = option(8, "trajectories, each along sequences of its own", ge=1)
     exponents: int = option(8, "how many exponents, the largest ones", ge=1)
@@ -78,7 +78,7 @@ class Lyapunov(Probe):
 
 
 def stream(subject: Subject, samples: int, steps: int) -> Float[Tensor, "steps runs batch inputs"]:
-    """The inputs of the task's probe sequences one after another, without the padding behind a sample's last answer."""
+    """Return the inputs of probe sequences, one after another, without the padding behind a sample's last answer."""
     kept, number = [], 0
     length = torch.zeros(len(subject.seeds), samples, dtype=torch.int64, device=subject.seeds.device)
     while int(length.min()) < steps:
@@ -103,9 +103,16 @@ def local_rates(
     state: State,
     exponents: int,
 ) -> tuple[Float[Tensor, "steps runs batch exponents"], State]:
-    """log |R_ii| of every step along ``inputs`` from a state, in nats, and the state after them.
+    """Return log |R_ii| of every step, in nats, and the state after the steps.
 
     The first steps still turn a frame, the same for every run and sample, into place. nan and -inf as in ``Lyapunov``.
+
+    Args:
+        cell: the one that does the steps.
+        params: of the pack, [runs, ...], in float64.
+        inputs: of the pack.
+        state: before the first step.
+        exponents: how many, the largest ones; at most as many as the state has entries.
     """
     size = sum(cell.measured_sizes)
     start = torch.randn(size, min(exponents, size), dtype=torch.float64, generator=torch.Generator().manual_seed(0))
@@ -126,7 +133,7 @@ def local_rates(
 
 
 def _log(diagonal: Tensor, length: Tensor, floor: float) -> Tensor:
-    """log of |R_ii| where it stands out from rounding errors in a vector whose largest entry is ``length``."""
+    """Return log |R_ii| where it stands out from rounding errors in a vector whose largest entry is ``length``."""
     zero = length == 0
     lost = ~(diagonal > floor * length) & ~zero  # nan too
     log = torch.where(zero, 0.0, diagonal).log()
@@ -134,7 +141,7 @@ def _log(diagonal: Tensor, length: Tensor, floor: float) -> Tensor:
 
 
 def spectrum_columns(mode: str, rates: Float[Tensor, "steps batch exponents"]) -> Columns:
-    """The rows of one run and mode from what its steps measured."""
+    """Return the rows of one run and mode from the rates of its steps."""
     rates = rates.contiguous()  # summed in the same order whatever the pack, so that the last bit is the run's own
     steps, _, exponents = rates.shape
     per_block = np.stack([block.mean((0, 1)).cpu().numpy() for block in rates.tensor_split(min(BLOCKS, steps))])
@@ -151,7 +158,7 @@ def spectrum_columns(mode: str, rates: Float[Tensor, "steps batch exponents"]) -
 
 
 def _standard_error(means: np.ndarray) -> np.ndarray:
-    """Of the mean of independent rows; nan for one row and wherever a row is not finite."""
+    """Return the standard error of the mean of independent rows; nan for one row and wherever a row is not finite."""
     if len(means) < 2:
         return np.full(means.shape[1], np.nan)
     finite = np.isfinite(means).all(0)

@@ -18,7 +18,7 @@ from lrd.cells import Cell, Parameters
 from lrd.options import option
 from lrd.probes.base import Probe, Subject
 from lrd.probes.ridge import fit_ridge, out_of_sample, standard_error, unit
-from lrd.probes.states import one_by_one, walk
+from lrd.probes.states import one_by_one, unroll
 from lrd.scalars import Columns
 from lrd.shapes import Float, Int, Tensor
 from lrd.tasks import Stream
@@ -29,11 +29,11 @@ TRAINING, TESTING = 1000, 1001
 
 @dataclass(frozen=True)
 class MemoryCapacity(Probe):
-    """A row a (state variable, k): can u_{t-k} be read from the state at t.
+    """How well a past input u_{t-k} can be read from the state at t: a row a (state variable, k).
 
-    The number is fed to the first input, all others are 0. ``score``: held-out R^2, which may be negative; ``error``:
-    its standard error over test sequences; ``capacity``: the sum of the scores from 0 to k, each at least 0, so that
-    the last row has the memory capacity, with the present input (k = 0) in it, which Jaeger leaves out;
+    The number u_t is fed to the first input, all others are 0. ``score``: held-out R^2, which may be negative;
+    ``error``: its standard error over test sequences; ``capacity``: the sum of the scores from 0 to k, each at least 0,
+    so that the last row has the memory capacity, with the present input (k = 0) in it, which Jaeger leaves out;
     ``capacity_error``: its standard error. nan where states overflow.
     """
 
@@ -79,7 +79,7 @@ class MemoryCapacity(Probe):
 
 
 def signal(seeds: Int[Tensor, "runs"], number: int, time: int, samples: int) -> Float[Tensor, "time runs batch"]:
-    """Independent numbers, uniform in [-1, 1)."""
+    """Return independent numbers, uniform in [-1, 1)."""
     drawn = Stream(seeds, "probe", number).uniform(time, samples, dtype=torch.float64)
     return 2 * drawn.transpose(0, 1) - 1
 
@@ -87,14 +87,14 @@ def signal(seeds: Int[Tensor, "runs"], number: int, time: int, samples: int) -> 
 def drive(
     cell: Cell, params: Parameters, u: Float[Tensor, "time 1 batch"], input_size: int, first: int
 ) -> dict[str, Float[Tensor, "steps batch _"]]:
-    """The states of one run from step ``first`` on, by variable, with ``u`` as the first of its inputs."""
+    """Return the states of one run from step ``first`` on, by variable, with ``u`` as the first of its inputs."""
     inputs = torch.nn.functional.pad(u[..., None], (0, input_size - 1))
-    kept = [state for t, state in enumerate(walk(cell, params, inputs)) if t >= first]
+    kept = [state for t, state in enumerate(unroll(cell, params, inputs)) if t >= first]
     return {name: torch.stack([state[v][0] for state in kept]) for v, name in enumerate(cell.state_names)}
 
 
 def past(u: Float[Tensor, "time batch"], largest: int) -> Float[Tensor, "steps batch lags"]:
-    """u_{t-k} for k = 0..largest at every step t that has them all."""
+    """Return u_{t-k} for k = 0..largest at every step t that has them all."""
     return u.unfold(0, largest + 1, 1).flip(-1)
 
 
@@ -105,7 +105,15 @@ def capacity(
     test_targets: Float[Tensor, "steps batch lags"],
     strength: float | None = None,
 ) -> Columns:
-    """The columns from ``score`` on, by k; states in units of their size (see ``ridge.unit``)."""
+    """Return the columns from ``score`` on, by k.
+
+    Args:
+        states: of the sequences that readouts are fitted to, in units of their size (``ridge.unit``).
+        targets: u_{t-k} of those.
+        test_states: of the sequences that readouts are scored on.
+        test_targets: u_{t-k} of those.
+        strength: of the ridge; None: cross-validated.
+    """
     each = torch.arange(targets.shape[-1], device=targets.device)
     readout = fit_ridge(states.flatten(0, 1), targets.flatten(0, 1), each, strength)
     outputs = readout(test_states.flatten(0, 1)).view_as(test_targets)

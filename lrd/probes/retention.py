@@ -19,11 +19,11 @@ from lrd.options import option
 from lrd.probes.base import Probe, Subject
 from lrd.probes.ridge import fit_ridge, out_of_sample, standard_error, unit
 from lrd.probes.states import at_lags, latest_answer, one_by_one
-from lrd.scalars import Columns
+from lrd.scalars import DTYPES, Columns
 from lrd.shapes import Bool, Float, Int, Tensor
 from lrd.tasks import Item
 
-#: Numbers of the probe sequences; gradient flow and gates look at number 0.
+#: Numbers of the probe sequences; gradient flow and gates use number 0.
 TRAINING, TESTING = 1, 2
 #: Steps at which fewer sequences than this have shown an item get no row: a score from so few says nothing.
 LEAST = 8
@@ -31,7 +31,7 @@ LEAST = 8
 
 @dataclass(frozen=True)
 class Retention(Probe):
-    """A row a (state variable, step, item), from the step on that shows the item.
+    """How well each item can be read from the state: a row a (state variable, step, item) from where the item is shown.
 
     ``score``: accuracy for an item that is a class (ridge on one-hot targets, the largest output counts), R^2 for a
     value, which may be negative; on ``sequences`` that were not fitted. ``chance``: what a readout of nothing scores,
@@ -57,7 +57,7 @@ class Retention(Probe):
     per_decade: int = option(1, "moments per decade of updates, besides the first and the last; 0: only those", ge=0)
     samples: int = option(256, "sequences that readouts are fitted to", ge=LEAST)
     test_samples: int = option(256, "sequences drawn apart, that readouts are scored on", ge=LEAST)
-    stride: int = option(5, "look at every so many steps, counted back from the last answer", ge=1)
+    stride: int = option(5, "measure at every so many steps, counted back from the last answer", ge=1)
     ridge: float | None = option(
         None, "ridge strength relative to the states' mean square; null: cross-validated on the fitted sequences", gt=0
     )
@@ -69,31 +69,31 @@ class Retention(Probe):
         batches = [subject.sequences(size, k) for size, k in ((self.samples, TRAINING), (self.test_samples, TESTING))]
         latest = max(latest_answer(subject.task, batch) for batch in batches)
         lags = torch.arange(latest - latest % self.stride, -1, -self.stride, device=subject.seeds.device)
-        looks = []
+        shown = []
         for batch in batches:
             last = subject.task.answer_steps(batch, -1)
             states = at_lags(subject.cell, subject.parameters(), batch.inputs, last, lags)
             steps = (last - lags[:, None, None])[:, 0]
-            looks.append(_Look({name: s[:, 0] for name, s in states.items()}, steps, subject.task.shown(batch)))
-        training, testing = looks
+            of_run = {name: s[:, 0] for name, s in states.items()}
+            shown.append(_Sequences(of_run, steps, subject.task.shown(batch)))
+        training, testing = shown
         for variable in subject.cell.measured_names:
             size = unit(training.states[variable])
-            for look in looks:
-                look.states[variable] /= size
+            for sequences in shown:
+                sequences.states[variable] /= size
         rows = [
             {"variable": variable, "t": latest - lag, "lag": lag, **row}
             for variable in subject.cell.measured_names
             for j, lag in enumerate(lags.tolist())
             for row in self._scores(training, testing, variable, j)
         ]
-        kinds = {"VARCHAR": object, "BIGINT": np.int64, "DOUBLE": np.float64}
-        return {name: np.array([row[name] for row in rows], dtype=kinds[kind]) for name, kind in self.columns.items()}
+        return {name: np.array([row[name] for row in rows], dtype=DTYPES[kind]) for name, kind in self.columns.items()}
 
-    def _scores(self, training: _Look, testing: _Look, variable: str, j: int) -> list[dict[str, Any]]:
-        """A row for each item at the step with number ``j``; items shown in the same sequences share one fit."""
+    def _scores(self, training: _Sequences, testing: _Sequences, variable: str, j: int) -> list[dict[str, Any]]:
+        """Return a row for each item at the step with number ``j``; items shown in the same sequences share one fit."""
         shared: dict[bytes, list[int]] = defaultdict(list)
         for k in range(len(training.items)):
-            masks = [look.has_seen(j, k) for look in (training, testing)]
+            masks = [sequences.has_seen(j, k) for sequences in (training, testing)]
             if all(int(mask.sum()) >= LEAST for mask in masks):
                 shared[b"".join(mask.cpu().numpy().tobytes() for mask in masks)].append(k)
         rows = []
@@ -117,7 +117,7 @@ class Retention(Probe):
 
 
 @dataclass(frozen=True)
-class _Look:
+class _Sequences:
     """The states of some sequences at chosen steps, and what the sequences showed."""
 
     states: dict[str, Float[Tensor, "lags batch _"]]
@@ -129,7 +129,7 @@ class _Look:
 
 
 def _targets(item: Item, seen: Bool[Tensor, "batch"]) -> Float[Tensor, "some targets"]:
-    """What a readout is fitted to: one-hot classes, or the value."""
+    """Return what a readout is fitted to: one-hot classes, or the value."""
     values = item.values[0][seen]
     if item.classes is None:
         return values.double()[:, None]
@@ -139,7 +139,7 @@ def _targets(item: Item, seen: Bool[Tensor, "batch"]) -> Float[Tensor, "some tar
 def _score(
     item: Item, truth: Tensor, output: Float[Tensor, "some targets"], constant: Float[Tensor, "targets"]
 ) -> tuple[float, float, float]:
-    """Score, chance and standard error on the test sequences."""
+    """Return score, chance and standard error on the test sequences."""
     if not bool(output.isfinite().all()):
         return (float("nan"),) * 3
     if item.classes is None:

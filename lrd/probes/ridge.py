@@ -21,19 +21,19 @@ STRENGTHS = tuple(10.0**power for power in range(-6, 5))
 
 @dataclass(frozen=True)
 class Readout:
-    """y = (x - x_mean) V + y_mean."""
+    """A linear readout y = (x - x_mean) V + y_mean."""
 
     weights: Float[Tensor, "size targets"]
     x_mean: Float[Tensor, "size"]
     y_mean: Float[Tensor, "targets"]
 
     def __call__(self, x: Float[Tensor, "samples size"]) -> Float[Tensor, "samples targets"]:
-        """Predictions for any samples."""
+        """Return predictions for any samples."""
         return (x - self.x_mean) @ self.weights + self.y_mean
 
 
 def unit(states: Float[Tensor, "..."]) -> float:
-    """Root mean square of all entries, 1 where they are all 0: the size that strengths are relative to."""
+    """Return the root mean square of all entries, the size that strengths are relative to; 1 if they are all 0."""
     largest = float(states.abs().max())  # taken out first: the squares of 1e-200 and 1e200 are no numbers
     return largest * float((states / largest).square().mean().sqrt()) if largest else 1.0
 
@@ -44,10 +44,13 @@ def fit_ridge(
     group: Int[Tensor, "targets"] | None = None,
     strength: float | None = None,
 ) -> Readout:
-    """The readout of ``y`` from ``x``, both float64.
+    """Return the readout of ``y`` from ``x``, both float64.
 
-    ``group``: numbers 0, 1, ... of the targets that share their strength (the classes of one item); None: all do.
-    ``strength``: fixed, > 0; None: by generalised cross-validation, group by group. Not finite ``x`` give nan weights.
+    Args:
+        x: the samples, of size near 1; if they are not all finite, the weights are nan.
+        y: what to predict.
+        group: numbers 0, 1, ... of the targets that share their strength (the classes of one item); None: all do.
+        strength: fixed, > 0; None: by generalised cross-validation, group by group.
     """
     samples = len(x)
     x_mean, y_mean = x.mean(0), y.mean(0)
@@ -73,7 +76,7 @@ def _cross_validated(
     samples: int,
     group: Int[Tensor, "targets"],
 ) -> Float[Tensor, "groups"]:
-    """The strength with the least ``residual / (1 - freedom / samples)^2`` of each group; of equals the largest."""
+    """Return each group's strength with the least ``residual / (1 - freedom / samples)^2``; of equals the largest."""
     s = torch.tensor(STRENGTHS, dtype=values.dtype, device=values.device)
     # What each principal direction explains of a target, and what none does: as a sum of squares, since with few
     # samples both residual and freedom left go to 0 together, and a difference would decide by its rounding.
@@ -92,11 +95,15 @@ def _cross_validated(
 def out_of_sample(
     errors: Float[Tensor, "samples targets"], deviations: Float[Tensor, "samples targets"]
 ) -> tuple[Float[Tensor, "targets"], Float[Tensor, "samples targets"]]:
-    """R^2 = 1 - mean(errors) / mean(deviations) of each target, and each sample's influence on it.
+    """Return R^2 = 1 - mean(errors) / mean(deviations) of each target, and each sample's influence on it.
 
-    ``errors``: squared errors of the readout; ``deviations``: those of the constant that the training samples would
-    give, so that a readout of nothing has R^2 = 0 exactly. The standard error of R^2, or of a sum of several, is that
-    of the mean of the (summed) influences: the first order of the ratio of two means.
+    The standard error of R^2, or of a sum of several, is that of the mean of the (summed) influences: the first order
+    of the ratio of two means.
+
+    Args:
+        errors: squared errors of the readout.
+        deviations: squared errors of the constant that the training samples would give, so that a readout of nothing
+            has R^2 = 0 exactly.
     """
     scale = deviations.mean(0)
     ratio = errors.mean(0) / scale
@@ -104,7 +111,7 @@ def out_of_sample(
 
 
 def standard_error(influences: Float[Tensor, "samples *targets"]) -> Tensor:
-    """Of the mean over samples; nan for a single one."""
+    """Return the standard error of the mean over samples; nan for a single one."""
     if len(influences) < 2:
         return torch.full(influences.shape[1:], torch.nan, dtype=influences.dtype)
     spread: Tensor = influences.std(0)

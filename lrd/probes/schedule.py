@@ -1,10 +1,10 @@
-"""When a probe looks."""
+"""The updates at which a probe measures."""
 
 from __future__ import annotations
 
 
 def log_spaced(last: int, per_decade: int = 3) -> list[int]:
-    """Updates 0, about ``per_decade`` a decade in 1-2-5 manner (1, 2, 5, 10, ...) up to ``last``, and ``last``.
+    """Return update 0, about ``per_decade`` a decade in 1-2-5 manner (1, 2, 5, 10, ...), and the update ``last``.
 
     Rounded powers of ten, the same whatever ``last`` is, so that runs of different length share their moments.
     """

@@ -1,4 +1,4 @@
-"""How the runs were configured: what all share, what was swept, what goes with the task or the cell."""
+"""How the runs of a study were configured: the options that all share, that were swept, that go with task or cell."""
 
 from __future__ import annotations
 
@@ -11,12 +11,18 @@ from lrd.report.option_names import option_names
 from lrd.report.runs import natural, rows
 from lrd.report.table import Table, spelled, table, whole
 
-MOST_VALUES = 12  # of one option, each on a row of its own; of more, the range
+MOST_VALUES = 12  # of one option that have a row each; of more, the range alone
 
 
 @dataclass(frozen=True)
 class Configuration:
-    """Three tables: options with one value in all runs, options that vary within a task and cell, all others."""
+    """Three tables of options.
+
+    Attributes:
+        common: options with one value in all runs.
+        swept: options that vary among the runs of a task and cell.
+        apart: all others, which go with the task or the cell.
+    """
 
     common: Table
     swept: Table
@@ -25,7 +31,7 @@ class Configuration:
 
 @dataclass(frozen=True)
 class _Use:
-    """So many runs of one task and cell that have one value of an option."""
+    """How many runs of one task and cell have one value of an option."""
 
     task: str
     cell: str
@@ -34,7 +40,7 @@ class _Use:
 
 
 def configuration(study: Study) -> Configuration:
-    """The options of every run of a study, each in one of three tables."""
+    """Return the options of all runs of a study, each in one of three tables."""
     everybody = {(use.task, use.cell) for use in _uses(study, "run_id")}
     common, swept, apart = [], [], []
     for column, name in option_names(study).items():
@@ -64,7 +70,7 @@ def _uses(study: Study, column: str) -> list[_Use]:
 
 
 def _lines(name: str, uses: Sequence[_Use], everybody: set[tuple[str, str]]) -> list[tuple[str, ...]]:
-    """A row a value with the tasks and cells that have it; of many values one row with their range."""
+    """Return a row for each value of an option, with the tasks and cells that have it; one with the range of many."""
     values = list(dict.fromkeys(use.value for use in sorted(uses, key=lambda use: _rank(use.value))))
     if len(values) > MOST_VALUES:
         return [_line(name, _range(values), uses, everybody)]
@@ -80,7 +86,7 @@ def _lines(name: str, uses: Sequence[_Use], everybody: set[tuple[str, str]]) -> 
 
 
 def _boxes(uses: Sequence[_Use], everybody: set[tuple[str, str]]) -> list[list[_Use]]:
-    """The uses of a value in parts that "these tasks, these cells" is true of: one, or one a cell."""
+    """Return the uses of a value in parts that a row names as "these tasks, these cells": one part, or one a cell."""
     tasks, cells = {use.task for use in uses}, {use.cell for use in uses}
     if {(use.task, use.cell) for use in uses} == {at for at in everybody if at[0] in tasks and at[1] in cells}:
         return [list(uses)]
@@ -102,7 +108,7 @@ def _those(some: Iterable[str], every: set[str]) -> str:
 
 
 def _rank(value: Any) -> tuple[int, float, str]:
-    """Numbers before texts, nothing first."""
+    """Return what to sort values by: nothing first, then numbers, then texts."""
     if value is None:
         return (0, 0.0, "")
     return (1, float(value), "") if isinstance(value, int | float) else (2, 0.0, str(value))

@@ -1,4 +1,4 @@
-"""What the runs cost: updates and time by task and cell, as the records have it."""
+"""What the runs of a study cost: updates and time by task and cell."""
 
 from __future__ import annotations
 
@@ -20,14 +20,18 @@ _HOUR = 3600.0
 class _Cost:
     runs: int = 0
     updates: int = 0
-    seconds: float = 0.0  # wall time, the pack's shared among its runs
-    held: float = 0.0  # the same times the threads of a processor, or of a whole GPU
+    seconds: float = 0.0  # wall time; that of a pack is shared among its runs
+    held: float = 0.0  # wall time times the threads of a processor, or of a whole GPU
 
 
 def costs(study: Study, found: Mapping[str, Mapping[str, Any]]) -> Table:
-    """Time by task, cell and kind of device: of a CPU in core-hours, of a GPU in GPU-hours; minutes where short.
+    """Return a table of the training time by task, cell and kind of device.
 
-    ``found``: the environment of each run (``lrd.report.machines``).
+    Time is in core-hours of a processor and GPU-hours of a GPU, or in minutes where no row takes an hour.
+
+    Args:
+        study: as opened.
+        found: the environment of each run, by run id (``lrd.report.machines.environments``).
     """
     tally: dict[tuple[str, str, str], _Cost] = {}
     for panel, label, run_id, updates, seconds in rows(study, _RUNS):

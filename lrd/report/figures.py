@@ -10,30 +10,11 @@ from pathlib import Path
 
 from PIL import Image
 
+from lrd.figures import FIGURES, DrawnFigures
 from lrd.report.reading import Reading, reading
 
-#: What the gradient does, then what was learned, then what the state keeps; figures that are not named here follow.
-ORDER = (
-    *("gradient_flow", "gradient_heatmap", "regimes", "slopes", "lag_profiles", "gradient_norms"),
-    *("phase_diagram", "lyapunov_slope"),
-    *("gap_wall", "walls", "cell_pairs", "survival", "learning_curves", "outcomes"),
-    *("gates_along_gap", "retention_along_gap", "closing_distance", "cost"),
-)
 MOST_PAGES = 12  # of one figure; the others lie beside the report
 CSS_INCH = 96  # pixels
-
-
-@dataclass(frozen=True)
-class Drawn:
-    """What was drawn: the files, a line ``script: reason`` for each that had nothing to draw, the names of all scripts.
-
-    ``failed``: a line ``figure: reason`` for each that could not be drawn.
-    """
-
-    paths: Sequence[Path]
-    missing: Sequence[str]
-    scripts: Sequence[str]
-    failed: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -58,35 +39,33 @@ class Figure:
     numbers: tuple[str, ...]
 
 
-def figures(drawn: Drawn) -> list[Figure]:
-    """The figures in the order of the report."""
+def figures(drawn: DrawnFigures) -> list[Figure]:
+    """Return the figures that were drawn, in the order of the report: that of the scripts."""
     mine: dict[str, list[Path]] = {}
     for path in drawn.paths:
         mine.setdefault(_script(path.stem, drawn.scripts), []).append(path)
     return [_figure(name, mine[name]) for name in sorted(mine, key=_place)]
 
 
-def undrawn(drawn: Drawn) -> tuple[dict[str, str], list[str]]:
-    """Why scripts had nothing to draw, by their names; and the scripts that the study was not made for."""
-    reasons = dict(line.split(": ", 1) for line in drawn.missing)
-    names = [*(path.stem for path in drawn.paths), *failed(drawn)]
+def undrawn(drawn: DrawnFigures) -> tuple[dict[str, str], list[str]]:
+    """Return why figures are not there.
+
+    Returns:
+        Why scripts had nothing to draw, by their names; and the names of those for which nothing was measured.
+    """
+    names = [*(path.stem for path in drawn.paths), *drawn.failed]
     done = {_script(name, drawn.scripts) for name in names}
-    unasked = [name for name in sorted(drawn.scripts, key=_place) if name not in done | reasons.keys()]
-    return {name: reasons[name] for name in sorted(reasons, key=_place)}, unasked
-
-
-def failed(drawn: Drawn) -> dict[str, str]:
-    """Why figures failed, by their names."""
-    return dict(line.split(": ", 1) for line in drawn.failed)
+    unmeasured = [name for name in sorted(drawn.scripts, key=_place) if name not in done | drawn.missing.keys()]
+    return {name: drawn.missing[name] for name in sorted(drawn.missing, key=_place)}, unmeasured
 
 
 def _script(stem: str, scripts: Sequence[str]) -> str:
-    """The script that a file comes from: ``walls`` of ``walls_2``."""
+    """Return the script that a file comes from: ``walls`` of ``walls_2``."""
     return max((name for name in scripts if stem == name or stem.startswith(f"{name}_")), key=len, default=stem)
 
 
 def _place(name: str) -> tuple[int, str]:
-    return (ORDER.index(name) if name in ORDER else len(ORDER), name)
+    return (FIGURES.index(name) if name in FIGURES else len(FIGURES), name)
 
 
 def _figure(name: str, paths: Sequence[Path]) -> Figure:

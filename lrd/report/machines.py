@@ -1,4 +1,4 @@
-"""Where the runs were made: versions and machines, all that occur, from the environment.json of every run."""
+"""Versions and machines that the runs of a study were trained with, from the environment.json of every run."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MOST = 40  # rows of a table: a cluster has many hosts
 
 
 def environments(study: Study) -> dict[str, dict[str, Any]]:
-    """What each run says of where it was made; {} for one that says nothing that can be read."""
+    """Return the environment.json of each run, by run id; ``{}`` where it is missing or cannot be read."""
     found = {}
     for (run_id,) in study.sql("select run_id from runs order by run_id").fetchall():
         try:
@@ -28,9 +28,12 @@ def environments(study: Study) -> dict[str, dict[str, Any]]:
 
 
 def machines(found: Mapping[str, Mapping[str, Any]]) -> tuple[Table, Table]:
-    """Two tables with a row for each combination that occurs: of versions, and of machines.
+    """Return two tables, with a row for each combination of versions and for each machine that occurs.
 
     A run that was continued elsewhere counts in every row that it was trained in.
+
+    Args:
+        found: the environment of each run, by run id (``environments``).
     """
     versions, places = Counter[tuple[str, ...]](), Counter[tuple[str, ...]]()
     for latest in found.values():
@@ -52,7 +55,7 @@ def machines(found: Mapping[str, Mapping[str, Any]]) -> tuple[Table, Table]:
 
 
 def attempts_of(environment: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """The environment of each attempt at a run, the last one first."""
+    """Return the environment of each attempt at a run, the last one first, from that of the run."""
     earlier = environment.get("earlier")
     attempts = [environment, *(earlier if isinstance(earlier, list) else [])]
     return [each for each in attempts if isinstance(each, dict) and each]

@@ -1,4 +1,4 @@
-"""Which columns of the table ``runs`` are options of a run, and what they are called on the command line."""
+"""The columns of the table ``runs`` that are options of a run, by their names on the command line."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _NAMES = {"task_name", "cell_name", "cell_label"}  # by these the report's table
 
 
 def option_names(study: Study) -> dict[str, str]:
-    """The columns of ``runs`` that are options, with their names: ``cell_init`` is ``cell.init``.
+    """Return the name of each column of ``runs`` that is an option: ``cell.init`` of ``cell_init``.
 
-    A column does not tell where one of its words ends (``probe.gates.per_decade``): of each task and cell one run is
-    asked. Options that only others have are split once.
+    A column does not say where one of its words ends (``probe.gates.per_decade``), so one run of each task and cell is
+    asked. The columns of options that no such run has are split once.
     """
     names: dict[str, str] = {}
     for (run_id,) in rows(study, "select min(run_id) from named group by panel, label order by 1"):

@@ -9,29 +9,35 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from lrd import __version__
+from lrd.figures import DrawnFigures
 from lrd.findings import FAILS, HOLDS, UNDECIDED, Finding
 from lrd.records import Study, without_home
 from lrd.report.configuration import configuration
 from lrd.report.costs import costs
-from lrd.report.figures import Drawn, failed, figures, undrawn
+from lrd.report.figures import figures, undrawn
 from lrd.report.machines import environments, machines
 from lrd.report.question import question
 from lrd.report.results import headline, results
 from lrd.report.shortfall import shortfall
-from lrd.report.table import plural
 
 
 def page(
     study: Study,
-    drawn: Drawn,
+    drawn: DrawnFigures,
     findings: Sequence[Finding] = (),
     unreadable: str = "",
     condition: str | None = None,
 ) -> str:
-    """The page of a study: HTML with everything in it, of which nothing runs and nothing is fetched.
+    """Return the page of a study as HTML with everything in it, of which nothing runs and nothing is fetched.
 
-    ``drawn``: its figures; ``findings``: of its claims; ``unreadable``: why there are none, where its claims cannot be
-    read; ``condition``: for which of its runs it was opened, in SQL. What is wrong with the records stands on the page.
+    What is wrong with the records stands on the page.
+
+    Args:
+        study: as opened, all of it or some of its runs.
+        drawn: its figures.
+        findings: on its hypotheses, in their order.
+        unreadable: why there are none, where its hypotheses cannot be read.
+        condition: the SQL condition with which it was opened.
     """
     name = study.path.resolve().name
     made = environments(study)
@@ -54,7 +60,7 @@ def page(
         unreadable=unreadable,
         results=results(study),
         figures=figures(drawn),
-        failed=failed(drawn),
+        failed=drawn.failed,
         undrawn=reasons,
         unasked=unasked,
         configuration=configuration(study),
@@ -71,8 +77,8 @@ def _without_home(value: Any) -> Any:
 
 
 def _tally(findings: Sequence[Finding]) -> str:
-    """``3 claims: 2 hold, 1 undecided.``"""
+    """Return how many hypotheses hold, fail and are undecided: ``3 hypotheses: 2 hold, 1 undecided.``."""
     counts = [sum(finding.verdict == verdict for finding in findings) for verdict in (HOLDS, FAILS, UNDECIDED)]
     words = ("holds" if counts[0] == 1 else "hold", "fails" if counts[1] == 1 else "fail", "undecided")
     said = ", ".join(f"{count} {word}" for count, word in zip(counts, words, strict=True) if count)
-    return f"{plural(len(findings), 'claim')}: {said}."
+    return f"{len(findings)} hypothes{'is' if len(findings) == 1 else 'es'}: {said}."

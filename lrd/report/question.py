@@ -1,4 +1,4 @@
-"""What a study asks, in the words of its file in ``experiments/``."""
+"""The question that a study asks, in the words of its file in ``experiments/``."""
 
 from __future__ import annotations
 
@@ -11,14 +11,22 @@ from lrd.paths import CONF
 
 @dataclass(frozen=True)
 class Question:
-    """Paragraphs of the first comment of a study's file, up to what was found with it before."""
+    """The paragraphs of the first comment of a study's file, up to one that begins with ``Found``."""
 
     file: str
     paragraphs: tuple[str, ...]
 
 
 def question(study: str, folder: Path = CONF / "experiment") -> Question | None:
-    """The question of a study by its name; None where no study of that name comes with lrd, or it says nothing."""
+    """Return the question of a study.
+
+    Args:
+        study: its name.
+        folder: where the files of studies lie.
+
+    Returns:
+        ``None`` where no readable file of that name lies there, or it has no such comment.
+    """
     try:
         lines = (folder / f"{study}.yaml").read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError, ValueError):

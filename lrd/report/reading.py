@@ -1,4 +1,4 @@
-"""How to read a figure, in the words of its script: the docstring of a file of ``analysis/`` as paragraphs."""
+"""How to read a figure, in the words of its script: the docstring of a file in ``analysis/``, as paragraphs."""
 
 from __future__ import annotations
 
@@ -14,14 +14,23 @@ from lrd.paths import ANALYSIS
 
 @dataclass(frozen=True)
 class Reading:
-    """The first sentence of a script; then paragraphs of HTML, each alone or the items of a list."""
+    """The title of a figure, and blocks of HTML: a block of one item is a paragraph, of several a list."""
 
     title: str
     blocks: tuple[tuple[Markup, ...], ...]
 
 
 def reading(script: str, folder: Path = ANALYSIS) -> Reading:
-    """The part of a script's docstring that begins with ``How to read it.``; no blocks where it has none."""
+    """Return how to read a figure: the part of its script's docstring that begins with ``How to read it.``.
+
+    Args:
+        script: its name, without ``.py``.
+        folder: where the scripts lie.
+
+    Returns:
+        The title is the first paragraph of the docstring, or the script's name where it cannot be read; there are no
+        blocks where the docstring has no such part.
+    """
     try:
         docstring = ast.get_docstring(ast.parse((folder / f"{script}.py").read_text(encoding="utf-8"))) or script
     except (OSError, SyntaxError):
@@ -38,5 +47,5 @@ def _block(paragraph: str) -> tuple[Markup, ...]:
 
 
 def marked(text: str) -> Markup:
-    """Words of a docstring as HTML: what stands between double backquotes is code."""
+    """Return words of a docstring as HTML: what stands between double backquotes is code."""
     return Markup(re.sub(r"``(.+?)``", r"<code>\1</code>", str(escape(" ".join(text.split())))))

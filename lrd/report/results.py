@@ -1,4 +1,4 @@
-"""Who solved what: the share of runs and the updates it took, a row a task, gap and cell."""
+"""Which runs solved their task: their share and the updates that it took, by task, gap and cell."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def results(study: Study) -> Table:
 
 
 def _seen(least: float | None, most: float | None, counted: bool) -> str:
-    """A share of sequences, or from which to which; ``–`` of records from before it was kept."""
+    """Return a share of sequences in percent, or from which to which; ``–`` of records from before it was kept."""
     if least is None or most is None:
         return "–"
     low, high = (f"{100 * share:.0f}" for share in (least, most))
@@ -61,7 +61,7 @@ def _seen(least: float | None, most: float | None, counted: bool) -> str:
 
 
 def headline(study: Study) -> str:
-    """What the study holds, in one sentence."""
+    """Return what the study holds in one sentence: runs, cells, tasks, seeds, and how the runs ended."""
     ((count, tasks, cells, seeds, states, outcomes),) = rows(
         study,
         """
@@ -79,6 +79,6 @@ def headline(study: Study) -> str:
 
 
 def _some(names: list[str], kind: str) -> str:
-    """``2 cells (lstm, rnn)``; of many the number alone."""
+    """Return a number with names, ``2 cells (lstm, rnn)``; of many the number alone."""
     shown = sorted((str(name) for name in names if name is not None), key=natural)
     return plural(len(shown), kind) + (f" ({', '.join(shown)})" if len(shown) <= 12 else "")

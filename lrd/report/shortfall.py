@@ -1,4 +1,4 @@
-"""What did not go well: runs that failed, diverged or have not ended, and what could not be read."""
+"""What is missing from a study: runs that failed, diverged or have not ended, and what could not be read."""
 
 from __future__ import annotations
 
@@ -28,9 +28,11 @@ from named where state in ('running', 'interrupted') group by all order by all
 
 
 def shortfall(study: Study, made: Mapping[str, Mapping[str, Any]] = MappingProxyType({})) -> list[Table]:
-    """A table for each kind of what is missing, the empty ones left away.
+    """Return a table for each kind of thing that is missing; none where nothing is.
 
-    ``made``: where each run was made (``lrd.report.machines``).
+    Args:
+        study: as opened.
+        made: the environment of each run, by run id (``lrd.report.machines.environments``).
     """
     failed = [
         (_cut(message) or "no reason was kept", whole(count), run_id) for message, count, run_id in rows(study, _FAILED)
@@ -61,7 +63,7 @@ def shortfall(study: Study, made: Mapping[str, Mapping[str, Any]] = MappingProxy
 
 
 def _unknown(made: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, str, str]]:
-    """Why there is no telling which commit trained runs, how many, and one of them."""
+    """Return why it is not known which commit trained runs, with how many runs that is so of, and one of them."""
     runs: dict[str, list[str]] = {}
     for run_id, environment in made.items():
         reasons = [str(each.get("commit_unknown") or "") for each in attempts_of(environment)]

@@ -11,9 +11,14 @@ MOST_ROWS = 150  # of a table: about four printed pages, more of which nobody re
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of texts under a header; the first column names the row, those of ``numbers`` stand to the right.
+    """A table of texts under a header; its first column names the row.
 
-    ``more``: rows that there would be beyond these.
+    Attributes:
+        caption: over the table.
+        header: the name of each column.
+        rows: a text for each column.
+        numbers: the columns of numbers, which are aligned to the right.
+        more: how many rows were left out.
     """
 
     caption: str
@@ -30,13 +35,21 @@ def table(
     numbers: Iterable[int] = (),
     most: int = MOST_ROWS,
 ) -> Table:
-    """A table of at most so many rows, which says how many it leaves out."""
+    """Return a table of at most so many rows.
+
+    Args:
+        caption: over the table.
+        header: the name of each column.
+        rows: a text for each column.
+        numbers: the columns of numbers.
+        most: how many rows are kept; the table says how many were left out.
+    """
     lines = [tuple(row) for row in rows]
     return Table(caption, tuple(header), tuple(lines[:most]), frozenset(numbers), max(0, len(lines) - most))
 
 
 def spelled(value: object) -> str:
-    """An option or a measure in words: 4 digits of a number, ``none`` of nothing."""
+    """Return a value in words: 4 digits of a number, ``–`` of NaN, ``none`` of ``None``."""
     if value is None:
         return "none"
     if isinstance(value, bool):
@@ -51,16 +64,16 @@ def spelled(value: object) -> str:
 
 
 def whole(value: int) -> str:
-    """A whole number, in groups of three digits from five digits on."""
+    """Return a whole number in words, in groups of three digits from five digits on."""
     text = f"{value:,}".replace(",", " ") if abs(value) >= 10_000 else str(value)  # a thin space
     return text.replace("-", "−")
 
 
 def percent(share: float) -> str:
-    """A share as whole percents; ``–`` of none."""
+    """Return a share in whole percents; ``–`` of NaN."""
     return "–" if isnan(share) else f"{100 * share:.0f} %"
 
 
 def plural(count: int, name: str) -> str:
-    """``1 run``, ``2 runs``."""
+    """Return a number of things: ``1 run``, ``2 runs``."""
     return f"{whole(count)} {name}{'' if count == 1 else 's'}"

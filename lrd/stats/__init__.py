@@ -1,18 +1,18 @@
 """Records to numbers: shares solved, times to solve, spreads over seeds, slopes of gradient flow, with intervals.
 
-Numpy and scipy only, arrays in and small frozen dataclasses out. One policy for what is missing, in every module:
+Numpy and scipy only, arrays in and small frozen dataclasses out. One policy in every module:
 
-* NaN (or None) is "not measured": left out, and counted beside the result.
-* -inf is a measurement (the log10 of a gradient that is exactly 0): it takes part in quantiles. +inf likewise (a
-  loss that diverged, a horizon never reached, a time of a run that never solved). Fits of a line leave both out.
+* NaN (or None) is "not known": left out, and counted beside the result.
+* -inf is a number (the log10 of a gradient that is exactly 0) and takes part in quantiles. So is inf (a loss that
+  diverged, a horizon never reached, the time of a run that never solved its task). Fits of a line leave both out.
 * Too few values for an interval give NaN bounds, never bounds of width zero.
-* Nothing picks the best of several seeds, and a run that failed or never ended stays in the denominator; among times
-  to solve it is censored (``lrd.stats.censoring``).
+* Nothing picks the best of several seeds. A run that failed or never ended stays in the denominator; among times to
+  solve it is censored (``lrd.stats.censoring``).
 """
 
+from lrd.gradients.rates import factor_per_step, horizon
 from lrd.stats.censoring import Times, times_to_solve
 from lrd.stats.critical_gap import CriticalGap, critical_gap
-from lrd.stats.fits import factor_per_step, horizon
 from lrd.stats.independent_shares import ShareDifference, share_difference
 from lrd.stats.logrank import LogRank, logrank
 from lrd.stats.means import Mean, mean_interval, student, welch

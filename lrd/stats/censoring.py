@@ -1,15 +1,16 @@
-"""Runs as censored data: after how many updates each solved its task, or how long it was watched in vain.
+"""Runs as censored data: after how many updates each solved its task, or up to which update it had not.
 
-Who is censored where decides what a survival curve means, so it stands in one place:
+Which run is censored where decides what a survival curve means, so it stands in one place:
 
-* solved: an event at the first evaluation that met the criterion. It lies up to one ``eval_every`` after the fact.
-* unsolved: censored at the updates it did, which are all it was given.
-* diverged: **never** solves, so it is no run of which the rest is merely unknown. Censored where it diverged, it would
-  count as one that might yet have solved like the others, and a cell that diverges often would look better for it. It
-  is a competing event: such a run stays at risk up to the updates it would have been given (Fine & Gray 1999, JASA 94,
-  sec. 3, "censoring complete" data), so that 1 - S(t) is the share of all runs that solve it by update t.
+* solved: an event at the first evaluation that met the criterion, which lies up to one ``eval_every`` after the fact.
+* unsolved: censored at the updates that it did, which are all it was given.
+* diverged: it will **never** solve its task. Censored where it diverged, it would count as a run that might yet have
+  solved it like the others, and a cell that diverges often would seem better for it. It is a competing event: such a
+  run stays at risk up to the updates that it would have been given (Fine & Gray 1999, Journal of the American
+  Statistical Association 94, sec. 3, "censoring complete" data), so that 1 - S(t) is the share of all runs that solve
+  their task by update t.
 * failed, interrupted, running: censored at the updates done. What ended them is taken to say nothing of how soon they
-  would have solved it: a full disk does not, a run out of memory at long gaps may.
+  would have solved it: a full disk does not; running out of memory at long gaps may.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from lrd.stats.proportions import OUTCOMES, UNFINISHED
 
 @dataclass(frozen=True)
 class Times:
-    """``updates`` [runs] until a run was ``solved`` [runs] or, where it was not, until it was censored."""
+    """The ``updates`` [runs] until a run was ``solved`` [runs], or until it was censored where it was not."""
 
     updates: NDArray[np.float64]
     solved: NDArray[np.bool_]
@@ -38,12 +39,17 @@ def times_to_solve(
     solved_at: ArrayLike,
     horizons: ArrayLike,
 ) -> Times:
-    """Times from the columns ``state``, ``outcome``, ``update``, ``solved_at`` and ``max_updates`` of the records.
+    """Return runs as censored data, from the columns of their records.
 
-    NaN is "not there". A run without ``updates`` never began and is censored at 0: it counts among all runs and is
-    never at risk. One that was solved nobody wrote when counts as solved at its last update; a diverged one without
-    horizon is censored there. As for shares, only a finished run can be solved, and one that diverged after it had met
-    the criterion has diverged.
+    As for shares, only a finished run can be solved, and one that diverged after it had met the criterion has diverged.
+
+    Args:
+        states: the column ``state`` [runs].
+        outcomes: the column ``outcome`` [runs].
+        updates: the column ``update`` [runs]. NaN is a run that never began: it is censored at 0, so that it counts
+            among all runs and is never at risk.
+        solved_at: the column ``solved_at`` [runs]. A solved run with NaN counts as solved at its last update.
+        horizons: the column ``max_updates`` [runs]. A diverged run with NaN is censored at its last update.
 
     Raises:
         ValueError: the columns differ in length, a finished run has no known outcome, or a state is unknown.

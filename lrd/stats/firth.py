@@ -1,8 +1,8 @@
-"""Logistic regression with Firth's penalty, of many data sets at once: estimates that exist whatever the data.
+"""Logistic regression with Firth's penalty, of many data sets at once: estimates that exist for any data.
 
-Firth (1993), Biometrika 80; Heinze & Schemper (2002), Statistics in Medicine 21: half the log determinant of the
-information is added to the log likelihood. Where a line separates what solved from what did not, the plain maximum
-runs off to a slope of minus infinity; the penalised one stays finite, and is less biased in any case.
+Half the log determinant of the information matrix is added to the log likelihood (Firth 1993, Biometrika 80; Heinze &
+Schemper 2002, Statistics in Medicine 21). Where a gap parts the solved runs from the others, the maximum of the plain
+likelihood lies at a slope of minus infinity; the penalised maximum is finite there, and less biased elsewhere.
 """
 
 from __future__ import annotations
@@ -16,10 +16,15 @@ _MOST_STEPS, _LONGEST, _CLOSE = 100, 3.0, 1e-9
 
 
 def firth_line(x: Floats, solved: Floats, count: Floats) -> tuple[Floats, Floats]:
-    """Intercept and slope [sets] of logit P(solved) = intercept + slope x.
+    """Return intercept and slope [sets] of logit P(solved) = intercept + slope x, by Newton's method.
 
-    ``x`` [points]; ``solved`` of ``count`` [sets, points] at each. Points without runs take no part; NaN where fewer
-    than two have any.
+    Args:
+        x: where the runs are [points].
+        solved: how many runs of each data set were solved there [sets, points].
+        count: how many there are [sets, points]; points without runs take no part.
+
+    Returns:
+        Intercept and slope of each data set; NaN where fewer than two points have runs.
     """
     middle, spread = x.mean(), x.std() or 1.0
     z = (x - middle) / spread
@@ -38,11 +43,12 @@ def firth_line(x: Floats, solved: Floats, count: Floats) -> tuple[Floats, Floats
 
 
 def _step(z: Floats, solved: Floats, count: Floats, intercept: Floats, slope: Floats) -> Floats:
-    """Information^-1 times the modified score, no longer than ``_LONGEST`` [2, sets]."""
+    """Return a Newton step, no longer than ``_LONGEST``: the inverse information times the modified score [2, sets]."""
     p = 1 / (1 + np.exp(-np.clip(intercept[:, None] + slope[:, None] * z, -30, 30)))
     w = count * p * (1 - p)
     i00, i01, i11 = w.sum(1), w @ z, w @ z**2
     det = i00 * i11 - i01**2
+    # The penalty adds leverage (1/2 - p) to each residual (Heinze & Schemper 2002, sec. 2).
     leverage = w * (i11[:, None] - 2 * i01[:, None] * z + i00[:, None] * z**2) / det[:, None]
     residual = solved - count * p + leverage * (0.5 - p)
     u0, u1 = residual.sum(1), residual @ z

@@ -1,8 +1,8 @@
-"""The difference of the shares of two groups of runs that share no seeds.
+"""The difference of the shares of two groups of runs that have no seeds in common.
 
 The interval is method 10 of Newcombe (1998), "Interval estimation for the difference between independent proportions:
-comparison of eleven methods", Statistics in Medicine 17, p. 873: Wilson's bounds of both shares, squared and added. Its
-sister for pairs is ``lrd.stats.paired_shares``.
+comparison of eleven methods", Statistics in Medicine 17, p. 873: the distances of Wilson's bounds from both shares,
+squared and added. ``lrd.stats.paired_shares`` is for pairs of runs.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from lrd.stats.proportions import Share
 
 @dataclass(frozen=True)
 class ShareDifference:
-    """First minus second share, between ``low`` and ``high``; ``p`` of Fisher's exact test, two-sided.
+    """The first share minus the second with its interval, and ``p`` of Fisher's exact test (two-sided).
 
-    NaN where either has no runs.
+    All are NaN where either group has no runs.
     """
 
     difference: float
@@ -29,7 +29,11 @@ class ShareDifference:
 
 
 def share_difference(first: Share, second: Share) -> ShareDifference:
-    """The difference at the level that both shares have.
+    """Return the first share minus the second, at the level that both have.
+
+    Args:
+        first: the share of one group, with Wilson's interval.
+        second: that of the other.
 
     Raises:
         ValueError: their levels differ.

@@ -1,8 +1,8 @@
-"""Do groups of runs differ in how soon they solve? The log-rank test for two or more groups.
+"""The log-rank test: do groups of runs differ in how soon they solve their task?
 
-Mantel (1966); Klein & Moeschberger (2003), sec. 7.3, with weights 1. It asks whether one hazard serves all groups, and
-sees best those differences that keep their sign over training; curves that cross can hide from it. Its chi-square is
-an approximation for many runs: with 5 a group, p below 0.01 is to be read as "small".
+Mantel (1966), Cancer Chemotherapy Reports 50; Klein & Moeschberger (2003), Survival Analysis, sec. 7.3, with weights 1.
+It asks whether one hazard serves all groups. Differences that keep their sign over training show best; curves that
+cross can hide from it. Its chi-square is an approximation for many runs: with 5 a group, read p below 0.01 as "small".
 """
 
 from __future__ import annotations
@@ -18,10 +18,16 @@ from scipy.stats import chi2
 
 @dataclass(frozen=True)
 class LogRank:
-    """Chi-square ``statistic`` of so many degrees of ``freedom`` and its ``p``; NaN where nothing could differ.
+    """The result of a log-rank test.
 
-    ``observed`` and ``expected`` [groups] runs solved, in the order of ``groups``; they have equal sums. ``variance``:
-    of their difference [groups, groups].
+    Attributes:
+        statistic: chi-square; NaN where nothing could differ.
+        freedom: its degrees of freedom, 0 where nothing could differ.
+        p: the chance of a statistic as large where the groups do not differ; NaN likewise.
+        groups: their names, in the order of what follows.
+        observed: how many runs of each group solved their task [groups].
+        expected: how many would have if the groups did not differ [groups]; the sum is that of ``observed``.
+        variance: covariance of observed minus expected [groups, groups].
     """
 
     statistic: float
@@ -34,9 +40,14 @@ class LogRank:
 
 
 def logrank(updates: ArrayLike, solved: ArrayLike, groups: Sequence[str]) -> LogRank:
-    """The test between ``groups`` [runs], given as ``kaplan_meier`` takes them. NaN times are left out.
+    """Test whether groups of runs differ in how soon they solve their task.
 
-    Groups of which nobody was at risk when anybody was solved take no part in the degrees of freedom.
+    Groups of which no run was at risk when any run was solved take no part in the degrees of freedom.
+
+    Args:
+        updates: until each run was solved or censored [runs]; runs with NaN are left out.
+        solved: whether it was solved [runs].
+        groups: the name of its group [runs].
 
     Raises:
         ValueError: unequal lengths.

@@ -1,12 +1,13 @@
-"""What theory says of a random network's leading Lyapunov exponent: the lines beside measured ones in a phase diagram.
+"""Mean-field theory of the leading Lyapunov exponent of a random network: the theory lines of phase diagrams.
 
 h_t = f(W h_{t-1}) with N units and iid entries of W of variance g^2 / N, no input and no bias, in the limit of large N
-(Sompolinsky, Crisanti & Sommers 1988; in discrete time Molgedey, Schuchhardt & Schuster 1992). Preactivations are
-Gaussian with variance q, which must reproduce itself; a small difference of states is stretched by sqrt(chi) a step:
+(Sompolinsky, Crisanti & Sommers 1988, Physical Review Letters 61; in discrete time Molgedey, Schuchhardt & Schuster
+1992, Physical Review Letters 69). Preactivations are Gaussian with variance q, which must reproduce itself; a small
+difference of states is stretched by sqrt(chi) a step:
 
     q = g^2 E[f(sqrt(q) z)^2],    chi = g^2 E[f'(sqrt(q) z)^2],    z standard normal,    exponent = ln(chi) / 2.
 
-Poor near the transition of tanh at g = 1, where the few leading directions of one and the same finite matrix decide.
+The theory is poor near the transition of tanh at g = 1, where the few leading directions of one finite matrix decide.
 """
 
 from __future__ import annotations
@@ -26,11 +27,17 @@ _WEIGHTS = np.exp(-_Z * _Z / 2) / np.exp(-_Z * _Z / 2).sum()
 
 
 def leading_exponent(activation: str, gain: ArrayLike) -> NDArray[np.float64]:
-    """Leading Lyapunov exponent, nats a step, for each ``gain`` g; above 0 small differences and gradients explode.
+    """Return the leading Lyapunov exponent in nats a step; above 0 small differences and gradients explode.
 
     ``identity``: ln g. ``relu``: ln(g / sqrt 2), as half of the units are silent. ``tanh``: ln g up to g = 1, where the
-    state dies out, and from there on ln(chi) / 2 in a state of variance q > 0. -inf at g = 0. Quadrature errors stay
-    below 1e-12 for gains up to 50.
+    state dies out, and beyond it ln(chi) / 2 in a state of variance q > 0.
+
+    Args:
+        activation: one of ``ACTIVATIONS``.
+        gain: g, at least 0.
+
+    Returns:
+        An exponent for each gain, -inf at g = 0. Quadrature errors stay below 1e-12 for gains up to 50.
 
     Raises:
         ValueError: there is no theory for the activation, or a gain is negative.
@@ -49,7 +56,11 @@ def leading_exponent(activation: str, gain: ArrayLike) -> NDArray[np.float64]:
 
 
 def tanh_variance(gain: float) -> float:
-    """The variance q of preactivations that reproduces itself: 0 up to a gain of 1, where the state dies out."""
+    """Return the variance q of tanh's preactivations that reproduces itself.
+
+    Args:
+        gain: g; up to 1 the state dies out and q is 0.
+    """
     if not gain > 1:
         return 0.0
     # x^2 - 2 x^4 / 3 <= tanh(x)^2 <= 1 puts the one q > 0 between these two.

@@ -1,4 +1,4 @@
-"""Many comparisons: p values corrected for how many were made. NaN is a test that could not be made: not counted."""
+"""P values corrected for how many tests were made."""
 
 from __future__ import annotations
 
@@ -7,10 +7,14 @@ from numpy.typing import ArrayLike, NDArray
 
 
 def holm(p: ArrayLike) -> NDArray[np.float64]:
-    """Correct p values [tests] after Holm (1979), Scandinavian Journal of Statistics 6: each is held against the level.
+    """Return p values corrected after Holm (1979), Scandinavian Journal of Statistics 6.
 
-    The chance that any true null hypothesis is rejected stays below the level, however the tests depend on each other.
-    The k-th least of m becomes the greatest of (m - i + 1) p_i over i <= k, and 1 at most.
+    The k-th least of m becomes the greatest of (m - i + 1) p_i over i <= k, and 1 at most. Where each corrected value
+    is held against a level, the chance that any true null hypothesis is rejected stays below that level, however the
+    tests depend on each other.
+
+    Args:
+        p: p values from 0 to 1 [tests]; NaN is a test that could not be made, stays NaN and does not count.
 
     Raises:
         ValueError: a p value does not lie between 0 and 1.

@@ -1,8 +1,8 @@
-"""Two cells over the same seeds, by a number: does one beat the other seed by seed, and how clearly?
+"""Two cells compared seed by seed, by a number: how often one is ahead of the other, and how clearly.
 
-Numbers such as updates to solve, with inf for a run that never did (``worst_of``): ranks need no more than an order,
-so a run that was not solved is simply worse than any that was, and ties with another one. That counts failed and
-unfinished runs as not solved, as shares do.
+The number may be updates to solve, with inf for a run that never did (``worst_of``). Ranks need an order only: a run
+that was not solved is worse than any that was, and ties with another one that was not. Failed and unfinished runs count
+as not solved, as they do for shares.
 """
 
 from __future__ import annotations
@@ -21,12 +21,17 @@ LARGEST_EXACT = 200  # pairs; beyond, the normal approximation is exact to the d
 
 @dataclass(frozen=True)
 class Paired:
-    """What two columns over the same seeds say of each other.
+    """Two columns over the same seeds, compared. Where there are no pairs, p values and effect are NaN.
 
-    ``greater``, ``less``, ``equal``: seeds of which the first value is greater, less, the same. ``p_sign``: exact sign
-    test; ``p_rank``: Wilcoxon's signed-rank test; both two-sided, of the seeds that differ, and 1 where none does.
-    ``effect``: matched-pairs rank-biserial correlation (Kerby 2014), from -1 (the first is less for every seed that
-    differs) to 1; 0 where none does. NaN all where there are no pairs. ``missing``: pairs with a NaN, left out.
+    Attributes:
+        greater: for how many seeds the first value is greater.
+        less: for how many it is less.
+        equal: for how many both are the same.
+        p_sign: of the exact sign test, two-sided, over the seeds that differ; 1 where none does.
+        p_rank: of Wilcoxon's signed-rank test, likewise.
+        effect: matched-pairs rank-biserial correlation (Kerby 2014, Comprehensive Psychology 3), from -1 (the first is
+            less for every seed that differs) to 1 (greater for every one); 0 where none differs.
+        missing: how many pairs have a NaN, and were left out.
     """
 
     greater: int
@@ -39,17 +44,27 @@ class Paired:
 
 
 def worst_of(updates: ArrayLike, solved: ArrayLike) -> Floats:
-    """Updates to solve with inf for the runs that were not solved; NaN stays NaN."""
+    """Return the updates to solve [runs], inf for runs that were not solved.
+
+    Args:
+        updates: that each run did until it was solved, or in all [runs]; NaN stays NaN.
+        solved: whether it was solved [runs].
+    """
     times = np.asarray(updates, dtype=np.float64)
     return np.where(np.asarray(solved, dtype=bool) | np.isnan(times), times, inf)
 
 
 def paired(first: ArrayLike, second: ArrayLike) -> Paired:
-    """Compare two columns [seeds], in the same order of seeds.
+    """Compare two columns seed by seed.
 
     Differences between a number and inf are the largest, and all of one rank. Seeds without difference are left out
-    of both tests, as Wilcoxon (1945) does, and counted. P of the ranks is exact, given the ties, up to
-    ``LARGEST_EXACT`` seeds: of all 2^n ways to give ranks their signs, those at least as far from balance.
+    of both tests, as by Wilcoxon (1945), Biometrics Bulletin 1, and counted. The p value of the ranks is exact, given
+    the ties, up to ``LARGEST_EXACT`` seeds: of all 2^n ways to give the ranks signs, those at least as far from
+    balance.
+
+    Args:
+        first: a number of each seed [seeds], NaN where it is not known.
+        second: the other number, in the same order of seeds.
 
     Raises:
         ValueError: unequal lengths.
@@ -75,7 +90,7 @@ def paired(first: ArrayLike, second: ArrayLike) -> Paired:
 
 
 def _rank_p(ranks: Floats, up: float) -> float:
-    """Two-sided p of the sum of the positive ranks."""
+    """Return the two-sided p value of the sum of the positive ranks, ``up``."""
     if ranks.size > LARGEST_EXACT:
         return min(1.0, 2 * float(norm.sf(abs(up - ranks.sum() / 2) / np.sqrt((ranks**2).sum() / 4))))
     doubled = np.rint(2 * ranks).astype(np.int64)  # ranks of ties are halves

@@ -1,9 +1,10 @@
-"""Two cells over the same seeds, by whether they solved: McNemar's test and the difference of the shares.
+"""Two cells compared seed by seed, by whether they solved their task: McNemar's test and the difference of the shares.
 
-Seeds that both solve, or neither, say nothing of which cell is better: the exact test (McNemar 1947) asks whether those
-that only one of them solves are split evenly. The interval is method 10 of Newcombe (1998), "Improved confidence
-intervals for the difference between binomial proportions based on paired data", Statistics in Medicine 17: Wilson's
-bounds of both shares, squared and added with their correlation.
+Seeds that both cells solve, or neither, do not say which is better: the exact test (McNemar 1947, Psychometrika 12)
+asks whether the seeds that only one of them solves are split evenly. The interval is method 10 of Newcombe (1998),
+"Improved confidence intervals for the difference between binomial proportions based on paired data", Statistics in
+Medicine 17, p. 2635: the distances of Wilson's bounds from both shares, squared and added with the correlation of the
+pairs.
 """
 
 from __future__ import annotations
@@ -20,10 +21,19 @@ from lrd.stats.proportions import share
 
 @dataclass(frozen=True)
 class PairedShares:
-    """``both``, only the ``first``, only the ``second`` or ``neither`` solved it: numbers of seeds.
+    """Pairs counted by who solved, and the difference of the shares; NaN where there are no pairs.
 
-    ``difference`` of the shares, first minus second, between ``low`` and ``high``; ``p``: exact and two-sided, 1 where
-    no seed tells the two apart. NaN all where there are no pairs. ``missing``: pairs with a NaN, left out.
+    Attributes:
+        both: how many seeds both cells solved.
+        first: how many the first alone solved.
+        second: how many the second alone solved.
+        neither: how many neither solved.
+        difference: the first share minus the second, from -1 to 1.
+        low: its lower bound.
+        high: its upper bound.
+        p: of McNemar's exact test, two-sided; 1 where no seed was solved by one cell alone.
+        missing: how many pairs have a NaN, and were left out.
+        level: of the interval.
     """
 
     both: int
@@ -39,7 +49,12 @@ class PairedShares:
 
 
 def paired_shares(first: ArrayLike, second: ArrayLike, level: float = 0.95) -> PairedShares:
-    """Compare who solved it, 1 or 0 [seeds], in the same order of seeds; NaN is not known.
+    """Compare which of two cells solved their task, seed by seed.
+
+    Args:
+        first: 1 where the first cell solved it, 0 where not, NaN where that is not known [seeds].
+        second: whether the second cell solved it, in the same order of seeds.
+        level: of the interval, between 0 and 1.
 
     Raises:
         ValueError: unequal lengths, or a level outside of (0, 1).
@@ -58,7 +73,7 @@ def paired_shares(first: ArrayLike, second: ArrayLike, level: float = 0.95) -> P
 
 
 def _newcombe(a: int, b: int, c: int, d: int, level: float) -> tuple[float, float]:
-    """Bounds of (b - c) / n."""
+    """Return the bounds of (b - c) / n, of a + b + c + d = n pairs."""
     n = a + b + c + d
     one, other = share(a + b, n, level), share(a + c, n, level)
     excess: float = a * d - b * c

@@ -1,12 +1,13 @@
-"""Shares of runs: how many of the seeds solved a task, with Wilson's score interval.
+"""Shares of runs: how many of the seeds solved a task, with Wilson's or the exact interval.
 
-Wilson (1927), "Probable inference, the law of succession, and statistical inference", JASA 22, eq. for p: with z the
-normal quantile of the level,
+Wilson's score interval (Wilson 1927, Journal of the American Statistical Association 22), with p the share of n runs
+and z the normal quantile of the level:
 
     (p + z^2/2n +- z sqrt(p(1-p)/n + z^2/4n^2)) / (1 + z^2/n).
 
-It stays inside [0, 1] and has width at 0 of n and n of n, where the textbook p +- z sqrt(p(1-p)/n) has none: 5 of 5
-seeds says "between 57 % and 100 %". Its coverage averages near the level even at n = 5 (Brown, Cai, DasGupta 2001).
+It stays inside [0, 1] and has a width at 0 of n and n of n, where the textbook's p +- z sqrt(p(1-p)/n) has none: 5 of 5
+seeds give 57 % to 100 %. Its coverage averages near the level even at n = 5 (Brown, Cai & DasGupta 2001, Statistical
+Science 16).
 """
 
 from __future__ import annotations
@@ -18,13 +19,15 @@ from math import nan
 
 from scipy.stats import binomtest
 
+from lrd.stats.levels import check_level
+
 OUTCOMES = ("solved", "unsolved", "diverged")
 UNFINISHED = ("running", "interrupted")
 
 
 @dataclass(frozen=True)
 class Share:
-    """``successes`` of ``count``, with an interval; share and bounds are NaN where ``count`` is 0."""
+    """A share: ``successes`` of ``count`` runs, with its interval; share and bounds are NaN where ``count`` is 0."""
 
     successes: int
     count: int
@@ -36,7 +39,7 @@ class Share:
 
 @dataclass(frozen=True)
 class SolveShare(Share):
-    """Share solved of all runs that were begun, and what became of the others (they sum to ``count``)."""
+    """The share solved of all runs that were begun, and how many of the others ended in which way."""
 
     unsolved: int
     diverged: int
@@ -45,18 +48,22 @@ class SolveShare(Share):
 
 
 def share(successes: int, count: int, level: float = 0.95, exact: bool = False) -> Share:
-    """Share of successes with Wilson's score interval (two-sided, without continuity correction).
+    """Return the share of successes with a two-sided interval.
 
-    ``exact``: with Clopper and Pearson's (1934, Biometrika 26) instead, which misses no more often than its level says,
-    at any level, number and share; Wilson's does beyond 95 % and near 0 or 1.
+    Args:
+        successes: how many runs count, from 0 to ``count``.
+        count: how many runs there are.
+        level: of the interval, between 0 and 1.
+        exact: take Clopper and Pearson's interval (1934, Biometrika 26), which misses no more often than its level says
+            at any level, number and share. Wilson's, without continuity correction, does miss more often beyond 95 %
+            and near 0 or 1.
 
     Raises:
         ValueError: unless 0 <= successes <= count and 0 < level < 1.
     """
     if not 0 <= successes <= count:
         raise ValueError(f"successes must lie between 0 and count, not {successes} of {count}")
-    if not 0 < level < 1:
-        raise ValueError(f"level must lie strictly between 0 and 1, not {level}")
+    check_level(level)
     if count == 0:
         return Share(0, 0, nan, nan, nan, level)
     method = "exact" if exact else "wilson"
@@ -65,10 +72,15 @@ def share(successes: int, count: int, level: float = 0.95, exact: bool = False) 
 
 
 def solve_share(states: Sequence[str], outcomes: Sequence[str | None], level: float = 0.95) -> SolveShare:
-    """Share solved over runs given by the columns ``state`` and ``outcome`` of the records.
+    """Return the share of runs that solved their task, with Wilson's interval.
 
-    Every run counts in the denominator. Only a finished run can be solved; one that diverged, failed, was interrupted
-    or still runs is not solved, and is counted under its own name so that a figure can say so.
+    Every run counts in the denominator. Only a finished run can have solved it; one that diverged, failed, was
+    interrupted or still runs has not, and is counted under its own name so that a figure can say so.
+
+    Args:
+        states: the column ``state`` of the records [runs].
+        outcomes: the column ``outcome`` [runs]; of ``OUTCOMES`` where the run is finished.
+        level: of the interval, between 0 and 1.
 
     Raises:
         ValueError: the columns differ in length, a finished run has no known outcome, or a state is unknown.

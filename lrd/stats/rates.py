@@ -1,9 +1,9 @@
 """How many times as often one group of runs solves its task as another: the hazard ratio that the log-rank test gives.
 
-Peto's one-step estimate (Peto & Peto 1972, JRSS A 135; Yusuf et al. 1985, Progress in Cardiovascular Diseases 27):
-ln ratio = (O - E) / V with error 1 / sqrt(V), of the solved runs of the first group, observed and expected if one
-hazard served both, and their variance. Near 1 it is unbiased; far from it, it is too near to 1, and its side is what to
-trust.
+Peto's one-step estimate (Peto & Peto 1972, Journal of the Royal Statistical Society A 135; Yusuf et al. 1985, Progress
+in Cardiovascular Diseases 27): ln ratio = (O - E) / V with standard error 1 / sqrt(V), where O runs of the first group
+solved their task, E would have if one hazard served both groups, and V is the variance of O - E. Near 1 the estimate is
+unbiased. Far from 1 it is biased towards 1: trust its side, not its size.
 """
 
 from __future__ import annotations
@@ -15,14 +15,15 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.stats import norm
 
+from lrd.stats.levels import check_level
 from lrd.stats.logrank import logrank
 
 
 @dataclass(frozen=True)
 class RateRatio:
-    """Rate of solving of the first group over that of the second, and ``p`` of the log-rank test.
+    """The rate of solving of a first group over that of a second, with its interval and ``p`` of the log-rank test.
 
-    NaN where nothing could differ: nothing was solved, or never were both groups at risk.
+    All are NaN where nothing could differ: nothing was solved, or never were both groups at risk.
     """
 
     ratio: float
@@ -35,13 +36,19 @@ class RateRatio:
 def rate_ratio(
     first: ArrayLike, first_solved: ArrayLike, second: ArrayLike, second_solved: ArrayLike, level: float = 0.95
 ) -> RateRatio:
-    """The ratio from updates until runs were solved or censored [runs], and which were solved [runs], of each group.
+    """Return how many times as often the first group of runs solves its task as the second.
+
+    Args:
+        first: updates until each run of the first group was solved or censored [runs]; NaN is left out.
+        first_solved: whether it was solved [runs].
+        second: updates of the second group.
+        second_solved: whether these were solved.
+        level: of the interval, between 0 and 1.
 
     Raises:
         ValueError: unequal lengths, or a level outside of (0, 1).
     """
-    if not 0 < level < 1:
-        raise ValueError(f"level must lie strictly between 0 and 1, not {level}")
+    check_level(level)
     sizes = np.size(first), np.size(second)
     times, solved = np.append(first, second), np.append(first_solved, second_solved)
     test = logrank(times, solved, ["first"] * sizes[0] + ["second"] * sizes[1])

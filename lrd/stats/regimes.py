@@ -11,13 +11,22 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
+from lrd.gradients.rates import LOG10_E
+
 REGIMES = ("vanishing", "preserving", "exploding", "undecided")
 
 
 def slope_interval(
     slope: ArrayLike, error: ArrayLike, samples: ArrayLike, level: float = 0.95
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Bounds of the confidence interval of slopes with standard ``error`` over ``samples``; nan for fewer than 2."""
+    """Return the bounds of the confidence interval of slopes.
+
+    Args:
+        slope: log10 a step of t.
+        error: its standard error.
+        samples: how many lines it is the error over; bounds are nan for fewer than 2.
+        level: of the interval.
+    """
     slopes, errors = np.asarray(slope, dtype=np.float64), np.asarray(error, dtype=np.float64)
     freedom = np.asarray(samples, dtype=np.float64) - 1
     quantile = np.where(freedom >= 1, stats.t.ppf((1 + level) / 2, np.maximum(freedom, 1)), np.nan)
@@ -25,13 +34,19 @@ def slope_interval(
 
 
 def regimes(slope: ArrayLike, error: ArrayLike, samples: ArrayLike, steps: ArrayLike) -> NDArray[np.object_]:
-    """The regime of each slope [log10 a step of t] over a gap of so many ``steps``; None where there is no slope.
+    """Return the regime of each slope; None where there is no slope.
 
     ``vanishing``: the whole interval says that less than 1/e arrives over the gap; ``exploding``: more than e times;
     ``preserving``: the whole interval lies between; ``undecided``: the interval reaches across a border.
+
+    Args:
+        slope: log10 a step of t.
+        error: its standard error.
+        samples: how many lines it is the error over.
+        steps: of the gap.
     """
     slopes, low, high = np.broadcast_arrays(np.asarray(slope, dtype=np.float64), *slope_interval(slope, error, samples))
-    border = np.log10(np.e) / np.asarray(steps, dtype=np.float64)
+    border = LOG10_E / np.asarray(steps, dtype=np.float64)
     found = np.full(slopes.shape, "undecided", dtype=object)
     found[low > border] = "vanishing"
     found[high < -border] = "exploding"

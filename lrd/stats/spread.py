@@ -1,7 +1,7 @@
-"""Middle and spread over seeds: quantiles that know infinities, bands for curves, an interval for a median.
+"""Median and spread over seeds: quantiles of values that may be infinite, bands for curves, an interval for a median.
 
-A band describes the seeds that were run (where 80 % of them lay); an interval says where the median of all seeds
-would lie. A figure must say which of the two it draws.
+A band describes the seeds that were run: where 80 % of them lie. An interval says where the median of all seeds that
+could be run lies. A figure must say which of the two it draws.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import binom
 
+from lrd.stats.levels import check_level
+
 Floats = NDArray[np.float64]
 
 _ROUNDING = 1e-12
@@ -21,10 +23,15 @@ FEWEST_FOR_QUANTILES = 10  # below this, a 10 % quantile lies between the two ou
 
 @dataclass(frozen=True)
 class Band:
-    """Median over seeds at every point of a curve, and the band around it.
+    """The median over seeds at every point of a curve, and the band around it [points].
 
-    ``kind`` says what the band is: "10-90 %" (quantiles, or as ``coverage`` says), "min-max" (fewer than 10 seeds) or
-    "none" (one seed: the bounds are NaN). ``count`` is the number of measured seeds at each point.
+    Attributes:
+        median: NaN where no seed was measured.
+        low: the lower edge of the band; NaN where fewer than two seeds were measured.
+        high: its upper edge, NaN likewise.
+        count: how many seeds were measured at each point.
+        kind: what the band is: ``10-90 %`` (quantiles, as ``coverage`` says), ``min-max`` (fewer than 10 seeds) or
+            ``none`` (fewer than two seeds).
     """
 
     median: Floats
@@ -36,11 +43,21 @@ class Band:
 
 @dataclass(frozen=True)
 class Interval:
-    """A median and its confidence interval; ``attainable`` is the most confidence that ``count`` values can give.
+    """A median and its confidence interval.
 
     The widest interval that order statistics offer, from the least to the greatest of n values, covers the median of
-    any continuous distribution with probability 1 - 2^(1-n) exactly (David & Nagaraja, Order Statistics, 7.1): 75 %
-    at n = 3, 93.75 % at n = 5, above 95 % from n = 6 on. No interval within the values can do better.
+    any continuous distribution with probability 1 - 2^(1-n) (David & Nagaraja 2003, Order Statistics, 3rd ed., sec.
+    7.1): 75 % at n = 3, 93.75 % at n = 5, above 95 % from n = 6 on. No interval within the values can do better.
+
+    Attributes:
+        estimate: the median of the known values; NaN where there are none.
+        low: the lower bound; NaN where fewer than two values are known.
+        high: the upper bound, NaN likewise.
+        count: how many values are known.
+        missing: how many were NaN, and left out.
+        level: of the interval.
+        attainable: the highest level that ``count`` values can give; where it is below ``level``, the bounds are the
+            least and the greatest value and cover with this probability only.
     """
 
     estimate: float
@@ -53,11 +70,22 @@ class Interval:
 
 
 def quantile(values: ArrayLike, q: float, axis: int = 0) -> Floats:
-    """Quantile along an axis by linear interpolation (Hyndman & Fan 1996, type 7: numpy's default).
+    """Return a quantile along an axis by linear interpolation.
 
-    NaN entries are left out, column by column (all NaN: NaN). Infinities keep their place in the order; halfway
-    between -inf and a finite value is -inf, halfway between a finite value and +inf is +inf. numpy's own quantile gives
-    NaN there, and a band would tear where half of the seeds reach a gradient of exactly 0.
+    Type 7 of Hyndman & Fan (1996), The American Statistician 50, numpy's default. Infinities keep their place in the
+    order: halfway between -inf and a finite value is -inf, halfway between a finite value and inf is inf. numpy's own
+    quantile gives NaN there, and a band would tear where half of the seeds reach a gradient of exactly 0.
+
+    Args:
+        values: numbers; NaN is left out, column by column.
+        q: which quantile, from 0 to 1.
+        axis: along which axis of the values.
+
+    Returns:
+        The quantile of each column; NaN where all of it is NaN.
+
+    Raises:
+        ValueError: q does not lie from 0 to 1.
     """
     if not 0 <= q <= 1:
         raise ValueError(f"q must lie between 0 and 1, not {q}")
@@ -75,16 +103,22 @@ def quantile(values: ArrayLike, q: float, axis: int = 0) -> Floats:
 
 
 def median(values: ArrayLike, axis: int = 0) -> Floats:
-    """Median along an axis, with the policy of ``quantile`` for NaN and infinities."""
+    """Return the median along an axis: NaN is left out, and infinities keep their place, as in ``quantile``."""
     return quantile(values, 0.5, axis)
 
 
 def band(values: ArrayLike, coverage: float = 0.8) -> Band:
-    """Median and band over the seeds of ``values`` [seeds, points].
+    """Return the median of a curve over seeds, and the band around it.
 
-    The band runs between the (1-coverage)/2 and (1+coverage)/2 quantiles, or from the least to the greatest seed where
-    there are fewer than 10 (seeds with any measurement at all; one kind for the whole curve, so that it does not jump).
-    A point with a single measured seed has NaN bounds.
+    The band runs between the (1 - coverage) / 2 and (1 + coverage) / 2 quantiles, or from the least to the greatest
+    seed where fewer than 10 seeds have any measurement: one kind for the whole curve, so that it does not jump.
+
+    Args:
+        values: a curve of each seed [seeds, points]; NaN is not measured.
+        coverage: which part of the seeds the band holds, between 0 and 1.
+
+    Raises:
+        ValueError: values of another shape, or a coverage outside of (0, 1).
     """
     matrix = np.asarray(values, dtype=np.float64)
     if matrix.ndim != 2:
@@ -111,17 +145,22 @@ def band(values: ArrayLike, coverage: float = 0.8) -> Band:
 
 
 def median_interval(values: ArrayLike, level: float = 0.95) -> Interval:
-    """Distribution-free interval of a median: the narrowest [x_(k), x_(n+1-k)] that covers no less than ``level``.
+    """Return a median with its distribution-free interval: the narrowest [x_(k), x_(n+1-k)] that has the level.
 
-    With x_(k) the k-th least of n values it covers the median of any continuous distribution with probability
-    1 - 2 P(Binomial(n, 1/2) < k) exactly, and that of any other with no less: it misses on one side only if fewer than
-    k values lie at the median or beyond it. Nothing is interpolated between order statistics (as by Hettmansperger &
-    Sheather 1986), which comes closer to the level where values are spread out and falls below it where they lie in
-    lumps, as updates to solve and losses of runs that did or did not learn do: 11 % missed of 6 values in two lumps, at
-    a level of 95 %. Nor is it a bootstrap, for the same reason.
+    With x_(k) the k-th least of n values, it covers the median of any continuous distribution with probability
+    1 - 2 P(Binomial(n, 1/2) < k), and that of any other with no less (David & Nagaraja 2003, Order Statistics, 3rd ed.,
+    sec. 7.1): it misses on one side only if fewer than k values lie at the median or beyond it. Nothing is interpolated
+    between order statistics (as by Hettmansperger & Sheather 1986, Statistics & Probability Letters 4). That comes
+    closer to the level where values are spread out, and falls below it where they lie in lumps, as updates to solve and
+    losses of runs that did or did not learn do: of 6 values in two lumps 11 % are missed at 95 %. A bootstrap fails for
+    the same reason.
 
-    NaN is left out and counted. Fewer than two values give NaN bounds; where even the least to the greatest value
-    reach less than the level (n < 6 at 95 %), those two are given, and ``attainable`` says what they are worth.
+    Args:
+        values: numbers [any shape]; NaN is left out and counted, infinities keep their place in the order.
+        level: of the interval, between 0 and 1.
+
+    Raises:
+        ValueError: a level outside of (0, 1).
     """
     known, missing = _known(values, level)
     count = known.size
@@ -135,16 +174,15 @@ def median_interval(values: ArrayLike, level: float = 0.95) -> Interval:
 
 
 def _known(values: ArrayLike, level: float) -> tuple[Floats, int]:
-    """The values that are not NaN, in order, and how many were."""
-    if not 0 < level < 1:
-        raise ValueError(f"level must lie strictly between 0 and 1, not {level}")
+    """Return the values that are not NaN, in order, and how many are NaN."""
+    check_level(level)
     flat = np.asarray(values, dtype=np.float64).ravel()
     known = np.sort(flat[~np.isnan(flat)])
     return known, flat.size - known.size
 
 
 def _between(low: Floats, high: Floats, weight: ArrayLike) -> Floats:
-    """(1 - weight) low + weight high, where an infinity with any weight at all wins over a finite value."""
+    """Return (1 - weight) low + weight high, where an infinity with any weight wins over a finite value."""
     weights = np.asarray(weight, dtype=np.float64)
     with np.errstate(invalid="ignore"):  # the branches not taken may hold inf * 0
         mixed = (1 - weights) * low + weights * high

@@ -1,8 +1,9 @@
 """Updates to solve as censored data: Kaplan-Meier curves with bands, the median time, the restricted mean.
 
-S(t) is the share of runs not yet solved after update t (Kaplan & Meier 1958). ``lrd.stats.censoring`` says which runs
-are censored where. Pages of Klein & Moeschberger, Survival Analysis (2nd ed. 2003): estimator and Greenwood's variance
-4.2, log-log intervals 4.3, restricted mean and median 4.5.
+S(t) is the share of runs not yet solved after update t (Kaplan & Meier 1958, Journal of the American Statistical
+Association 53). ``lrd.stats.censoring`` says which run is censored where. Sections of Klein & Moeschberger (2003),
+Survival Analysis, 2nd ed.: 4.2 has the estimator and Greenwood's variance, 4.3 log-log intervals, 4.5 the restricted
+mean and the median.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import norm
 
+from lrd.stats.levels import check_level
 from lrd.stats.proportions import share
 
 Floats = NDArray[np.float64]
@@ -24,10 +26,19 @@ _ROUNDING = 1e-12  # S is a product of fractions: 1/2 may come out a little abov
 
 @dataclass(frozen=True)
 class Survival:
-    """A Kaplan-Meier curve: one entry for each update at which something happened, the first of them 0 [times].
+    """A Kaplan-Meier curve: an entry for update 0 and for each update at which a run was solved or censored [times].
 
-    ``unsolved`` is S just after ``updates``, ``low`` and ``high`` its pointwise interval. ``at_risk`` runs were watched
-    just before; of these so many were ``solved`` then, and so many ``censored``. ``count``: runs; ``missing``: NaN.
+    Attributes:
+        updates: of the entries, in order.
+        unsolved: S just after that update, from 1 to 0.
+        low: the lower edge of its pointwise band.
+        high: the upper edge.
+        at_risk: how many runs were not yet solved or censored just before.
+        solved: how many were solved then.
+        censored: how many were censored then.
+        count: how many runs there are.
+        missing: how many were left out, their time NaN.
+        level: of the band.
     """
 
     updates: Floats
@@ -44,7 +55,15 @@ class Survival:
 
 @dataclass(frozen=True)
 class MedianTime:
-    """Updates after which half of the runs have solved it: the first with S <= 1/2; inf where S stays above."""
+    """The updates after which half of the runs have solved their task, with the interval that the band gives.
+
+    Attributes:
+        median: the first update with S <= 1/2; inf where S stays above, NaN where there are no runs.
+        low: the first update at which the band's lower edge is at most 1/2: 0 where it is so from the start, the last
+            update where it never is (the median lies beyond it, as far as is known).
+        high: the first update at which the band's upper edge is below 1/2; inf where it never is.
+        level: of the interval.
+    """
 
     median: float
     low: float
@@ -54,7 +73,16 @@ class MedianTime:
 
 @dataclass(frozen=True)
 class RestrictedMean:
-    """Mean updates to solve, those beyond ``horizon`` counted as the horizon: the area under S up to there."""
+    """The mean updates to solve, where those beyond a horizon count as the horizon: the area under S up to there.
+
+    Attributes:
+        mean: in updates, from 0 to the horizon; NaN where there are no runs.
+        error: its standard error; NaN where it is 0, as where nothing was solved.
+        low: the lower bound of the normal interval, at least 0; NaN where the error is.
+        high: the upper bound, at most the horizon; NaN likewise.
+        horizon: in updates.
+        level: of the interval.
+    """
 
     mean: float
     error: float
@@ -65,12 +93,17 @@ class RestrictedMean:
 
 
 def kaplan_meier(updates: ArrayLike, solved: ArrayLike, level: float = 0.95) -> Survival:
-    """The curve of runs [runs] that were solved, or else censored, after so many updates.
+    """Return the Kaplan-Meier curve of runs that were solved, or else censored.
 
     A run censored at the same update as others are solved counts as still at risk there. The band is pointwise, not
     for the curve as a whole: exp(-exp(log(-log S) +- z s)) with s = sqrt(Greenwood's sum) / |log S|. Where S is 1 or 0
     that has no width, and Wilson's interval of the runs at risk takes its place; after S = 0 the upper bound is also
     no higher than before, since S cannot grow.
+
+    Args:
+        updates: after which each run was solved or censored [runs], at least 0; NaN is left out and counted.
+        solved: whether it was solved [runs].
+        level: of the band, between 0 and 1.
 
     Raises:
         ValueError: unequal lengths, a negative time, or a level outside of (0, 1).
@@ -78,8 +111,7 @@ def kaplan_meier(updates: ArrayLike, solved: ArrayLike, level: float = 0.95) -> 
     times, events = np.asarray(updates, dtype=np.float64), np.asarray(solved, dtype=bool)
     if times.ndim != 1 or times.shape != events.shape:
         raise ValueError(f"one flag a run: updates of shape {times.shape}, solved of shape {events.shape}")
-    if not 0 < level < 1:
-        raise ValueError(f"level must lie strictly between 0 and 1, not {level}")
+    check_level(level)
     there = ~np.isnan(times)
     if (times[there] < 0).any():
         raise ValueError("updates must not be negative")
@@ -111,14 +143,11 @@ def _band(s: Floats, greenwood: Floats, n: Ints, left: Ints, level: float) -> tu
 
 
 def median_time(curve: Survival) -> MedianTime:
-    """The median and its interval: the updates at which the band holds 1/2 (Brookmeyer & Crowley 1982).
+    """Return the median of a curve, with the updates at which its band holds 1/2 as interval.
 
-    As good as the band, which is made for many runs: of 5 to 20 that solve it at two moments, or at one and never, up
-    to 6.3 % are missed at 95 %, up to 2 % at 99 %. Verdicts take order statistics (``lrd.findings.times``).
-
-    Bounds are 0 where the band holds 1/2 from the start, the last update where it stays above 1/2 to the end (the
-    median lies beyond, as far as one knows), and inf where it does not come down below 1/2. NaN
-    where there are no runs.
+    Brookmeyer & Crowley (1982), Biometrics 38. The interval is as good as the band, which is made for many runs: where
+    5 to 20 runs solve their task at two moments, or at one and never, 6.3 % are missed at 95 % and 2 % at 99 %.
+    Verdicts take order statistics instead (``lrd.findings.times``).
     """
     if not curve.count:
         return MedianTime(nan, nan, nan, curve.level)
@@ -132,11 +161,15 @@ def median_time(curve: Survival) -> MedianTime:
 
 
 def restricted_mean(curve: Survival, horizon: float | None = None) -> RestrictedMean:
-    """Area under S from 0 to ``horizon`` [updates], None: the last update that any run did.
+    """Return the mean updates to solve, restricted to a horizon. Means compare only at one and the same horizon.
 
-    The error is that of K. & M. eq. 4.5.2: sqrt(sum over solved times t_i <= horizon of A_i^2 d_i / (n_i (n_i - d_i)))
-    with A_i the area from t_i to the horizon; the interval is normal, cut off at 0 and the horizon. NaN error and
-    bounds where that is 0, as where nothing was solved. Means compare only at one horizon.
+    The error is that of Klein & Moeschberger (2003), eq. 4.5.2: the root of the sum over solved times t_i <= horizon of
+    A_i^2 d_i / (n_i (n_i - d_i)), with A_i the area under S from t_i to the horizon, d_i runs solved at t_i and n_i at
+    risk.
+
+    Args:
+        curve: of the runs.
+        horizon: in updates. Default: the last update that any run did.
 
     Raises:
         ValueError: the horizon lies beyond the last update while S is not 0: nothing is known of it there.

@@ -1,4 +1,4 @@
-"""Does one number grow with another? Kendall's rank correlation of the runs of one seed."""
+"""Whether one number grows with another: Kendall's rank correlation of the runs of one seed."""
 
 from __future__ import annotations
 
@@ -10,10 +10,15 @@ from scipy.stats import kendalltau
 
 
 def tau(x: ArrayLike, y: ArrayLike) -> float:
-    """Kendall's tau-b of ``y`` against ``x`` [runs], from -1 (falls throughout) to 1 (grows throughout).
+    """Return Kendall's tau-b of one number against another (Kendall & Gibbons 1990, Rank Correlation Methods, ch. 3).
 
-    0 where all of ``y`` are the same: it does neither. NaN where all of ``x`` are, or anything is NaN. Infinities have
-    their place in the order.
+    Args:
+        x: the number that the other is held against [runs]; infinities have their place in the order.
+        y: the number that may grow with it [runs].
+
+    Returns:
+        From -1 (y falls throughout) to 1 (it grows throughout); 0 where all of y are the same. NaN where all of x are
+        the same, fewer than two runs are given, or anything is NaN.
 
     Raises:
         ValueError: unequal lengths.

@@ -1,4 +1,4 @@
-"""Walls: the largest gap that a cell still gets over, by the shares of seeds that solved each gap."""
+"""Walls: the largest gap that a cell still solves, by the share of seeds that solved each gap."""
 
 from __future__ import annotations
 
@@ -10,12 +10,14 @@ from lrd.stats.proportions import Share
 
 @dataclass(frozen=True)
 class Wall:
-    """``gap``: the largest gap solved by at least half of the runs; None where there is none.
+    """The largest gap that at least half of the runs solved, and between which gaps it lies.
 
-    It lies between ``low`` and ``high``, the largest gaps at which the lower and the upper bound of the share are at
-    least one half: at gaps up to ``low`` it is certain, at the level of the shares and for each gap by itself, that
-    half of all seeds would solve it; above ``high`` that they would not. None: at no gap. ``tried``: the largest gap
-    there were runs at; a ``high`` (or ``gap``) that reaches it says nothing of how much further it goes.
+    Attributes:
+        gap: the wall; ``None`` where no gap was solved by half of the runs.
+        low: the largest gap at which the lower bound of the share solved is at least 1/2: half of all seeds would
+            surely solve it, at the level of the shares and for this gap by itself. ``None``: no gap.
+        high: the largest gap at which the upper bound is at least 1/2: beyond it half of all seeds would surely not.
+        tried: the largest gap that has runs. A ``gap`` or ``high`` that reaches it may lie any way beyond.
     """
 
     gap: int | None
@@ -25,7 +27,10 @@ class Wall:
 
 
 def wall(shares: Mapping[int, Share]) -> Wall:
-    """The wall from the share of runs that solved each gap. Gaps without runs are left out.
+    """Return the wall of a cell.
+
+    Args:
+        shares: of the runs that solved each gap, by gap; gaps without runs are left out.
 
     Raises:
         ValueError: there are no runs at all.

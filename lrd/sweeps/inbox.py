@@ -8,11 +8,11 @@ from typing import Any
 
 @dataclass
 class Inbox:
-    """Plain configurations in the order of the sweep, the launcher's options, and what the study claims."""
+    """Plain configurations in the order of the sweep, the launcher's options, and what the study states."""
 
     configs: list[dict[str, Any]] = field(default_factory=list)
     launcher: dict[str, Any] = field(default_factory=dict)
-    claims: Any = None  # as it stands in the study's file; no part of any configuration
+    hypotheses: Any = None  # as it stands in the study's file; no part of any configuration
     sweeps: bool = False  # whether a single run's configuration says how to sweep
     error: Exception | None = None  # of a single run, for Hydra would print one raised inside its job
 

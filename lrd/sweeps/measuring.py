@@ -101,10 +101,10 @@ def measure(
             if expected < end - time.perf_counter():
                 add((run, runs))
     slower = max(1.0, (time.perf_counter() - begun) / max(1e-9, _clock(device) - worked))
-    found = []
+    found: list[Costs | None] = []
     for run, runs in shapes:
         near = _nearest(run, runs, measured.get(family(run), ()), device)
-        found.append(near and near.costs.times(near.ratio(run, runs, device)))
+        found.append(near.costs.times(near.ratio(run, runs, device)) if near else None)
     return found, slower
 
 

@@ -10,7 +10,7 @@ weights and bias can make any h_t (the same for these L steps, opposite for the 
 read from the state by the linear readout; the error is not halved. L = 3 and s = .2 by default.
 
 T is ``gap``, L is ``class_steps``, s is ``noise``. What constant input against its state a latched unit withstands is
-known in closed form: w sqrt(1 - 1/w) - artanh sqrt(1 - 1/w) for w > 1 (``tests/probes/test_latch_theory.py``).
+known in closed form: w sqrt(1 - 1/w) - artanh sqrt(1 - 1/w) for w > 1 (``tests/gradients/test_latch_theory.py``).
 """
 
 from __future__ import annotations

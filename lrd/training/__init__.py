@@ -1,4 +1,8 @@
-"""A pack in, a trained pack out.
+"""Training: a pack of runs in, records of trained runs out.
+
+* ``lrd.training.loop``: the training loop.
+* ``lrd.training.pack``: the runs of a pack and one update of them.
+* ``lrd.training.net``: outputs, loss and gradient of a pack.
 
 ``Pack`` needs torch and numpy alone; ``train``, which keeps records, is imported when it is first asked for.
 """

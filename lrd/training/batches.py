@@ -1,4 +1,4 @@
-"""How much of a pack's data is there at once: batches are drawn ahead where small, evaluations cut where large.
+"""The amount of a pack's data in memory at once: small batches are drawn ahead, large evaluations are cut.
 
 Drawing takes some 40 tensor operations whatever their size. A batch is a function of (seed, split, update), so that
 drawing ahead changes no number (``lrd.tasks.streams``).
@@ -12,24 +12,32 @@ from lrd.cells import Cell
 from lrd.shapes import Int, Tensor
 from lrd.tasks import Batch, Task
 
-_STEPS, _NUMBERS = 16, 2**16  # updates at most, and numbers about
-# Runs are evaluated so many at once that their states fill about this: what caches bear, or what fills a GPU.
+_STEPS, _NUMBERS = 16, 2**16  # updates drawn ahead at most, and about so many symbols
+# Runs are evaluated so many at once that their states fill about this: what fits in caches, or what fills a GPU.
 _EVAL_BYTES, _EVAL_BYTES_ON_GPU = 64 * 2**20, 512 * 2**20
 
 
 def drawn_steps(task: Task, batch_size: int, runs: int) -> int:
-    """Of how many updates the batches are drawn at once."""
+    """Return of how many updates the batches are drawn at once."""
     return max(1, min(_STEPS, _NUMBERS // (task.sequence_length * batch_size * runs)))
 
 
 def evaluated_at_once(task: Task, cell: Cell, samples: int, number: int, device: torch.device) -> int:
-    """Runs that are evaluated at once, of so many samples and of numbers of so many bytes."""
+    """Return how many runs of a pack are evaluated at once.
+
+    Args:
+        task: The task of the runs.
+        cell: Their cell.
+        samples: Sequences a run.
+        number: Bytes of one number.
+        device: Where they are evaluated.
+    """
     most = _EVAL_BYTES if device.type == "cpu" else _EVAL_BYTES_ON_GPU
     return max(1, most // (task.sequence_length * samples * cell.hidden_size * number))
 
 
 class Draws:
-    """The batches of one task for the updates of a pack; to be made anew when its runs change."""
+    """The batches of the updates of a pack, several drawn at once; to be made anew when its runs change."""
 
     def __init__(self, task: Task, seeds: Int[Tensor, "runs"], batch_size: int) -> None:
         self._task, self._seeds, self._size = task, seeds, batch_size
@@ -37,7 +45,7 @@ class Draws:
         self._ahead: Batch | None = None
 
     def batch(self, update: int) -> Batch:
-        """The batch of one update (from 0)."""
+        """Return the batch of one update, counted from 0."""
         runs = len(self._seeds)
         if self._ahead is None or not self._from <= update < self._from + self._steps:
             self._from, self._steps = update, drawn_steps(self._task, self._size, runs)

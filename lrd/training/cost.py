@@ -1,4 +1,4 @@
-"""What the training of one run took, and on what: wall time, kernel, hardware, company, over all attempts."""
+"""The cost of training one run, over all attempts: wall time, kernel, hardware, and the size of its pack."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ class Cost:
     """The account of one run. Its time is its share of the pack's; what others did meanwhile is part of it."""
 
     def __init__(self, kernel: str, hardware: str) -> None:
+        """Open the account of a run whose updates use this kernel, by name, on this hardware, in words."""
         self.seconds = 0.0
         self.kernels, self.hardware = [kernel], [hardware]  # in the order in which attempts had them, each once
         self.resumed = 0
@@ -17,14 +18,20 @@ class Cost:
         self._up_to = 0
 
     def charge(self, seconds: float, update: int, runs: int) -> None:
-        """Add a share of time for the updates since the last charge, trained in a pack of so many runs."""
+        """Add a share of time for the updates since the last charge.
+
+        Args:
+            seconds: The run's share of the pack's wall time.
+            update: The update up to which it is charged.
+            runs: The size of the pack at these updates.
+        """
         self.seconds += seconds
         self.updates += update - self._up_to
         self.run_updates += (update - self._up_to) * runs
         self._up_to = update
 
-    def told(self) -> dict[str, Any]:
-        """What status.json says of it (``lrd.records.reader``)."""
+    def for_status(self) -> dict[str, Any]:
+        """Return what status.json says of the cost (``lrd.records.schema``)."""
         return {
             "seconds": self.seconds,
             "kernel": " + ".join(self.kernels),
@@ -33,15 +40,20 @@ class Cost:
             "resumed": self.resumed,
         }
 
-    def kept(self) -> dict[str, Any]:
-        """For a checkpoint."""
+    def for_checkpoint(self) -> dict[str, Any]:
+        """Return the account as a checkpoint keeps it."""
         names = ("seconds", "kernels", "hardware", "resumed", "updates", "run_updates")
         return {name: getattr(self, name) for name in names}
 
     def resume(self, kept: Mapping[str, Any], update: int) -> None:
-        """Go on from what a checkpoint kept at an update; one of before kernels were recorded has ``seconds`` alone.
+        """Go on from the account that a checkpoint has.
 
-        What its updates ran on is then unknown, and is not made up from the present attempt.
+        A checkpoint from before kernels were recorded has ``seconds`` alone. What its updates ran on is then unknown,
+        and is not made up from the present attempt.
+
+        Args:
+            kept: The account, as ``for_checkpoint`` gave it.
+            update: The update of the checkpoint.
         """
         unknown = ["not recorded"] if update else []
         for name, now in (("kernels", self.kernels), ("hardware", self.hardware)):

@@ -1,4 +1,4 @@
-"""From the device to the host: one copy for whatever is wanted at one moment, and one wait."""
+"""Copies from the device to the host: one for whatever is wanted at one moment, with one wait."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lrd.shapes import Num, Tensor
 
 
 def fetched(values: Mapping[str, Num[Tensor, "runs"]]) -> dict[str, list[float]]:
-    """Each of them as a list of numbers, one a run; all must be of as many runs."""
+    """Return each tensor as a list of numbers, one a run; all must have as many runs."""
     if not values:
         return {}
     table = torch.stack([value.double() for value in values.values()])  # exact for float32, and for whole numbers
@@ -21,7 +21,7 @@ def fetched(values: Mapping[str, Num[Tensor, "runs"]]) -> dict[str, list[float]]
 
 
 def copied(values: Any) -> Any:
-    """The same dicts and lists with every tensor in them copied to the host; they are of one device."""
+    """Return nested dicts and lists with every tensor in them copied to the host; all must be on one device."""
     streams: dict[torch.device, Any] = {}
 
     def copy(tensor: Tensor) -> Tensor:
@@ -39,7 +39,7 @@ def copied(values: Any) -> Any:
 
 
 def by_run(values: Any, runs: int) -> list[Any]:
-    """Dicts of tensors [runs, ...] as one such dict a run; what is one number a run becomes a number."""
+    """Return one nested dict a run from nested dicts of tensors [runs, ...]; tensors [runs] become plain numbers."""
 
     def of(run: int) -> Any:
         return tree_map_only(Tensor, lambda tensor: tensor[run] if tensor.ndim > 1 else tensor[run].item(), values)

@@ -1,4 +1,4 @@
-"""What one run has to tell: its rows of metrics, its gradient flow, whether it is solved; kept in its record.
+"""The history of a run while it trains: metrics, measurements and outcome, on their way to its record.
 
 The whole history lives in memory (a few hundred kilobytes a run) and is written as whole files, so that a reader
 never sees half of one and a run that goes on from its checkpoint rewrites the same bytes.
@@ -25,7 +25,18 @@ Rows = list[dict[str, Any]]
 
 
 class Journal:
-    """The history of one run and its way to disk and to the mirror."""
+    """The history of one run, which writes it to its record and to the mirror (``Tracker``).
+
+    Attributes:
+        metrics: A row for every evaluation.
+        tables: By name of a probe's table, its columns of each measurement so far.
+        measured_at: By name of a probe, the update of its last measurement.
+        scalars: The scalars of the first and of the last measurements, under ``start`` and ``end``.
+        streak: How many evaluations in a row have met the task's criterion.
+        streak_start: The update of the first of them.
+        solved_at: The update at which the run was solved; None: it is not.
+        cost: The account of its time.
+    """
 
     def __init__(
         self,
@@ -37,13 +48,23 @@ class Journal:
         kernel: str,
         writer: Writer | None = None,
     ) -> None:
-        """``kernel``: the one of its updates, by name; ``writer``: of its files but the first; default: at once."""
+        """Begin the record of a run.
+
+        Args:
+            spec: The run.
+            record: Its folder.
+            tracker: The mirror of its record.
+            parameters: The number of its parameters, cell and readout.
+            device: Where it is trained, by torch's name.
+            kernel: The name of the kernel of its updates.
+            writer: What writes its files, but for the first one; default: at once.
+        """
         self.spec, self.record, self.tracker, self.writer = spec, record, tracker, writer or ImmediateWriter()
         self.metrics: Rows = []
-        self.looks: dict[str, list[Columns]] = {}  # by table, one entry a look
-        self.looked: dict[str, int] = {}  # the update of each probe's last look
-        self.scalars: dict[str, dict[str, float]] = {"start": {}, "end": {}}  # of first and last looks
-        self.streak_start: int | None = None  # update of the first evaluation of the present solved streak
+        self.tables: dict[str, list[Columns]] = {}
+        self.measured_at: dict[str, int] = {}
+        self.scalars: dict[str, dict[str, float]] = {"start": {}, "end": {}}
+        self.streak_start: int | None = None
         self.streak = 0
         self.solved_at: int | None = None
         self.cost = Cost(kernel, hardware(device))
@@ -54,7 +75,13 @@ class Journal:
         tracker.start(record.run_id, record.study, spec.to_dict(), record.run_id)
 
     def add_metrics(self, update: int, row: dict[str, float], solved: bool) -> None:
-        """One row; ``solved``: whether this evaluation meets the task's criterion."""
+        """Add a row of metrics, and count how long the run has been solved.
+
+        Args:
+            update: The update at which the run was evaluated.
+            row: The metrics by name.
+            solved: Whether they meet the task's criterion.
+        """
         self.metrics.append({"update": update} | row)
         self.tracker.log(self.record.run_id, update, row)
         self.streak = self.streak + 1 if solved else 0
@@ -64,53 +91,71 @@ class Journal:
             self.solved_at = self.streak_start
 
     def add_measurement(self, update: int, probe: Probe, tables: dict[str, Columns]) -> None:
-        """What a probe saw of this run."""
+        """Add what a probe measured of this run.
+
+        Args:
+            update: The update at which it measured.
+            probe: The probe.
+            tables: Its columns, by table.
+        """
         for name, columns in tables.items():
             size = len(next(iter(columns.values())))
-            self.looks.setdefault(name, []).append({"update": np.full(size, update)} | columns)
+            self.tables.setdefault(name, []).append({"update": np.full(size, update)} | columns)
         scalars = probe.scalars(tables)
         self.scalars["start"] = scalars | self.scalars["start"]
         self.scalars["end"] |= scalars
-        self.looked[probe.name] = update
+        self.measured_at[probe.name] = update
         if scalars:
             self.tracker.log(self.record.run_id, update, scalars)
         if probe.name == "gradient_flow":
             self._show(update, "gradient_flow")
 
     def add_norms(self, update: int, columns: Columns) -> None:
-        """Gradient norms of the updates up to this one; nothing where there are none."""
+        """Add the training gradient norms of the updates up to this one; {} where there are none."""
         if columns:
             size = len(columns["t"])
-            self.looks.setdefault("gradient_norms", []).append({"update": np.full(size, update)} | columns)
+            self.tables.setdefault("gradient_norms", []).append({"update": np.full(size, update)} | columns)
             self._show(update, "gradient_norms")
 
     def _show(self, update: int, table: str) -> None:
-        """The last look of one of ``PICTURED``."""
-        self.tracker.profiles(self.record.run_id, update, profiles_of(table, self.looks[table][-1]))
+        """Show the mirror the last measurement of a table of ``PICTURED``."""
+        self.tracker.profiles(self.record.run_id, update, profiles_of(table, self.tables[table][-1]))
 
     def write(self, state: str, update: int, message: str = "") -> None:
-        """Tables and status as they stand now."""
-        metrics, looks = list(self.metrics), _frozen(self.looks)
-        self.writer.put(lambda: self._write_tables(metrics, looks))
+        """Write tables and status as they stand now.
+
+        Args:
+            state: The state of the run, running or interrupted.
+            update: How many updates it has had.
+            message: Anything that a reader should know.
+        """
+        metrics, tables = list(self.metrics), _frozen(self.tables)
+        self.writer.put(lambda: self._write_tables(metrics, tables))
         self.status(state, update, message)
 
-    def _write_tables(self, metrics: Rows, looks: dict[str, list[Columns]]) -> None:
+    def _write_tables(self, metrics: Rows, tables: dict[str, list[Columns]]) -> None:
         kinds = {name: kind for probe in self.spec.probes for name, kind in probe.tables().items()}
         kinds["gradient_norms"] = GRADIENT_NORMS_COLUMNS
-        for name, parts in looks.items():
-            columns = {column: np.concatenate([look[column] for look in parts]) for column in parts[0]}
+        for name, parts in tables.items():
+            columns = {column: np.concatenate([part[column] for part in parts]) for column in parts[0]}
             self.record.write_table(name, columns, kinds[name])
         if metrics:  # last: what others hold at the updates that stand in it is then complete
             names = {name: None for row in metrics for name in row}  # update 0 has no training averages
             self.record.metrics({name: [row.get(name) for row in metrics] for name in names})
 
     def status(self, state: str, update: int, message: str = "") -> None:
-        """Say on disk where this run is."""
-        most, how = self.spec.training.max_updates, self.cost.told()
+        """Write where this run stands (status.json); arguments as of ``write``."""
+        most, how = self.spec.training.max_updates, self.cost.for_status()
         self.writer.put(lambda: self.record.status(state, update=update, max_updates=most, message=message, **how))
 
     def finish(self, update: int, diverged_at: int, test: dict[str, float]) -> None:
-        """Everything written, with the outcome. Once it is on disk the writer says the summary, with the run's id."""
+        """Write everything, with the outcome; once it is on disk the writer says the summary, with the run's id.
+
+        Args:
+            update: The run's last update.
+            diverged_at: The update at which it diverged; below 0: it did not.
+            test: Its metrics on the test set.
+        """
         self.write("running", update)
         outcome = "diverged" if diverged_at >= 0 else "solved" if self.solved_at is not None else "unsolved"
         summary: dict[str, Any] = {
@@ -126,40 +171,54 @@ class Journal:
         summary |= {f"test_{name}": value for name, value in test.items()}
         summary |= overlap(self.spec, update)
 
-        def told() -> dict[str, Any]:
+        def finished() -> dict[str, Any]:
             self.tracker.finish(self.record.run_id, summary)
             return {"run_id": self.record.run_id, **summary}
 
-        self.writer.put(lambda: self.record.finish(summary), told)
+        self.writer.put(lambda: self.record.finish(summary), finished)
 
     def checkpoint(self, pack_state: dict[str, object]) -> None:
-        """Keep all that this run needs to go on."""
-        looks = _frozen(self.looks)
-        own = {name: _frozen(getattr(self, name)) for name in _KEPT} | {"cost": _frozen(self.cost.kept())}
+        """Write all that this run needs to go on; ``pack_state``: its part of ``Pack.snapshot``."""
+        tables = _frozen(self.tables)
+        own = {key: _frozen(getattr(self, name)) for key, name in _KEPT.items()}
+        own |= {"cost": _frozen(self.cost.for_checkpoint())}
 
         def save() -> None:
-            plain = {name: [{c: _plain(v) for c, v in look.items()} for look in parts] for name, parts in looks.items()}
+            plain = {
+                name: [{column: _plain(values) for column, values in part.items()} for part in parts]
+                for name, parts in tables.items()
+            }
             self.record.save_checkpoint({"pack": pack_state, "journal": own | {"looks": plain}})
 
         self.writer.put(save)
 
     def resume(self, kept: dict[str, Any], update: int) -> None:
-        """Go on from what ``checkpoint`` kept under ``journal`` at an update."""
-        for name in _KEPT:
-            setattr(self, name, kept[name])
+        """Go on from what ``checkpoint`` wrote under ``journal`` at an update."""
+        for key, name in _KEPT.items():
+            setattr(self, name, kept[key])
         self.cost.resume(kept.get("cost", kept), update)  # one of before ``cost`` has its seconds beside the others
-        looks = kept["looks"]
-        self.looks = {name: [{c: _array(v) for c, v in look.items()} for look in looks[name]] for name in looks}
-        scalars = scalars_of(lambda name: self.looks.get(name, []))
-        pictured = {table: self.looks.get(table, []) for table in PICTURED}
+        self.tables = {
+            name: [{column: _array(values) for column, values in part.items()} for part in parts]
+            for name, parts in kept["looks"].items()
+        }
+        scalars = scalars_of(lambda name: self.tables.get(name, []))
+        pictured = {table: self.tables.get(table, []) for table in PICTURED}
         self.tracker.resume(self.record.run_id, logged_updates(self.metrics, scalars, pictured))
 
 
-_KEPT = ("metrics", "looked", "scalars", "streak", "streak_start", "solved_at")
+#: Keys of a checkpoint, and the attributes that are kept under them.
+_KEPT = {
+    "metrics": "metrics",
+    "looked": "measured_at",
+    "scalars": "scalars",
+    "streak": "streak",
+    "streak_start": "streak_start",
+    "solved_at": "solved_at",
+}
 
 
 def task_facts(task: Task) -> dict[str, Any]:
-    """What a reader of the record wants to know of the task without having its code."""
+    """Return what a reader of the record wants to know of the task without having its code."""
     return {
         "sequence_length": task.sequence_length,
         "smallest_lag": task.smallest_lag,
@@ -172,14 +231,14 @@ def task_facts(task: Task) -> dict[str, Any]:
 
 
 def numbers(values: dict[str, torch.Tensor]) -> list[dict[str, float]]:
-    """Tensors [runs] by name as one dict of numbers a run."""
+    """Return one dict of numbers a run, from tensors [runs] by name."""
     columns = fetched(values)
     size = max((len(column) for column in columns.values()), default=0)
     return [{name: column[run] for name, column in columns.items()} for run in range(size)]
 
 
 def _frozen(value: Any) -> Any:
-    """Lists and dicts as they are now; what stands in a list is never changed here, only followed by more."""
+    """Return lists and dicts as they are now; what stands in a list is never changed here, only followed by more."""
     if isinstance(value, dict):
         return {key: _frozen(item) for key, item in value.items()}
     return list(value) if isinstance(value, list) else value

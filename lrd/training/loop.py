@@ -17,15 +17,25 @@ from lrd.training.determinism import repeat_bits
 from lrd.training.journal import Journal, numbers
 from lrd.training.pack import Pack
 
+logger = logging.getLogger(__name__)
+
+#: Seconds between two writings of where runs stand (status.json).
 _STATUS_SECONDS = 5.0
-#: Works a run that may wait for the disk: a pack waits, in memory, with one state of all its runs or with two.
+#: Writes that may wait for the disk, for each run of a pack; beyond that the pack waits too, or copies of its state
+#: would fill the memory. This many hold one or two states of all its runs.
 _WAITING = 4
+#: What ``train`` calls at every evaluation: see there.
 Progress = Callable[[int, int, list[dict[str, Any]]], None]
 
 
 @dataclass(frozen=True)
 class Ending:
-    """How ``train`` ended: all runs finished, or interrupted with checkpoints written."""
+    """The end of ``train``.
+
+    Attributes:
+        interrupted: Whether it was asked to stop, and wrote checkpoints; else all runs are finished.
+        update: The update at which it ended.
+    """
 
     interrupted: bool
     update: int
@@ -40,15 +50,27 @@ def train(
     progress: Progress = lambda update, active, finished: None,
     behind: bool | None = None,
 ) -> Ending:
-    """Train runs of one static shape together and keep their records below ``place.folder``.
+    """Train a pack of runs and keep their records.
 
-    Runs go on from their checkpoints where all of them stand at the same update, and start anew otherwise.
-    ``progress(update, active runs, summaries of runs that just finished)`` is called at every evaluation. A run is
-    active until its summary is on disk.
+    Runs go on from their checkpoints where all of them stand at the same update, and start anew otherwise. When this
+    returns or raises, all that was to be written is on disk.
 
-    ``behind``: whether a thread writes records while training goes on (default: where it goes on on a GPU, which would
-    wait for the disk otherwise; on a CPU a worker has one core). Even so all is on disk once this has returned or
-    raised; what cannot be written raises ``RecordError``.
+    Args:
+        specs: The runs of the pack, which share ``RunSpec.pack_key``.
+        place: Where and how they are trained: records stand below ``place.folder``.
+        tracker: The mirror of the records, such as wandb's.
+        device: Where the pack is trained.
+        should_stop: Asked before every update; once it says so, training ends with checkpoints.
+        progress: Called at every evaluation with the update, the number of active runs and the summaries of the runs
+            that finished since the last call. A run is active until its summary is on disk.
+        behind: Whether a thread writes records while training goes on. Default: on a GPU, which would wait for the disk
+            otherwise; not on a CPU, of which a worker has one core.
+
+    Returns:
+        How training ended.
+
+    Raises:
+        RecordError: A record could not be written.
     """
     behind = device.type == "cuda" if behind is None else behind
     with BackgroundWriter(_WAITING * len(specs)) if behind else ImmediateWriter() as writer:
@@ -77,16 +99,17 @@ def _train(
     moments = {probe.name: set(log_spaced(pack.training.max_updates, probe.per_decade)) for probe in probes}
     rows_of_norms = set(log_spaced(pack.training.max_updates))
     if not _resume(pack, journals):
-        _look(pack, journals, probes)
+        _measure(pack, journals, probes)
         _evaluate(pack, journals)
         for journal in journals:
             journal.status("running", 0)
     elif pack.update and _evaluates(pack):
         _retire(pack, journals)  # runs that were cut off between their last checkpoint and their summary
-    _tell(pack, journals, writer, progress)
+    _report(pack, journals, writer, progress)
 
     last_checkpoint = last_status = time.monotonic()
     while journals:
+        # Between updates: stop when asked to, and keep a checkpoint now and then.
         if should_stop():
             _share_time(journals, lap, pack.update)
             _write(pack, journals, "interrupted")
@@ -101,9 +124,10 @@ def _train(
 
         pack.step()
 
-        _look(pack, journals, [probe for probe in probes if pack.update in moments[probe.name]])
+        # After the update: probes and gradient norms at their moments; evaluation, after which runs may end.
+        _measure(pack, journals, [probe for probe in probes if pack.update in moments[probe.name]])
         if pack.update in rows_of_norms:
-            _tell_norms(pack, journals)
+            _record_norms(pack, journals)
         if _evaluates(pack):
             _evaluate(pack, journals)
             lap = _share_time(journals, lap, pack.update)
@@ -112,12 +136,12 @@ def _train(
                 for journal in journals:
                     journal.status("running", pack.update)
                 last_status = time.monotonic()
-            _tell(pack, journals, writer, progress)
+            _report(pack, journals, writer, progress)
     return Ending(interrupted=False, update=pack.update)
 
 
-def _look(pack: Pack, journals: Sequence[Journal], probes: Sequence[Probe]) -> None:
-    """Let probes look at the pack as it is, on probe sequences that are the same at every look."""
+def _measure(pack: Pack, journals: Sequence[Journal], probes: Sequence[Probe]) -> None:
+    """Measure the pack as it is by some probes, on probe sequences that are the same at every measurement."""
     if not probes:
         return
     subject = Subject.of(pack.task, pack.cell, pack.parameters(), pack.seeds)
@@ -126,19 +150,19 @@ def _look(pack: Pack, journals: Sequence[Journal], probes: Sequence[Probe]) -> N
             journal.add_measurement(pack.update, probe, tables)
 
 
-def _tell_norms(pack: Pack, journals: Sequence[Journal]) -> None:
-    """Rows of gradient norms over the updates since the last ones."""
+def _record_norms(pack: Pack, journals: Sequence[Journal]) -> None:
+    """Add rows of training gradient norms over the updates since the last rows."""
     for journal, columns in zip(journals, pack.norm_tables(), strict=True):
         journal.add_norms(pack.update, columns)
 
 
 def _evaluates(pack: Pack) -> bool:
-    """Whether runs are evaluated, and may end, at the present update."""
+    """Return whether runs are evaluated, and may end, at the present update."""
     return pack.update % pack.training.eval_every == 0 or pack.update == pack.training.max_updates
 
 
 def _evaluate(pack: Pack, journals: Sequence[Journal]) -> None:
-    """A row of metrics for every run: averages over the updates since the last row, and the evaluation set."""
+    """Add a row of metrics for every run: averages over the updates since the last row, and the evaluation set."""
     evaluated = pack.evaluate("eval", pack.training.eval_samples)
     row = pack.averages() | {f"eval_{name}": value for name, value in evaluated.items()}
     solved = pack.task.solved(evaluated)
@@ -147,8 +171,8 @@ def _evaluate(pack: Pack, journals: Sequence[Journal]) -> None:
         journal.add_metrics(pack.update, mine, met)
 
 
-def _tell(pack: Pack, journals: Sequence[Journal], writer: Writer, progress: Progress) -> None:
-    """Tell how far the pack is. A run is finished once its summary is on disk, and not before: a kill would lose it."""
+def _report(pack: Pack, journals: Sequence[Journal], writer: Writer, progress: Progress) -> None:
+    """Report how far the pack is. A run is finished once its summary is on disk: before, a kill would lose it."""
     if not journals:
         writer.wait()
     finished = writer.take_results()
@@ -156,7 +180,7 @@ def _tell(pack: Pack, journals: Sequence[Journal], writer: Writer, progress: Pro
 
 
 def _retire(pack: Pack, journals: list[Journal]) -> None:
-    """Finish the runs that are solved, diverged or at their last update; the pack goes on without them."""
+    """Finish the runs that are solved, diverged or at their last update. The pack goes on without them."""
     at_end = pack.update >= pack.training.max_updates
     diverged_at = pack.diverged_at.tolist()
     ended = [
@@ -165,13 +189,16 @@ def _retire(pack: Pack, journals: list[Journal]) -> None:
     ]
     if not any(ended):
         return
+    # Part the pack in two.
     leaving = [run for run, is_ended in enumerate(ended) if is_ended]
     staying = [run for run, is_ended in enumerate(ended) if not is_ended]
     leavers, finished = [journals[run] for run in leaving], pack.take(leaving)
     pack.select(staying)
     journals[:] = [journals[run] for run in staying]
-    _look(finished, leavers, [p for p in finished.specs[0].probes if leavers[0].looked.get(p.name) != pack.update])
-    _tell_norms(finished, leavers)
+    # Measure the finished runs a last time, and test them.
+    measured_at = leavers[0].measured_at
+    _measure(finished, leavers, [p for p in finished.specs[0].probes if measured_at.get(p.name) != pack.update])
+    _record_norms(finished, leavers)
     test = numbers(finished.evaluate("test", pack.training.test_samples))
     states = finished.snapshot()
     for journal, state in zip(leavers, states, strict=True):
@@ -181,7 +208,7 @@ def _retire(pack: Pack, journals: list[Journal]) -> None:
 
 
 def _share_time(journals: Sequence[Journal], since: float, update: int) -> float:
-    """Charge the wall time from a moment up to this update to the runs, in equal parts; returns the present moment."""
+    """Charge the wall time from a moment up to this update to the runs, in equal parts; return the present moment."""
     now = time.perf_counter()
     for journal in journals:
         journal.cost.charge((now - since) / len(journals), update, len(journals))
@@ -189,18 +216,18 @@ def _share_time(journals: Sequence[Journal], since: float, update: int) -> float
 
 
 def _write(pack: Pack, journals: Sequence[Journal], state: str) -> None:
-    """Tables and checkpoints of all runs, so that a reader sees them and a later command goes on from here."""
+    """Write tables and checkpoints of all runs: a reader then sees them, and a later command goes on from here."""
     for journal, kept in zip(journals, pack.snapshot(), strict=True):
         journal.write(state, pack.update)
         journal.checkpoint(kept)
 
 
 def _resume(pack: Pack, journals: Sequence[Journal]) -> bool:
-    """Go on from the runs' checkpoints, if all have one and stand at the same update."""
+    """Go on from the runs' checkpoints, if all have one and stand at the same update; return whether it does."""
     try:
         found = [journal.record.load_checkpoint() for journal in journals]
     except RecordError as error:
-        logging.getLogger(__name__).warning("%s; its pack starts anew", error)
+        logger.warning("%s; its pack starts anew", error)
         return False
     kept = [checkpoint for checkpoint in found if checkpoint is not None]
     if len(kept) < len(found):

@@ -1,4 +1,4 @@
-"""From the parameters of a pack to outputs, loss and gradient: cell, kernel and readout of runs of one static shape."""
+"""The way from a pack's parameters to outputs, loss and gradient: cell, kernel and readout of runs of one shape."""
 
 from __future__ import annotations
 
@@ -8,33 +8,45 @@ from typing import NamedTuple
 import torch
 
 from lrd.cells import Parameters, prepared, read
-from lrd.kernels import WITH_NORMS, GradientNorms, runs_at_once
+from lrd.gradients.training_norms import Norms, norms_by_adjoint, norms_of_kernel
+from lrd.kernels import KERNELS, GradientNorms, runs_at_once
 from lrd.shapes import Float, Int, Tensor
 from lrd.spec import RunSpec
 from lrd.tasks import Batch
-from lrd.training.norms import Norms, by_adjoint, by_kernel
 from lrd.training.parameters import split_theta
 from lrd.training.precision import computing
 from lrd.training.tricks import Tricks, evaluation_kernel, scan_named, update_kernel
 
 
 class Gradient(NamedTuple):
-    """Of one batch: training loss, its gradient with that of what is added to it, measures of what is added; norms.
+    """The training loss of each run for one batch, and its gradient."""
 
-    ``norms``: where ``training.gradient_norms`` is on, else empty.
-    """
-
+    #: The loss, without what is added to it.
     loss: Float[Tensor, "runs"]
+    #: The gradient of the loss and of what is added to it, such as a regulariser.
     grad: Float[Tensor, "runs parameters"]
+    #: The value of what is added to the loss, by name.
     measured: dict[str, Float[Tensor, "runs"]]
+    #: The training gradient norms, where ``training.gradient_norms`` is on; else empty.
     norms: Norms
 
 
 class Net:
-    """What runs like ``spec`` compute, in a pack of so many; what a run computes does not depend on its companions."""
+    """The computation that all runs of a pack share: what a run computes does not depend on its companions.
+
+    Attributes:
+        kernel: The name of the kernel of updates, which records keep.
+    """
 
     def __init__(self, spec: RunSpec, device: torch.device, runs: int, shapes: Mapping[str, tuple[int, ...]]) -> None:
-        """``shapes``: of each parameter of a run, in the order in which they lie in a row of theta."""
+        """Choose the kernels of a pack.
+
+        Args:
+            spec: One of its runs, which have task, cell and training in common but for ``per_run`` options.
+            device: Where they are trained.
+            runs: How many they are.
+            shapes: The shape of each parameter of a run, in the order in which they lie in a row of theta.
+        """
         self.task, self.cell, self.training, self.device = spec.task, spec.cell, spec.training, device
         self.kernel = update_kernel(spec, device, runs)
         self._scan = scan_named(evaluation_kernel(spec, device, runs), self.training.precision)
@@ -42,15 +54,20 @@ class Net:
         self._shapes = shapes
 
     def of_runs(self, spec: RunSpec, runs: int) -> Net:
-        """The same for another number of runs, which may have another kernel."""
+        """Return the computation of a pack of ``runs`` runs like ``spec``, which may have another kernel."""
         return Net(spec, self.device, runs, self._shapes)
 
     def parameters(self, theta: Float[Tensor, "runs parameters"]) -> Parameters:
-        """Each parameter by name, [runs, ...]: views of ``theta``."""
+        """Return each parameter by name, [runs, ...], as a view of ``theta``."""
         return split_theta(theta, self._shapes)
 
     def outputs(self, params: Parameters, batch: Batch) -> Float[Tensor, "steps runs batch outputs"]:
-        """Readout at the task's loss steps."""
+        """Return the readout at the task's loss steps, by the kernel of evaluations.
+
+        Args:
+            params: Parameters by name, [runs, ...], as they are trained.
+            batch: A batch of each run.
+        """
         params = prepared(self.cell, params)
         with computing(self.training.precision):
             return self._read(params, self.states(params, batch.inputs, self.task.loss_steps.start), batch)
@@ -64,10 +81,15 @@ class Net:
         updating: bool = False,
         **cut: Tensor,
     ) -> list[Float[Tensor, "_ runs batch hidden"]]:
-        """h from step ``first`` on, in the parts between which the gradient is cut; ``params`` are prepared.
+        """Return h from step ``first`` on, in the parts between which the gradient is cut (``training.truncate``).
 
-        ``updating``: by the kernel of updates, to which goes ``cut`` [runs, time] (``Tricks.cut``); it tells the norms
-        of each part to one more entry of ``norms``.
+        Args:
+            params: Parameters as ``lrd.cells.prepared`` gives them.
+            inputs: x_t of every step.
+            first: The first step whose h is wanted.
+            norms: A list that gets one more entry for each part, which the backward pass fills; None: no norms.
+            updating: Whether the kernel of updates runs; else that of evaluations.
+            **cut: Where the backward pass is cut in h (``Tricks.cut``), for the kernel of updates.
         """
         every, parts, state = self.training.truncate or len(inputs), [], None
         scan = self._update_scan if updating else self._scan
@@ -85,7 +107,7 @@ class Net:
         return parts
 
     def _read(self, params: Parameters, parts: list[Tensor], batch: Batch) -> Tensor:
-        """Readout at the task's loss steps, of ``states`` from their first one on or from an earlier step on."""
+        """Return the readout at the task's loss steps, from ``states`` of these steps or of more steps before them."""
         h, inputs = parts[0] if len(parts) == 1 else torch.cat(parts), batch.inputs[self.task.loss_steps.start :]
         early = len(h) - len(inputs)
         return read(params, h[early:] if early else h, inputs)
@@ -98,7 +120,15 @@ class Net:
         clock: Tensor,
         tricks: Tricks,
     ) -> Gradient:
-        """Of all runs, by as many at once as the kernel likes; ``clock``: the update, for what is drawn in it."""
+        """Return loss and gradient of each run for one batch, taking as many runs at once as suits the kernel.
+
+        Args:
+            theta: The parameters of each run in one row.
+            batch: A batch of each run.
+            seeds: The seed of each run.
+            clock: The number of the update, for what is drawn in it.
+            tricks: What is added to the gradient, or cut from it.
+        """
         numbers = self.task.sequence_length * self.training.batch_size * self.cell.hidden_size
         size = runs_at_once(self.kernel, numbers * theta.element_size(), self.device) or len(theta)
         found = [
@@ -114,32 +144,37 @@ class Net:
         )
 
     def _of_runs(self, theta: Tensor, batch: Batch, seeds: Tensor, clock: Tensor, tricks: Tricks) -> Gradient:
+        # Forward: parameters, states, outputs, loss.
         theta = theta.detach().requires_grad_()
         own, first = self.parameters(theta), self.task.loss_steps.start
         params = prepared(self.cell, own)
         cut = tricks.cut(seeds, clock.expand(len(theta)), len(batch.inputs))
-        told: list[GradientNorms] | None = None
+        given: list[GradientNorms] | None = None
         asked = self.training.gradient_norms
-        if asked and self.kernel in WITH_NORMS:
-            told = []
+        if asked and KERNELS[self.kernel].norms:
+            given = []
         with computing(self.training.precision):
-            states = self.states(params, batch.inputs, first if tricks.omega is None else 0, told, updating=True, **cut)
+            states = self.states(
+                params, batch.inputs, first if tricks.omega is None else 0, given, updating=True, **cut
+            )
             outputs = self._read(params, states, batch)
         loss = self.task.loss(outputs, batch)
-        if tricks.omega is None and (told is not None or not asked):
+        # Backward: to the parameters, and to h directly where Omega or the norms of other kernels need that.
+        if tricks.omega is None and (given is not None or not asked):
             (grad,), direct = torch.autograd.grad(loss.sum(), theta), []
         else:
             seen = [h for h in states if len(h)]  # others may have no gradient
             grad, *into = torch.autograd.grad(loss.sum(), (theta, *seen), allow_unused=True, materialize_grads=True)
             direct = [into.pop(0) if len(h) else h for h in states]
+        # What is added to the gradient, and the norms of the loss's own.
         measured = {}
         if tricks.omega is not None:
             measured = tricks.add_omega(self.cell, own, self.parameters(grad), states, direct)
         norms: Norms = {}
         if asked:
             every = self.training.truncate or len(batch.inputs)
-            if told is None:
-                norms = by_adjoint(self.cell.stepped, params, batch.inputs, direct, every)
+            if given is None:
+                norms = norms_by_adjoint(self.cell.stepped, params, batch.inputs, direct, every)
             else:
-                norms = by_kernel(self.cell, told, batch.inputs, every)
+                norms = norms_of_kernel(self.cell, given, batch.inputs, every)
         return Gradient(loss.detach(), grad, measured, norms)

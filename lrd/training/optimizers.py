@@ -1,4 +1,4 @@
-"""Optimisers over a whole pack: one set of tensor operations for all runs, each with its own constants.
+"""Optimisers over a whole pack: one set of tensor operations for all runs, each run with constants of its own.
 
 Parameters and gradients are matrices [runs, parameters]; every option marked ``per_run`` is a column [runs, 1]. The
 update rules are torch's (tested against ``torch.optim``), and the uRNN paper's RMSprop.
@@ -18,11 +18,19 @@ Constants = dict[str, Float[Tensor, "runs 1"]]
 
 
 class PackOptimizer:
-    """The base of all: ``slots`` [runs, parameters] is the optimiser's memory, ``constants`` [runs, 1] its options."""
+    """The base class of the optimisers of packs.
+
+    Attributes:
+        slot_start: By name of a slot, the number that it is filled with at the start.
+        slots: The optimiser's memory, [runs, parameters] by name.
+        constants: The options that may differ from run to run, [runs, 1] by name.
+        clip: How gradients are clipped: none, norm or value.
+    """
 
     slot_start: dict[str, float] = {}
 
     def __init__(self, options: Sequence[spec.Optimizer], theta: Float[Tensor, "runs parameters"]) -> None:
+        """Begin with the options of each run and parameters as they will be updated."""
         per_run = [field.name for field in dataclasses.fields(options[0]) if field.metadata["per_run"]]
         self.constants: Constants = {
             name: torch.tensor([[getattr(o, name)] for o in options], dtype=theta.dtype, device=theta.device)
@@ -32,9 +40,12 @@ class PackOptimizer:
         self.slots = {name: torch.full_like(theta, start) for name, start in self.slot_start.items()}
 
     def step(self, theta: Tensor, grad: Tensor, update: Int[Tensor, ""]) -> Float[Tensor, "runs parameters"]:
-        """The parameters after one update, as a new tensor; ``grad`` may be overwritten, ``slots`` are, in place.
+        """Return the parameters after one update, as a new tensor; ``slots`` change in place.
 
-        ``update``: the number of this update, from 1; a tensor, so that the same calls can be replayed.
+        Args:
+            theta: Parameters [runs, parameters].
+            grad: Their gradient, which may be overwritten.
+            update: The number of this update, counted from 1. A tensor, so that the same calls can be replayed.
         """
         return self._step(theta, grad, self.constants, self.slots, update)
 
@@ -88,7 +99,7 @@ class PackRMSpropURNN(PackOptimizer):
 
 
 class PackAdam(PackOptimizer):
-    """Kingma & Ba (2015), in torch's form: theta <- theta - lr/(1-b1^t) m / (sqrt(s/(1-b2^t)) + eps)."""
+    """theta <- theta - lr/(1-b1^t) m / (sqrt(s/(1-b2^t)) + eps) (Kingma & Ba 2015, in torch's form)."""
 
     slot_start = {"mean": 0.0, "square": 0.0}
 
@@ -103,7 +114,12 @@ class PackAdam(PackOptimizer):
 
 
 def pack_optimizer(options: Sequence[spec.Optimizer], theta: Float[Tensor, "runs parameters"]) -> PackOptimizer:
-    """The optimiser of a pack from the options of its runs, which differ in ``per_run`` values only."""
+    """Return the optimiser of a pack.
+
+    Args:
+        options: The optimiser's options of each run; they differ in ``per_run`` values only.
+        theta: The parameters at the start.
+    """
     first = options[0]
     if isinstance(first, spec.SGD):
         return (PackNesterov if first.nesterov else Momentum)(options, theta)
@@ -118,10 +134,15 @@ def pack_optimizer(options: Sequence[spec.Optimizer], theta: Float[Tensor, "runs
 def clip(
     kind: str, grad: Float[Tensor, "runs parameters"], threshold: Float[Tensor, "runs 1"]
 ) -> tuple[Float[Tensor, "runs parameters"], Float[Tensor, "runs"], Float[Tensor, "runs"]]:
-    """Clipped gradients, and each run's norm before and after (float64, so that squares cannot overflow).
+    """Return the clipped gradients, and each run's norm before and after.
 
-    By norm as in Pascanu et al. (2013): g * min(1, threshold / (|g| + 1e-6)), torch's form; by value: each entry into
-    [-threshold, threshold].
+    By norm (Pascanu et al. 2013, in torch's form): g min(1, threshold / (|g| + 1e-6)). By value: each entry is clamped
+    to [-threshold, threshold]. Norms are in float64, in which squares cannot overflow.
+
+    Args:
+        kind: none, norm or value.
+        grad: The gradient of each run.
+        threshold: The threshold of each run.
     """
     before = norm(grad)
     if kind == "none":
@@ -134,6 +155,6 @@ def clip(
 
 
 def norm(x: Float[Tensor, "runs parameters"]) -> Float[Tensor, "runs"]:
-    """Euclidean norm of each row, in float64."""
+    """Return the Euclidean norm of each row, in float64."""
     result: Tensor = torch.linalg.vector_norm(x, dim=-1, dtype=torch.float64)
     return result

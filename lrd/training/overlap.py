@@ -1,4 +1,4 @@
-"""What of the test sequences a run has met in training: in closed form, or else counted on a sample."""
+"""The share of test sequences that a run has met in training: in closed form, or else counted on a sample."""
 
 from __future__ import annotations
 
@@ -13,17 +13,22 @@ from lrd.shapes import Float, Tensor
 from lrd.spec import RunSpec
 from lrd.tasks import Task
 
-#: Of a task of which nothing is known so many numbers of inputs are drawn again, about.
-NUMBERS = 2**22
-TESTED = 256
+#: Where nothing is known in closed form: numbers of training inputs that are drawn again, about, and the test sequences
+#: that are searched for among them.
+NUMBERS, TESTED = 2**22, 256
 
 
 def overlap(spec: RunSpec, updates: int) -> dict[str, Any]:
-    """Return the scalars ``seen_share`` and ``seen_counted`` of a run's summary after so many updates.
+    """Return the scalars ``seen_share`` and ``seen_counted`` of a run's summary.
 
-    ``seen_share``: the share of test sequences that are expected among those trained on. ``seen_counted``: None where
-    that is known in closed form (``Task.seen_share``); else the number of training sequences, the first ones of the
-    run, among which test sequences were looked for, so that among all there may be more.
+    Args:
+        spec: The run.
+        updates: How many updates it has had.
+
+    Returns:
+        ``seen_share``: the share of test sequences that are expected among those trained on. ``seen_counted``: None
+        where that is known in closed form (``Task.seen_share``); else the number of training sequences, the first ones
+        of the run, among which the test sequences were searched for. Among all of them there may be more.
     """
     share = spec.task.seen_share(updates * spec.training.batch_size) if _says(spec.task) else None
     counted = None
@@ -33,18 +38,18 @@ def overlap(spec: RunSpec, updates: int) -> dict[str, Any]:
 
 
 def log10_sequences(task: Task) -> float | None:
-    """Return log10 of the number of different sequences of a task, None where it does not say."""
+    """Return log10 of the number of different sequences of a task; None where the task does not say."""
     return task.log10_sequences if _says(task) else None
 
 
 def _says(task: Task) -> bool:
-    """Return whether its own class says how likely its sequences are; a user's may draw others than its base does."""
+    """Return whether a task's own class says how likely its sequences are; a user's may draw others than its base."""
     kind = type(task)
     return source_of(kind) is None or bool({"likelihoods", "seen_share"} & vars(kind).keys())
 
 
 def _counted(spec: RunSpec, updates: int) -> tuple[float, int]:
-    """The share of ``TESTED`` test sequences that are among the first ones drawn, and how many those are."""
+    """Return the share of ``TESTED`` test sequences that are among the first ones drawn, and how many those are."""
     task, seeds, size = spec.task, torch.tensor([spec.seed]), spec.training.batch_size
     of_update = task.sequence_length * task.input_size * size
     updates = min(updates, max(1, NUMBERS // of_update))
@@ -58,6 +63,6 @@ def _counted(spec: RunSpec, updates: int) -> tuple[float, int]:
 
 
 def _named(inputs: Float[Tensor, "time runs batch inputs"]) -> Iterator[bytes]:
-    """A digest of each sequence: equal for equal inputs."""
+    """Yield a digest of each sequence: equal for equal inputs."""
     for sequence in inputs.flatten(1, 2).transpose(0, 1).contiguous() + 0.0:  # there is no -0 then
         yield hashlib.blake2b(sequence.numpy().tobytes(), digest_size=16).digest()

@@ -1,7 +1,8 @@
-"""Runs of one static shape trained together: parameters, gradients and optimiser state have a leading ``runs`` axis.
+"""A pack: runs of one static shape, trained together in one program.
 
-The parameters of a run, cell and readout, lie in one row of ``theta`` [runs, parameters], so that clipping and the
-optimiser are a few operations for the whole pack. What a run computes does not depend on its companions.
+Parameters, gradients and optimiser state have a leading ``runs`` axis. The parameters of a run, cell and readout, lie
+in one row of ``theta`` [runs, parameters], so that clipping and the optimiser are a few operations for the whole pack.
+What a run computes does not depend on its companions.
 """
 
 from __future__ import annotations
@@ -13,14 +14,14 @@ from typing import Any
 import torch
 
 from lrd.cells import Parameters
-from lrd.probes import Columns
+from lrd.gradients.norm_sums import NormSums
+from lrd.scalars import Columns
 from lrd.shapes import Float, Tensor
 from lrd.spec import RunSpec
 from lrd.tasks import Batch
 from lrd.training.batches import Draws, evaluated_at_once
 from lrd.training.fetch import by_run, copied
 from lrd.training.net import Gradient, Net
-from lrd.training.norms import NormSums
 from lrd.training.optimizers import clip, pack_optimizer
 from lrd.training.parameters import initial_parameters
 from lrd.training.precision import converted, dtype_of, use
@@ -32,10 +33,27 @@ _SUMS = ("train_loss", "grad_norm", "grad_norm_clipped")
 
 
 class Pack:
-    """``specs`` share ``RunSpec.pack_key``; row r of every tensor belongs to ``specs[r]``."""
+    """Runs that are trained together; row r of every tensor belongs to ``specs[r]``.
+
+    Attributes:
+        specs: The runs.
+        theta: The parameters of each run in one row.
+        update: How many updates the runs have had.
+        clock: ``update`` as a tensor, for what runs on the device.
+        diverged_at: [runs], the update at which a run's loss or parameters stopped being finite; -1: they are.
+        sums: Training loss and gradient norms by name, summed over the updates since the last call of ``averages``.
+        summed: How many updates these are.
+        norms: The sums of the training gradient norms; None: they are off.
+    """
 
     def __init__(self, specs: Sequence[RunSpec], device: torch.device, record: Record | None = None) -> None:
-        """``record``: how updates are recorded; default: as CUDA graphs on a GPU, not at all on a CPU."""
+        """Initialise runs.
+
+        Args:
+            specs: The runs, which share ``RunSpec.pack_key``.
+            device: Where they are trained.
+            record: What turns an update into one that is replayed; default: a CUDA graph on a GPU, nothing on a CPU.
+        """
         self.specs = list(specs)
         self.task, self.cell, self.training = specs[0].task, specs[0].cell, specs[0].training
         self.device, self.dtype = device, dtype_of(self.training.precision)
@@ -46,7 +64,7 @@ class Pack:
         self.optimizer = pack_optimizer([spec.optimizer for spec in specs], self.theta)
         self.seeds = torch.tensor([spec.seed for spec in specs], device=device)
         self.update = 0
-        self.clock = torch.zeros((), dtype=torch.int64, device=device)  # ``update``, for what runs on the device
+        self.clock = torch.zeros((), dtype=torch.int64, device=device)
         self.diverged_at = torch.full((len(specs),), -1, device=device)
         self.tricks = Tricks.of(self.specs, device)
         summed = (*_SUMS, *self.tricks.measures)
@@ -64,17 +82,24 @@ class Pack:
 
     @classmethod
     def of_copies(cls, spec: RunSpec, runs: int, device: torch.device, record: Record | None = None) -> Pack:
-        """A run so many times, by the kernel of such a pack; its initialisation, which may take long, is paid once."""
+        """Return a pack of copies of one run, which is initialised only once, since that may take long.
+
+        Args:
+            spec: The run.
+            runs: How many copies.
+            device: Where they are trained.
+            record: What turns an update into one that is replayed; default: as for any pack.
+        """
         pack = cls([spec], device, record).take([0] * runs)
         pack.net = pack.net.of_runs(spec, runs)
         return pack
 
     def parameters(self, theta: Float[Tensor, "runs parameters"] | None = None) -> Parameters:
-        """Each parameter by name, [runs, ...]: views of ``theta`` (default: the pack's own)."""
+        """Return each parameter by name, [runs, ...], as a view of ``theta`` (default: the pack's own)."""
         return self.net.parameters(self.theta if theta is None else theta)
 
     def step(self) -> None:
-        """One update of every run. A run whose loss or parameters stop being finite stays as it was before."""
+        """Update every run once. A run whose loss or parameters stop being finite stays as it was before."""
         if self._record is None:
             self._advance(self._next_batch())
         else:
@@ -86,7 +111,7 @@ class Pack:
         self.summed += 1
 
     def _drawn_and_advanced(self) -> Callable[[], None]:
-        """A whole update of these runs on the tensors that they are in now, which may outlast the runs."""
+        """Return a whole update of these runs, on the tensors that they are in now, which may outlast the runs."""
         whole = copy.copy(self)
         whole.optimizer = copy.copy(self.optimizer)
 
@@ -97,16 +122,19 @@ class Pack:
         return update
 
     def _advance(self, batch: Batch) -> None:
-        """An update by one batch, from tensors to the same tensors: it asks the host nothing and tells it nothing."""
+        """Update all runs by one batch, from tensors to the same tensors: nothing goes to or comes from the host."""
         loss, grad, measured, norms = self.gradient(converted(batch, self.dtype))
         with torch.no_grad():
+            # Clip and move.
             optimizer = self.optimizer
             self.clock += 1
             grad, before, after = clip(optimizer.clip, grad, optimizer.constants["clip_threshold"])
             moved = optimizer.step(self.theta, grad, self.clock)
+            # Keep a run that has diverged as it was.
             fine = loss.isfinite() & moved.isfinite().all(1)
             self.diverged_at.copy_(torch.where((self.diverged_at < 0) & ~fine, self.clock, self.diverged_at))
             self.theta.copy_(torch.where((self.diverged_at < 0)[:, None], moved, self.theta))
+            # Sum up what is measured.
             if self.norms is not None:
                 self.norms.add(norms, self.diverged_at < 0, self.training.batch_size)
             measured |= {"train_loss": loss, "grad_norm": before, "grad_norm_clipped": after}
@@ -114,7 +142,7 @@ class Pack:
                 self.sums[name] += value
 
     def gradient(self, batch: Batch) -> Gradient:
-        """Of one batch, of each run."""
+        """Return each run's training loss for one batch, and its gradient."""
         return self.net.gradient(self.theta, batch, self.seeds, self.clock, self.tricks)
 
     def _next_batch(self) -> Batch:
@@ -122,7 +150,7 @@ class Pack:
         return self._draws.batch(self.update)
 
     def averages(self) -> dict[str, Float[Tensor, "runs"]]:
-        """Means of training loss and gradient norms over the updates since the last call; {} if there were none."""
+        """Return means of training loss and gradient norms over the updates since the last call; {} if none were."""
         if self.summed == 0:
             return {}
         means = {name: value / self.summed for name, value in self.sums.items()}
@@ -132,7 +160,7 @@ class Pack:
         return means
 
     def norm_tables(self) -> list[Columns]:
-        """A look's columns of ``gradient_norms`` for each run, over the updates since the last call; {} for none."""
+        """Return each run's columns of ``gradient_norms`` over the updates since the last call; {} if none were."""
         if self.norms is None:
             return [{} for _ in self.specs]
         tables = self.norms.tables(self.training.batch_size)
@@ -141,7 +169,13 @@ class Pack:
 
     @torch.no_grad()
     def evaluate(self, split: str, samples: int, chunk: int = 256) -> dict[str, Float[Tensor, "runs"]]:
-        """The task's metrics on ``samples`` sequences of a split, always the same ones for a run."""
+        """Return the task's metrics, by name, on sequences that are always the same ones for a run.
+
+        Args:
+            split: Which sequences: ``eval`` or ``test``.
+            samples: How many.
+            chunk: How many go through the kernel at once, at most.
+        """
         number = self.theta.element_size()
         at_once = evaluated_at_once(self.task, self.cell, min(chunk, samples), number, self.device)
         groups: list[dict[str, Tensor]] = []
@@ -156,7 +190,7 @@ class Pack:
         return {name: torch.cat([totals[name] for totals in groups]) for name in groups[0]}
 
     def take(self, runs: Sequence[int]) -> Pack:
-        """These runs as a pack of their own, at the same update."""
+        """Return some of the runs as a pack of their own, at the same update."""
         taken = copy.copy(self)
         taken.optimizer = copy.copy(self.optimizer)
         taken._forget()
@@ -164,7 +198,7 @@ class Pack:
         return taken
 
     def select(self, runs: Sequence[int]) -> None:
-        """Go on with these runs only."""
+        """Go on with some of the runs only, by their rows."""
         rows, left = torch.tensor(runs, dtype=torch.int64, device=self.device), len(runs)
         self.specs = [self.specs[r] for r in runs]
 
@@ -193,7 +227,7 @@ class Pack:
         self._draws, self._recorded = None, None
 
     def snapshot(self) -> list[dict[str, Any]]:
-        """For each run all that it needs to go on, bit for bit, in whatever pack; one copy from the device."""
+        """Return for each run all that it needs to go on, bit for bit, in whatever pack; one copy from the device."""
         tensors: dict[str, Any] = {"theta": self.theta, "slots": dict(self.optimizer.slots), "sums": self.sums}
         if self.norms is not None:
             tensors["norms"] = self.norms.tensors()
@@ -201,7 +235,14 @@ class Pack:
         return [{"update": self.update, "summed": self.summed} | state for state in each]
 
     def restore(self, states: Sequence[dict[str, Any]]) -> None:
-        """Put every run back to its state in a ``snapshot``; all must stand at the same update."""
+        """Put every run back to its state in a ``snapshot``.
+
+        Args:
+            states: The state of each run, in the order of ``specs``.
+
+        Raises:
+            ValueError: They do not stand at one update.
+        """
         updates = {(state["update"], state["summed"]) for state in states}
         if len(updates) != 1:
             raise ValueError(f"runs of a pack must stand at one update, got {sorted(updates)}")

@@ -1,4 +1,4 @@
-"""The parameters of runs, cell and readout: as they begin, and as the rows that a pack keeps them in."""
+"""The parameters of runs, cell and readout: their first values, and the rows in which a pack keeps them."""
 
 from __future__ import annotations
 
@@ -13,13 +13,18 @@ from lrd.spec import RunSpec
 
 
 def split_theta(theta: Float[Tensor, "runs parameters"], shapes: Mapping[str, tuple[int, ...]]) -> Parameters:
-    """Each parameter by name, [runs, *shape]: views of ``theta``."""
+    """Return each parameter by name, [runs, *shape], as a view of ``theta``.
+
+    Args:
+        theta: The parameters of each run in one row.
+        shapes: The shape of each parameter of a run, in the order in which they lie in a row.
+    """
     parts = torch.split(theta, [math.prod(shape) for shape in shapes.values()], dim=1)
     return {name: part.view(len(theta), *shape) for (name, shape), part in zip(shapes.items(), parts, strict=True)}
 
 
 def initial_parameters(spec: RunSpec) -> Parameters:
-    """Cell and readout of one run, drawn on the CPU so that they are the same on every device."""
+    """Draw the parameters of cell and readout of one run, on the CPU so that they are the same on every device."""
     generator = torch.Generator().manual_seed(spec.seed)
     cell = spec.cell.parameters(spec.task.input_size, generator)
     return cell | readout_parameters(spec.cell, spec.task.output_size, generator, spec.task.input_size)

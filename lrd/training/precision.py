@@ -43,12 +43,12 @@ _PRODUCTS = {
 
 
 def dtype_of(precision: str) -> torch.dtype:
-    """Of parameters, states and the optimiser's memory."""
+    """Return the dtype of parameters, states and the optimiser's memory."""
     return torch.float64 if precision == "float64" else torch.float32
 
 
 def use(precision: str) -> None:
-    """Let this process's GPU take products of float32 as the precision says; by itself torch lets cuDNN round them."""
+    """Set how this process's GPU rounds products of float32; by itself torch lets cuDNN round them."""
     rounded = precision == "tf32"
     if hasattr(torch.backends.cudnn, "rnn"):  # torch >= 2.9, which warns of the other names
         cudnn: Any = torch.backends.cudnn  # whose stubs know nothing of it
@@ -58,7 +58,7 @@ def use(precision: str) -> None:
 
 
 def converted(batch: Batch, dtype: torch.dtype) -> Batch:
-    """The batch with its numbers, but not its classes, in that precision."""
+    """Return the batch with its numbers, but not its classes, in another precision."""
     if batch.inputs.dtype == dtype:
         return batch
     targets = batch.targets.to(dtype) if batch.targets.is_floating_point() else batch.targets
@@ -66,12 +66,12 @@ def converted(batch: Batch, dtype: torch.dtype) -> Batch:
 
 
 def computing(precision: str) -> AbstractContextManager[Any]:
-    """Where cell and readout are run."""
+    """Return the context in which cell and readout are run: with ``bfloat16`` it rounds their products."""
     return _BFloat16Products() if precision == "bfloat16" else nullcontext()
 
 
 class _BFloat16Products(TorchFunctionMode):
-    """Products of float32 by way of bfloat16, there and back; all else, and so the state, stays in float32.
+    """Products whose operands are rounded to bfloat16; results, and so states, are float32 again.
 
     Not ``torch.autocast``, which leaves products in bfloat16: a cell without biases would then keep its state in it.
     """

@@ -1,7 +1,7 @@
-"""An update of a pack, recorded once and replayed: as a CUDA graph its launches cost the host next to nothing.
+"""An update of a pack, recorded once as a CUDA graph and replayed, so that its launches cost the host next to nothing.
 
-A recording is of fixed shapes and fixed memory. So runs that leave do not end it: those that stay move to the front
-rows, and the rows behind them go on idly, until no more than half of the rows are in use; only then is the update
+A recording has fixed shapes and fixed memory. So runs that leave the pack do not end it: the others move to the front
+rows, and the rows behind them go on idly, until no more than half of the rows are in use. Only then is the update
 recorded anew, for the runs that are left. Idle rows thus never cost more than the runs that use theirs, and a pack of R
 runs is recorded at most 1 + log2 R times.
 """
@@ -17,19 +17,22 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_iter
 
 from lrd.shapes import Tensor
-from lrd.training.wants import wants_memory
+from lrd.training.out_of_memory import is_out_of_memory
+
+logger = logging.getLogger(__name__)
 
 Update = Callable[[], None]
-#: Makes of an update one that does the same at every call, on the tensors that the first calls found.
+#: Turns an update into one that does the same at every call, on the tensors that the first calls found.
 Record = Callable[[Update, torch.device], Update]
-#: Updates before the one that is recorded: they compile, load and cache all that it uses, the last one under watch.
+#: Updates before the one that is recorded. They compile, load and cache all that it uses; in the last of them, waiting
+#: for the device is an error.
 WARM_UP = 2
 
 
 class CudaGraph:
     """An update that is run as it is ``WARM_UP`` times, then recorded, and replayed from then on.
 
-    Where it cannot be recorded it goes on being run as it is, which one line of the log says.
+    Where it cannot be recorded it goes on being run as it is, and one line of the log says so.
     """
 
     def __init__(self, update: Update, device: torch.device) -> None:
@@ -62,9 +65,9 @@ class CudaGraph:
             here.wait_stream(aside)
 
     def _watched(self) -> None:
-        """As it is, but so that an update which waits for the device is found out here, and not while it is recorded.
+        """Run the update so that waiting for the device is an error here, before it is recorded.
 
-        Such a wait is a cell's or a task's: it comes before the update has changed anything, and so it is begun again.
+        A wait comes from a cell or a task, before the update has changed anything, and so the update is begun again.
         """
         before = torch.cuda.get_sync_debug_mode()
         torch.cuda.set_sync_debug_mode("error")
@@ -80,15 +83,15 @@ class CudaGraph:
             self._on_a_side_stream()
 
     def _record(self) -> None:
-        graph, seen = torch.cuda.CUDAGraph(), _Outside()
+        graph, seen = torch.cuda.CUDAGraph(), _OutsideTensors()
         try:
-            # The first of these: a recording that fails would leave its own stream the current one.
-            # A stream of its own, for the one that torch would take is of the first GPU that it recorded on.
+            # The outer stream context restores the current stream, which a recording that fails would not.
+            # The graph gets a stream of its own: torch's default for it belongs to the first GPU that was recorded on.
             aside = torch.cuda.Stream(self._device)  # type: ignore[no-untyped-call]
             with torch.cuda.stream(torch.cuda.current_stream()), torch.cuda.graph(graph, stream=aside), seen:
                 self._update()
         except RuntimeError as error:
-            if wants_memory(error):
+            if is_out_of_memory(error):
                 raise  # the pack is too large: it is split, not slowed
             self._go_without(error)
         else:
@@ -97,13 +100,14 @@ class CudaGraph:
     def _go_without(self, error: RuntimeError) -> None:
         self._recordable = False
         reason = str(error).splitlines()[0]
-        logging.getLogger(__name__).warning("an update cannot be a CUDA graph and runs without: %s", reason)
+        logger.warning("an update cannot be a CUDA graph and runs without: %s", reason)
 
 
-class _Outside(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """The tensors that operations read and that none of them made: a graph knows their memory and nothing else.
+class _OutsideTensors(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """A list of the tensors that operations read and that none of them made; to be kept as long as the graph.
 
-    Most live with the pack, but tables of tasks and cells live in caches, which may drop them.
+    A graph knows their memory and nothing else. Most live with the pack, but tables of tasks and cells live in caches,
+    which may drop them.
     """
 
     def __init__(self) -> None:

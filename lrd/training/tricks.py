@@ -1,4 +1,4 @@
-"""What training adds to or takes from the gradient of a pack's loss before it is clipped: Omega and h-detach."""
+"""Changes of the gradient before it is clipped (Omega, h-detach), and the kernels that runs with them use."""
 
 from __future__ import annotations
 
@@ -17,46 +17,44 @@ from lrd.spec import RunSpec
 from lrd.tasks.streams import Stream
 from lrd.training.omega import omega
 
-# Kernels that take their products' ``precision``, by its name.
-_ROUNDING = ("triton_rnn", "triton_lstm", "triton_gru")
-
 
 def update_kernel(run: RunSpec, device: torch.device | None = None, runs: int = 1) -> str:
-    """The kernel, by name, that updates of a pack of such runs use; evaluations use ``evaluation_kernel``'s."""
-    return _kernel(run, device, runs, cut=bool(run.training.h_detach), norms=run.training.gradient_norms)
+    """Return the name of the kernel that updates of a pack of such runs use.
+
+    Args:
+        run: One of the runs; all of a pack have the same kernel.
+        device: Where the pack is trained; None: on a CPU.
+        runs: How many runs the pack has.
+    """
+    training = run.training
+    cut, norms = bool(training.h_detach), training.gradient_norms
+    return choose_kernel(run.cell, device, runs, cut=cut, norms=norms, precision=training.precision)
 
 
 def evaluation_kernel(run: RunSpec, device: torch.device | None = None, runs: int = 1) -> str:
-    """The kernel, by name, that evaluations of a pack of such runs use."""
-    return _kernel(run, device, runs, cut=False, norms=False)
+    """Return the name of the kernel that evaluations of a pack of such runs use; arguments as of ``update_kernel``."""
+    return choose_kernel(run.cell, device, runs, precision=run.training.precision)
 
 
 def scan_named(kernel: str, precision: str) -> Callable[..., Any]:
-    """A kernel, for runs of that ``training.precision``."""
-    scan: Callable[..., Any] = KERNELS[kernel][0]
-    rounds = precision == "bfloat16" and kernel in _ROUNDING
+    """Return the function of a kernel, by its name, for runs of that ``training.precision``."""
+    scan: Callable[..., Any] = KERNELS[kernel].scan
+    rounds = precision == "bfloat16" and KERNELS[kernel].takes_precision
     return functools.partial(scan, precision=precision) if rounds else scan
-
-
-def _kernel(run: RunSpec, device: torch.device | None, runs: int, cut: bool, norms: bool) -> str:
-    precision = run.training.precision
-    if precision == "bfloat16":  # which only some take: others write products into float32 in place
-        packed = choose_kernel(run.cell, device, max(2, runs), cut, norms)
-        return packed if packed in _ROUNDING else "loop"
-    kernel = choose_kernel(run.cell, device, runs, cut, norms)
-    return "traced" if norms and kernel == "triton_gru" and precision == "float64" else kernel
 
 
 @dataclass(frozen=True)
 class Tricks:
-    """The options of a pack's runs [runs]; None: off in all of them (it is never on in some of them only)."""
+    """The options of each run that change its gradient; None: off in all runs (never in some of a pack only)."""
 
+    #: The weight of the regulariser Omega.
     omega: Float[Tensor, "runs"] | None
+    #: The probability with which the backward pass is cut in h at a step.
     h_detach: Float[Tensor, "runs"] | None
 
     @classmethod
     def of(cls, runs: Sequence[RunSpec], device: torch.device) -> Tricks:
-        """Those of the runs of a pack."""
+        """Return the options of the runs of a pack."""
 
         def column(name: str) -> Tensor | None:
             values = [getattr(run.training, name) for run in runs]
@@ -65,24 +63,32 @@ class Tricks:
         return cls(**{field.name: column(field.name) for field in dataclasses.fields(cls)})
 
     def each(self, change: Callable[[Tensor], Tensor]) -> Tricks:
-        """Those of other runs, from each tensor whose rows are runs."""
+        """Return the options of other runs, by a function of tensors whose rows are runs."""
         return Tricks(**{name: None if column is None else change(column) for name, column in vars(self).items()})
 
     def of_runs(self, runs: slice) -> Tricks:
-        """Those of some of the runs."""
+        """Return the options of some of the runs."""
         return self.each(lambda column: column[runs])
 
     @property
     def measures(self) -> tuple[str, ...]:
-        """What is measured at every update, by name."""
+        """The names of what is measured at every update."""
         return () if self.omega is None else ("omega",)
 
     def cut(
         self, seeds: Int[Tensor, "runs"], update: int | Int[Tensor, "runs"], time: int
     ) -> dict[str, Float[Tensor, "runs time"]]:
-        """``keep`` of the kernel: 0 at the steps at which h-detach cuts the way back through h, else 1; or nothing.
+        """Return the kernel's option ``keep``: 0 at the steps at which h-detach cuts the backward pass in h, else 1.
 
-        One draw a step for all samples of a batch, as in the paper's code.
+        One draw a step for all samples of a batch, as in the code of Kanuparthi et al. (2019).
+
+        Args:
+            seeds: The seed of each run.
+            update: The number of the update, of which the draws are a function.
+            time: Steps of the sequence.
+
+        Returns:
+            The option by its name; {} where h-detach is off.
         """
         if self.h_detach is None:
             return {}
@@ -92,9 +98,17 @@ class Tricks:
     def add_omega(
         self, cell: Cell, params: Parameters, grads: Parameters, states: Sequence[Tensor], direct: Sequence[Tensor]
     ) -> dict[str, Float[Tensor, "runs"]]:
-        """Add the regulariser's gradient to that of W; returns its value, without its weight, by name.
+        """Add the gradient of the regulariser Omega to that of W.
 
-        ``grads``: views of the gradient by parameter; ``states`` and ``direct`` as for ``omega``.
+        Args:
+            cell: The cell of the runs, a vanilla RNN.
+            params: Parameters by name, [runs, ...].
+            grads: Their gradients by name, as views that are changed in place.
+            states: h_t of every step, in parts (see ``lrd.training.omega.omega``).
+            direct: The gradient of the loss in each of these h_t, without its part through later steps.
+
+        Returns:
+            The value of Omega, without its weight, by name.
         """
         assert isinstance(cell, RNN)
         assert self.omega is not None

@@ -30,4 +30,4 @@ def begun(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def tables_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of figures the CSV and the manifest are written; nothing is even laid out."""
-    monkeypatch.setattr("pictures.write", lambda *_: None)
+    monkeypatch.setattr("lrd.figures.pictures.write", lambda *_: None)

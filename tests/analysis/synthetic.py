@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -15,9 +14,6 @@ from synthetic_probes import gain, write_probes
 
 from lrd.records import RunRecord
 from lrd.records.schema import GRADIENT_FIT_COLUMNS, GRADIENT_FLOW_COLUMNS, GRADIENT_NORMS_COLUMNS
-
-ANALYSIS = Path(__file__).resolve().parents[2] / "analysis"
-sys.path.insert(0, str(ANALYSIS))  # the figure scripts import each other by plain names, as when they are run
 
 CELLS = {"rnn": ("rnn", 0.74), "lstm": ("lstm", 0.985), "rnn g=2": ("rnn", 1.12)}  # label: cell, factor per step back
 KERNELS = {"rnn": "packed", "lstm": "stock"}  # of these labels and cells

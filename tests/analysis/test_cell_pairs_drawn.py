@@ -7,15 +7,17 @@ from math import inf, isnan, nan
 from pathlib import Path
 from typing import Any
 
-import cell_pairs
-import common
 import numpy as np
 import pytest
 from drawn import grouped, number, rows_of
 from scipy.stats import binomtest, rankdata
 from synthetic import Made, MadeStudy
 
+from lrd.figures import NotMeasuredError
+from lrd.figures.scripts import load_script
 from lrd.records import RunRecord, open_study
+
+cell_pairs = load_script("cell_pairs")
 
 pytestmark = pytest.mark.usefixtures("numbers_alone")
 
@@ -92,7 +94,7 @@ def write(root: Path, label: str, ends: list[tuple[int, int | None]], **options:
 def test_by_hand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of five common seeds ``a`` alone solves two, is sooner in one, later in one; neither solves the last."""
     notes: list[str] = []
-    monkeypatch.setattr("style.foot", lambda _, lines: notes.extend(lines))
+    monkeypatch.setattr("lrd.figures.layout.foot", lambda _, lines: notes.extend(lines))
     write(tmp_path, "a", [(0, 10), (1, 20), (2, 30), (3, 90), (4, None)])
     write(tmp_path, "b", [(0, None), (1, None), (2, 50), (3, 80), (4, None), (7, 10)])
     cell_pairs.draw(open_study(tmp_path / "small"), tmp_path)
@@ -132,7 +134,7 @@ def test_none_solved_it(tmp_path: Path) -> None:
 def test_nothing_to_compare(labels: str, tmp_path: Path) -> None:
     for seed, label in enumerate(labels):
         write(tmp_path, label, [(seed, 10)])
-    with pytest.raises(common.NotLookedAtError, match="nothing to compare"):
+    with pytest.raises(NotMeasuredError, match="nothing to compare"):
         cell_pairs.draw(open_study(tmp_path / "small"), tmp_path)
 
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import closing_distance
-import common
 import numpy as np
 import pytest
 from drawn import finished, is_band_of, number, rows_of, update_at
@@ -14,7 +12,11 @@ from matplotlib.axes import Axes
 from synthetic import MadeStudy, make_study
 from synthetic_probes import BINS, closed
 
+from lrd.figures import NothingToDrawError, NotMeasuredError
+from lrd.figures.scripts import load_script
 from lrd.records import open_study
+
+closing_distance = load_script("closing_distance")
 
 pytestmark = pytest.mark.usefixtures("numbers_alone")
 
@@ -59,7 +61,7 @@ def test_curves_hold_the_numbers_of_the_csv(study: MadeStudy, tmp_path: Path, mo
 @pytest.mark.slow
 def test_points_of_few_signs_are_named(study: MadeStudy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     said = []
-    monkeypatch.setattr("style.foot", lambda figure, lines: said.extend(lines))
+    monkeypatch.setattr("lrd.figures.layout.foot", lambda figure, lines: said.extend(lines))
     closing_distance.draw(open_study(study.folder), tmp_path)
     # 400, 200, ..., 12, 6 signs a bin: the last one has fewer than ten
     assert "From a distance of 64 on, some points have fewer than 10 signs a run." in said[0]
@@ -80,7 +82,7 @@ def test_a_study_without_the_probe_says_how_to_look(tmp_path: Path) -> None:
     make_study(tmp_path, tasks=("copy",), gaps=(10,), seeds=1)
     for file in (tmp_path / "made").glob("*/closing.parquet"):
         file.unlink()
-    with pytest.raises(common.NotLookedAtError, match="probe `closing`: lrd probe"):
+    with pytest.raises(NotMeasuredError, match="probe `closing`: lrd probe"):
         closing_distance.draw(open_study(tmp_path / "made"), tmp_path)
 
 
@@ -94,5 +96,5 @@ def test_where_nothing_closes_there_is_nothing_to_draw(tmp_path: Path) -> None:
         status = json.loads((file.parent / "status.json").read_text(encoding="utf-8"))
         del status["crc32"][file.name]
         (file.parent / "status.json").write_text(json.dumps(status))
-    with pytest.raises(common.NothingToDrawError, match="saw nothing close"):
+    with pytest.raises(NothingToDrawError, match="nothing closed in its text"):
         closing_distance.draw(open_study(tmp_path / "made"), tmp_path)

@@ -5,14 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import common
-import cost
 import numpy as np
 import pytest
 from drawn import finished, grouped, number, rows_of
 from synthetic import MadeStudy
 
+from lrd.figures import NothingToDrawError
+from lrd.figures.scripts import load_script
 from lrd.records import RunRecord, open_study
+
+cost = load_script("cost")
 
 pytestmark = pytest.mark.usefixtures("numbers_alone")
 
@@ -50,8 +52,8 @@ def write(root: Path, run_id: str, seconds: float | None, update: int = 100, gap
 def test_kernels_and_devices_are_never_mixed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     notes: list[str] = []
     names: list[str] = []
-    monkeypatch.setattr("style.foot", lambda _, lines: notes.extend(lines))
-    monkeypatch.setattr("style.legend", lambda _, handles, labels: names.extend(labels))
+    monkeypatch.setattr("lrd.figures.layout.foot", lambda _, lines: notes.extend(lines))
+    monkeypatch.setattr("lrd.figures.layout.legend", lambda _, handles, labels: names.extend(labels))
     write(tmp_path, "0", 1.0, kernel="packed", hardware="A", pack_size=2.0, resumed=0)
     write(tmp_path, "1", 3.0, kernel="packed", hardware="A", pack_size=8.0, resumed=2)
     write(tmp_path, "2", 7.0, kernel="packed", hardware="B", pack_size=1.0, resumed=0)
@@ -80,7 +82,7 @@ def test_few_gaps_have_room_on_their_axis(
     gaps: tuple[int, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     limits: list[tuple[float, float]] = []
-    monkeypatch.setattr("style.save", lambda figure, *_: limits.append(figure.axes[0].get_xlim()) or [])
+    monkeypatch.setattr(cost, "save_figure", lambda figure, *_: limits.append(figure.axes[0].get_xlim()) or [])
     for seed, gap in enumerate(gaps):
         write(tmp_path, str(seed), 1.0, gap=gap)
     cost.draw(open_study(tmp_path / "small"), tmp_path)  # a warning of matplotlib would be an error
@@ -89,5 +91,5 @@ def test_few_gaps_have_room_on_their_axis(
 
 
 def test_nothing_has_come_to_its_end(begun: Path, tmp_path: Path) -> None:
-    with pytest.raises(common.NothingToDrawError, match="no run has come to its end"):
+    with pytest.raises(NothingToDrawError, match="no run has come to its end"):
         cost.draw(open_study(begun), tmp_path)

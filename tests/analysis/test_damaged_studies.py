@@ -6,11 +6,12 @@ import json
 import shutil
 from pathlib import Path
 
-import common
 import pytest
 from synthetic import make_study
 
-from lrd.cli import main
+from lrd import cli
+from lrd.figures import draw_all, main
+from lrd.figures.scripts import load_script
 from lrd.records import open_study
 
 SCRIPTS = {"metrics.parquet": "learning_curves", "gradient_flow.parquet": "gradient_flow"}
@@ -52,13 +53,13 @@ def test_what_is_damaged_is_named_and_the_rest_drawn(
         rows = f"from read_parquet('{victim}') limit 1"
         duckdb.sql(f"copy ({rows}) to '{victim}.half' (format parquet)")
         Path(f"{victim}.half").rename(victim)
-    assert main(["figures", str(study), "--out", str(tmp_path / "a")]) == 0
+    assert cli.main(["figures", str(study), "--out", str(tmp_path / "a")]) == 0
     said = capsys.readouterr().err
     assert [line for line in said.splitlines() if line.startswith("lrd: left out: ") and str(victim) in line]
-    common.draw_all(open_study(tmp_path / "without"), tmp_path / "b")
+    draw_all(open_study(tmp_path / "without"), tmp_path / "b")
     assert tables(tmp_path / "a") == tables(tmp_path / "b") != {}
-    module = __import__(SCRIPTS[file])
-    assert common.main(module.draw, module.__doc__, [str(study), "--out", str(tmp_path / "c")]) == 0
+    module = load_script(SCRIPTS[file])
+    assert main(module.draw, module.__doc__, [str(study), "--out", str(tmp_path / "c")]) == 0
     assert str(victim) in capsys.readouterr().err
-    assert main(["status", str(study)]) == 0
+    assert cli.main(["status", str(study)]) == 0
     assert f"left out: cannot read {victim}: it is damaged" in capsys.readouterr().out

@@ -5,16 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import common
-import gap_wall
-import gradient_flow
-import learning_curves
 import numpy as np
 import pytest
 from drawn import grouped, number, rows_of
 from synthetic import Made, MadeStudy
 
+from lrd.figures import NothingToDrawError
+from lrd.figures.scripts import load_script
 from lrd.records import RunRecord, open_study
+
+gap_wall = load_script("gap_wall")
+gradient_flow = load_script("gradient_flow")
+learning_curves = load_script("learning_curves")
 
 
 def test_the_synthetic_study_has_what_goes_wrong_in_life(study: MadeStudy) -> None:
@@ -145,5 +147,5 @@ def test_conventions_and_answers_are_kept_apart_and_exact_zeros_survive(tmp_path
 
 
 def test_a_metric_that_is_not_there_is_named(study: MadeStudy, tmp_path: Path) -> None:
-    with pytest.raises(common.NothingToDrawError, match=r"no evaluation metric 'accuracy'.*there is loss"):
+    with pytest.raises(NothingToDrawError, match=r"no evaluation metric 'accuracy'.*there is loss"):
         learning_curves.draw(open_study(study.folder), tmp_path, metric="accuracy")

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
-import common
-import gates_along_gap
 import numpy as np
 import pytest
 from drawn import finished, is_band_of, number, rows_of, update_at
 from synthetic import MadeStudy, make_study
 from synthetic_probes import GATES, gate, length, product
 
+from lrd.figures import NothingToDrawError, NotMeasuredError
+from lrd.figures.scripts import load_script
 from lrd.records import open_study
+
+gates_along_gap = load_script("gates_along_gap")
 
 
 @pytest.fixture(scope="module")
@@ -64,9 +66,9 @@ def test_product_and_gradient_start_from_the_answer(rows: list[dict[str, str]]) 
 
 def test_cells_without_gates_are_named(tmp_path: Path) -> None:
     make_study(tmp_path, tasks=("copy",), gaps=(10,), labels=("rnn",), seeds=1)
-    with pytest.raises(common.NothingToDrawError, match="has a cell with gates") as caught:
+    with pytest.raises(NothingToDrawError, match="has a cell with gates") as caught:
         gates_along_gap.draw(open_study(tmp_path / "made"), tmp_path)
-    assert not isinstance(caught.value, common.NotLookedAtError)
+    assert not isinstance(caught.value, NotMeasuredError)
 
 
 def test_without_gradient_flow_the_product_stands_alone(tmp_path: Path) -> None:

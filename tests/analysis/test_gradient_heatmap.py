@@ -6,17 +6,18 @@ from math import inf, log1p, nan
 from pathlib import Path
 from typing import Any
 
-import common
-import gradient_flow
-import gradient_heatmap
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
-import style
 from drawn import grouped, number, rows_of
 from synthetic import Made, MadeStudy
 
+from lrd.figures import NotMeasuredError, layout
+from lrd.figures.scripts import load_script
 from lrd.records import RunRecord, open_study, schema
+
+gradient_flow = load_script("gradient_flow")
+gradient_heatmap = load_script("gradient_heatmap")
 
 
 def measurements_of(run: Made, variable: str) -> dict[int, np.ndarray]:
@@ -144,7 +145,7 @@ def test_of_each_answer_the_last_is_drawn(tmp_path: Path) -> None:
 
 
 def test_the_line_of_solved_lies_between_the_looks_around_it() -> None:
-    _, ((axes,),) = style.grid(1, 1, 1.0)
+    _, ((axes,),) = layout.grid(1, 1, 1.0)
     gradient_heatmap._mark_solved(axes, np.array([0, 10, 100]), 40.0)
     gradient_heatmap._mark_solved(axes, np.array([0, 10, 100]), inf)
     (line,) = axes.lines
@@ -163,10 +164,10 @@ def test_colours_end_twenty_decades_from_the_answer() -> None:
 
 def test_start_and_end_are_no_training_to_look_through(tmp_path: Path) -> None:
     small_run(tmp_path, 0, {key: [-3.0, -2.0, -1.0] for key in (0, 5)}, end=5)
-    with pytest.raises(common.NotLookedAtError, match=r"between its start and its end: .*per_decade"):
+    with pytest.raises(NotMeasuredError, match=r"between its start and its end: .*per_decade"):
         gradient_heatmap.draw(open_study(tmp_path / "small"), tmp_path)
 
 
 def test_a_study_that_was_not_looked_at(begun: Path, tmp_path: Path) -> None:
-    with pytest.raises(common.NotLookedAtError, match=r"^no run was looked at .*: train with probe=gradient_flow "):
+    with pytest.raises(NotMeasuredError, match=r"^no run was measured .*: train with probe=gradient_flow "):
         gradient_heatmap.draw(open_study(begun), tmp_path)

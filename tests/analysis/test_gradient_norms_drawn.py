@@ -5,15 +5,17 @@ from __future__ import annotations
 from math import inf, nan
 from pathlib import Path
 
-import common
-import gradient_norms
 import numpy as np
 import pytest
 from drawn import grouped, is_band_of, number, rows_of
 from synthetic import Made, MadeStudy, norms_of
 
+from lrd.figures import NotMeasuredError
+from lrd.figures.scripts import load_script
 from lrd.records import RunRecord, open_study
 from lrd.records.schema import GRADIENT_NORMS_COLUMNS
+
+gradient_norms = load_script("gradient_norms")
 
 
 def counted(run: Made, variable: str, update: int) -> np.ndarray | None:
@@ -75,5 +77,5 @@ def test_zeros_and_infinities_are_numbers_of_the_table(tmp_path: Path) -> None:
 
 
 def test_without_the_table_it_names_the_option(begun: Path, tmp_path: Path) -> None:
-    with pytest.raises(common.NotLookedAtError, match=r"training\.gradient_norms=true"):
+    with pytest.raises(NotMeasuredError, match=r"training\.gradient_norms=true"):
         gradient_norms.draw(open_study(begun), tmp_path)

@@ -7,16 +7,18 @@ from math import inf, nan
 from pathlib import Path
 from typing import Any
 
-import common
-import lag_profiles
 import numpy as np
 import pytest
 from drawn import grouped, number, rows_of
 from synthetic import CELLS, Made, MadeStudy, make_study
 from test_gradient_heatmap import small_run
 
+from lrd.figures import NotMeasuredError
+from lrd.figures.scripts import load_script
 from lrd.probes import PROBES
 from lrd.records import RunRecord, open_study
+
+lag_profiles = load_script("lag_profiles")
 
 LAGS = (1, 3, 9)
 GAIN = {"rnn": 0.05, "rnn g=2": 0.4}  # log10 of sigma_max(W)
@@ -182,5 +184,5 @@ def common_band(*lines: list[float]) -> Any:
 
 
 def test_a_study_that_was_not_looked_at(begun: Path, tmp_path: Path) -> None:
-    with pytest.raises(common.NotLookedAtError, match="gradient_flow"):
+    with pytest.raises(NotMeasuredError, match="gradient_flow"):
         lag_profiles.draw(open_study(begun), tmp_path)

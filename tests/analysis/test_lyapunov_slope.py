@@ -5,16 +5,18 @@ from __future__ import annotations
 from math import log
 from pathlib import Path
 
-import common
-import lyapunov_slope
 import numpy as np
 import pytest
 from drawn import finished, number, rows_of, update_at
 from synthetic import MadeStudy, make_study
 from synthetic_probes import exponent
 
+from lrd.figures import main
+from lrd.figures.scripts import load_script
 from lrd.probes import Lyapunov
 from lrd.records import RunRecord, open_study
+
+lyapunov_slope = load_script("lyapunov_slope")
 
 pytestmark = pytest.mark.usefixtures("numbers_alone")
 
@@ -55,10 +57,10 @@ def test_a_study_without_the_probe_names_it(tmp_path: Path, capsys: pytest.Captu
         # A finished run keeps checksums of its tables: without this the file counts as lost, not as never made.
         status = file.parent / "status.json"
         status.write_text(status.read_text(encoding="utf-8").replace("lyapunov.parquet", "other.parquet"))
-    assert common.main(lyapunov_slope.draw, None, [str(tmp_path / "made")]) == 1
+    assert main(lyapunov_slope.draw, None, [str(tmp_path / "made")]) == 1
     said = capsys.readouterr().err
     assert said == (
-        f"{tmp_path / 'made'}: no run was looked at by the probe `lyapunov`: "
+        f"{tmp_path / 'made'}: no run was measured by the probe `lyapunov`: "
         f"lrd probe {tmp_path / 'made'} probe=lyapunov\n"
     )
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-import common
 import pytest
 
 from lrd.records import open_study
 
 sys.path.append(str(Path(__file__).resolve().parents[2] / "benchmarks"))
 import records
+
+from lrd.figures import draw_all
 
 
 @pytest.mark.slow
@@ -27,7 +28,7 @@ def test_what_is_broken_or_foreign_is_named_and_left_out(tmp_path: Path) -> None
     spoiled = [path for path in litter if path.name in ("run.json", "summary.json")]
     assert study.sql("select count(*) from runs").fetchall() == [(runs - len(spoiled),)]
     assert study.sql("select count(distinct run_id) from metrics").fetchall() == [(runs - len(spoiled) - 1,)]
-    drawn = common.draw_all(study, tmp_path / "out")
-    assert drawn.missing == drawn.failed == []
+    drawn = draw_all(study, tmp_path / "out")
+    assert drawn.missing == drawn.failed == {}
     assert {"gradient_flow.csv", "gradient_heatmap.csv", "regimes.csv"} <= {path.name for path in drawn.paths}
     assert len(study.problems) == len(litter)

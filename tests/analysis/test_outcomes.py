@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import common
-import outcomes
 import pytest
 from drawn import number, rows_of
 
+from lrd.figures import NotMeasuredError
+from lrd.figures.scripts import load_script
 from lrd.records import RunRecord, open_study
+
+outcomes = load_script("outcomes")
 
 pytestmark = pytest.mark.usefixtures("numbers_alone")
 
@@ -82,7 +84,7 @@ def test_the_option_of_most_values_is_drawn_against_and_the_others_set_panels_ap
 
 def test_runs_that_came_to_no_end_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     feet: list[str] = []
-    monkeypatch.setattr("style.foot", lambda _, lines: feet.extend(lines))
+    monkeypatch.setattr("lrd.figures.layout.foot", lambda _, lines: feet.extend(lines))
     for gain, ends in {1.0: "sf", 2.0: "dr", 3.0: "uu"}.items():
         write(tmp_path, ends, gain=gain)
     write(tmp_path, "s")  # without a gain
@@ -99,6 +101,6 @@ def test_a_study_that_sweeps_no_number(tmp_path: Path, gains: dict[str, list[flo
     for label, values in gains.items():
         for gain in values:
             write(tmp_path, "su", label=label, gain=gain)
-    with pytest.raises(common.NotLookedAtError, match="no number beside gap and seed was swept"):
+    with pytest.raises(NotMeasuredError, match="no number beside gap and seed was swept"):
         drawn(tmp_path)
     assert not (tmp_path / "out").exists()

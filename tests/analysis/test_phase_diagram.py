@@ -6,15 +6,17 @@ from collections import Counter
 from math import log
 from pathlib import Path
 
-import common
 import numpy as np
-import phase_diagram
 import pytest
 from drawn import is_band_of, number, rows_of
 from synthetic import MadeStudy, make_study
 from synthetic_probes import exponent, gain
 
+from lrd.figures import NothingToDrawError, NotMeasuredError
+from lrd.figures.scripts import load_script
 from lrd.records import RunRecord, open_study
+
+phase_diagram = load_script("phase_diagram")
 
 
 @pytest.fixture(scope="module")
@@ -64,12 +66,12 @@ def test_theory_stands_beside_each_panel(rows: list[dict[str, str]]) -> None:
 def test_a_study_without_a_sweep_of_the_gain_was_not_made_for_it(tmp_path: Path) -> None:
     make_study(tmp_path, tasks=("copy",), gaps=(10,), labels=("lstm",), seeds=2)
     study = open_study(tmp_path / "made")
-    with pytest.raises(common.NotLookedAtError, match=r"sweep cell\.gain"):
+    with pytest.raises(NotMeasuredError, match=r"sweep cell\.gain"):
         phase_diagram.draw(study, tmp_path)
     (tmp_path / "bare").mkdir()
     record = RunRecord(tmp_path, "bare", "a")
     record.create({"spec": {"task": {"name": "copy", "gap": 5}, "cell": {"name": "mine"}, "seed": 0}, "task": {}})
-    with pytest.raises(common.NotLookedAtError, match="no cell of the study has an option `gain`"):
+    with pytest.raises(NotMeasuredError, match="no cell of the study has an option `gain`"):
         phase_diagram.draw(open_study(tmp_path / "bare"), tmp_path)
 
 
@@ -100,5 +102,5 @@ def test_what_left_the_range_of_floats_and_what_has_no_theory(tmp_path: Path) ->
 def test_gains_without_a_look_are_named(tmp_path: Path) -> None:
     for name, g in (("a", 1.0), ("b", 2.0)):
         small(tmp_path, name, g)
-    with pytest.raises(common.NothingToDrawError, match=r"before its first update: lrd probe .*small"):
+    with pytest.raises(NothingToDrawError, match=r"before its first update: lrd probe .*small"):
         phase_diagram.draw(open_study(tmp_path / "small"), tmp_path)

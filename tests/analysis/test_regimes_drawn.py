@@ -5,15 +5,18 @@ from __future__ import annotations
 from math import e, inf, log, log10, nan
 from pathlib import Path
 
-import common
 import numpy as np
 import pytest
-import regimes
 from drawn import grouped, number, rows_of
 from synthetic import Made, MadeStudy
 from test_gradient_heatmap import moments_of, small_run
 
+from lrd.figures import NotMeasuredError
+from lrd.figures.regime_curve import RegimeCurve
+from lrd.figures.scripts import load_script
 from lrd.records import RunRecord, open_study
+
+regimes = load_script("regimes")
 
 T_OF_7 = 2.364624251592784  # 97.5 % quantile of Student's t with 7 degrees of freedom, from a table
 
@@ -78,11 +81,11 @@ def test_a_marker_is_filled_where_most_runs_agree() -> None:
     rows |= {"slope_error": np.full(5, 1e-6), "samples": np.full(5, 8), "points": np.full(5, 20)}
     rows |= {name: np.full(5, 2.0) for name in ("horizon", "fallen_e", "fallen_milli")}
     rows["run_id"] = np.array(["a", "b", "c", "a", "b"], dtype=object)
-    curve = regimes.Curve(rows)
+    curve = RegimeCurve(rows)
     assert curve.runs["vanishing"].tolist() == [2, 1]
     assert curve.runs["exploding"].tolist() == [1, 0]
     assert curve.decided.tolist() == [True, True]  # 2 of 3, 1 of 1
-    assert not regimes.Curve({name: column[1:3] for name, column in rows.items()}).decided.any()  # 1 of 2
+    assert not RegimeCurve({name: column[1:3] for name, column in rows.items()}).decided.any()  # 1 of 2
 
 
 def test_slopes_that_were_not_fitted_leave_gaps(tmp_path: Path) -> None:
@@ -101,5 +104,5 @@ def test_slopes_that_were_not_fitted_leave_gaps(tmp_path: Path) -> None:
 
 
 def test_a_study_that_was_not_looked_at(begun: Path, tmp_path: Path) -> None:
-    with pytest.raises(common.NotLookedAtError, match=r"^no run was looked at .*: train with probe=gradient_flow "):
+    with pytest.raises(NotMeasuredError, match=r"^no run was measured .*: train with probe=gradient_flow "):
         regimes.draw(open_study(begun), tmp_path)

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import common
 import numpy as np
 import pytest
-import retention_along_gap
 from drawn import finished, is_band_of, number, rows_of, update_at
 from synthetic import Made, MadeStudy, make_study
 from synthetic_probes import CHANCE, ITEMS, looks, score
 
+from lrd.figures import NothingToDrawError
+from lrd.figures.scripts import load_script
 from lrd.records import open_study
+
+retention_along_gap = load_script("retention_along_gap")
 
 pytestmark = pytest.mark.usefixtures("numbers_alone")
 
@@ -67,7 +69,7 @@ def test_below_stands_the_gradient_flow_of_the_same_runs(study: MadeStudy, tmp_p
 
 
 def test_an_item_that_is_not_there_is_named(study: MadeStudy, tmp_path: Path) -> None:
-    with pytest.raises(common.NothingToDrawError, match=r"no item 'last'.*there is final, first, middle, or median"):
+    with pytest.raises(NothingToDrawError, match=r"no item 'last'.*there is final, first, middle, or median"):
         retention_along_gap.draw(open_study(study.folder), tmp_path, item="last")
 
 

@@ -11,11 +11,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-import common
 import matplotlib.pyplot as plt
 import pytest
-from synthetic import ANALYSIS, MadeStudy
+from synthetic import MadeStudy
 
+from lrd.figures import draw_all, main
+from lrd.figures.scripts import FIGURES, load_script
+from lrd.paths import ANALYSIS
 from lrd.records import open_study
 
 SCRIPTS = (
@@ -43,8 +45,8 @@ SCRIPTS = (
 @pytest.fixture(scope="module")
 def drawn(study: MadeStudy, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("drawn")
-    found = common.draw_all(open_study(study.folder), out)
-    assert found.missing == found.failed == []
+    found = draw_all(open_study(study.folder), out)
+    assert found.missing == found.failed == {}
     assert sorted(found.paths) == sorted(out.iterdir())
     return out
 
@@ -63,7 +65,8 @@ def run(script: str, *arguments: object, cwd: Path) -> subprocess.CompletedProce
 
 
 def test_every_figure_is_found() -> None:
-    assert tuple(common.figure_scripts()) == SCRIPTS
+    assert tuple(sorted(FIGURES)) == SCRIPTS
+    assert {path.stem for path in ANALYSIS.glob("*.py")} == set(SCRIPTS)
 
 
 @pytest.mark.slow
@@ -100,9 +103,9 @@ def test_figures_are_two_columns_wide(drawn: Path) -> None:
 
 @pytest.mark.slow
 def test_drawn_again_elsewhere_gives_equal_bytes(study: MadeStudy, drawn: Path, tmp_path: Path) -> None:
-    code = "import sys; sys.path.insert(0, sys.argv[1]); import common, pathlib; from lrd.records import open_study\n"
-    code += "common.draw_all(open_study(sys.argv[2]), pathlib.Path(sys.argv[3]))"
-    done = elsewhere("-c", code, ANALYSIS, study.folder, tmp_path / "again", cwd=tmp_path)
+    code = "import sys, pathlib; from lrd.figures import draw_all; from lrd.records import open_study\n"
+    code += "draw_all(open_study(sys.argv[1]), pathlib.Path(sys.argv[2]))"
+    done = elsewhere("-c", code, study.folder, tmp_path / "again", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     files = sorted((tmp_path / "again").iterdir())
@@ -129,13 +132,13 @@ def test_a_script_is_a_program(study: MadeStudy, drawn: Path, tmp_path: Path) ->
 def test_every_script_ends_in_its_command_line() -> None:
     for script in SCRIPTS:
         last = (ANALYSIS / f"{script}.py").read_text(encoding="utf-8").splitlines()[-1].strip()
-        assert re.fullmatch(r"sys\.exit\(common\.main\(draw, __doc__.*\)\)", last), script
+        assert re.fullmatch(r"sys\.exit\(main\(draw, __doc__.*\)\)", last), script
 
 
 def test_of_some_runs_alone(study: MadeStudy, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    module = __import__("gap_wall")
+    module = load_script("gap_wall")
     arguments = [str(study.folder), "--out", str(tmp_path), "--filter", "cell = 'lstm' and gap > 10"]
-    assert common.main(module.draw, module.__doc__, arguments) == 0
+    assert main(module.draw, module.__doc__, arguments) == 0
     with (tmp_path / "gap_wall.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     expected = {(run.task, run.gap) for run in study.runs if run.label == "lstm" and run.gap > 10}
@@ -143,7 +146,7 @@ def test_of_some_runs_alone(study: MadeStudy, tmp_path: Path, capsys: pytest.Cap
     assert {row["label"] for row in rows} == {"lstm"}
     capsys.readouterr()
     for condition, said in (("cel = 'x'", "cannot use the condition"), ("gap < 0", "no run of ")):
-        assert common.main(module.draw, module.__doc__, [str(study.folder), "--filter", condition]) == 1
+        assert main(module.draw, module.__doc__, [str(study.folder), "--filter", condition]) == 1
         error = capsys.readouterr().err
         assert error.startswith(f"{study.folder}: {said}")
         assert error.count("\n") == 1
@@ -160,8 +163,8 @@ def test_nothing_to_draw_is_one_line_without_traceback(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("script", ["gradient_flow", "learning_curves"])
 def test_a_study_that_has_just_begun(script: str, begun: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    module = __import__(script)
-    assert common.main(module.draw, module.__doc__, [str(begun)]) == 1
+    module = load_script(script)
+    assert main(module.draw, module.__doc__, [str(begun)]) == 1
     output = capsys.readouterr()
     assert len(output.err.splitlines()) == 1
     assert output.err.startswith(f"{begun}: no ")
@@ -170,15 +173,15 @@ def test_a_study_that_has_just_begun(script: str, begun: Path, capsys: pytest.Ca
 
 def test_all_that_can_be_drawn_is_drawn(begun: Path, tmp_path: Path) -> None:
     """The wall counts the one run that has begun; the others have nothing yet and say so."""
-    drawn = common.draw_all(open_study(begun), tmp_path)
+    drawn = draw_all(open_study(begun), tmp_path)
     assert drawn.figures == ["gap_wall"]
-    assert [line.split(":")[0] for line in drawn.missing] == ["cost", "gradient_flow", "learning_curves", "survival"]
+    assert sorted(drawn.missing) == ["cost", "gradient_flow", "learning_curves", "survival"]
 
 
 def test_figures_go_beside_the_records_by_default(begun: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    module = __import__("gap_wall")
+    module = load_script("gap_wall")
     (begun / "broken").mkdir(exist_ok=True)
-    assert common.main(module.draw, module.__doc__, [str(begun)]) == 0
+    assert main(module.draw, module.__doc__, [str(begun)]) == 0
     output = capsys.readouterr()
     assert [Path(line).parent for line in output.out.splitlines()] == [begun / "figures"] * 4
     assert output.err.startswith("left out: ")
@@ -191,8 +194,8 @@ def test_figures_go_beside_the_records_by_default(begun: Path, capsys: pytest.Ca
 
 @pytest.mark.slow
 def test_every_script_runs_where_python_does_not_look_beside_it(tmp_path: Path) -> None:
-    for name in common.figure_scripts():
-        command = [sys.executable, str(common.HERE / f"{name}.py"), "nowhere"]
+    for name in FIGURES:
+        command = [sys.executable, str(ANALYSIS / f"{name}.py"), "nowhere"]
         done = subprocess.run(
             command, cwd=tmp_path, env=os.environ | {"PYTHONSAFEPATH": "1"}, capture_output=True, text=True, timeout=100
         )

@@ -5,14 +5,16 @@ from __future__ import annotations
 from itertools import combinations
 from pathlib import Path
 
-import common
 import numpy as np
 import pytest
-import slopes
 from drawn import finished, grouped, number, rows_of, update_at
 from synthetic import MadeStudy, make_study
 
+from lrd.figures import NothingToDrawError, NotMeasuredError
+from lrd.figures.scripts import load_script
 from lrd.records import RunRecord, open_study
+
+slopes = load_script("slopes")
 
 pytestmark = pytest.mark.usefixtures("numbers_alone")
 
@@ -51,7 +53,7 @@ def test_points_and_lines(study: MadeStudy, tmp_path: Path) -> None:
 
 def test_runs_without_a_fit_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     notes: list[str] = []
-    monkeypatch.setattr("style.foot", lambda _, lines: notes.extend(lines))
+    monkeypatch.setattr("lrd.figures.layout.foot", lambda _, lines: notes.extend(lines))
     for seed, gap, slope in ((0, 5, 0.1), (0, 9, 0.2), (1, 9, float("nan")), (2, 9, None)):
         record = RunRecord(tmp_path, "small", f"rnn-{gap}-{seed}")
         spec = {"task": {"name": "copy", "gap": gap}, "cell": {"name": "rnn"}, "seed": seed}
@@ -74,7 +76,7 @@ def test_runs_without_a_fit_are_counted(tmp_path: Path, monkeypatch: pytest.Monk
 
 def test_a_single_gap_has_no_slope_against_it(tmp_path: Path) -> None:
     make_study(tmp_path, tasks=("copy",), gaps=(10,), seeds=1)
-    with pytest.raises(common.NotLookedAtError, match="more than one gap"):
+    with pytest.raises(NotMeasuredError, match="more than one gap"):
         slopes.draw(open_study(tmp_path / "made"), tmp_path)
 
 
@@ -84,5 +86,5 @@ def test_a_study_that_nobody_looked_at(tmp_path: Path) -> None:
         spec = {"task": {"name": "copy", "gap": gap}, "cell": {"name": "rnn"}, "seed": 0}
         record.create({"spec": spec, "task": {}, "parameters": 1})
         record.finish({"outcome": "unsolved", "update": 5})
-    with pytest.raises(common.NothingToDrawError, match="no finished run has a slope"):
+    with pytest.raises(NothingToDrawError, match="no finished run has a slope"):
         slopes.draw(open_study(tmp_path / "small"), tmp_path)

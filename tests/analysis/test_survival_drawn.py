@@ -5,17 +5,18 @@ from __future__ import annotations
 from itertools import combinations
 from pathlib import Path
 
-import common
-import facets
 import numpy as np
 import pytest
-import survival
 from drawn import grouped, number, rows_of
 from matplotlib.axes import Axes
 from scipy.stats import CensoredData, logrank
 from synthetic import Made, MadeStudy
 
+from lrd.figures import NothingToDrawError, facet
+from lrd.figures.scripts import load_script
 from lrd.records import RunRecord, open_study
+
+survival = load_script("survival")
 
 pytestmark = pytest.mark.usefixtures("numbers_alone")
 
@@ -107,8 +108,8 @@ def write(root: Path, label: str, ends: list[tuple[str, int, int | None]]) -> No
 def test_by_hand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of six: one fails at 10, one is solved at 20 of 5 at risk, one at 40 of 3, and the diverged one stays to 100."""
     texts: list[str] = []
-    monkeypatch.setattr("style.foot", lambda _, lines: texts.extend(lines))
-    monkeypatch.setattr("style.head", lambda _, title, note: texts.append(f"{title}: {note}"))
+    monkeypatch.setattr("lrd.figures.layout.foot", lambda _, lines: texts.extend(lines))
+    monkeypatch.setattr("lrd.figures.layout.head", lambda _, title, note: texts.append(f"{title}: {note}"))
     a = [("failed", 10, None), ("solved", 25, 20), ("interrupted", 30, None), ("solved", 45, 40)]
     write(tmp_path, "a", [*a, ("diverged", 5, None), ("unsolved", 100, None)])
     write(tmp_path, "b", [("solved", 20, 10), ("solved", 25, 20)])
@@ -139,14 +140,14 @@ def test_bands_begin_with_the_first_that_solved_it(tmp_path: Path, monkeypatch: 
     survival.draw(open_study(tmp_path / "small"), tmp_path)
     assert spans == [[10, 20, 102], [0, 100, 102]]  # past the end, so that the last step has a width
     spans.clear()
-    monkeypatch.setattr(facets, "MOST", 1)
+    monkeypatch.setattr(facet, "MOST", 1)
     survival.draw(open_study(tmp_path / "small"), tmp_path)
     assert spans == []
 
 
 def test_a_study_in_which_none_solved_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     notes: list[str] = []
-    monkeypatch.setattr("style.head", lambda _, title, note: notes.append(note))
+    monkeypatch.setattr("lrd.figures.layout.head", lambda _, title, note: notes.append(note))
     for label in "ab":
         write(tmp_path, label, [("unsolved", 100, None)] * 3)
     survival.draw(open_study(tmp_path / "small"), tmp_path)
@@ -165,5 +166,5 @@ def test_one_cell_alone_has_nobody_to_differ_from(tmp_path: Path) -> None:
 
 
 def test_runs_that_did_nothing_are_no_curve(begun: Path, tmp_path: Path) -> None:
-    with pytest.raises(common.NothingToDrawError, match="no run has done an update yet"):
+    with pytest.raises(NothingToDrawError, match="no run has done an update yet"):
         survival.draw(open_study(begun), tmp_path)

@@ -5,15 +5,17 @@ from __future__ import annotations
 from math import inf, log
 from pathlib import Path
 
-import common
 import numpy as np
 import pytest
-import walls
 from drawn import grouped, number, rows_of
 from synthetic import MadeStudy
 
+from lrd.figures import NotMeasuredError, runs_of
+from lrd.figures.scripts import load_script
 from lrd.records import RunRecord, open_study
 from lrd.stats import critical_gap
+
+walls = load_script("walls")
 
 #: Of 4 runs: how many must have solved a gap for the lower bound (4 of 4: 0.510), the share, and the upper bound (1 of
 #: 4: 0.699; 0 of 4: 0.490) of Wilson's interval to reach one half.
@@ -80,8 +82,8 @@ def test_critical_gaps(tmp_path: Path) -> None:
 
 def test_a_study_of_one_gap_has_none(study: MadeStudy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     opened = open_study(study.folder)
-    runs = common.runs_of(opened)
+    runs = runs_of(opened)
     smallest = {name: column[runs["gap"] == runs["gap"].min()] for name, column in runs.items()}
-    monkeypatch.setattr(common, "runs_of", lambda study: smallest)
-    with pytest.raises(common.NotLookedAtError, match="more than one gap"):
+    monkeypatch.setattr(walls, "runs_of", lambda study: smallest)
+    with pytest.raises(NotMeasuredError, match="more than one gap"):
         walls.draw(opened, tmp_path)

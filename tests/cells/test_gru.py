@@ -44,7 +44,7 @@ def test_sequences_are_those_of_torch() -> None:
     x = torch.randn(time, 1, batch, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(4))
     expected, last = theirs(x[:, 0])
     for kernel in ("loop", "traced", "stock_gru"):
-        h, (mine,) = KERNELS[kernel][0](cell, params, x, None, 0)
+        h, (mine,) = KERNELS[kernel].scan(cell, params, x, None, 0)
         # Errors of six steps, each with a Lipschitz constant of order 1.
         torch.testing.assert_close(h[:, 0], expected, rtol=0, atol=10 * CLOSE["atol"])
         torch.testing.assert_close(mine, last, rtol=0, atol=10 * CLOSE["atol"])

@@ -13,8 +13,8 @@ from scipy import stats
 
 from lrd.cells import RNN, Cell, prepared
 from lrd.cells.orthogonal import MAPS, ROTATIONS, Orthogonal
+from lrd.gradients.flow import gradient_flow
 from lrd.kernels import choose_kernel
-from lrd.probes import gradient_flow
 from lrd.tasks import Adding, Copy
 
 ACTIVATIONS = {

@@ -10,6 +10,7 @@ import pytest
 from commands import LRD, ROOT, TINY, process_as_before, run
 
 from lrd.cli import main
+from lrd.figures import FIGURES
 from lrd.records import read_json, write_json
 
 PROGRAMS = dict(
@@ -56,10 +57,7 @@ def test_the_cell_has_fifteen_lines() -> None:
 
 @pytest.mark.usefixtures("numbers_alone")  # test_readme has some of its pictures
 def test_it_gets_every_figure(folder: Path) -> None:
-    scripts = {
-        path.stem for path in (ROOT / "analysis").glob("*.py") if "common.main(" in path.read_text(encoding="utf-8")
-    }
-    scripts -= {"closing_distance", "cell_pairs"}  # of texts alone, and of two cells or more
+    scripts = set(FIGURES) - {"closing_distance", "cell_pairs"}  # of texts alone, and of two cells or more
     run([LRD, "probe", "runs/scratch", f"probe=[{','.join(PROBES[1:])}]"], folder)
     with process_as_before():
         assert main(["figures", str(folder / "runs" / "scratch")]) == 0

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 from commands import LRD, run
 
-from lrd.paths import CONF, analysis_module
+from lrd.figures import main
+from lrd.figures.scripts import load_script
+from lrd.paths import CONF
 from lrd.records import open_study
 
 SMALL = ["cell.hidden_size=8", "task.gap=22", "training.max_updates=1", "training.batch_size=2"]
@@ -35,8 +37,8 @@ def test_every_cell_on_every_task(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert study.check() == []
 
     run([LRD, "probe", "runs/every", "probe=gates", "probe.gates.samples=2", "--at", "end"], tmp_path)
-    script = analysis_module("gradient_flow")
-    assert analysis_module("common").main(script.draw, "", [str(study.path), "--out", str(tmp_path / "figures")]) == 0
+    script = load_script("gradient_flow")
+    assert main(script.draw, "", [str(study.path), "--out", str(tmp_path / "figures")]) == 0
     pages = [Path(line) for line in capsys.readouterr().out.splitlines() if line.endswith(".csv")]
     rows = [row for page in pages for row in csv.DictReader(page.read_text(encoding="utf-8").splitlines())]
     assert {(row["label"], row["panel"]) for row in rows} == set(finished)

@@ -9,7 +9,7 @@ import pytest
 from commands import ROOT, process_as_before, run_folders
 
 from lrd.cli import main
-from lrd.findings import check_claims, read_claims
+from lrd.findings import check_hypotheses, read_hypotheses
 from lrd.records import RunRecord, open_study
 
 STUDIES = sorted(path.stem for path in (ROOT / "experiments").glob("*.yaml"))
@@ -37,10 +37,10 @@ def test_a_study_trains_and_draws_its_figures(
         encoding="utf-8"
     )
 
-    claims = read_claims(study)
-    assert claims == read_claims(ROOT / "experiments" / f"{name}.yaml")
-    findings = check_claims(claims, open_study(study))
-    assert [finding.broken for finding in findings] == [""] * len(claims)
+    hypotheses = read_hypotheses(study)
+    assert hypotheses == read_hypotheses(ROOT / "experiments" / f"{name}.yaml")
+    findings = check_hypotheses(hypotheses, open_study(study))
+    assert [finding.broken for finding in findings] == [""] * len(hypotheses)
 
     with process_as_before():
         assert main(["figures", str(study), "--out", str(tmp_path / "figures")]) == 0
@@ -61,7 +61,7 @@ def test_a_study_trains_and_draws_its_figures(
     assert drawn.err == ""
 
 
-def test_the_demo_has_what_its_claim_needs(miniature: Callable[[str], Path]) -> None:
+def test_the_demo_has_what_its_hypothesis_needs(miniature: Callable[[str], Path]) -> None:
     study = open_study(miniature("demo") / "runs" / "demo")
     grid = study.sql(
         "select task, cell, count(distinct gap), count(distinct seed) from runs where cell_gain = 1 group by all"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import zipfile
 from pathlib import Path
@@ -67,6 +68,10 @@ def test_an_installed_wheel_trains_a_study_and_reports_on_it_elsewhere(built: Pa
     assert "How to read it" in (report / "report.html").read_text(encoding="utf-8")
     assert (report / "figures" / "gradient_flow.pdf").stat().st_size > 0
     assert all(path.stat().st_size > 0 for path in (report / "figures").iterdir())
+    script = built / "site" / "lrd" / "_analysis" / "gap_wall.py"  # as a program, with the installed lrd before others
+    run([sys.executable, str(script), "runs/demo", "--out", "drawn"], tmp_path, PYTHONPATH=str(built / "site"))
+    known = json.loads((tmp_path / "drawn" / "gap_wall.json").read_text(encoding="utf-8"))
+    assert known["command"] == "python analysis/gap_wall.py demo"
 
 
 def test_the_installed_command_is_the_checkouts(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Runs made up for claims to be about: a study without files, from a few words a run."""
+"""Runs made up for hypotheses to be about: a study without files, from a few words a run."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from lrd.findings import Finding, RunLock, check_claims, claims_from
+from lrd.findings import Finding, Hypothesis, check_hypotheses, hypotheses_from
 from lrd.findings.groups import Group
 from lrd.records import Study
 
@@ -30,17 +30,17 @@ def study(rows: Iterable[dict[str, Any]]) -> Study:
     return Study(Path(), list(rows), [])
 
 
-def claim(**statement: Any) -> RunLock:
-    """A claim that is right but for what the test says."""
+def hypothesis(**statement: Any) -> Hypothesis:
+    """A hypothesis that is right but for what the test says."""
     given = {"says": "It is so.", "measure": "share", "of": "cell = 'rnn'"} | statement
     if not {"above", "below", "within"} & given.keys():
         given["above"] = 0.5
-    return claims_from({"it": given})[0]
+    return hypotheses_from({"it": given})[0]
 
 
 def found(rows: Iterable[dict[str, Any]], **statement: Any) -> Finding:
-    """What is found of one claim about these runs; alone, it has a level of 95 %."""
-    (finding,) = check_claims([claim(**statement)], study(rows))
+    """What is found of one hypothesis about these runs; alone, it has a level of 95 %."""
+    (finding,) = check_hypotheses([hypothesis(**statement)], study(rows))
     return finding
 
 

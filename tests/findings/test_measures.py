@@ -1,4 +1,4 @@
-"""Each measure of a claim against an example worked out by other means, and what unknown runs do to it."""
+"""Each measure of a hypothesis against an example worked out by other means, and what unknown runs do to it."""
 
 from __future__ import annotations
 

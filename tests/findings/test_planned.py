@@ -1,4 +1,4 @@
-"""What is wrong with a claim is said before training, by the runs that are to be trained alone."""
+"""What is wrong with a hypothesis is said before training, by the runs that are to be trained alone."""
 
 from __future__ import annotations
 
@@ -7,12 +7,16 @@ from typing import Any
 
 import pytest
 from helpers import run_spec
-from made_runs import claim
+from made_runs import found, hypothesis, row
 
 from lrd.cells import LSTM, RNN
-from lrd.findings import ClaimError, claims_from
+from lrd.custom import load
+from lrd.findings import HypothesisError, hypotheses_from
 from lrd.findings.planned import check_statements
+from lrd.records import RunRecord
+from lrd.spec import RunSpec
 from lrd.tasks import TASKS
+from lrd.training.journal import task_facts
 
 RUNS = [run_spec(TASKS["adding"](gap=gap), cell(hidden_size=3)) for gap in (5, 9) for cell in (RNN, LSTM)]
 
@@ -31,7 +35,7 @@ RUNS = [run_spec(TASKS["adding"](gap=gap), cell(hidden_size=3)) for gap in (5, 9
     ],
 )
 def test_what_records_will_answer_is_let_through(statement: dict[str, Any]) -> None:
-    check_statements([claim(**statement)], RUNS)
+    check_statements([hypothesis(**statement)], RUNS)
 
 
 @pytest.mark.parametrize(
@@ -58,17 +62,61 @@ def test_what_they_will_not_answer_is_one_line(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "x.csv").write_text("a\n1\n")
-    with pytest.raises(ClaimError) as caught:
-        check_statements([claim(**statement)], RUNS)
-    assert str(caught.value).startswith("claims.it: ")
+    with pytest.raises(HypothesisError) as caught:
+        check_statements([hypothesis(**statement)], RUNS)
+    assert str(caught.value).startswith("hypotheses.it: ")
     assert words in str(caught.value)
     assert "\n" not in str(caught.value)
     assert [(file.name, file.read_text(encoding="utf-8")) for file in tmp_path.iterdir()] == [("x.csv", "a\n1\n")]
 
 
-def test_each_wrong_claim_has_a_line() -> None:
+def test_each_wrong_hypothesis_has_a_line() -> None:
     of = {"says": "It is so.", "measure": "share", "above": 0}
-    claims = claims_from({"a": {**of, "of": "x = 1"}, "b": {**of, "of": "true"}, "c": {**of, "of": "y = 1"}})
-    with pytest.raises(ClaimError) as caught:
-        check_statements(claims, RUNS)
-    assert [line.split(":")[0] for line in str(caught.value).splitlines()] == ["claims.a", "claims.c"]
+    hypotheses = hypotheses_from({"a": {**of, "of": "x = 1"}, "b": {**of, "of": "true"}, "c": {**of, "of": "y = 1"}})
+    with pytest.raises(HypothesisError) as caught:
+        check_statements(hypotheses, RUNS)
+    assert [line.split(":")[0] for line in str(caught.value).splitlines()] == ["hypotheses.a", "hypotheses.c"]
+
+
+CELL = """
+from dataclasses import dataclass
+from lrd.cells import RNN
+
+@dataclass(frozen=True)
+class Mine(RNN):
+    name = "mine"
+"""
+
+
+def versions_of_a_cell(folder: Path) -> tuple[RunSpec, RunSpec]:
+    """The same run of a researcher's cell before and after its file was changed; the first lies in the folder."""
+    before, after = (load("cell", "mine.py:Mine", CELL + change) for change in ("", "# changed"))
+    old, new = (run_spec(TASKS["adding"](gap=5), kind(hidden_size=3)) for kind in (before, after))
+    record = RunRecord(folder.parent, folder.name, old.run_id)
+    record.create({"spec": old.to_dict(), "task": task_facts(old.task), "parameters": 1})
+    return old, new
+
+
+def test_a_name_that_the_study_has_for_another_version_of_the_cell_is_said(tmp_path: Path) -> None:
+    folder = tmp_path / "made"
+    old, new = versions_of_a_cell(folder)
+    for same in ("cell_name = 'mine'", "gap = 5", "cell = 'rnn'", "cell_label = 'mine'"):
+        check_statements([hypothesis(of=same)], [new], folder)
+    check_statements([hypothesis(of="cell = 'mine'")], [old], folder)  # the version that lies there
+    check_statements([hypothesis(of="cell = 'mine'")], [new], tmp_path / "elsewhere")
+    with pytest.raises(HypothesisError) as caught:
+        check_statements([hypothesis(of="gap = 5", than="cell in ('mine', 'rnn')")], [new], folder)
+    names = ", ".join(sorted(f"'mine ({run.to_dict()['cell']['code'][:6]})'" for run in (old, new)))
+    assert str(caught.value) == (
+        f"hypotheses.it: than: cell in ('mine', 'rnn') means other runs beside those in {folder}; "
+        f"'mine' is told apart here as {names} (cell_name and task_name are the names alone)"
+    )
+
+
+def test_a_name_that_is_told_apart_meets_no_run_and_the_reason_says_so() -> None:
+    cells = [{"cell_path": "/home/anna/a.py:Mine", "cell_code": code} for code in ("a1b2c3d4", "f1b2c3d4")]
+    finding = found([row(0, "mine", **more) for more in cells], of="cell = 'mine' and gap = 10")
+    assert finding.reason == (
+        "no run meets of: cell = 'mine' and gap = 10; 'mine' is told apart here as 'mine (a1b2c3)', 'mine (f1b2c3)' "
+        "(cell_name and task_name are the names alone)"
+    )

@@ -1,9 +1,9 @@
 """How often a verdict is wrong, in simulated studies: less often than the level allows.
 
-A claim whose threshold is the truth itself is false, by a hair: ``holds`` is then an error, and so is ``fails`` of its
-opposite. At 90 % each of the two may happen in 5 % of studies; of 200 studies a share of 5 % has a standard error of
-1.54 %, so that 9.7 % lies more than three of them beyond. Generators have fixed seeds. Of shares every study that
-there can be is looked at instead, with its probability.
+A hypothesis whose threshold is the truth itself is false, by a hair: ``holds`` is then an error, and so is ``fails`` of
+its opposite. At 90 % each of the two may happen in 5 % of studies; of 200 studies a share of 5 % has a standard error
+of 1.54 %, so that 9.7 % lies more than three of them beyond. Generators have fixed seeds. Of shares every study that
+there can be is asked instead, with its probability.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from math import log
 
 import numpy as np
 import pytest
-from made_runs import claim, found, group, row, study
+from made_runs import found, group, hypothesis, row, study
 from scipy.stats import binom, multinomial
 
-from lrd.findings import FAILS, HOLDS, UNDECIDED, check_claims
+from lrd.findings import FAILS, HOLDS, UNDECIDED, check_hypotheses
 from lrd.findings.estimate import Estimate, Measure
 from lrd.findings.finding import verdict
 from lrd.findings.groups import Group
-from lrd.findings.middles import mean_of_runs, median_of_runs
+from lrd.findings.medians_and_means import mean_of_runs, median_of_runs
 from lrd.findings.shares import share_of_runs
 from lrd.findings.times import mean_updates, solving_rate
 
@@ -67,12 +67,12 @@ def verdicts(measure: Measure, draw: Draw, truth: float | None, paired: bool, sh
     else:
         two = False
     rng, said = np.random.default_rng(11), []
-    one_claim = claim(above=truth)
+    one_hypothesis = hypothesis(above=truth)
     for _ in range(STUDIES):
         first, second = draw(rng, shift), draw(rng, 0.0) if two else None
         pairs = (list(range(first.size)),) * 2 if paired else None
         estimate = measure(first, second, pairs, LEVEL)
-        said.append(verdict(one_claim, estimate.low, estimate.high))
+        said.append(verdict(one_hypothesis, estimate.low, estimate.high))
     return {each: said.count(each) / STUDIES for each in (HOLDS, FAILS, UNDECIDED)}
 
 
@@ -105,7 +105,7 @@ def in_all(chances: dict[tuple[float, ...], float], paired: bool, truth: float, 
     wrong = 0.0
     for counts, chance in chances.items():
         found = estimate_of(counts, paired, level, n)
-        wrong += chance * (verdict(claim(above=truth), found.low, found.high) != UNDECIDED)
+        wrong += chance * (verdict(hypothesis(above=truth), found.low, found.high) != UNDECIDED)
     return wrong
 
 
@@ -148,36 +148,41 @@ def test_verdicts_of_shares_are_wrong_no_more_often_than_the_level_says(p: float
 
 
 def test_an_interval_that_ends_on_the_threshold() -> None:
-    assert verdict(claim(above=0), 0, 1) == UNDECIDED
-    assert verdict(claim(above=0), -1, 0) == FAILS
-    assert verdict(claim(below=0), -1, 0) == UNDECIDED
-    assert verdict(claim(below=0), 0, 1) == FAILS
-    assert verdict(claim(within=[0, 1]), 0, 1) == HOLDS  # both ends belong to it
-    assert verdict(claim(within=[0, 1]), -1, 0) == UNDECIDED
-    assert verdict(claim(within=[0, 1]), 1.5, 2) == FAILS
-    assert verdict(claim(within=[0, 1]), float("nan"), 0.5) == UNDECIDED
+    assert verdict(hypothesis(above=0), 0, 1) == UNDECIDED
+    assert verdict(hypothesis(above=0), -1, 0) == FAILS
+    assert verdict(hypothesis(below=0), -1, 0) == UNDECIDED
+    assert verdict(hypothesis(below=0), 0, 1) == FAILS
+    assert verdict(hypothesis(within=[0, 1]), 0, 1) == HOLDS  # both ends belong to it
+    assert verdict(hypothesis(within=[0, 1]), -1, 0) == UNDECIDED
+    assert verdict(hypothesis(within=[0, 1]), 1.5, 2) == FAILS
+    assert verdict(hypothesis(within=[0, 1]), float("nan"), 0.5) == UNDECIDED
 
 
-def test_all_claims_hold_together_at_95_percent() -> None:
+def test_all_hypotheses_hold_together_at_95_percent() -> None:
     rows = [row(seed, solved_at=100) for seed in range(10)]
-    one = claim(above=0.6)
-    alone, *_ = check_claims([one], study(rows))
-    four = check_claims([one] * 4, study(rows))
+    one = hypothesis(above=0.6)
+    alone, *_ = check_hypotheses([one], study(rows))
+    four = check_hypotheses([one] * 4, study(rows))
     assert alone.low == pytest.approx(0.025 ** (1 / 10))  # all of 10: P(X = 10 | low) is half of 5 %
     assert [each.low for each in four] == pytest.approx([0.00625 ** (1 / 10)] * 4)
     assert {each.level for each in four} == {1 - 0.05 / 4}
-    assert "98.75 % interval (95 % over 4 claims) 0.602 to 1" in four[0].numbers
+    assert "98.75 % interval (95 % over 4 hypotheses) 0.602 to 1" in four[0].numbers
     assert "over" not in alone.numbers
 
 
-def test_findings_stand_in_the_order_of_claims_and_none_stops_the_others() -> None:
+def test_findings_stand_in_the_order_of_hypotheses_and_none_stops_the_others() -> None:
     rows = [row(seed, solved_at=100) for seed in range(10)]
-    claims = [claim(above=0.5), claim(of="nonsense ="), claim(of="cell = 'gru'"), claim(below=0.5)]
-    said = check_claims(claims, study(rows))
+    hypotheses = [
+        hypothesis(above=0.5),
+        hypothesis(of="nonsense ="),
+        hypothesis(of="cell = 'gru'"),
+        hypothesis(below=0.5),
+    ]
+    said = check_hypotheses(hypotheses, study(rows))
     assert [each.verdict for each in said] == [HOLDS, UNDECIDED, UNDECIDED, FAILS]
     assert said[1].broken
     assert said[2].reason == "no run meets of: cell = 'gru'"
-    assert check_claims([], study(rows)) == []
+    assert check_hypotheses([], study(rows)) == []
 
 
 @pytest.mark.parametrize(
@@ -204,7 +209,7 @@ def test_what_cannot_be_asked_is_said(statement: dict[str, object], words: str) 
     ("statement", "words"),
     [
         ({"number": "max(score)", "table": "retention"}, "the probe retention: lrd probe . probe=retention"),
-        ({"number": "(select max(score) from retention) > 1"}, "no run was looked at by the probe retention"),
+        ({"number": "(select max(score) from retention) > 1"}, "no run was measured by the probe retention"),
         ({"of": "cell_modules = 3"}, "no run here has the option cell_modules"),
     ],
 )

@@ -31,7 +31,7 @@ class Case:
         """Of some runs: outputs [runs, ...], last state, and gradients of a random linear function of both."""
         params = {name: p[runs].clone().requires_grad_() for name, p in self.params.items()}
         state = None if self.state is None else tuple(s[runs].clone().requires_grad_() for s in self.state)
-        h, last = KERNELS[kernel][0](self.cell, params, self.inputs[:, runs].clone(), state, self.first)
+        h, last = KERNELS[kernel].scan(self.cell, params, self.inputs[:, runs].clone(), state, self.first)
         loss = (h * self.on_h[:, runs]).sum()
         loss = loss + sum((s * c[runs]).sum() for s, c in zip(last, self.on_state, strict=True))
         leaves = params | {f"into {i}": s for i, s in enumerate(state or ())}

@@ -40,7 +40,7 @@ def test_gradcheck() -> None:
     cell = Attentive(hidden_size=3, memory=4)
     params, x = drawn(cell, 2, 1), noise(5, 3, 2)
     leaves = [params[name][0].requires_grad_() for name in attentive.NAMES]
-    assert torch.autograd.gradcheck(lambda *p: attentive._Run.apply(*p, x), leaves)
+    assert torch.autograd.gradcheck(lambda *p: attentive._AttentiveRun.apply(*p, x), leaves)
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -53,7 +53,7 @@ def test_two_halves_are_the_whole() -> None:
     """From a given state it is the loop, and the state that it hands over is all that the loop needs."""
     cell = Attentive(hidden_size=4, memory=8)
     params, x = drawn(cell, 2, 2), noise(9, 2, 3, 2)
-    scan = KERNELS["attentive"][0]
+    scan = KERNELS["attentive"].scan
     whole, end = scan(cell, params, x, None, 0)
     first, between = scan(cell, params, x[:5], None, 0)
     second, last = scan(cell, params, x[5:], between, 0)
@@ -67,6 +67,6 @@ def test_the_loop_takes_more_steps_than_are_kept(time: int, looped: bool) -> Non
     cell = Attentive(hidden_size=4, memory=3)
     params, x = drawn(cell, 2, 2), noise(time, 2, 3, 2)
     with mock.patch.object(loop, "scan", wraps=loop.scan) as taken:
-        outputs, _ = KERNELS["attentive"][0](cell, params, x, None, 0)
+        outputs, _ = KERNELS["attentive"].scan(cell, params, x, None, 0)
     assert taken.called == looped
     torch.testing.assert_close(outputs, loop.scan(cell, params, x, None, 0)[0], rtol=0, atol=100 * EPS64)

@@ -33,7 +33,7 @@ def test_norms_too(cell: Cell, kernel: str, general: str) -> None:
     for name in (kernel, general):
         params = {key: p.requires_grad_() for key, p in made.params.items()}
         norms = GradientNorms()
-        KERNELS[name][0](made.cell, params, made.inputs, None, 0, norms=norms)[0].sum().backward()
+        KERNELS[name].scan(made.cell, params, made.inputs, None, 0, norms=norms)[0].sum().backward()
         found.append(norms.log10())
     assert all(torch.equal(value, found[1][variable]) for variable, value in found[0].items())
     assert found[0].keys() == set(cell.state_names)
@@ -42,7 +42,7 @@ def test_norms_too(cell: Cell, kernel: str, general: str) -> None:
 def test_norms_of_a_gru_are_refused_where_no_program_writes_them() -> None:
     made = case(GRU(), (3, 2, 3, 2, 4), torch.float64)
     with pytest.raises(ValueError, match="need triton and float32 on a CUDA device"):
-        KERNELS["triton_gru"][0](made.cell, made.params, made.inputs, None, 0, norms=GradientNorms())
+        KERNELS["triton_gru"].scan(made.cell, made.params, made.inputs, None, 0, norms=GradientNorms())
 
 
 def test_without_triton_the_general_kernels_run(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from lrd.cells import GRU, LSTM, RNN, Attentive, Cell, Parameters, State
-from lrd.kernels import GPU_KERNELS, KERNELS, choose_kernel, fused, packed_lstm, packed_rnn, run_major
+from lrd.kernels import KERNELS, choose_kernel, fused, packed_lstm, packed_rnn, run_major
 from lrd.shapes import Tensor
 
 FAST = {name: choose_kernel(cell) for name, cell in CELLS.items()} | {"packed-lstm": "packed_lstm"}
@@ -55,7 +55,9 @@ def test_table_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_no_kernel_of_a_gpu_is_chosen_on_a_cpu() -> None:
     for cell in (RNN(), RNN(activation="relu"), LSTM(), GRU()):
         for runs, cut in ((1, False), (5, False), (5, True)):
-            assert choose_kernel(cell, torch.device("cpu"), runs, cut) not in GPU_KERNELS
+            assert (
+                "cpu" in KERNELS[choose_kernel(cell, torch.device("cpu"), runs, cut and isinstance(cell, LSTM))].devices
+            )
 
 
 @dataclass
@@ -100,7 +102,7 @@ def results(kernel: str, cell: Cell, case: Case) -> dict[str, Tensor]:
     """Outputs, last state, and gradients of a random linear function of both."""
     params = {name: p.clone().requires_grad_() for name, p in case.params.items()}
     state = None if case.state is None else tuple(s.clone().requires_grad_() for s in case.state)
-    outputs, last = KERNELS[kernel][0](cell, params, case.inputs, state, case.first)
+    outputs, last = KERNELS[kernel].scan(cell, params, case.inputs, state, case.first)
     loss = (outputs * case.on_outputs).sum() + sum((s * c).sum() for s, c in zip(last, case.on_state, strict=True))
     leaves = params | {f"into {i}": s for i, s in enumerate(state or ())}
     grads = dict(zip((f"d{name}" for name in leaves), torch.autograd.grad(loss, leaves.values()), strict=True))
@@ -148,7 +150,7 @@ def test_fast_kernels_agree_with_the_loop(
 def test_the_loop_is_a_loop_of_cells(name: str) -> None:
     cell = CELLS[name]
     case = make(cell, 6, 3, 4, 2, 2, False, torch.float64)
-    outputs, last = KERNELS["loop"][0](cell, case.params, case.inputs, case.state, 2)
+    outputs, last = KERNELS["loop"].scan(cell, case.params, case.inputs, case.state, 2)
     for run in range(3):
         state = tuple(s[run] for s in case.state)
         states = loop_of_cells(cell, one(case.params, run), case.inputs[:, run], state)

@@ -14,7 +14,7 @@ from lrd.kernels import stock
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 def test_it_computes_what_the_loop_computes(shape: tuple[int, ...], activation: str) -> None:
     made = case(RNN(activation=activation), shape, torch.float64, zero=shape[0] == 2)
-    assert stock.has_rnn(made.cell)
+    assert stock.has_kernel_of(made.cell)
     assert_same_to_rounding(made.results("stock_rnn"), made.results("loop"), made)
 
 
@@ -24,4 +24,4 @@ def test_a_run_alone_is_the_run_in_a_pack_bit_for_bit(shape: tuple[int, ...]) ->
 
 
 def test_torch_has_no_other_activation() -> None:
-    assert not stock.has_rnn(RNN(activation="sigmoid"))
+    assert not stock.has_kernel_of(RNN(activation="sigmoid"))

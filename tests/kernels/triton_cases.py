@@ -70,7 +70,7 @@ class Case:
         """Outputs, last state, and gradients of a random linear function of both; on the CPU, outputs run-major."""
         params = {name: p.to(device, dtype).requires_grad_() for name, p in self.params.items()}
         state = tuple(s.to(device, dtype).requires_grad_() for s in self.state)
-        h, last = KERNELS[kernel][0](self.cell, params, self.inputs.to(device, dtype), state, self.first, **options)
+        h, last = KERNELS[kernel].scan(self.cell, params, self.inputs.to(device, dtype), state, self.first, **options)
         loss = (h * self.on_h.to(device, dtype)).sum()
         loss = loss + sum((s * on.to(device, dtype)).sum() for s, on in zip(last, self.on_state, strict=True))
         leaves = params | {f"into {v}": s for v, s in enumerate(state)}

@@ -8,7 +8,7 @@ import torch
 from helpers import one, random_like
 
 from lrd.cells import CELLS, GRU, LSTM1997, Cell, CoupledLSTM, PeepholeLSTM, read
-from lrd.probes import gradient_flow
+from lrd.gradients.flow import gradient_flow
 from lrd.probes.base import Subject
 from lrd.probes.gates import Gates
 from lrd.tasks import Delay

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from looked import (
+from subjects import (
     CELLS,
     SEEDS,
     assert_looking_changes_nothing,
@@ -125,6 +125,6 @@ def test_refuses_what_has_no_brackets_and_a_text_that_is_too_short(task: Text, t
 def test_a_run_with_it_on_another_task_is_no_run() -> None:
     config = {"task": {"name": "copy"}, "cell": {"name": "rnn"}, "optimizer": {"name": "adam"}}
     config["probe"] = {"closing": {}}
-    with pytest.raises(SpecError, match=r"^probe\.closing\.window: looks at brackets and quotes of a text"):
+    with pytest.raises(SpecError, match=r"^probe\.closing\.window: measures brackets and quotes of a text"):
         job_from_config(config)
     assert PROBES["closing"] is Closing

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from helpers import EPS64
-from looked import (
+from subjects import (
     CELLS,
     SEEDS,
     TASKS,
@@ -21,7 +21,7 @@ from looked import (
 )
 
 from lrd.cells import LSTM, RNN, Cell
-from lrd.probes import gradient_flow
+from lrd.gradients.flow import gradient_flow
 from lrd.probes.base import Columns
 from lrd.probes.gates import QUANTILES, Gates, forget_products, gates_along
 from lrd.tasks import Adding, Copy, Delay

@@ -12,10 +12,10 @@ from helpers import CELLS as BUILT_IN
 from helpers import EPS64, random_parameters
 
 from lrd.cells import LSTM, RNN
+from lrd.gradients.jacobian_products import jacobian_products, log10_singular_values
+from lrd.gradients.schema import QUANTILES
 from lrd.options import OptionError
 from lrd.probes.jacobian import Jacobian, log_spaced_lags
-from lrd.probes.jacobian_products import jacobian_products, log10_singular_values
-from lrd.probes.profile import QUANTILES
 from lrd.tasks import Adding, Copy, Delay
 
 CELLS = BUILT_IN | {"leaky": LeakyRNN(hidden_size=5), "traced": Traced(hidden_size=4)}
@@ -31,12 +31,12 @@ def test_table(cell: str, task: Copy | Adding | Delay) -> None:
     """A row a lag and index of each block; quantiles by nearest rank, over samples, of what the products give."""
     kind = CELLS[cell]
     probe = Jacobian(samples=6, lags=3, values=2)
-    look = subject(task, kind, random_parameters(kind, task.input_size, 2))
-    tables = probe.measure(look)
+    seen = subject(task, kind, random_parameters(kind, task.input_size, 2))
+    tables = probe.measure(seen)
     lags = log_spaced_lags(task.largest_lag, 3)
-    batch = look.sequences(6)
+    batch = seen.sequences(6)
     last = task.answer_steps(batch, -1)
-    sigma = log10_singular_values(kind, jacobian_products(kind, look.params, batch.inputs, last, lags))
+    sigma = log10_singular_values(kind, jacobian_products(kind, seen.params, batch.inputs, last, lags))
     for run, table in enumerate(tables):
         assert set(table) == set(Jacobian.columns)
         assert {len(column) for column in table.values()} == {len(table["lag"])}
@@ -81,9 +81,9 @@ def test_an_orthogonal_linear_network_has_condition_number_1() -> None:
 
 def test_lags_that_only_longer_samples_have_count_only_those() -> None:
     task, cell = Adding(gap=30, convention="hochreiter1997"), RNN(hidden_size=4)
-    look = subject(task, cell, random_parameters(cell, task.input_size, 1))
-    (table,) = Jacobian(samples=20, lags=8).measure(look)
-    last = task.answer_steps(look.sequences(20), -1)
+    seen = subject(task, cell, random_parameters(cell, task.input_size, 1))
+    (table,) = Jacobian(samples=20, lags=8).measure(seen)
+    last = task.answer_steps(seen.sequences(20), -1)
     for lag, samples in zip(table["lag"], table["samples"], strict=True):
         assert samples == int((last >= int(lag)).sum()) > 0
 

@@ -21,9 +21,9 @@ from helpers import CELLS as BUILT_IN
 from helpers import EPS64, random_parameters
 
 from lrd.cells import RNN
+from lrd.gradients.step_jacobians import linearise
 from lrd.kernels import loop
 from lrd.probes.lyapunov import Lyapunov, local_rates, spectrum_columns, stream
-from lrd.probes.step_jacobians import linearise
 from lrd.shapes import Tensor
 from lrd.tasks import Adding, Copy
 
@@ -80,10 +80,10 @@ def test_against_numpy_from_another_frame(cell: str) -> None:
 
 def test_sequences_follow_one_another_without_their_padding() -> None:
     for task in (Adding(gap=30, convention="hochreiter1997"), Copy(gap=4, items=3, symbols=4)):
-        look = subject(task, RNN(hidden_size=2), {"unused": torch.zeros(2, 1)})
-        got = stream(look, 3, 95)
+        seen = subject(task, RNN(hidden_size=2), {"unused": torch.zeros(2, 1)})
+        got = stream(seen, 3, 95)
         assert got.shape == (95, 2, 3, task.input_size)
-        batches = [look.sequences(3, number) for number in range(12)]
+        batches = [seen.sequences(3, number) for number in range(12)]
         for run in range(2):
             for sample in range(3):
                 pieces = []

@@ -74,8 +74,8 @@ def test_fresh_gaussian_matrices() -> None:
     """
     n, g, probe = 12, 1.3, Lyapunov(samples=8, exponents=12, steps=200, transient=0)
     cell = FreshGaussian(hidden_size=n, gain=g)
-    look = subject(Noise(gap=99, features=n * n), cell, {"unused": torch.zeros(1, 1)})
-    (table,) = probe.measure(look)
+    seen = subject(Noise(gap=99, features=n * n), cell, {"unused": torch.zeros(1, 1)})
+    (table,) = probe.measure(seen)
     driven = {name: column[table["mode"] == "driven"] for name, column in table.items()}
     half = (n - torch.arange(n).double()) / 2
     expected = math.log(g) + (torch.digamma(half) - math.log(n / 2)) / 2

@@ -10,7 +10,7 @@ import torch
 from helpers import random_parameters
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from looked import (
+from subjects import (
     CELLS,
     TASKS,
     assert_looking_changes_nothing,

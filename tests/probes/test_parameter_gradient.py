@@ -11,11 +11,11 @@ from helpers import CELLS, one, random_parameters
 from reference import answers_of, losses_of
 
 from lrd.cells import RNN, Cell, Parameters, State
+from lrd.gradients.adjoint import Adjoint, adjoint
+from lrd.gradients.summary import over_samples
 from lrd.options import option
 from lrd.probes import Subject
-from lrd.probes.adjoint import Adjoint, adjoint
 from lrd.probes.parameter_gradient import ParameterGradient
-from lrd.probes.profile import over_samples
 from lrd.shapes import Tensor
 from lrd.tasks import Adding, Copy, Delay, Task
 

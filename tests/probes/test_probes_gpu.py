@@ -1,4 +1,4 @@
-"""Every probe looks on a GPU, and sees what it sees on the CPU. Needs torch, numpy and pytest alone."""
+"""Every probe measures on a GPU, and sees what it sees on the CPU. Needs torch, numpy and pytest alone."""
 
 from __future__ import annotations
 
@@ -20,14 +20,16 @@ pytestmark = [
 
 
 @pytest.mark.parametrize("name", [name for name in PROBES if name != "closing"])  # which wants a text
-def test_a_look_on_a_gpu_is_that_on_the_cpu(name: str) -> None:
+def test_a_measurement_on_a_gpu_is_that_on_the_cpu(name: str) -> None:
     task = TASKS[name]() if name in TASKS else Copy(gap=5, items=2, symbols=3)
     specs = [run_spec(task, LSTM(hidden_size=4), seed) for seed in range(2)]
-    looks = []
+    tables = []
     for device in (torch.device("cpu"), torch.device("cuda")):
         pack = Pack(specs, device)
-        looks.append(PROBES[name](samples=8).tables_of(Subject.of(pack.task, pack.cell, pack.parameters(), pack.seeds)))
-    for of_cpu, of_gpu in zip(*looks, strict=True):
+        tables.append(
+            PROBES[name](samples=8).tables_of(Subject.of(pack.task, pack.cell, pack.parameters(), pack.seeds))
+        )
+    for of_cpu, of_gpu in zip(*tables, strict=True):
         assert of_cpu.keys() == of_gpu.keys()
         for table, columns in of_cpu.items():
             for column, values in columns.items():
@@ -35,5 +37,5 @@ def test_a_look_on_a_gpu_is_that_on_the_cpu(name: str) -> None:
                 if values.dtype == object:
                     assert got.tolist() == values.tolist()
                 else:
-                    # Looks in float32 are sums of some hundred terms, whose logarithms are kept.
+                    # Measurements in float32 are sums of some hundred terms, whose logarithms are kept.
                     np.testing.assert_allclose(got, values, rtol=1e-3, atol=1e-3, err_msg=f"{table}.{column}")

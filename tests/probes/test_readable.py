@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from helpers import random_parameters
-from looked import SEEDS, First, linear, retention, rows, subject_of
+from subjects import SEEDS, First, linear, retention, rows, subject_of
 
 from lrd.cells import LSTM, RNN, Parameters
 from lrd.probes.retention import Retention
@@ -107,7 +107,7 @@ def test_what_has_shrunk_to_a_thousandth_of_the_states_is_no_longer_readable() -
 
 @dataclass(frozen=True)
 class Shuffled(Copy):
-    """Tells that each sequence showed what another one did."""
+    """Says that each sequence showed what another one did."""
 
     def shown(self, batch: Batch) -> list[Item]:
         return [Item(i.name, i.values.roll(1, -1), i.steps, i.classes) for i in super().shown(batch)]

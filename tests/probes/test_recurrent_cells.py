@@ -7,17 +7,18 @@ import pytest
 import torch
 from cases import autograd_jacobian, generator
 from helpers import one
-from looked import assert_equal_tables
 from reference import plain_flow
+from subjects import assert_equal_tables
 from torch.func import vmap
 
 from lrd.cells import RNN, Cell, Parameters, State, readout_parameters
 from lrd.cells.attentive import Attentive
 from lrd.cells.clockwork import Clockwork
 from lrd.cells.orthogonal import Orthogonal
+from lrd.gradients.flow import gradient_flow
+from lrd.gradients.jacobian_products import jacobian_products
 from lrd.kernels import loop
-from lrd.probes import PROBES, Jacobian, Lyapunov, Retention, Subject, gradient_flow
-from lrd.probes.jacobian_products import jacobian_products
+from lrd.probes import PROBES, Jacobian, Lyapunov, Retention, Subject
 from lrd.probes.lyapunov import local_rates
 from lrd.shapes import Tensor
 from lrd.tasks import Copy, Delay, Task
@@ -88,7 +89,7 @@ def test_jacobian_products_are_autograds(name: str) -> None:
             for sample in range(2):
                 before = tuple(s[sample].detach() for s in states[last - lag])
                 whole = autograd_jacobian(cell, one(params, run), inputs[last - lag + 1 :, run, sample], before)
-                found = products.matrix[row, run, sample] * 2.0 ** float(products.exponent[row, run, sample])
+                found = products.matrix[row, run, sample] * 2.0 ** float(products.power[row, run, sample])
                 torch.testing.assert_close(found, measured(cell, whole), rtol=0, atol=1e-12)
     blocks = set(Jacobian(samples=2).measure(subject)[0]["block"])
     assert not any("clock" in block or "count" in block for block in blocks)
@@ -114,7 +115,7 @@ def test_growth_rates_are_those_of_autograds_jacobians(name: str) -> None:
             state = tuple(s[0].detach() for s in states[t])
 
 
-SMALL: dict[str, dict[str, int]] = {  # of every probe that looks at any task
+SMALL: dict[str, dict[str, int]] = {  # of every probe that measures any task
     "gradient_flow": {"samples": 3},
     "parameter_gradient": {"samples": 3},
     "jacobian": {"samples": 2, "lags": 3},
@@ -129,20 +130,20 @@ SMALL: dict[str, dict[str, int]] = {  # of every probe that looks at any task
 @pytest.mark.parametrize("task", [TASK, Delay(gap=3, convention="gu2022")], ids=lambda task: task.name)
 @pytest.mark.parametrize("probe", SMALL)
 @pytest.mark.parametrize("name", CELLS)
-def test_a_run_is_looked_at_without_its_companions_and_its_bookkeeping(name: str, probe: str, task: Task) -> None:
+def test_a_run_is_measured_without_its_companions_and_its_bookkeeping(name: str, probe: str, task: Task) -> None:
     """Of the two tasks one has a single input: products with vectors have a way of their own in the libraries."""
-    subject, look = seen(name, task), PROBES[probe](**SMALL[probe])
-    tables = look.measure(subject)
+    subject, measurement = seen(name, task), PROBES[probe](**SMALL[probe])
+    tables = measurement.measure(subject)
     for run in range(2):
         only = slice(run, run + 1)
         params = {n: p[only].clone() for n, p in subject.params.items()}
-        assert_equal_tables(look.measure(Subject(task, subject.cell, params, SEEDS[only]))[0], tables[run])
+        assert_equal_tables(measurement.measure(Subject(task, subject.cell, params, SEEDS[only]))[0], tables[run])
     variables = set(tables[0].get("variable", ())) - {""}
     assert not variables & {"clock", "count"}
     assert ("past" in variables) == (name.startswith("attentive") and bool(variables))
 
 
-def test_the_parameters_that_steps_get_are_looked_at() -> None:
+def test_the_parameters_that_steps_get_are_measured() -> None:
     def names(name: str) -> set[str]:
         return set(PROBES["parameter_gradient"](samples=2).measure(seen(name))[0]["parameter"])
 

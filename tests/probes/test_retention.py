@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from looked import (
+from subjects import (
     CELLS,
     SEEDS,
     TASKS,
@@ -55,7 +55,7 @@ def test_every_number_by_a_plain_loop(task: str, cell: str, ridge: float | None)
         items = [what.shown(batch) for batch in batches]
         expected = []
         for variable in CELLS[cell].state_names:
-            # By lag, as the probe takes them: the size is that of the steps that are looked at, 0 before the start.
+            # By lag, as the probe takes them: the size is that of the steps that are measured, 0 before the start.
             lags = [lag for lag in range(latest, -1, -1) if lag % 3 == 0]
             at = [
                 np.stack([[s[a - lag, k] if a >= lag else 0 * s[0, k] for k, a in enumerate(ends)] for lag in lags])
@@ -112,7 +112,7 @@ def test_stride_leaves_the_last_answer_and_changes_no_score(stride: int) -> None
     assert len(some["t"]) > 0
     at = {row[:4]: row[4:] for row in zip(*every.values(), strict=True)}
     for row in zip(*some.values(), strict=True):
-        # The states' size, and with it the meaning of the strength, is that of the steps that are looked at.
+        # The states' size, and with it the meaning of the strength, is that of the steps that are measured.
         assert row[4] == at[row[:4]][0]
         assert row[6] == at[row[:4]][2]
 

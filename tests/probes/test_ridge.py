@@ -9,7 +9,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from looked import plain_fit, plain_fits
+from subjects import plain_fit, plain_fits
 
 from lrd.probes.ridge import STRENGTHS, fit_ridge, out_of_sample, standard_error, unit
 

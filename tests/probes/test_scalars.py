@@ -1,4 +1,4 @@
-"""What of a look is one number, against closed forms and by hand."""
+"""What of a measurement is one number, against closed forms and by hand."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from helpers import EPS64
-from looked import First, linear, subject_of
+from subjects import First, linear, subject_of
 
 from lrd.cells import LSTM, RNN
 from lrd.probes import PROBES, Gates, Jacobian, Lyapunov, Retention

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 from helpers import ACTIVATIONS
-from looked import CELLS, SEEDS, TASKS, linear, parameters_of, plain_states, subject_of
+from subjects import CELLS, SEEDS, TASKS, linear, parameters_of, plain_states, subject_of
 
 from lrd.cells import RNN, Cell
-from lrd.probes.states import along, at_lags, latest_answer, one_by_one, walk
+from lrd.probes.states import along, at_lags, latest_answer, one_by_one, unroll
 from lrd.tasks import Adding, Copy
 
 EVERY = CELLS | {f"rnn-{name}": RNN(hidden_size=4, activation=name) for name in ACTIVATIONS}
@@ -39,7 +39,7 @@ def test_precision_is_that_of_the_inputs_and_nothing_is_changed(cell: str) -> No
     states = along(CELLS[cell], params, inputs)
     assert {s.dtype for s in states.values()} == {torch.float32}
     assert torch.equal(inputs, kept)
-    for state in walk(CELLS[cell], params, inputs):  # each is the walker's gift: writing to it must not matter
+    for state in unroll(CELLS[cell], params, inputs):  # each is the caller's own: writing to it must not matter
         first = state
         break
     torch.testing.assert_close(first[0], states["h"][0], rtol=0, atol=0)
@@ -88,7 +88,7 @@ def test_one_linear_unit_under_white_input(decay: float) -> None:
     w, u = torch.tensor([[decay, 0.0], [1.0, decay]]), torch.tensor([[1.0], [0.0]])
     cell, params = linear(w, u)
     inputs = torch.randn(200, 1, samples, 1, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
-    *_, (last,) = walk(cell, {name: p.double() for name, p in params.items()}, inputs)
+    *_, (last,) = unroll(cell, {name: p.double() for name, p in params.items()}, inputs)
     decay = float(torch.tensor(decay))  # as float32 has it
     expected = [1 / (1 - decay**2), (1 + decay**2) / (1 - decay**2) ** 3]
     for unit, value in enumerate(expected):

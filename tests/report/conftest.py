@@ -12,7 +12,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "analysis"))  # for
 from PIL import Image
 from synthetic import MadeStudy, make_study
 
-from lrd.report import Drawn
+from lrd.figures import DrawnFigures
 
 
 @pytest.fixture(scope="session")
@@ -23,7 +23,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> MadeStudy:
 
 
 @pytest.fixture(scope="session")
-def drawn(tmp_path_factory: pytest.TempPathFactory) -> Drawn:
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> DrawnFigures:
     """A figure of two pages, another of one, and a script that had nothing to draw; pictures of 350 x 100 dots."""
     folder = tmp_path_factory.mktemp("drawn")
     paths = []
@@ -35,4 +35,5 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> Drawn:
                 Image.new("RGB", (350, 100), (40 * place, 90, 160)).save(path, dpi=(200, 200))
             else:
                 path.write_text("panel\n")
-    return Drawn(paths, ["walls: the study <b> has one gap"], ["gap_wall", "gradient_flow", "regimes", "walls"])
+    missing = {"walls": "the study <b> has one gap"}
+    return DrawnFigures(paths, missing, scripts=("gap_wall", "gradient_flow", "regimes", "walls"))

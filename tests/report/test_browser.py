@@ -14,9 +14,10 @@ from typing import Any
 import pytest
 from synthetic import MadeStudy
 
+from lrd.figures import DrawnFigures
 from lrd.findings import HOLDS, Finding
 from lrd.records import open_study
-from lrd.report import Drawn, page
+from lrd.report import page
 
 pytestmark = pytest.mark.slow
 
@@ -75,7 +76,7 @@ def measured(pages: Mapping[str, tuple[str, int]], folder: Path) -> dict[str, An
 @pytest.mark.browser
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on the path; .ci/browser installs one")
 def test_pictures_load_nothing_is_asked_for_and_nothing_sticks_out(
-    made: MadeStudy, drawn: Drawn, tmp_path: Path
+    made: MadeStudy, drawn: DrawnFigures, tmp_path: Path
 ) -> None:
     """At the width of a screen and of a telephone; the same measures tell a page that is not whole."""
     finding = Finding("n" * 80, "It is " + "so" * 200, HOLDS, "x" * 200, "", 0.5, 0.4, 0.6, 0.95, 0.3, 9)

@@ -15,15 +15,16 @@ from PIL import Image
 from seen import Seen
 from synthetic import MadeStudy
 
+from lrd.figures import DrawnFigures
 from lrd.findings import FAILS, HOLDS, UNDECIDED, Finding
 from lrd.records import RunRecord, Study, open_study
-from lrd.report import Drawn, page
+from lrd.report import page
 
 EVIL = "<script>alert('x')</script> & \"co\""
 
 
 @pytest.fixture(scope="module")
-def html(made: MadeStudy, drawn: Drawn) -> str:
+def html(made: MadeStudy, drawn: DrawnFigures) -> str:
     return page(open_study(made.folder), drawn)
 
 
@@ -85,16 +86,17 @@ def test_figures_stand_in_order_with_how_to_read_them(html: str) -> None:
     assert "are drawn against: regimes." in seen.text
 
 
-def test_nobodys_home_stands_on_the_page(made: MadeStudy, drawn: Drawn) -> None:
-    failed = Drawn(drawn.paths, ["walls: lrd probe /home/anna/runs/x"], drawn.scripts, ["regimes: /Users/bob/y failed"])
-    html = page(open_study(made.folder), failed, unreadable="cannot read /cluster/home/anna/claims.yaml")
+def test_nobodys_home_stands_on_the_page(made: MadeStudy, drawn: DrawnFigures) -> None:
+    missing, wrong = {"walls": "lrd probe /home/anna/runs/x"}, {"regimes": "/Users/bob/y failed"}
+    failed = DrawnFigures(drawn.paths, missing, wrong, drawn.scripts)
+    html = page(open_study(made.folder), failed, unreadable="cannot read /cluster/home/anna/hypotheses.yaml")
     assert "lrd probe ~/runs/x" in html
     assert "~/y failed" in html
-    assert "cannot read ~/claims.yaml" in html
+    assert "cannot read ~/hypotheses.yaml" in html
     assert "anna" not in html
 
 
-def test_the_same_records_give_the_same_bytes(made: MadeStudy, drawn: Drawn, html: str, tmp_path: Path) -> None:
+def test_the_same_records_give_the_same_bytes(made: MadeStudy, drawn: DrawnFigures, html: str, tmp_path: Path) -> None:
     moved = tmp_path / "elsewhere" / made.folder.name
     shutil.copytree(made.folder, moved)
     shutil.rmtree(moved / made.runs[0].run_id)
@@ -102,38 +104,39 @@ def test_the_same_records_give_the_same_bytes(made: MadeStudy, drawn: Drawn, htm
     assert page(open_study(moved), drawn) == html
 
 
-def test_claims_are_shown_with_their_verdicts(made: MadeStudy, drawn: Drawn) -> None:
+def test_hypotheses_are_shown_with_their_verdicts(made: MadeStudy, drawn: DrawnFigures) -> None:
     found = [finding("one", HOLDS), finding("two", FAILS), finding("three", HOLDS), finding("four", UNDECIDED, "few")]
     seen = Seen(page(open_study(made.folder), drawn, found))
-    assert "4 claims: 2 hold, 1 fails, 1 undecided." in seen.text
-    _, *rows = seen.tables["Claims of the study, each held against its records"]
+    assert "4 hypotheses: 2 hold, 1 fails, 1 undecided." in seen.text
+    _, *rows = seen.tables["Hypotheses of the study, each held against its records"]
     assert [row[1] for row in rows] == [HOLDS, FAILS, HOLDS, UNDECIDED]
     assert [row[0].startswith("It is so, says") for row in rows] == [True] * 4
     assert rows[3][2] == "numbers of fourfew"
-    assert "No claim was written down" in Seen(page(open_study(made.folder), drawn)).text
-    assert "left out: claims.yaml is bad" in Seen(page(open_study(made.folder), drawn, (), "claims.yaml is bad")).text
+    assert "No hypothesis was written down" in Seen(page(open_study(made.folder), drawn)).text
+    unreadable = Seen(page(open_study(made.folder), drawn, (), "hypotheses.yaml is bad"))
+    assert "left out: hypotheses.yaml is bad" in unreadable.text
 
 
-def test_of_some_runs_alone(made: MadeStudy, drawn: Drawn) -> None:
+def test_of_some_runs_alone(made: MadeStudy, drawn: DrawnFigures) -> None:
     condition = "cell = 'lstm' and gap < 20"
     seen = Seen(page(open_study(made.folder, condition), drawn, condition=condition))
     assert f"Only runs that meet {condition} ." in seen.text
     assert "4 runs of 1 cell (lstm) on 2 tasks (adding, copy), with 2 seeds" in seen.text
 
 
-def test_what_runs_say_of_themselves_is_text_and_not_html(tmp_path: Path, drawn: Drawn) -> None:
+def test_what_runs_say_of_themselves_is_text_and_not_html(tmp_path: Path, drawn: DrawnFigures) -> None:
     record = RunRecord(tmp_path, "evil", "run")
     spec = {"task": {"name": "copy", "gap": 3}, "cell": {"name": "rnn", "label": EVIL, "init": EVIL}, "seed": 0}
     record.create({"spec": spec, "task": {}, "parameters": 1})
     record.status("failed", update=1, max_updates=2, message=f"no luck: {EVIL}")
-    claim = Finding(EVIL, EVIL, UNDECIDED, EVIL, EVIL, nan, nan, nan, 0.95, 0.0, 0, EVIL)
-    html = page(open_study(tmp_path / "evil"), drawn, [claim], condition=f"cell_label = '{EVIL}'")
+    hypothesis = Finding(EVIL, EVIL, UNDECIDED, EVIL, EVIL, nan, nan, nan, 0.95, 0.0, 0, EVIL)
+    html = page(open_study(tmp_path / "evil"), drawn, [hypothesis], condition=f"cell_label = '{EVIL}'")
     seen = Seen(html)
     assert not seen.all("script")
     assert "<script" not in html
     assert EVIL in seen.tables["Runs that failed, by reason"][1][0]
     assert seen.tables["Training time, by task and cell"][1][1] == EVIL
-    assert EVIL in seen.tables["Claims of the study, each held against its records"][1][0]
+    assert EVIL in seen.tables["Hypotheses of the study, each held against its records"][1][0]
 
 
 def test_a_study_in_pieces_still_gives_a_page(made: MadeStudy, tmp_path: Path) -> None:
@@ -144,7 +147,7 @@ def test_a_study_in_pieces_still_gives_a_page(made: MadeStudy, tmp_path: Path) -
     (folder / cut / "metrics.parquet").write_bytes(b"PAR1")
     (folder / silent / "environment.json").write_text("nothing")
     (folder / "holiday").mkdir()
-    seen = Seen(page(open_study(folder), Drawn([], [f"walls: {EVIL}"], ["walls"])))
+    seen = Seen(page(open_study(folder), DrawnFigures(missing={"walls": EVIL}, scripts=("walls",))))
     left_out = " ".join(row[0] for row in seen.tables["Files and folders that were left out"][1:])
     assert f"cannot read {broken}/run.json" in left_out
     assert f"cannot read {cut}/metrics.parquet" in left_out
@@ -154,7 +157,7 @@ def test_a_study_in_pieces_still_gives_a_page(made: MadeStudy, tmp_path: Path) -
     assert "No figure could be drawn." in seen.text
 
 
-def test_a_study_that_has_just_begun(tmp_path: Path, drawn: Drawn) -> None:
+def test_a_study_that_has_just_begun(tmp_path: Path, drawn: DrawnFigures) -> None:
     record = RunRecord(tmp_path, "begun", "run")
     spec = {"task": {"name": "copy", "gap": 5}, "cell": {"name": "rnn"}, "seed": 0}
     record.create({"spec": spec, "task": {}, "parameters": 1})
@@ -164,7 +167,7 @@ def test_a_study_that_has_just_begun(tmp_path: Path, drawn: Drawn) -> None:
     assert seen.tables["Runs that have not ended"][1] == ["copy", "5", "rnn", "running", "1", "0", "10"]
 
 
-def test_no_table_has_a_row_a_run(drawn: Drawn) -> None:
+def test_no_table_has_a_row_a_run(drawn: DrawnFigures) -> None:
     """Of 200 runs that differ in everything, as rows of the table ``runs``: no folder is there to be read."""
     rows = [
         {"run_id": f"r{n}", "task": "copy", "gap": n, "cell": f"c{n}", "cell_label": f"c{n}", "seed": n}

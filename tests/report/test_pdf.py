@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 from synthetic import MadeStudy
 
+from lrd.figures import DrawnFigures
 from lrd.records import open_study
-from lrd.report import Drawn, PdfError, page, write_pdf
+from lrd.report import PdfError, page, write_pdf
 
 #: What weasyprint does on a system whose libraries do not suit it, at its import and when it writes.
 COMPLAINS = """
@@ -47,7 +48,7 @@ def unpacked(content: bytes) -> Iterator[bytes]:
 
 
 @pytest.mark.usefixtures("_pango")
-def test_a_page_on_paper(made: MadeStudy, drawn: Drawn, tmp_path: Path) -> None:
+def test_a_page_on_paper(made: MadeStudy, drawn: DrawnFigures, tmp_path: Path) -> None:
     html = page(open_study(made.folder), drawn)
     for name in ("one.pdf", "two.pdf"):
         write_pdf(html, tmp_path / name)

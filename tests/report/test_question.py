@@ -12,7 +12,7 @@ from lrd.report.question import question
 HEAD = """# @package _global_
 # lrd train experiment=mine
 #
-# Claim: one thing
+# Hypothesis: one thing
 # is so.
 #
 # Both are equal.
@@ -31,18 +31,18 @@ def test_it_is_the_first_comment_up_to_what_was_found(tmp_path: Path) -> None:
     found = question("mine", tmp_path)
     assert found is not None
     assert found.file == "experiments/mine.yaml"
-    assert found.paragraphs == ("Claim: one thing is so.", "Both are equal.")
+    assert found.paragraphs == ("Hypothesis: one thing is so.", "Both are equal.")
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in (ROOT / "experiments").glob("*.yaml")))
 def test_every_study_of_the_house_has_one(name: str) -> None:
     found = question(name)
     assert found is not None
-    assert found.paragraphs[0].startswith("Claim: ")
+    assert found.paragraphs[0].startswith("Hypothesis: ")
     assert not any(word in paragraph for paragraph in found.paragraphs for word in ("@package", "Found"))
 
 
 def test_a_study_without_a_file_has_none(tmp_path: Path) -> None:
     (tmp_path / "bare.yaml").write_text("study: bare\n")
-    (tmp_path / "latin.yaml").write_bytes(b"# Claim: \xe9\n")
+    (tmp_path / "latin.yaml").write_bytes(b"# Hypothesis: \xe9\n")
     assert [question(name, tmp_path) for name in ("nowhere", "bare", "latin", "..")] == [None] * 4

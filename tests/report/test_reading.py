@@ -5,11 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from commands import ROOT
 
+from lrd.figures import FIGURES
 from lrd.report.reading import reading
 
-SCRIPTS = sorted(p.stem for p in (ROOT / "analysis").glob("*.py") if "\ndef draw(" in p.read_text(encoding="utf-8"))
 DOCSTRING = '''"""What it shows: a < b.
 
     python analysis/made.py runs/demo
@@ -37,7 +36,7 @@ def test_paragraphs_and_lists_become_html(tmp_path: Path) -> None:
     )
 
 
-@pytest.mark.parametrize("script", SCRIPTS)
+@pytest.mark.parametrize("script", FIGURES)
 def test_every_figure_says_how_to_read_it(script: str) -> None:
     found = reading(script)
     assert found.title.endswith((".", "?"))

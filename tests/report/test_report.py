@@ -6,17 +6,17 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-import common
 import pytest
 from commands import process_as_before
 from PIL import Image
 from synthetic import MadeStudy
 
 from lrd import cli
+from lrd.figures import DrawnFigures
 from lrd.records import Study, open_study
 from lrd.report import PdfError
 
-CLAIM = """claims:
+HYPOTHESIS = """hypotheses:
   solved:
     says: Some LSTMs solve it.
     measure: share
@@ -30,18 +30,18 @@ def folder(made: MadeStudy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     """A study of one's own, of which nothing is drawn but a stand-in: the README's tests draw all there is."""
     shutil.copytree(made.folder, tmp_path / "made")
 
-    def draw_all(study: Study, out: Path, asked: object) -> common.Drawn:
+    def draw_all(study: Study, out: Path, asked: object) -> DrawnFigures:
         out.mkdir(exist_ok=True)
         Image.new("RGB", (7, 7)).save(out / "gap_wall.png")
-        return common.Drawn([out / "gap_wall.png"])
+        return DrawnFigures([out / "gap_wall.png"])
 
-    monkeypatch.setattr(common, "draw_all", draw_all)
+    monkeypatch.setattr("lrd.figures.draw_all", draw_all)
     with process_as_before():
         yield tmp_path / "made"
 
 
 def test_a_report_and_the_same_again(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (folder / "claims.yaml").write_text(CLAIM)
+    (folder / "hypotheses.yaml").write_text(HYPOTHESIS)
     assert cli.main(["report", str(folder), "--no-pdf"]) == 0
     page = folder / "report" / "report.html"
     assert capsys.readouterr() == (f"{page}\n", "")
@@ -58,19 +58,19 @@ def test_a_report_and_the_same_again(folder: Path, capsys: pytest.CaptureFixture
 def test_a_figure_that_failed_stands_on_the_page(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    reason = "walls: ValueError: <none> of it"
-    monkeypatch.setattr(common, "draw_all", lambda *_: common.Drawn(failed=[reason]))
+    reason = "ValueError: <none> of it"
+    monkeypatch.setattr("lrd.figures.draw_all", lambda *_: DrawnFigures(failed={"walls": reason}))
     assert cli.main(["report", str(folder), "--no-pdf"]) == 1
-    assert capsys.readouterr() == (f"{folder / 'report' / 'report.html'}\n", f"lrd: failed: {reason}\n")
+    assert capsys.readouterr() == (f"{folder / 'report' / 'report.html'}\n", f"lrd: failed: walls: {reason}\n")
     page = (folder / "report" / "report.html").read_text(encoding="utf-8")
     assert "ValueError: &lt;none&gt; of it" in page
     assert "walls" not in page.partition('id="undrawn"')[2]
 
 
-def test_elsewhere_of_some_runs_with_other_claims(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (folder.parent / "other.yaml").write_text(CLAIM.replace("Some", "Other"))
+def test_elsewhere_of_some_runs_with_other_hypotheses(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder.parent / "other.yaml").write_text(HYPOTHESIS.replace("Some", "Other"))
     options = ["--out", str(folder.parent / "out" / "deep"), "--filter", "gap = 10", "--no-pdf"]
-    assert cli.main(["report", str(folder), *options, "--claims", str(folder.parent / "other.yaml")]) == 0
+    assert cli.main(["report", str(folder), *options, "--hypotheses", str(folder.parent / "other.yaml")]) == 0
     html = (folder.parent / "out" / "deep" / "report.html").read_text(encoding="utf-8")
     assert "Other LSTMs solve it." in html
     assert "<code>gap = 10</code>" in html
@@ -92,14 +92,14 @@ def test_without_a_pdf_the_page_is_there_and_the_status_says_so(
     assert (folder / "report" / "report.html").exists()
 
 
-def test_claims_of_its_own_that_cannot_be_read_are_left_out(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (folder / "claims.yaml").write_text(CLAIM.replace("measure: share", "measure: sahre"))
+def test_hypotheses_that_cannot_be_read_are_left_out(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "hypotheses.yaml").write_text(HYPOTHESIS.replace("measure: share", "measure: sahre"))
     assert cli.main(["report", str(folder), "--no-pdf"]) == 0
     said = capsys.readouterr().err
     assert said.startswith("lrd: left out: ")
     assert "sahre" in said
     assert said.count("\n") == 1
-    assert "cannot be read, and were left out: claims.yaml" in (folder / "report" / "report.html").read_text(
+    assert "cannot be read, and were left out: hypotheses.yaml" in (folder / "report" / "report.html").read_text(
         encoding="utf-8"
     )
 
@@ -110,8 +110,9 @@ def test_claims_of_its_own_that_cannot_be_read_are_left_out(folder: Path, capsys
         (["nowhere"], "there is no study at nowhere"),
         (["made", "--filter", "cel = 'x'"], "cannot use the condition"),
         (["made", "--filter", "gap < 0"], "no run of made meets"),
-        (["made", "--claims", "gone.yaml"], "there is no file of claims at gone.yaml"),
-        (["made", "--claims", "bad.yaml"], "bad.yaml: claims.solved: there is no key 'abovee'"),
+        (["made", "--hypotheses", "gone.yaml"], "there is no file of hypotheses at gone.yaml"),
+        (["made", "--claims", "gone.yaml"], "there is no file of hypotheses at gone.yaml"),
+        (["made", "--hypotheses", "bad.yaml"], "bad.yaml: hypotheses.solved: there is no key 'abovee'"),
         (["made", "--out", "file/x"], "Not a directory"),
     ],
 )
@@ -119,8 +120,8 @@ def test_a_mistake_is_one_line_before_any_work(
     folder: Path, options: list[str], said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(folder.parent)
-    monkeypatch.setattr(common, "draw_all", None)
-    Path("bad.yaml").write_text(CLAIM.replace("above:", "abovee:"))
+    monkeypatch.setattr("lrd.figures.draw_all", None)
+    Path("bad.yaml").write_text(HYPOTHESIS.replace("above:", "abovee:"))
     Path("file").touch()
     assert cli.main(["report", *options]) == 2
     error = capsys.readouterr().err

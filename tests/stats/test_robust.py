@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from lrd.stats import robust_slope
-from lrd.stats.robust import LARGEST_EXACT, _left_out, _ways
+from lrd.stats.inversions import LARGEST_EXACT, interval_rank, inversions
 
 
 def test_by_hand_with_an_outlier() -> None:
@@ -60,10 +60,10 @@ def test_of_two_gaps_four_seeds_are_needed(seeds: int, there: bool) -> None:
 
 
 def test_the_counts_are_those_of_all_orders() -> None:
-    assert _ways([1, 1, 1, 1], 6) == [1, 3, 5, 6, 5, 3, 1]
+    assert inversions([1, 1, 1, 1], 6) == [1, 3, 5, 6, 5, 3, 1]
     pairs = [(a, b) for a, b in combinations(range(4), 2) if (a < 2) != (b < 2)]  # two steps at each of two t
     wrong = [sum(order[a] > order[b] for a, b in pairs) for order in permutations(range(4))]
-    assert _ways([2, 2], 4) == [wrong.count(d) // 4 for d in range(5)]
+    assert inversions([2, 2], 4) == [wrong.count(d) // 4 for d in range(5)]
 
 
 @pytest.mark.parametrize("error", [0.2, 0.05, 0.01])
@@ -71,9 +71,9 @@ def test_the_approximation_is_the_exact_count_within_a_rank(error: float, monkey
     steps = 71  # the most of which all pairs are counted
     pairs = steps * (steps - 1) // 2
     assert pairs <= LARGEST_EXACT < steps * (steps + 1) // 2
-    exact = _left_out([1] * steps, pairs, error)
-    monkeypatch.setattr("lrd.stats.robust.LARGEST_EXACT", 0)
-    assert abs(_left_out([1] * steps, pairs, error) - exact) <= 1
+    exact = interval_rank([1] * steps, error)
+    monkeypatch.setattr("lrd.stats.inversions.LARGEST_EXACT", 0)
+    assert abs(interval_rank([1] * steps, error) - exact) <= 1
 
 
 def test_nonsense_is_refused() -> None:

@@ -9,7 +9,8 @@ import pytest
 from scipy.stats import mannwhitneyu
 
 from lrd.stats import shift
-from lrd.stats.shifts import LARGEST_EXACT, _left_out, _ways, differences
+from lrd.stats.inversions import LARGEST_EXACT, interval_rank, inversions
+from lrd.stats.shifts import differences
 
 FIRST, SECOND = [1.1, 2.3, 3.7, 4.2, 9.0, 6.1], [0.4, 1.9, 2.2, 7.5, 0.9]
 
@@ -25,14 +26,14 @@ def test_the_interval_holds_the_shifts_that_the_exact_test_accepts(level: float)
 
 
 def test_the_counts_are_those_of_all_orders() -> None:
-    assert _ways(3, 2) == [1, 1, 2, 2, 2, 1, 1]
-    assert sum(_ways(7, 9)) == comb(16, 7)
-    assert _ways(4, 6) == _ways(6, 4)
+    assert inversions([3, 2], 6) == [1, 1, 2, 2, 2, 1, 1]
+    assert sum(inversions([7, 9], 63)) == comb(16, 7)
+    assert inversions([4, 6], 24) == inversions([6, 4], 24)
 
 
 def test_the_approximation_goes_on_where_the_exact_counts_end() -> None:
     n = int(LARGEST_EXACT**0.5)
-    exact, approximate = _left_out(n, n, 0.05), _left_out(n, n + 1, 0.05)
+    exact, approximate = interval_rank([n, n], 0.05), interval_rank([n, n + 1], 0.05)
     # one more in the second group moves both the middle and the reach by a little: by n / 2 and 2 % of the reach
     assert exact < approximate < exact + n / 2 + 2
 
@@ -50,3 +51,8 @@ def test_infinities_have_their_place_and_too_few_have_none() -> None:
     assert isnan(shift([], [1.0]).shift)
     with pytest.raises(ValueError, match="level"):
         shift([1.0], [2.0], 1.0)
+
+
+def test_groups_have_the_interval_that_has_exactly_the_level() -> None:
+    found = shift([1.0, 2.0, 3.0], [4.0, 5.0, 6.0], 0.9)  # 2 of the 6! / 3! 3! orders are the most extreme
+    assert (found.low, found.high, found.attainable) == (-5, -1, 0.9)

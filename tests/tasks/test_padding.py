@@ -8,8 +8,8 @@ from cases_of_tasks import GAP, KINDS, Kind
 from helpers import one, random_parameters
 
 from lrd.cells import LSTM, RNN, Cell, Parameters, read
+from lrd.gradients.flow import gradient_flow
 from lrd.kernels import KERNELS, choose_kernel
-from lrd.probes import gradient_flow
 from lrd.shapes import Tensor
 from lrd.tasks import Batch, Task
 
@@ -58,7 +58,7 @@ def with_other_padding(task: Task, batch: Batch) -> Batch:
 
 
 def outputs_of(task: Task, cell: str, params: Parameters, inputs: Tensor, first: int) -> Tensor:
-    scan = KERNELS[choose_kernel(CELLS[cell])][0]
+    scan = KERNELS[choose_kernel(CELLS[cell])].scan
     return read(params, scan(CELLS[cell], params, inputs, None, first)[0])
 
 

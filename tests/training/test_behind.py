@@ -49,18 +49,18 @@ SPECS = [
 
 
 def go(folder: Path, behind: bool | None = True, **how: Any) -> Ending:
-    """Train, with a checkpoint at every update, and see that nothing is told that a kill would lose."""
+    """Train, with a checkpoint at every update, and see that nothing is reported that a kill would lose."""
     place = Place(runs_dir=str(folder), study="s", checkpoint_seconds=how.pop("checkpoint_seconds", 1e-9))
-    told: list[str] = []
+    reported: list[str] = []
 
     class Tracker(NullTracker):
         def finish(self, run_id: str, summary: Any) -> None:
             assert RunRecord(folder, "s", run_id).finished
-            told.append(run_id)
+            reported.append(run_id)
 
     def progress(update: int, active: int, finished: list[dict[str, Any]]) -> None:
         counted.extend(summary["run_id"] for summary in finished)
-        assert counted == told
+        assert counted == reported
         assert active + len(counted) == len(left)
 
     left = [spec for spec in SPECS if not RunRecord(folder, "s", spec.run_id).finished]
@@ -99,7 +99,7 @@ def whole(tmp_path: Path, timeless: None) -> dict[str, bytes]:
 
 
 def assert_ends_as(whole: dict[str, bytes], folder: Path) -> None:
-    """The same files but for what tells of attempts and their time."""
+    """The same files but for what attempts and their time left in them."""
     found = bytes_of(folder)
     assert found.keys() == whole.keys()
     for name, content in found.items():
@@ -133,15 +133,15 @@ def test_what_is_handed_over_is_as_it_was_then(tmp_path: Path) -> None:
         writer.put(lambda: go_on.wait(60) and None)
         journal = Journal(SPECS[0], record, NullTracker(), 1, "cpu", "packed", writer)
         zeros = {INTEGER: np.zeros(2, int), REAL: np.zeros(2), TEXT: np.array(["h", "h"], dtype=object)}
-        journal.looks["gradient_fit"] = [{name: zeros[kind] for name, kind in GRADIENT_FIT_COLUMNS.items()}]
+        journal.tables["gradient_fit"] = [{name: zeros[kind] for name, kind in GRADIENT_FIT_COLUMNS.items()}]
         for update in (0, 3):
             journal.add_metrics(update, {"loss": float(update)}, solved=True)
             if update == 0:
                 journal.write("running", update)
                 journal.checkpoint({})
         journal.scalars["end"]["slope"] = 1.0
-        journal.looked["gradient_flow"] = 3
-        journal.looks["gradient_fit"] *= 2
+        journal.measured_at["gradient_flow"] = 3
+        journal.tables["gradient_fit"] *= 2
         journal.cost.charge(5.0, 3, 2)
         go_on.set()
         writer.wait()

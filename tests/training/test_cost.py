@@ -22,10 +22,10 @@ EASY = Delay(gap=1, tokens=4, alphabet=2)
 
 def test_an_account_by_hand() -> None:
     cost = Cost("packed", "A, 1 thread")
-    assert cost.told()["pack_size"] is None
+    assert cost.for_status()["pack_size"] is None
     cost.charge(2.0, update=10, runs=4)
     cost.charge(1.0, update=15, runs=1)
-    assert cost.told() == {
+    assert cost.for_status() == {
         "seconds": 3.0,
         "kernel": "packed",
         "hardware": "A, 1 thread",
@@ -38,11 +38,11 @@ def test_going_on_elsewhere_names_both() -> None:
     before = Cost("packed", "A, 1 thread")
     before.charge(2.0, update=10, runs=4)
     cost = Cost("loop", "A, 1 thread")
-    cost.resume(before.kept(), update=10)
+    cost.resume(before.for_checkpoint(), update=10)
     cost.charge(1.0, update=30, runs=1)
-    told = cost.told()
-    assert (told["seconds"], told["kernel"], told["hardware"]) == (3.0, "packed + loop", "A, 1 thread")
-    assert (told["pack_size"], told["resumed"]) == ((10 * 4 + 20 * 1) / 30, 1)
+    status = cost.for_status()
+    assert (status["seconds"], status["kernel"], status["hardware"]) == (3.0, "packed + loop", "A, 1 thread")
+    assert (status["pack_size"], status["resumed"]) == ((10 * 4 + 20 * 1) / 30, 1)
 
 
 @pytest.mark.parametrize(("update", "kernel"), [(10, "not recorded + packed"), (0, "packed")])
@@ -50,8 +50,8 @@ def test_a_checkpoint_of_before_this_was_kept(update: int, kernel: str) -> None:
     cost = Cost("packed", "A")
     cost.resume({"seconds": 5.0}, update)
     cost.charge(1.0, update + 4, 2)
-    told = cost.told()
-    assert (told["seconds"], told["kernel"], told["pack_size"]) == (6.0, kernel, 2)
+    status = cost.for_status()
+    assert (status["seconds"], status["kernel"], status["pack_size"]) == (6.0, kernel, 2)
 
 
 def go(specs: list[RunSpec], folder: Path, stop_at: int | None = None) -> None:

@@ -235,7 +235,7 @@ def test_a_run_cut_off_between_its_last_checkpoint_and_its_summary_ends_where_it
 
 
 class Recorder(NullTracker):
-    """Keeps what it is told, as a mirror would show it."""
+    """Keeps what it gets, as a mirror would show it."""
 
     def __init__(self) -> None:
         self.shown: dict[int, Any] = {}
@@ -257,7 +257,7 @@ class Recorder(NullTracker):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("stop_at", [0, 10, 13])
-def test_a_resumed_run_tells_its_mirror_once_what_it_had_shown(stop_at: int, tmp_path: Path) -> None:
+def test_a_resumed_run_sends_its_mirror_once_what_it_had_shown(stop_at: int, tmp_path: Path) -> None:
     spec = run_spec(EASY, LSTM(hidden_size=3), max_updates=20, stop_when_solved=False, gradient_norms=True, **SMALL)
     whole, cut, resumed = Recorder(), Recorder(), Recorder()
     go([spec], tmp_path / "whole", tracker=whole)

@@ -18,7 +18,7 @@ from lrd.cells import LSTM, RNN, Cell, Clockwork, Orthogonal
 from lrd.spec import RunSpec
 from lrd.tasks import Adding, Copy, Delay, Reber, Task
 from lrd.training import Pack
-from lrd.training.recorded import WARM_UP, CudaGraph, Update, _Outside
+from lrd.training.recorded import WARM_UP, CudaGraph, Update, _OutsideTensors
 
 CPU = torch.device("cpu")
 COPY = Copy(gap=7, items=3, symbols=5)
@@ -108,7 +108,7 @@ def test_runs_that_leave_one_by_one_are_recorded_anew_at_each_half() -> None:
 
 def test_what_a_recording_reads_is_kept() -> None:
     outside, other = torch.arange(3.0), torch.ones(3)
-    with _Outside() as seen:
+    with _OutsideTensors() as seen:
         made = outside * 2 + other
         made.add_(outside)
     assert {id(tensor) for tensor in seen.tensors} == {id(outside), id(other)}

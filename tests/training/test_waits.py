@@ -76,7 +76,7 @@ def test_no_task_waits(task: Task, device: torch.device) -> None:
 @pytest.mark.parametrize("cell", ALL_CELLS, ids=lambda cell: f"{cell.name}-{getattr(cell, 'activation', '')}")
 def test_no_cell_waits(cell: Cell, device: torch.device) -> None:
     spec = run_spec(TASK, cell.for_length(TASK.sequence_length), batch_size=2)
-    if isinstance(cell, Orthogonal) and cell.map == "exp":  # torch's matrix exponential looks at the matrix's norm
+    if isinstance(cell, Orthogonal) and cell.map == "exp":  # torch's matrix exponential reads the matrix's norm
         with pytest.raises(WaitError, match="linalg_matrix_exp"):
             update(spec, device)
     else:
@@ -105,11 +105,11 @@ def test_no_trick_waits(options: dict[str, Any], device: torch.device) -> None:
 @pytest.mark.parametrize("device", DEVICES, ids=str)
 @pytest.mark.parametrize("truncate", [None, 2])
 @pytest.mark.parametrize("cell", [RNN(), LSTM(), GRU(), Attentive(), Clockwork(modules=3)], ids=lambda cell: cell.name)
-def test_no_telling_of_norms_waits(
+def test_no_sum_of_norms_waits(
     cell: Cell, truncate: int | None, device: torch.device, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """On the CPU a packed loop looks at its numbers, to save work; here it goes the way of a GPU."""
-    monkeypatch.setattr("lrd.kernels.powers.may_look", lambda x: False)
+    """On the CPU a packed loop reads its numbers to save work; here it does as on a GPU."""
+    monkeypatch.setattr("lrd.scaled.may_synchronise", lambda x: False)
     cell = dataclasses.replace(cell, hidden_size=6).for_length(TASK.sequence_length)
     update(run_spec(TASK, cell, batch_size=2, gradient_norms=True, truncate=truncate), device)
 

@@ -23,7 +23,7 @@ READ = {
     aten.linalg_matrix_exp.default,  # chooses by the norm how many terms it takes
 }
 #: Data of the host made a tensor: ``torch.tensor`` of numbers, an index that is a list. A single number may be one that
-#: a part of a tensor is set to, which a GPU is told along with the call; copies of single numbers are seen on ``meta``.
+#: a part of a tensor is set to, which go to a GPU along with the call; copies of single numbers are seen on ``meta``.
 MADE = {aten.lift_fresh.default, aten.lift_fresh_copy.default}
 BY_INDEX = {aten.index.Tensor, aten.index_put.default, aten.index_put_.default}  # a mask's ones are counted
 #: All else takes a single number of the host along with its call.

@@ -1,4 +1,4 @@
-"""Whole packs in one Triton program a (run, tile of samples), with the loop over time inside: RNN, LSTM and GRU.
+"""Fused kernels: the loop over time of RNN, LSTM and GRU in one Triton program for each run and tile of samples.
 
 Dimension letters, the same in every file of this folder: T steps of ``time``, R ``runs``, B samples of a ``batch``, N
 ``hidden`` units, G gates (1, 4, 3). Tiles are padded with zeros to what a GPU multiplies: a program takes ROWS samples,
@@ -8,11 +8,11 @@ through memory too, with a barrier a step.
 
 What does not wait for the step before is done outside, for all steps by one matrix multiply a run: U x_t + b before,
 the gradients of U, W and b after. So inputs may be of any width, and the LSTM's and GRU's gates take the place of their
-pre-activations. A way back writes pre-activation gradients and, when asked (``GradientNorms``), the norm of the
+pre-activations. The backward pass writes pre-activation gradients and, when asked (``GradientNorms``), the norm of the
 gradient at every state, which it has at hand.
 
 Nothing here imports triton before a kernel is called: it is an optional dependency. Where these programs cannot run
-(no GPU, another precision than float32) the protocol's functions hand over to the general kernels.
+(no GPU, another precision than float32) the functions hand over to the general kernels.
 """
 
 from __future__ import annotations
@@ -31,20 +31,22 @@ from lrd.kernels.fused.launch import usable
 from lrd.kernels.norms import GradientNorms
 from lrd.shapes import Float, Tensor
 
+logger = logging.getLogger(__name__)
+
 __all__ = ["GradientNorms", "importable", "launchable", "scan_gru", "scan_lstm", "scan_rnn"]
 
 
 @cache
 def importable() -> bool:
-    """Whether triton is installed."""
+    """Return whether triton is installed."""
     return importlib.util.find_spec("triton") is not None
 
 
 @cache
 def launchable() -> bool:
-    """Whether triton can run programs on a GPU here: it builds what launches them when they are first run.
+    """Return whether triton can run programs on a GPU here: it builds what launches them when they are first run.
 
-    Where it could not, one line of the log says what it wants.
+    Where it cannot, one line of the log says what is missing.
     """
     if not importable():
         return False
@@ -56,8 +58,7 @@ def launchable() -> bool:
     }
     missing = [name for name, there in wanted.items() if not there]
     if missing:
-        line = "packs run without their Triton kernels, which want %s"
-        logging.getLogger(__name__).warning(line, " and ".join(missing))
+        logger.warning("packs run without their Triton kernels, which want %s", " and ".join(missing))
     return not missing
 
 
@@ -71,10 +72,20 @@ def scan_rnn(
     norms: GradientNorms | None = None,
     precision: str | None = None,
 ) -> tuple[Float[Tensor, "steps runs batch hidden"], State]:
-    """The kernel protocol (see ``lrd.kernels``) for ``RNN``.
+    """Run the vanilla RNN (see ``lrd.kernels.protocol``).
 
-    ``norms``: is filled when gradients are taken; ``precision``: of products with W (see ``launch.PRECISIONS``); None:
-    TF32 where torch's own float32 products may be that, else float32. Raises ``ValueError`` for another name.
+    Args:
+        cell: The cell.
+        params: U, W and b.
+        inputs: x_t of every step.
+        state: The state before the first step; None: zeros.
+        first: The first step whose h is wanted.
+        norms: What the backward pass fills with the norms of the gradient; None: nothing.
+        precision: The precision of products with W (``launch.PRECISIONS``); None: TF32 where torch's own float32
+            products may be that, else float32.
+
+    Raises:
+        ValueError: There is no such precision.
     """
     if not _usable(inputs):
         return packed_rnn.scan(cell, params, inputs, state, first, norms=norms)
@@ -94,7 +105,22 @@ def scan_lstm(
     norms: GradientNorms | None = None,
     precision: str | None = None,
 ) -> tuple[Float[Tensor, "steps runs batch hidden"], State]:
-    """The kernel protocol for ``LSTM``; ``keep`` as in ``lrd.kernels.packed_lstm``, the others as in ``scan_rnn``."""
+    """Run the LSTM (see ``lrd.kernels.protocol``).
+
+    Args:
+        cell: The cell.
+        params: U, W and b.
+        inputs: x_t of every step.
+        state: The state before the first step; None: zeros.
+        first: The first step whose h is wanted.
+        keep: k_t of ``lrd.kernels.packed_lstm``, 0 where the backward pass is cut in h, else 1; None: 1 everywhere.
+        norms: What the backward pass fills with the norms of the gradient; None: nothing.
+        precision: The precision of products with W (``launch.PRECISIONS``); None: TF32 where torch's own float32
+            products may be that, else float32.
+
+    Raises:
+        ValueError: There is no such precision.
+    """
     if not _usable(inputs):
         return packed_lstm.scan(cell, params, inputs, state, first, keep, norms=norms)
     from lrd.kernels.fused import lstm
@@ -112,9 +138,20 @@ def scan_gru(
     norms: GradientNorms | None = None,
     precision: str | None = None,
 ) -> tuple[Float[Tensor, "steps runs batch hidden"], State]:
-    """The kernel protocol for ``GRU``; options as in ``scan_rnn``.
+    """Run the GRU (see ``lrd.kernels.protocol``).
 
-    Raises ``ValueError`` for norms where the general kernel has to run, which gives none.
+    Args:
+        cell: The cell.
+        params: U, W, b and d.
+        inputs: x_t of every step.
+        state: The state before the first step; None: zeros.
+        first: The first step whose h is wanted.
+        norms: What the backward pass fills with the norms of the gradient; None: nothing.
+        precision: The precision of products with W (``launch.PRECISIONS``); None: TF32 where torch's own float32
+            products may be that, else float32.
+
+    Raises:
+        ValueError: There is no such precision, or norms are wanted where the general kernel runs, which gives none.
     """
     if not _usable(inputs):
         if norms is not None:

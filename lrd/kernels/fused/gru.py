@@ -1,4 +1,4 @@
-"""The GRU of a pack, in one Triton program a (run, tile of samples).
+"""The fused GRU: one Triton program for each run and tile of samples.
 
 Reference: ``lrd.kernels.loop``; for any precision and device, ``lrd.kernels.traced``.
 """
@@ -11,15 +11,15 @@ import torch
 
 from lrd.cells import GRU, Cell, Parameters, State
 from lrd.kernels.fused import gru_programs
-from lrd.kernels.fused.launch import Tiles, copied, empty, into_parameters, launch, room, started, tiles
+from lrd.kernels.fused.launch import Tiles, copied, empty, into_parameters, launch, room, room_for_norms, started, tiles
 from lrd.kernels.loop import zero_state
 from lrd.kernels.norms import GradientNorms
 from lrd.kernels.run_major import input_products
 from lrd.shapes import Float, Tensor
 
 
-class _Fused(torch.autograd.Function):
-    """(U, W, b, d, x, h_0) -> states [runs, time, batch, hidden] from ``first`` on, the last one."""
+class _FusedGRU(torch.autograd.Function):
+    """The function (U, W, b, d, x, h_0) -> states [runs, steps, batch, hidden] from step ``first`` on, the last one."""
 
     @staticmethod
     def forward(
@@ -44,8 +44,7 @@ class _Fused(torch.autograd.Function):
         cut, norms, asked = ctx.cut, ctx.norms, ctx.norms is not None
         delta, into_h0 = empty(gates, runs, time, batch, 4 * hidden), copied(grad_last)
         scaled = room(gates, runs, batch, 3 * hidden, wanted=asked and not cut.RESIDENT)
-        size = room(gates, runs, time, batch, wanted=asked)
-        power = room(states, runs, time, batch, wanted=asked, dtype=torch.int32)
+        size, power = room_for_norms(gates, runs, time, batch, wanted=asked)
         launch(
             gru_programs.backward, runs, batch, cut, grad.contiguous(), w, gates, from_h, states, delta, into_h0,
             scaled, size, power, time, time - ctx.first, batch, hidden, NORMS=asked,
@@ -69,12 +68,12 @@ def scan(
     norms: GradientNorms | None,
     precision: str | None,
 ) -> tuple[Float[Tensor, "steps runs batch hidden"], State]:
-    """See ``lrd.kernels.fused.scan_gru``."""
+    """Run the programs; arguments as of ``lrd.kernels.fused.scan_gru``."""
     assert isinstance(cell, GRU)
     before = zero_state(cell, inputs) if state is None else state
     cut = tiles(3, inputs.shape[2], cell.hidden_size, precision)
     x = inputs.transpose(0, 1).contiguous()
-    kept, last = _Fused.apply(  # type: ignore[no-untyped-call]
+    kept, last = _FusedGRU.apply(  # type: ignore[no-untyped-call]
         *(params[name] for name in "UWbd"), x, *before, first, cut, norms
     )
     return kept.transpose(0, 1), (last,)

@@ -36,9 +36,14 @@ def forward(
     gates, w, d, states, from_h, time, batch, hidden, ROWS: tl.constexpr, PADDED: tl.constexpr, INNER: tl.constexpr,
     UNITS: tl.constexpr, RESIDENT: tl.constexpr, PRECISION: tl.constexpr,
 ):  # fmt: skip
-    """gates [R, T, B, 3 N]: U x_t + b, then r, z, n; w [R, 3 N, N]; d [R, N]; states [R, T + 1, B, N], first given.
+    """Run all steps of a tile of samples.
 
-    from_h [R, T, B, N]: q_t.
+    Tensors:
+        gates: [R, T, B, 3 N], U x_t + b; r, z and n take their place.
+        w: [R, 3 N, N].
+        d: [R, N].
+        states: [R, T + 1, B, N], h; the first is given.
+        from_h: [R, T, B, N], q_t, which is written.
     """
     run = tl.program_id(0).to(tl.int64)
     rows = tl.program_id(1) * ROWS + tl.arange(0, ROWS)
@@ -103,10 +108,17 @@ def backward(
     NORMS: tl.constexpr, ROWS: tl.constexpr, PADDED: tl.constexpr, INNER: tl.constexpr, UNITS: tl.constexpr,
     RESIDENT: tl.constexpr, PRECISION: tl.constexpr,
 ):  # fmt: skip
-    """direct [R, steps, B, N] of the last steps; gates [R, T, B, 3 N]; states [R, T + 1, B, N]; delta [R, T, B, 4 N].
+    """Go through all steps of a tile of samples from the last to the first.
 
-    arriving [R, B, N]: of the last state, then y_0. size, power [R, T, B] as in ``GradientNorms.put``; scaled
-    [R, B, 3 N]: delta_t of (r, z, q) without the samples' powers of two.
+    Tensors:
+        direct: [R, steps, B, N], dL/dh_t directly, of the last ``steps`` steps.
+        gates: [R, T, B, 3 N].
+        from_h: [R, T, B, N], q_t.
+        states: [R, T + 1, B, N].
+        delta: [R, T, B, 4 N], which is written.
+        arriving: [R, B, N], gradient of the last h; y_0 takes its place.
+        scaled: [R, B, 3 N], delta_t of (r, z, q) of the present step without the samples' powers of two.
+        size, power: [R, T, B], written where NORMS (see ``GradientNorms.put``).
     """
     run = tl.program_id(0).to(tl.int64)
     rows = tl.program_id(1) * ROWS + tl.arange(0, ROWS)

@@ -1,4 +1,4 @@
-"""What the host does around the programs of a fused kernel: tiles, precision, buffers, and products over all steps."""
+"""The host's part of a fused kernel: tiles, precision, buffers, launches, and products over all steps."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from lrd.shapes import Float, Tensor
 #: Precision of h_{t-1} and W in their product, and of gradients in theirs; sums and states are float32 in all of them.
 #: float32: strict; tf32x3: each number as a sum of TF32 numbers, on tensor cores, near float32; then tf32; bfloat16.
 PRECISIONS = {"float32": "ieee", "tf32x3": "tf32x3", "tf32": "tf32", "bfloat16": "bfloat16"}
-#: Bytes of W up to which a program holds it, and blocks in which larger ones are read at every step: so that ptxas
-#: spills at most a dozen numbers a thread to memory, for the H100 (sm_90). Compiled with that in mind, not timed.
+#: Bytes of W up to which a program holds it; larger ones are read at every step, in blocks of INNER x UNITS. Chosen so
+#: that ptxas spills at most a dozen numbers a thread to memory, for the H100 (sm_90); not timed.
 RESIDENT_BYTES = 64 * 2**10
 #: Strict float32 products give a thread whole columns of W, of which longer ones spill.
 RESIDENT_COLUMN = 64
@@ -25,7 +25,7 @@ _LEAST = 16  # the smallest tile that tensor cores multiply
 
 @dataclass(frozen=True)
 class Tiles:
-    """How a program cuts its work (see ``lrd.kernels.fused``), and its precision as Triton calls it."""
+    """The tiles that a program cuts its work into (see ``lrd.kernels.fused``), and its precision as Triton calls it."""
 
     ROWS: int
     PADDED: int
@@ -41,21 +41,28 @@ class Tiles:
 
 
 def usable(inputs: Tensor) -> bool:
-    """Whether the programs can take these inputs: float32 on a GPU, or anywhere in Triton's interpreter."""
+    """Return whether the programs can take these inputs: float32 on a GPU, or anywhere in Triton's interpreter."""
     return inputs.dtype == torch.float32 and (inputs.is_cuda or interpreted())
 
 
 def interpreted() -> bool:
-    """Whether programs are interpreted, which is settled by TRITON_INTERPRET=1 when triton is first imported."""
+    """Return whether programs are interpreted, which TRITON_INTERPRET=1 decides when triton is first imported."""
     from lrd.kernels.fused import arithmetic
 
     return type(arithmetic.tanh).__name__ == "InterpretedFunction"
 
 
 def tiles(gates: int, batch: int, hidden: int, precision: str | None) -> Tiles:
-    """The tiles for W [gates * hidden, hidden]. They do not depend on the pack, nor do a run's numbers.
+    """Return the tiles of a program. They do not depend on the pack, and so neither do a run's numbers.
 
-    Raises ``ValueError`` for an unknown precision.
+    Args:
+        gates: How many blocks of ``hidden`` rows W has.
+        batch: Samples a run.
+        hidden: Units of the layer.
+        precision: One of ``PRECISIONS``; None: TF32 where torch's own float32 products may be that, else float32.
+
+    Raises:
+        ValueError: There is no such precision.
     """
     if precision is None:
         precision = "tf32" if _torch_takes_tf32() else "float32"
@@ -70,7 +77,7 @@ def tiles(gates: int, batch: int, hidden: int, precision: str | None) -> Tiles:
 
 
 def samples_a_program(gates: int, batch: int, hidden: int, precision: str) -> int:
-    """ROWS of ``tiles``: more samples for each reading of W, where it is read at every step."""
+    """Return how many samples a program takes: more where W is read at every step; arguments as of ``tiles``."""
     return _LEAST if batch <= _LEAST or _is_resident(gates, hidden, PRECISIONS[precision]) else 2 * _LEAST
 
 
@@ -85,14 +92,23 @@ def _is_resident(gates: int, hidden: int, name: str) -> bool:
 
 
 def _torch_takes_tf32() -> bool:
-    """Torch's own switch; the newer name of it where there is one, since reading both may be an error."""
+    """Return torch's own switch, by its newer name where there is one, since reading both may be an error."""
     switch = torch.backends.cuda.matmul
     newer = getattr(switch, "fp32_precision", None)
     return bool(switch.allow_tf32) if newer is None else newer == "tf32"
 
 
 def launch(program: Any, runs: int, batch: int, cut: Tiles, *args: Any, **constants: Any) -> None:
-    """One program a (run, tile of samples), on the device of the first argument."""
+    """Run a program for each run and tile of samples, on the device of the first argument.
+
+    Args:
+        program: The Triton program.
+        runs: Runs of the pack.
+        batch: Samples a run.
+        cut: How its work is cut.
+        *args: Its arguments.
+        **constants: Its constants, beside those of ``cut``.
+    """
     device = args[0].device
     grid = (runs, -(-batch // cut.ROWS))
     with torch.cuda.device(device) if device.type == "cuda" else contextlib.nullcontext():
@@ -101,22 +117,28 @@ def launch(program: Any, runs: int, batch: int, cut: Tiles, *args: Any, **consta
 
 
 def empty(like: Tensor, *shape: int, dtype: torch.dtype | None = None) -> Tensor:
-    """A buffer that a program fills; all of it."""
+    """Return a buffer all of which a program fills."""
     return torch.empty(shape, dtype=dtype or like.dtype, device=like.device)
 
 
 def room(like: Tensor, *shape: int, wanted: bool, dtype: torch.dtype | None = None) -> Tensor:
-    """A buffer where one is wanted; else one that no program reads or writes."""
+    """Return a buffer where one is wanted; else a small one that no program reads or writes."""
     return empty(like, *(shape if wanted else (1,)), dtype=dtype)
 
 
+def room_for_norms(like: Tensor, runs: int, time: int, batch: int, wanted: bool) -> tuple[Tensor, Tensor]:
+    """Return buffers for the norms of the gradient of a state variable: sizes and powers (``GradientNorms.put``)."""
+    of = runs, time, batch
+    return room(like, *of, wanted=wanted), room(like, *of, wanted=wanted, dtype=torch.int32)
+
+
 def copied(x: Tensor) -> Tensor:
-    """A buffer with these numbers, for a program to write on."""
+    """Return a buffer with the numbers of ``x``, for a program to write on."""
     return x.clone(memory_format=torch.contiguous_format)
 
 
 def started(start: Float[Tensor, "runs batch hidden"], time: int) -> Float[Tensor, "runs later batch hidden"]:
-    """Room for a state variable after every step, behind that before the first: [runs, time + 1, batch, hidden]."""
+    """Return a buffer [runs, time + 1, batch, hidden] for a state variable, which begins with ``start``."""
     runs, batch, hidden = start.shape
     states = empty(start, runs, time + 1, batch, hidden)
     states[:, 0] = start
@@ -126,9 +148,14 @@ def started(start: Float[Tensor, "runs batch hidden"], time: int) -> Float[Tenso
 def into_parameters(
     delta: Float[Tensor, "runs time batch rows"], right: Float[Tensor, "runs time batch columns"], cut: Tiles
 ) -> Float[Tensor, "runs rows columns"]:
-    """The gradient of M from delta_t, the gradients of products M y_t, and from y_t: one matrix multiply a run.
+    """Return the gradient of a matrix M that multiplies y_t at every step, as one matrix multiply a run.
 
-    In bfloat16 of numbers rounded to that, summed in float32 as tensor cores do, and rounded once more.
+    In bfloat16 the factors are rounded to that, the sums are in float32 as tensor cores have them, and are rounded.
+
+    Args:
+        delta: The gradient of M y_t at every step.
+        right: y_t of every step.
+        cut: The tiles of the kernel, which hold its precision.
     """
     runs, time, batch, rows = delta.shape
     left, right = delta.reshape(runs, time * batch, rows), right.reshape(runs, time * batch, right.shape[3])

@@ -1,4 +1,4 @@
-"""The LSTM of a pack, in one Triton program a (run, tile of samples), whose way back through h can be cut.
+"""The fused LSTM: one Triton program for each run and tile of samples, whose backward pass can be cut in h.
 
 Reference: ``lrd.kernels.loop``; for any precision and device, ``lrd.kernels.packed_lstm``.
 """
@@ -11,15 +11,15 @@ import torch
 
 from lrd.cells import LSTM, Cell, Parameters, State
 from lrd.kernels.fused import lstm_programs
-from lrd.kernels.fused.launch import Tiles, copied, empty, into_parameters, launch, room, started, tiles
+from lrd.kernels.fused.launch import Tiles, copied, empty, into_parameters, launch, room, room_for_norms, started, tiles
 from lrd.kernels.loop import zero_state
 from lrd.kernels.norms import GradientNorms
 from lrd.kernels.run_major import input_products
 from lrd.shapes import Float, Tensor
 
 
-class _Fused(torch.autograd.Function):
-    """(U, W, b, x, h_0, c_0, k [runs, time] or None) -> states h from ``first`` on, h_T, c_T."""
+class _FusedLSTM(torch.autograd.Function):
+    """The function (U, W, b, x, h_0, c_0, k [runs, time] or None) -> states h from step ``first`` on, h_T, c_T."""
 
     @staticmethod
     def forward(
@@ -42,8 +42,7 @@ class _Fused(torch.autograd.Function):
         hidden, cut, norms, asked = w.shape[2], ctx.cut, ctx.norms, ctx.norms is not None
         delta, into_h0, into_c0 = empty(gates, *gates.shape), copied(grad_h), copied(grad_c)
         scaled = room(gates, runs, batch, 4 * hidden, wanted=asked and not cut.RESIDENT)
-        sizes = [room(gates, runs, time, batch, wanted=asked) for _ in "hc"]
-        powers = [room(gates, runs, time, batch, wanted=asked, dtype=torch.int32) for _ in "hc"]
+        sizes, powers = zip(*(room_for_norms(gates, runs, time, batch, wanted=asked) for _ in "hc"), strict=True)
         launch(
             lstm_programs.backward, runs, batch, cut, grad.contiguous(), w, gates, cells,
             grad if keep is None else keep.to(grad.dtype).contiguous(), delta, into_h0, into_c0, scaled,
@@ -67,12 +66,12 @@ def scan(
     norms: GradientNorms | None,
     precision: str | None,
 ) -> tuple[Float[Tensor, "steps runs batch hidden"], State]:
-    """See ``lrd.kernels.fused.scan_lstm``."""
+    """Run the programs; arguments as of ``lrd.kernels.fused.scan_lstm``."""
     assert isinstance(cell, LSTM)
     before = zero_state(cell, inputs) if state is None else state
     cut = tiles(4, inputs.shape[2], cell.hidden_size, precision)
     x = inputs.transpose(0, 1).contiguous()
-    kept, *last = _Fused.apply(  # type: ignore[no-untyped-call]
+    kept, *last = _FusedLSTM.apply(  # type: ignore[no-untyped-call]
         *(params[name] for name in "UWb"), x, *before, keep, first, cut, norms
     )
     return kept.transpose(0, 1), tuple(last)

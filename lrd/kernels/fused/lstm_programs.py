@@ -31,7 +31,7 @@ from lrd.kernels.fused.arithmetic import (
 @triton.jit
 @no_type_check
 def _write(place, hidden, i, f, g, o, there):
-    """Those of the four gates, at the places of gate i and so many numbers further on each."""
+    """Write the numbers of the four gates: those of i at ``place``, each further gate ``hidden`` numbers on."""
     tl.store(place, i, mask=there)
     tl.store(place + hidden, f, mask=there)
     tl.store(place + 2 * hidden, g, mask=there)
@@ -44,7 +44,14 @@ def forward(
     gates, w, states, cells, time, batch, hidden, ROWS: tl.constexpr, PADDED: tl.constexpr, INNER: tl.constexpr,
     UNITS: tl.constexpr, RESIDENT: tl.constexpr, PRECISION: tl.constexpr,
 ):  # fmt: skip
-    """gates [R, T, B, 4 N]: U x_t + b, then the gates; w [R, 4 N, N]; states, cells [R, T + 1, B, N], first given."""
+    """Run all steps of a tile of samples.
+
+    Tensors:
+        gates: [R, T, B, 4 N], U x_t + b; the gates take their place.
+        w: [R, 4 N, N].
+        states: [R, T + 1, B, N], h; the first is given.
+        cells: [R, T + 1, B, N], c; the first is given.
+    """
     run = tl.program_id(0).to(tl.int64)
     rows = tl.program_id(1) * ROWS + tl.arange(0, ROWS)
     step, square = batch * hidden, hidden * hidden
@@ -109,10 +116,18 @@ def backward(
     time, steps, batch, hidden, CUT: tl.constexpr, NORMS: tl.constexpr, ROWS: tl.constexpr, PADDED: tl.constexpr,
     INNER: tl.constexpr, UNITS: tl.constexpr, RESIDENT: tl.constexpr, PRECISION: tl.constexpr,
 ):  # fmt: skip
-    """direct [R, steps, B, N] of the last steps; gates, delta [R, T, B, 4 N]; cells [R, T + 1, B, N].
+    """Go through all steps of a tile of samples from the last to the first.
 
-    arriving_h, arriving_c [R, B, N]: of the last state, then r_0 and s_0. keep [R, T]: k_t, where CUT. size, power
-    [R, T, B] as in ``GradientNorms.put``; scaled [R, B, 4 N]: delta_t without the samples' powers of two.
+    Tensors:
+        direct: [R, steps, B, N], dL/dh_t directly, of the last ``steps`` steps.
+        gates: [R, T, B, 4 N].
+        cells: [R, T + 1, B, N].
+        keep: [R, T], k_t; read where CUT.
+        delta: [R, T, B, 4 N], which is written.
+        arriving_h: [R, B, N], gradient of the last h; r_0 takes its place.
+        arriving_c: [R, B, N], gradient of the last c; s_0 takes its place.
+        scaled: [R, B, 4 N], delta_t of the present step without the samples' powers of two.
+        size_h, power_h, size_c, power_c: [R, T, B], written where NORMS (see ``GradientNorms.put``).
     """
     run = tl.program_id(0).to(tl.int64)
     rows = tl.program_id(1) * ROWS + tl.arange(0, ROWS)

@@ -1,4 +1,4 @@
-"""The vanilla RNN of a pack, in one Triton program a (run, tile of samples).
+"""The fused vanilla RNN: one Triton program for each run and tile of samples.
 
 Reference: ``lrd.kernels.loop``; for any precision and device, ``lrd.kernels.packed_rnn``.
 """
@@ -11,14 +11,15 @@ import torch
 
 from lrd.cells import RNN, Cell, Parameters, State
 from lrd.kernels.fused import rnn_programs
-from lrd.kernels.fused.launch import Tiles, copied, empty, into_parameters, launch, room, started, tiles
+from lrd.kernels.fused.launch import Tiles, copied, empty, into_parameters, launch, room, room_for_norms, started, tiles
+from lrd.kernels.loop import zero_state
 from lrd.kernels.norms import GradientNorms
 from lrd.kernels.run_major import input_products
 from lrd.shapes import Float, Tensor
 
 
-class _Fused(torch.autograd.Function):
-    """(U, W, b, x, h_0) -> states [runs, time, batch, hidden] from ``first`` on, the last one."""
+class _FusedRNN(torch.autograd.Function):
+    """The function (U, W, b, x, h_0) -> states [runs, steps, batch, hidden] from step ``first`` on, the last one."""
 
     @staticmethod
     def forward(
@@ -42,8 +43,7 @@ class _Fused(torch.autograd.Function):
         delta, into_h0 = empty(states, runs, time, batch, hidden), copied(grad_last)
         asked = norms is not None
         scaled = room(states, runs, batch, hidden, wanted=asked and not cut.RESIDENT)
-        size = room(states, runs, time, batch, wanted=asked)
-        power = room(states, runs, time, batch, wanted=asked, dtype=torch.int32)
+        size, power = room_for_norms(states, runs, time, batch, wanted=asked)
         launch(
             rnn_programs.backward, runs, batch, cut, grad.contiguous(), w, states, delta, into_h0, scaled, size, power,
             time, time - ctx.first, batch, hidden, NORMS=asked, ACTIVATION=ctx.activation,
@@ -63,12 +63,12 @@ def scan(
     norms: GradientNorms | None,
     precision: str | None,
 ) -> tuple[Float[Tensor, "steps runs batch hidden"], State]:
-    """See ``lrd.kernels.fused.scan_rnn``."""
+    """Run the programs; arguments as of ``lrd.kernels.fused.scan_rnn``."""
     assert isinstance(cell, RNN)
-    _, runs, batch, _ = inputs.shape
-    h0 = inputs.new_zeros(runs, batch, cell.hidden_size) if state is None else state[0]
-    x, cut = inputs.transpose(0, 1).contiguous(), tiles(1, batch, cell.hidden_size, precision)
-    kept, last = _Fused.apply(  # type: ignore[no-untyped-call]
-        params["U"], params["W"], params["b"], x, h0, cell.activation, first, cut, norms
+    before = zero_state(cell, inputs) if state is None else state
+    cut = tiles(1, inputs.shape[2], cell.hidden_size, precision)
+    x = inputs.transpose(0, 1).contiguous()
+    kept, last = _FusedRNN.apply(  # type: ignore[no-untyped-call]
+        *(params[name] for name in "UWb"), x, *before, cell.activation, first, cut, norms
     )
     return kept.transpose(0, 1), (last,)

@@ -1,7 +1,6 @@
 """The Triton programs of the vanilla RNN. Letters: ``lrd.kernels.fused``.
 
-The equations are those of ``lrd.kernels.packed_rnn``, with r_t for what arrives at
-h_t from later steps:
+The equations are those of ``lrd.kernels.packed_rnn``, with r_t for what arrives at h_t from later steps:
 
     h_t = f(U x_t + b + W h_{t-1}),      dL/dh_t = dL/dh_t directly + r_t,
     delta_t = f'(a_t) dL/dh_t,           r_{t-1} = W^T delta_t.
@@ -43,7 +42,7 @@ def _activated(a, ACTIVATION: tl.constexpr):
 @triton.jit
 @no_type_check
 def _slope(h, ACTIVATION: tl.constexpr):
-    """f'(a) from h = f(a)."""
+    """Return f'(a) from h = f(a)."""
     if ACTIVATION == "tanh":
         slope = 1.0 - h * h
     elif ACTIVATION == "relu":
@@ -61,7 +60,13 @@ def forward(
     a, w, states, time, batch, hidden, ACTIVATION: tl.constexpr, ROWS: tl.constexpr, PADDED: tl.constexpr,
     INNER: tl.constexpr, UNITS: tl.constexpr, RESIDENT: tl.constexpr, PRECISION: tl.constexpr,
 ):  # fmt: skip
-    """a [R, T, B, N] = U x_t + b; w [R, N, N]; states [R, T + 1, B, N], of which the first is given."""
+    """Run all steps of a tile of samples.
+
+    Tensors:
+        a: [R, T, B, N], U x_t + b.
+        w: [R, N, N].
+        states: [R, T + 1, B, N], h; the first is given.
+    """
     run = tl.program_id(0).to(tl.int64)
     rows = tl.program_id(1) * ROWS + tl.arange(0, ROWS)
     step = batch * hidden
@@ -102,9 +107,16 @@ def backward(
     ACTIVATION: tl.constexpr, ROWS: tl.constexpr, PADDED: tl.constexpr, INNER: tl.constexpr, UNITS: tl.constexpr,
     RESIDENT: tl.constexpr, PRECISION: tl.constexpr,
 ):  # fmt: skip
-    """direct [R, steps, B, N] of the last steps; delta [R, T, B, N]; arriving [R, B, N]: of the last state, then r_0.
+    """Go through all steps of a tile of samples from the last to the first.
 
-    size, power [R, T, B] as in ``GradientNorms.put``; scaled [R, B, N]: delta_t without the samples' powers of two.
+    Tensors:
+        direct: [R, steps, B, N], dL/dh_t directly, of the last ``steps`` steps.
+        w: [R, N, N].
+        states: [R, T + 1, B, N].
+        delta: [R, T, B, N], which is written.
+        arriving: [R, B, N], gradient of the last h; r_0 takes its place.
+        scaled: [R, B, N], delta_t of the present step without the samples' powers of two.
+        size, power: [R, T, B], written where NORMS (see ``GradientNorms.put``).
     """
     run = tl.program_id(0).to(tl.int64)
     rows = tl.program_id(1) * ROWS + tl.arange(0, ROWS)

@@ -11,6 +11,7 @@ folders ``wandb``, ``slurm``, ``figures``, ``report``, ``logs`` and those whose 
 
 from __future__ import annotations
 
+from lrd.gradients import schema as gradients
 from lrd.records.schema.column_kinds import (
     AMOUNT,
     ANY,
@@ -56,10 +57,7 @@ RUNS_COLUMNS = types_of(RUNS)
 METRICS_COLUMNS = {"update": INTEGER}
 GRADIENT_FLOW_COLUMNS = types_of(STUDY_TABLES["gradient_flow"][1])
 GRADIENT_FIT_COLUMNS = types_of(STUDY_TABLES["gradient_fit"][1])
-#: Beside ``update``.
-GRADIENT_NORMS_COLUMNS = {
-    name: kind for name, kind in types_of(STUDY_TABLES["gradient_norms"][1]).items() if name != "update"
-}
+GRADIENT_NORMS_COLUMNS = gradients.GRADIENT_NORMS  # beside ``update``
 
 #: The tables whose columns are known without asking a probe: the type of each, and that of any other (None: of any).
 TABLES: dict[str, tuple[dict[str, str], str | None]] = {
@@ -111,6 +109,7 @@ __all__ = [
     "NOT_RUNS",
     "OTHER_FILES",
     "OUTCOMES",
+    "PROBE_TABLES",
     "QUANTILES",
     "REAL",
     "RUN",

@@ -24,6 +24,17 @@ class Column(NamedTuple):
 Columns = dict[str, Column]
 
 
+def explained(types: Mapping[str, str], meanings: Mapping[str, str]) -> Columns:
+    """Return the columns of a table from the types that another module declares and the meaning of each.
+
+    Raises:
+        ValueError: a column has no meaning, or a meaning no column.
+    """
+    if unmatched := set(types) ^ set(meanings):
+        raise ValueError(f"columns that have a type or a meaning alone: {', '.join(sorted(unmatched))}")
+    return {name: Column(kind, meanings[name]) for name, kind in types.items()}
+
+
 def types_of(columns: Mapping[str, Column]) -> dict[str, str]:
     """Return the SQL type of each column; names with a ``*``, which stand for many columns, are left out."""
     return {name: column.type for name, column in columns.items() if "*" not in name}

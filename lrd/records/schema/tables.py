@@ -5,16 +5,18 @@ NULL is "not measured", nan is "not a number". A name with a ``*`` stands for ma
 
 from __future__ import annotations
 
-from lrd.records.schema.column_kinds import INTEGER, REAL, TEXT, Column, Columns
+from lrd.gradients import schema as gradients
+from lrd.records.schema.column_kinds import INTEGER, REAL, TEXT, Column, Columns, explained
 from lrd.records.schema.documents import SUMMARY_KEYS
 
 UPDATE = Column(INTEGER, "updates done when it was measured; 0 is before training")
 
-#: Quantiles over samples, of which every probe that gives quantiles has these five.
-QUANTILES = {
-    f"log10_q{percent:02d}": Column(REAL, f"{percent} % quantile over samples of the log10 norm, nearest rank")
-    for percent in (5, 25, 50, 75, 95)
+_QUANTILES = {
+    name: f"{100 * q:.0f} % quantile over samples of the log10 norm, nearest rank"
+    for name, q in gradients.QUANTILES.items()
 }
+#: Quantiles over samples, of which every probe that gives quantiles has these five.
+QUANTILES = {name: Column(REAL, meaning) for name, meaning in _QUANTILES.items()}
 
 _LATER = "NULL in records older than this column"
 
@@ -80,43 +82,55 @@ _FLOW_T = "time step, from 0; where lengths vary, of the longest sample: samples
 
 GRADIENT_FLOW: Columns = {
     "update": UPDATE,
-    "variable": Column(TEXT, "state variable: h for dL/dh_t, c for dL/dc_t"),
-    "part": Column(TEXT, "total, or direct: what reaches the step through its own output alone"),
-    "answer": Column(TEXT, "whose loss L is: last, first, the number of an answer (from 0), or all for their sum"),
-    "t": Column(INTEGER, _FLOW_T),
-    "lag": Column(INTEGER, "answer step minus t"),
-    "log10_mean": Column(REAL, "log10 of the mean norm over samples; -inf where it is exactly 0"),
-    "log10_gmean": Column(REAL, "log10 of the geometric mean over the samples whose norm is not 0"),
-    **QUANTILES,
-    "zero_share": Column(REAL, "share of samples whose norm is exactly 0"),
+    **explained(
+        gradients.GRADIENT_FLOW,
+        {
+            "variable": "state variable: h for dL/dh_t, c for dL/dc_t",
+            "part": "total, or direct: what reaches the step through its own output alone",
+            "answer": "whose loss L is: last, first, the number of an answer (from 0), or all for their sum",
+            "t": _FLOW_T,
+            "lag": "answer step minus t",
+            "log10_mean": "log10 of the mean norm over samples; -inf where it is exactly 0",
+            "log10_gmean": "log10 of the geometric mean over the samples whose norm is not 0",
+            **_QUANTILES,
+            "zero_share": "share of samples whose norm is exactly 0",
+        },
+    ),
 }
 
 GRADIENT_FIT: Columns = {
     "update": UPDATE,
-    "variable": Column(TEXT, "state variable, h or c"),
-    "slope": Column(REAL, "log10 units a step of t; above 0 the gradient vanishes going back, below 0 it explodes"),
-    "horizon": Column(REAL, "steps back over which the fitted norm falls to 1/e; inf where it does not fall"),
-    "points": Column(INTEGER, "steps that the line was fitted to"),
-    "slope_error": Column(REAL, "standard error of the slope over samples with a line each"),
-    "samples": Column(INTEGER, "number of those samples"),
-    "fallen_e": Column(REAL, "steps back from the end of the gap until the norm is 1/e of what it is there; or inf"),
-    "fallen_milli": Column(REAL, "steps back from the end of the gap until it is 1/1000 of what it is there; or inf"),
+    **explained(
+        gradients.GRADIENT_FIT,
+        {
+            "variable": "state variable, h or c",
+            "slope": "log10 units a step of t; above 0 the gradient vanishes going back, below 0 it explodes",
+            "horizon": "steps back over which the fitted norm falls to 1/e; inf where it does not fall",
+            "points": "steps that the line was fitted to",
+            "slope_error": "standard error of the slope over samples with a line each",
+            "samples": "number of those samples",
+            "fallen_e": "steps back from the end of the gap until the norm is 1/e of what it is there; or inf",
+            "fallen_milli": "steps back from the end of the gap until it is 1/1000 of what it is there; or inf",
+        },
+    ),
 }
 
 GRADIENT_NORMS: Columns = {
     "update": Column(INTEGER, "last of the updates that the row covers; they begin after those of the row before"),
-    "variable": Column(TEXT, "state variable, h or c"),
-    "t": Column(INTEGER, "time step of the sequence, from 0, whatever the sequence's length"),
-    "updates": Column(INTEGER, "number of updates that the row covers"),
-    "log10_mean": Column(
-        REAL,
-        "log10 of the mean norm of dL/dh_t or dL/dc_t over all samples of these updates; L: one sample's training loss",
+    **explained(
+        gradients.GRADIENT_NORMS,
+        {
+            "variable": "state variable, h or c",
+            "t": "time step of the sequence, from 0, whatever the sequence's length",
+            "updates": "number of updates that the row covers",
+            "log10_mean": "log10 of the mean over all samples of these updates; L is one sample's training loss",
+            "log10_gmean": "mean of the log10 norm over the samples whose norm is not 0",
+            "log10_std": "standard deviation of the log10 norm over the same samples",
+            "log10_min": "smallest log10 norm of the same samples",
+            "log10_max": "largest log10 norm of the same samples",
+            "zero_share": "share of samples whose norm is exactly 0",
+        },
     ),
-    "log10_gmean": Column(REAL, "mean of the log10 norm over the samples whose norm is not 0"),
-    "log10_std": Column(REAL, "standard deviation of the log10 norm over the same samples"),
-    "log10_min": Column(REAL, "smallest log10 norm of the same samples"),
-    "log10_max": Column(REAL, "largest log10 norm of the same samples"),
-    "zero_share": Column(REAL, "share of samples whose norm is exactly 0"),
 }
 
 #: What one row of each table is, and its columns without ``run_id``, which the reader adds.

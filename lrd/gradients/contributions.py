@@ -1,0 +1,100 @@
+"""Contributions of single time steps to the gradient of each parameter.
+
+dL/dtheta = sum over t of (dL/ds_t) (d+ s_t / d theta), where d+ is the immediate partial derivative, in which the state
+before t counts as constant (Pascanu, Mikolov & Bengio 2013, eqs. 3-5); L is the loss of one answer of one sample, as in
+``lrd.gradients.flow``.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+
+import torch
+
+from lrd.gradients.adjoint import Adjoint, Partials
+from lrd.gradients.flow import backward_pass
+from lrd.scaled import LOG10_2, ldexp, log10_norm
+from lrd.shapes import Float, Int, Tensor
+
+_ABSENT = -(2**20)  # the power of a step that a sample does not have
+
+
+@dataclass(frozen=True)
+class Contributions:
+    """The contribution of each step to the gradient of one parameter, in rows from the largest lag to lag 0.
+
+    ``immediate`` [lags, runs, batch]: log10 norm, nan where a sample has no such step. The contribution itself is
+    ``left right^T`` (or ``left``) times ``2**power``.
+    """
+
+    immediate: Float[Tensor, "lags runs batch"]
+    left: Float[Tensor, "lags runs batch rows"]
+    right: Float[Tensor, "lags runs batch columns"] | None
+    power: Int[Tensor, "lags runs batch"]
+
+    def beyond(self, run: int, lags: list[int]) -> Float[Tensor, "lags batch"]:
+        """Return log10 of the norm of the sum over steps further back than each lag, over that of the whole sum."""
+        first = len(self.left) - 1  # the largest lag, which is row 0
+        edges = sorted({0, first + 1, *(first - lag for lag in lags)})
+        total: Tensor | None = None
+        power = torch.zeros_like(self.power[0, run])
+        norms: dict[int, Tensor] = {}
+        for start, stop in itertools.pairwise(edges):
+            # The steps between two lags, with one power for all of them ...
+            powers = self.power[start:stop, run]
+            largest = powers.amax(0)
+            left = ldexp(self.left[start:stop, run], powers - largest)
+            if self.right is None:
+                added = left.sum(0)
+            else:
+                added = torch.einsum("tbi,tbj->bij", left, self.right[start:stop, run]).flatten(1)
+            # ... and those before them.
+            if total is None:
+                total, power = added, largest
+            else:
+                common = torch.maximum(power, largest)
+                total = ldexp(total, power - common) + ldexp(added, largest - common)
+                power = common
+            norms[stop] = log10_norm(total) + power.double() * LOG10_2
+        whole = norms[first + 1]
+        return torch.stack([norms[first - lag] - whole for lag in lags])
+
+
+def contributions(
+    tape: Adjoint, into_h: dict[int, Float[Tensor, "runs batch hidden"]], last: Int[Tensor, "runs batch"]
+) -> dict[str, Contributions]:
+    """Return the contributions of every step to the gradient of each of the cell's parameters, by name.
+
+    Args:
+        tape: the states, and the backward pass of a step.
+        into_h: what the readout sends into h_t, by step.
+        last: each sample's answer step, which lags are counted from.
+    """
+    kept: list[tuple[Partials, Tensor]] = []
+    for t, arriving, _, power in backward_pass(tape, into_h):
+        kept.append((tape.partials(t, arriving), power))
+    kept.reverse()
+    lags = torch.arange(len(kept) - 1, -1, -1, device=last.device)
+    step = (last - lags[:, None, None]).clamp(min=0)
+    there = last >= lags[:, None, None]
+    powers = torch.stack([power for _, power in kept]).gather(0, step).masked_fill(~there, _ABSENT)
+    found: dict[str, Contributions] = {}
+    for name in kept[0][0]:
+        left = _aligned([partials[name][0] for partials, _ in kept], step) * there[..., None]
+        rights = [right for partials, _ in kept if (right := partials[name][1]) is not None]
+        right = _aligned(rights, step) if rights else None
+        norm = log10_norm(left)
+        if right is not None:  # the norm of an outer product is that of its factors
+            norm = norm + log10_norm(right)
+        norm = norm + powers.double() * LOG10_2
+        found[name] = Contributions(torch.where(there, norm, torch.nan), left, right, powers)
+    return found
+
+
+def _aligned(
+    values: list[Float[Tensor, "runs batch size"]], step: Int[Tensor, "lags runs batch"]
+) -> Float[Tensor, "lags runs batch size"]:
+    """Return each sample's values at its own ``step``."""
+    stacked = torch.stack(values)
+    return stacked.gather(0, step[..., None].expand(-1, -1, -1, stacked.shape[-1]))

@@ -1,0 +1,72 @@
+"""Training gradient norms: the norm of the training loss's own gradient at every step of every sample of an update.
+
+The loss is what training minimises, a mean over batch and answers; the gradient is cut where training cuts it.
+Kernels of ``lrd.kernels.WITH_NORMS`` have the gradient of every state at hand and give its norm as their backward pass
+goes by (``norms_of_kernel``). For other cells the pack goes forward and back once more (``norms_by_adjoint``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+from lrd.cells import Cell, Parameters
+from lrd.gradients.adjoint import adjoint
+from lrd.gradients.flow import total_norms
+from lrd.kernels import GradientNorms
+from lrd.shapes import Float, Tensor
+
+#: log10 norms by state variable; -inf where the gradient is exactly 0.
+Norms = dict[str, Float[Tensor, "time runs batch"]]
+
+
+def norms_of_kernel(
+    cell: Cell, parts: Sequence[GradientNorms], inputs: Float[Tensor, "time runs batch inputs"], every: int
+) -> Norms:
+    """Return the norms of whole sequences from those that a kernel gave for their parts.
+
+    Args:
+        cell: whose state variables are measured.
+        parts: of ``every`` steps each, between which the gradient is cut. One that is empty got no gradient.
+        inputs: of the whole sequences, for their shape.
+        every: steps of a part; the last one may be shorter.
+    """
+    found = []
+    for start, part in zip(range(0, len(inputs), every), parts, strict=True):
+        steps = inputs[start : start + every, ..., 0]
+        nothing = dict.fromkeys(cell.measured_names, torch.full_like(steps, -torch.inf).double())
+        found.append(part.log10() or nothing)
+    return {name: torch.cat([part[name] for part in found]) for name in found[0]}
+
+
+def norms_by_adjoint(
+    cell: Cell,
+    params: Parameters,
+    inputs: Float[Tensor, "time runs batch inputs"],
+    direct: Sequence[Tensor],
+    every: int,
+) -> Norms:
+    """Return the norms for any cell, by going forward and back once more.
+
+    Args:
+        cell: the one that does the steps (``Cell.stepped``).
+        params: of the pack, prepared.
+        inputs: of the pack.
+        direct: what h gets from the loss without the way over later steps, in parts between which the gradient is cut;
+            each part has the last steps of ``every``.
+        every: steps of a part; the last one may be shorter.
+    """
+    time = len(inputs)
+    into_h: dict[int, Tensor] = {}
+    for start, part in zip(range(0, time, every), direct, strict=True):
+        stop = min(start + every, time)
+        into_h |= {stop - len(part) + j: into for j, into in enumerate(part.unbind(0))}
+    with torch.no_grad():
+        tape = adjoint(cell, {name: value.detach() for name, value in params.items()}, inputs)
+        norms = total_norms(tape, into_h, range(every, time, every))
+    found = {}
+    for v in cell.measured:
+        after = norms[v].new_full((time - len(norms[v]), *norms[v].shape[1:]), -torch.inf)
+        found[cell.state_names[v]] = torch.cat([norms[v], after])
+    return found
