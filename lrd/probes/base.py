@@ -67,7 +67,7 @@ class Probe(ABC):
 
     #: what the probe is called in configurations, and its table in records
     name: ClassVar[str]
-    #: SQL type (BIGINT, DOUBLE, VARCHAR, BOOLEAN) of each column of the table, without ``update``, which the record adds
+    #: SQL type of each column (BIGINT, DOUBLE, VARCHAR, BOOLEAN), without ``update``, which the record adds
     columns: ClassVar[dict[str, str]]
 
     per_decade: int = option(3, "moments per decade of updates, besides the first and the last; 0: only those", ge=0)
