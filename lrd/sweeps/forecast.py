@@ -11,7 +11,6 @@ import os
 import resource
 import sys
 import tempfile
-import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -21,7 +20,7 @@ import torch
 from lrd.records import NullTracker, RecordError, hardware
 from lrd.spec import Place, RunSpec
 from lrd.sweeps.endings import FinishedRun, Range, end_of, finished_runs, makespan, same_pace
-from lrd.sweeps.measuring import FASTER, SLOWER, Shape, measure, shortened
+from lrd.sweeps.measuring import FASTER, SLOWER, Shape, clock, measure, shortened
 from lrd.sweeps.plan import Plan, PlannedPack
 from lrd.sweeps.sizes import pack_bytes
 from lrd.sweeps.tables import table
@@ -149,8 +148,9 @@ def _seconds(
             least, most = pace.least * (end.least - start), pace.most * (end.most - start)
             found.append((Range(least / FASTER, most * SLOWER), True))
         elif cost := next(costs):
-            most = slower * SLOWER * cost.of(run, start, end.most) + 2 * runs * record  # half of it is the mirror's
-            found.append((Range(cost.of(run, start, end.least) / FASTER, most), False))
+            least, most = (cost.of(run, start, each) for each in end)
+            most += 2 * runs * record  # once for the record, once for its mirror
+            found.append((Range(least / FASTER, slower * SLOWER * most), False))
         else:
             found.append((None, False))
     return found
@@ -179,9 +179,9 @@ def record_seconds(run: RunSpec, device: torch.device) -> float:
     took = 0.0
     with tempfile.TemporaryDirectory(prefix="lrd-plan-") as folder, suppress(RuntimeError, MemoryError, RecordError):
         for seed in (0, 1):  # the first one imports and compiles
-            start = time.perf_counter()
+            start = clock(device)
             train([replace(run, seed=seed)], Place(runs_dir=folder), NullTracker(), device)
-            took = time.perf_counter() - start
+            took = clock(device) - start
     return took
 
 
