@@ -27,7 +27,7 @@ from lrd.sweeps.tables import table
 from lrd.sweeps.units import memory, span
 from lrd.training.determinism import repeat_bits
 
-_START = 5.0  # seconds, at most: to compose, import and start workers
+_START = 5.0  # seconds, at most, on a machine at rest: to compose, import and start workers
 #: Memory of a forked worker that it shares with nobody, beside its packs: measured 77 MB, with the wandb mirror.
 WORKER_BYTES = 80_000_000
 _ALIKE = 2  # by what factor packs on a GPU may differ in size for one to say how long the other takes
@@ -115,7 +115,7 @@ def forecast(plan: Plan, workers: int) -> Forecast:
     return Forecast(
         kinds=kinds,
         workers=at_once,
-        seconds=_wall(plan, kinds, at_once),
+        seconds=_wall(plan, kinds, at_once, _START * (1 + load)),
         bytes=shared + (at_once * WORKER_BYTES if at_once > 1 else 0) + (0 if on_gpu else sum(largest)),
         pack_bytes=largest[0],
         shared_bytes=shared,
@@ -185,7 +185,7 @@ def record_seconds(run: RunSpec, device: torch.device) -> float:
     return took
 
 
-def _wall(plan: Plan, kinds: Sequence[PackKind], workers: int) -> Range:
+def _wall(plan: Plan, kinds: Sequence[PackKind], workers: int, start: float) -> Range:
     """Return when the last pack is done; kinds without a time count for nothing."""
     each = {
         pack.number: (kind.seconds or Range(0, 0), len(pack.jobs) / kind.largest)
@@ -194,7 +194,7 @@ def _wall(plan: Plan, kinds: Sequence[PackKind], workers: int) -> Range:
     }
     packs = [each[pack.number] for pack in plan.packs]
     least = makespan([seconds.least * share for seconds, share in packs], [0.0] * workers)
-    return Range(least, _START + makespan([seconds.most * share for seconds, share in packs], [0.0] * workers))
+    return Range(least, start + makespan([seconds.most * share for seconds, share in packs], [0.0] * workers))
 
 
 def process_bytes() -> int:
