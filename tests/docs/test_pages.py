@@ -14,7 +14,7 @@ from lrd.commands import COMMANDS
 EVERY = pytest.mark.parametrize("page", PAGES, ids=name)
 ENDINGS = "py|yaml|yml|toml|cff|md|txt|png"
 #: Files of the reader, of records, and placeholders.
-NOT_OURS = re.compile(r"runs/|my_|.*NAME|.*(claims|report|looks|claim|figures)/?(\.\w+)?$|summary\.json|curves\.png")
+NOT_OURS = re.compile(r"runs/|my_|.*NAME|.*(claims|hypotheses|report|looks|claim|figures)/?(\.\w+)?$|summary\.json|curves\.png")
 
 
 def quoted(page: Path) -> list[str]:
