@@ -1,7 +1,7 @@
-"""Options of tasks, cells, optimisers: dataclass fields that state their bounds, checked when an object is made.
+"""Options of tasks, cells, probes and optimisers: dataclass fields with a help text and bounds.
 
-Standard library only, since the lower layers must import where only torch and numpy are installed. ``lrd.spec`` adds
-the check of types and of unknown names.
+Bounds are checked when an object is made (``check_options``), types and unknown names when a configuration becomes a
+run (``lrd.spec``). Standard library alone, since the lower layers must import where only torch and numpy are installed.
 """
 
 from __future__ import annotations
@@ -14,7 +14,12 @@ from typing import Any
 
 
 class OptionError(ValueError):
-    """One wrong option. ``key`` is its name inside its group (``gap``), the message says what is allowed."""
+    """A wrong value of one option.
+
+    Args:
+        key: name of the option inside its group (``gap``).
+        message: what is allowed and what was got, to follow the name: "must be >= 1, got 0".
+    """
 
     def __init__(self, key: str, message: str) -> None:
         super().__init__(message)
@@ -35,12 +40,26 @@ def option(
     identity: bool = True,
     switch: bool = False,
 ) -> Any:
-    """A dataclass field with its help text and bounds (>=, >, <=, <) or its allowed names.
+    """Return a dataclass field that is an option of the command line.
 
-    ``per_run``: runs that differ in it can share a pack (it changes no shape and no code path).
-    ``identity``: False for what changes nothing in a run's results, and so is left out of its hash.
-    ``switch``: its default turns it off, which is as if there were no such option: it is then left out of the hash, so
-    that runs recorded before there was the option keep their names; runs with it on and off share no pack.
+    ``gap: int = option(20, "steps between the symbol and the answer", ge=1)`` in a task makes ``task.gap=50`` work, and
+    ``task.gap=0`` an error of one line.
+
+    Args:
+        default: the value where nothing is said.
+        help: what the option means, in a few words, with its unit.
+        ge: the value must be greater than or equal to this bound. None is always allowed where the type allows it.
+        gt: the value must be greater than this bound.
+        le: the value must be less than or equal to this bound.
+        lt: the value must be less than this bound.
+        choices: the allowed values, for an option that is a name.
+        per_run: whether runs that differ in the option can be trained in one pack: it changes no shape and no code
+            path. For options of a cell that act on initial weights alone, and for such as a learning rate.
+        identity: False for an option that changes nothing in a run's results, such as a label: it is left out of the
+            hash that names the run.
+        switch: whether the default turns something off, as if there were no such option. An option at such a default is
+            left out of the hash, so that runs recorded before the option existed keep their names; runs with it on and
+            off share no pack.
     """
     bounds = {"ge": ge, "gt": gt, "le": le, "lt": lt}
     metadata: dict[str, Any] = {"help": help, "per_run": per_run, "identity": identity, "switch": switch}
@@ -59,13 +78,22 @@ _HOLDS: dict[str, tuple[str, Callable[[Any, Any], bool]]] = {
 
 
 def check_options(instance: Any) -> None:
-    """Raise ``OptionError`` for the first field of a dataclass that is out of bounds, not finite or not a choice."""
+    """Check the options of an instance, as ``__post_init__`` of every dataclass of options does.
+
+    Raises:
+        OptionError: the first option that is out of bounds, not finite or not one of its choices.
+    """
     for error in wrong_options(type(instance), vars(instance)):
         raise error
 
 
 def wrong_options(kind: Any, values: Mapping[str, Any]) -> list[OptionError]:
-    """What is wrong with values of the right type for the fields of a dataclass, each by itself."""
+    """Return an error for each value that its option does not allow.
+
+    Args:
+        kind: a dataclass of options.
+        values: values of the right types by name; those that are missing or None are not checked.
+    """
     fields = [field for field in dataclasses.fields(kind) if values.get(field.name) is not None]
     wrong = ((field.name, _wrong(field, values[field.name])) for field in fields)
     return [OptionError(name, message) for name, message in wrong if message]
@@ -86,13 +114,13 @@ def _wrong(field: dataclasses.Field[Any], value: Any) -> str | None:
 
 
 def not_a_choice(value: object, choices: Iterable[str]) -> str:
-    """The message for a wrong name: what is allowed and the nearest of it."""
+    """Say that a name is none of the choices, what they are, and which of them is nearest."""
     choices = list(choices)
     return f"must be one of {', '.join(choices)}, got {value!r}{nearest(str(value), choices)}"
 
 
 def nearest(name: str, valid: Iterable[str]) -> str:
-    """``"; did you mean 'hidden_size'?"``, or nothing where no valid name is close."""
+    """Return ``"; did you mean 'hidden_size'?"`` for a wrong name, or "" where no valid name is close."""
     if name in (valid := list(valid)):  # it is right, and something else is wrong
         return ""
     close = difflib.get_close_matches(name, valid, n=1, cutoff=0.5)
@@ -100,7 +128,7 @@ def nearest(name: str, valid: Iterable[str]) -> str:
 
 
 def several_are_swept(key: str, values: Iterable[object]) -> str:
-    """Return what to say where several values were given to an option that takes one."""
+    """Say how several values are given to an option that takes one: by a sweep."""
     return f"several values are swept, -m {key}={','.join(map(str, values))}"
 
 

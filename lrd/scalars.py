@@ -1,4 +1,4 @@
-"""What of a measurement is one number: watched while a run trains, kept in its summary, and shown by its mirror.
+"""Single numbers of measurements: watched while a run trains, kept in its summary, and shown by its mirror.
 
 Apart from the probes, and without torch: who reads records need not wait for it.
 """

@@ -1,4 +1,4 @@
-"""Shape annotations for signatures, e.g. ``Float[Tensor, "time runs batch hidden"]``.
+"""Annotations that state the shapes of tensors, such as ``Float[Tensor, "time runs batch hidden"]``.
 
 jaxtyping reads them where it is installed (the tests check them at run time); on a bare GPU box with only torch and
 numpy, ``Float[Tensor, ...]`` is plain ``Tensor``, so that the lower layers import there.

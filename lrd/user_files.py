@@ -1,4 +1,4 @@
-"""Reading the text files that users name: regular files, with or without a byte order mark. Standard library only."""
+"""Text files that users name: regular files, with or without a byte order mark. Standard library alone."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ def path_of(text: str | Path) -> Path:
 
 
 def check_regular(path: Path) -> os.stat_result:
-    """Return what the system says of a regular file.
+    """Return the system's description of a regular file.
 
     Raises:
-        OSError: there is none, or it is a folder, a pipe, a device or a socket, of which the end may never come.
+        OSError: there is no such file, or it is a folder, a pipe, a device or a socket, whose end may never come.
     """
     found = path.stat()
     if stat.S_ISDIR(found.st_mode):
@@ -31,7 +31,7 @@ def read_user_text(path: Path) -> str:
     """Return the text of a regular file in UTF-8, without the byte order mark that some editors put before it.
 
     Raises:
-        OSError: as ``check_regular``, or it cannot be read.
+        OSError: it is no regular file, or cannot be read.
         UnicodeDecodeError: it is no text in UTF-8.
     """
     check_regular(path)

@@ -1,4 +1,4 @@
-"""What ``lrd train`` and ``lrd plan`` share: a command line becomes a plan, or one line that says what is wrong."""
+"""Composed plans: what ``lrd train`` and ``lrd plan`` make of a command line."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Composed:
 
     @property
     def headline(self) -> str:
-        """How many runs there are, how many are done and how many packs are left."""
+        """Return a line: how many runs there are, how many are done and how many packs are left."""
         plan = self.plan
         left = len(plan.runs) - len(plan.finished)
         return (
@@ -36,10 +36,12 @@ class Composed:
 
 
 def composed(arguments: list[str], trains: bool) -> Composed | int:
-    """The plan of a command line; an exit status where there is none: a mistake was named, or Hydra has answered.
+    """Return the plan of a command line; an exit status where a mistake was named, or Hydra has answered.
 
-    ``trains``: whether it is to be trained: workers are prepared, and the studies' folders, which are made to see that
-    they can be, stay.
+    Args:
+        arguments: the command line, without the command.
+        trains: whether it is to be trained: workers are prepared, and the studies' folders, which are made to see that
+            they can be, stay.
     """
     from lrd.hydra_errors import CompositionError
     from lrd.hydra_main import compose_from_command_line

@@ -1,4 +1,4 @@
-"""``lrd plan``: what ``lrd train`` with the same arguments would do, how long it would take and in how much memory."""
+"""``lrd plan``: what ``lrd train`` with the same arguments would do, in how much time and memory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``lrd probe``: look at runs that are trained already."""
+"""``lrd probe``: measure runs that are trained already."""
 
 from __future__ import annotations
 
@@ -9,7 +9,14 @@ from lrd.commands import fail, study_parser
 
 
 def run(arguments: list[str]) -> int:
-    """Look at the runs of a study, at their start and end."""
+    """Measure the runs of a study at their start and end.
+
+    Args:
+        arguments: of the command line, after ``probe``.
+
+    Returns:
+        The exit status: 0 where all is measured, 1 where some runs could not be, 2 for a wrong command line.
+    """
     parser = study_parser("probe")
     parser.add_argument("--at", default="start,end", help="moments: start, end or both (start,end)")
     parser.add_argument("--where", default="true", help="which runs, in SQL: \"cell = 'lstm' and gap >= 50\"")

@@ -6,7 +6,7 @@ from lrd.commands import fail, study_parser
 
 
 def run(arguments: list[str]) -> int:
-    """What is done, running, failed, diverged, and how long the rest takes."""
+    """Print what is done, running, failed and diverged, and how long the rest takes."""
     from lrd.records import RecordError, open_study
     from lrd.sweeps import standing, tables
 

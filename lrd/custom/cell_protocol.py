@@ -1,7 +1,7 @@
-"""The protocol of cells, and a cell held to it: small random inputs through every promise.
+"""The protocol of cells, and the check of a cell against it, with small random inputs.
 
-What training does is tried as training does it: in its own precision and in that of checks, from zeros, over samples
-and runs of a pack, and with tensors that lie elsewhere than new ones do.
+A step is tried as training runs it: in float32 and float64, from the zeros that a sequence begins with, over the
+samples and runs of a pack, and on another device than new tensors lie on.
 """
 
 from __future__ import annotations
@@ -38,7 +38,14 @@ _LINES = (
 
 
 def check_cell(cell: Cell) -> list[str]:
-    """Hold a cell to its protocol; returns remarks. Raises ``ProtocolError`` with the line that it breaks."""
+    """Hold a cell to its protocol.
+
+    Returns:
+        Remarks, each one line: what is allowed and yet worth knowing.
+
+    Raises:
+        ProtocolError: the first line that is broken.
+    """
     cell = cell.for_length(_LENGTH)
     _check_names(cell)
     drawn = _check_parameters(cell)
@@ -131,7 +138,7 @@ def _check_per_run(cell: Cell, p: Parameters, x: Tensor, state: State) -> None:
 
 
 def _others(cell: Cell) -> list[Cell]:
-    """The cell with each of its per-run options changed, where there is another value to be had without knowing it."""
+    """Return a copy of the cell for each of its per-run numbers, with another value of it that is allowed."""
     others = []
     for field in dataclasses.fields(cell):
         value = getattr(cell, field.name)
@@ -177,12 +184,12 @@ def _matters(cell: Cell, p: Parameters, x: Tensor, state: State, name: str) -> b
 
 
 def _over_pack(cell: Cell) -> Any:
-    """The step over the samples and runs of a pack, as ``lrd.kernels`` takes it."""
+    """Return the step over the samples and runs of a pack, as ``lrd.kernels`` takes it."""
     return vmap(vmap(cell.step, in_dims=(None, 0, 0)), in_dims=(0, 0, 0))
 
 
 def _pack_of(p: Parameters) -> Parameters:
-    """The parameters of two runs."""
+    """Return the parameters of two runs that differ."""
     return {name: torch.stack([value, 0.5 * value]) for name, value in p.items()}
 
 

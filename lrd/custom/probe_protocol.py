@@ -1,4 +1,4 @@
-"""The protocol of probes, and a probe held to it: small packs of two runs through every promise."""
+"""The protocol of probes, and the check of a probe against it, on small packs of two runs."""
 
 from __future__ import annotations
 

@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from lrd.one_line import one_line
+
 LONGEST_NAME = 64  # letters: folders and files of records are named after cells, tasks and probes
 #: Names of options that say where the class comes from.
 RESERVED = ("name", "path", "code")
@@ -113,7 +115,7 @@ def called(line: int, what: str, function: Callable[..., Any], *arguments: Any) 
     try:
         return function(*arguments)
     except Exception as error:  # whatever a stranger's code dies of
-        message = " ".join(str(error).split())
+        message = one_line(str(error))
         raise ProtocolError(line, f"{what} raised {type(error).__name__}: {message}{place_of(error)}") from error
 
 

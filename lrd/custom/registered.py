@@ -1,4 +1,4 @@
-"""Classes that installed packages register under the entry points ``lrd.cells`` and ``lrd.tasks``."""
+"""Classes that installed packages register under the entry points ``lrd.cells``, ``lrd.tasks`` and ``lrd.probes``."""
 
 from __future__ import annotations
 
@@ -14,7 +14,11 @@ from lrd.custom.sources import CustomError, Source, note
 
 @cache
 def registered(group: str) -> dict[str, type]:
-    """The cells or tasks (``group``) of installed packages by name. One that is broken is named once, and left out."""
+    """Return the classes of installed packages by name. One that is broken is left out, with a line on stderr.
+
+    Args:
+        group: cell, task or probe.
+    """
     found: dict[str, type] = {}
     for entry in entry_points(group=f"lrd.{group}s"):
         try:

@@ -1,4 +1,4 @@
-"""The protocol of tasks, and a task held to it: a few small batches through every promise."""
+"""The protocol of tasks, and the check of a task against it, with a few small batches."""
 
 from __future__ import annotations
 
@@ -27,7 +27,14 @@ _LINES = (
 
 
 def check_task(task: Task) -> list[str]:
-    """Hold a task to its protocol; returns remarks. Raises ``ProtocolError`` with the line that it breaks."""
+    """Hold a task to its protocol.
+
+    Returns:
+        Remarks; there are none so far.
+
+    Raises:
+        ProtocolError: the first line that is broken.
+    """
     _check_geometry(task)
     seeds = torch.tensor([1, 2])
     batch = called(4, "draw", task.batch, seeds, "train", 0, _SAMPLES)

@@ -70,7 +70,7 @@ def write(path: Path, csv: Path, table: Sequence[Mapping[str, object]], width: f
     """
     drawing = current_drawing()
     study, options = drawing.study, drawing.options
-    if study is None:
+    if study is None or study.study is None:
         return []
     if drawing.runs is None:  # a script that never asked for the table of runs
         drawing.runs = dict(study.study.columns("select run_id from runs"))

@@ -13,6 +13,7 @@ from typing import Any
 
 from lrd.figures.errors import FigureScriptError
 from lrd.figures.script_protocol import FigureScript
+from lrd.one_line import one_line
 from lrd.paths import ANALYSIS
 from lrd.user_files import path_of, read_user_text
 
@@ -74,7 +75,7 @@ def in_a_line(error: BaseException, script: Path | None = None) -> str:
         error: What was raised.
         script: A file to name with the line at which it failed, if the error passed through it.
     """
-    said = " ".join(f"{type(error).__name__}: {error}".split())
+    said = one_line(f"{type(error).__name__}: {error}")
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(script)]
     return f"{script.name}, line {frames[-1].lineno}: {said}" if script is not None and frames else said
 

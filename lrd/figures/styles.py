@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from lrd.figures.errors import FigureOptionError
+from lrd.one_line import one_line
 
 SINGLE, DOUBLE = 3.4, 7.0  # width of one and of two columns, inches
 WIDTHS = {"single": SINGLE, "double": DOUBLE}
@@ -100,7 +101,7 @@ def style_of(text: str) -> Style:
     try:
         return Style(path.name, _over_paper(_in_file(path)), sha256=hashlib.sha256(path.read_bytes()).hexdigest())
     except (OSError, ValueError, TypeError, KeyError) as error:  # also wrong UTF-8
-        raise FigureOptionError(f"cannot use the style file {text}: {' '.join(str(error).split())}") from error
+        raise FigureOptionError(f"cannot use the style file {text}: {one_line(error)}") from error
 
 
 def _in_file(path: Path) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """What a study states, its hypotheses, and the verdicts of its records on them.
 
-findings = check_hypotheses(read_hypotheses("runs/demo"), open_study("runs/demo"))
+    findings = check_hypotheses(read_hypotheses("runs/demo"), open_study("runs/demo"))
 """
 
 from lrd.findings.check import check_hypotheses

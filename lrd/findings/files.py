@@ -15,6 +15,7 @@ import yaml
 
 from lrd.findings.hypothesis import Hypothesis, HypothesisError
 from lrd.findings.statements import hypotheses_from
+from lrd.one_line import one_line
 from lrd.records.files import write_bytes
 from lrd.user_files import read_user_text
 
@@ -66,9 +67,9 @@ def _parsed(file: Path) -> list[Hypothesis]:
     except FileNotFoundError:
         raise
     except (OSError, UnicodeDecodeError) as error:
-        raise HypothesisError(f"cannot read {file}: {' '.join(str(error).split())}") from error
+        raise HypothesisError(f"cannot read {file}: {one_line(error)}") from error
     except (yaml.YAMLError, RecursionError) as error:
-        raise HypothesisError(f"{file} is not YAML: {' '.join(str(error).split())}") from error
+        raise HypothesisError(f"{file} is not YAML: {one_line(error)}") from error
     keys = [key for key in _KEYS if isinstance(tree, Mapping) and key in tree]
     if not keys:
         raise HypothesisError(f"{file} has no key hypotheses: at its top; write the hypotheses under one")

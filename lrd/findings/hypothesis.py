@@ -7,7 +7,7 @@ hypothesis holds where the whole interval lies on the stated side, fails where t
 side, and is undecided otherwise.
 
 Example 1: two groups of runs, compared by the share that solved their task. It holds where the share among the runs of
-``of`` minus the share among those of ``than`` is surely above 0::
+``of`` minus the share among those of ``than`` is surely above 0.
 
     hypotheses:
       lstm_over_rnn:
@@ -17,9 +17,9 @@ Example 1: two groups of runs, compared by the share that solved their task. It 
         than: cell = 'rnn' and gap >= 50
         above: 0
 
-Example 2: one group, and a number from the table of a probe. For each LSTM the accuracies of reading the items from
-the cell state at the answer (``lag = 0``), as measured after training, are averaged to one number; the runs of one task
-and seed make one unit, for they begin with the same weights; the median over units is said to lie from 0.6 to 1::
+Example 2: one group, and a number from the table of a probe. For each LSTM, the accuracies of reading the items from
+the cell state at the answer (``lag = 0``), as measured after training, are averaged to one number. Runs of one task and
+seed begin with the same weights, so they make one unit. The median over units is said to lie from 0.6 to 1.
 
     hypotheses:
       lstm_keeps_items:
@@ -33,33 +33,32 @@ and seed make one unit, for they begin with the same weights; the median over un
         per: [task, seed]
         within: [0.6, 1]
 
-Keys of every statement:
+Every statement has these keys:
 
-says        the sentence, in words
-measure     what is estimated: a key of ``MEASURES``
-of          which runs: an SQL condition over the columns of the table ``runs`` (``lrd.records.reader`` lists them)
-above, below, within
-            the stated side, exactly one of the three: a number, or for ``within`` two numbers that both belong to it
+* ``says``: the sentence, in words.
+* ``measure``: what is estimated, one of ``MEASURES``.
+* ``of``: which runs, an SQL condition over the columns of the table ``runs`` (``lrd.records.schema`` lists them).
+* ``above``, ``below`` or ``within``, exactly one of them: the stated side. ``above`` and ``below`` take a number,
+  ``within`` two numbers that both belong to the side.
 
-Keys that a statement may have:
+It may have these:
 
-than        the runs of a second group, which shares no run with the first. The estimate is then first minus second;
-            for ``solving_rate`` and ``critical_gap`` it is first over second
-number      the number of one run, for share, median, mean and trend: an SQL expression over the columns of ``runs``,
-            such as ``test_loss``. A condition counts as 1 or 0. Default for share: ``solved``
-table       a table of a probe, or ``metrics``, to take the number from: ``number`` is then an aggregate over the rows
-            of one run, such as ``avg(slope)``
-rows        which rows of that table, as an SQL condition. Default: all
-at          at which update they were measured: ``start`` (before training), ``end`` (after it, the default) or ``all``
-against     the number of one run that ``number`` is said to grow with, for trend: an expression over ``runs``
-per         columns that make a unit, for median and mean: runs that agree in them are one unit, with the mean of their
-            numbers. ``[task, seed]`` where runs of one seed begin with the same weights and so are not independent
-pair        columns by which each run of the first group is paired with one of the second: ``[seed, cell_gain]``, or
-            ``[]`` for none. Default: by seed, else by task, convention, gap and seed, if both groups have the same of
-            these, each once; else unpaired
+* ``than``: the runs of a second group, none of which is in the first. The estimate is then first minus second; for
+  ``solving_rate`` and ``critical_gap`` it is first over second.
+* ``number``: the number of one run, for the measures share, median, mean and trend. It is an SQL expression over the
+  columns of ``runs``, such as ``test_loss``; a condition counts as 1 or 0. Default, for share alone: ``solved``.
+* ``table``: a table of a probe, or ``metrics``, to take the number from. ``number`` is then an aggregate over the rows
+  of one run, such as ``avg(slope)``.
+* ``rows``: which rows of that table, an SQL condition. Default: all.
+* ``at``: which measurements, ``start`` (before training), ``end`` (after it) or ``all``. Default: ``end``.
+* ``against``: for trend, the number of one run that ``number`` is said to grow with, an expression over ``runs``.
+* ``per``: for median and mean, columns that make a unit, such as ``[task, seed]``. Runs that agree in them count once,
+  with the mean of their numbers.
+* ``pair``: columns by which runs of both groups are paired, such as ``[seed, cell_gain]``; ``[]``: they are not paired.
+  Default: by seed, else by task, convention, gap and seed, if both groups have the same values, each once; else not.
 
 A number that is not known, of a run that failed or goes on, is never left out: the interval covers every value that it
-might have, or there is no interval.
+may take, or there is no interval.
 """
 
 from __future__ import annotations

@@ -45,7 +45,7 @@ class Adjoint:
 
     @cached_property
     def _own(self) -> tuple[str, ...]:
-        """The names of the parameters that the cell's step gets, without the readout's."""
+        """Names of the parameters that the cell's step gets, without the readout's."""
         return tuple(self.cell.prepare(self.cell.parameters(self.inputs.shape[-1], torch.Generator())))
 
     def _forward(self) -> None:

@@ -1,4 +1,4 @@
-"""What each time step contributes to the gradient of each parameter.
+"""Contributions of single time steps to the gradient of each parameter.
 
 dL/dtheta = sum over t of (dL/ds_t) (d+ s_t / d theta), where d+ is the immediate partial derivative, in which the state
 before t counts as constant (Pascanu, Mikolov & Bengio 2013, eqs. 3-5); L is the loss of one answer of one sample, as in
@@ -22,7 +22,7 @@ _ABSENT = -(2**20)  # the power of a step that a sample does not have
 
 @dataclass(frozen=True)
 class Contributions:
-    """What each step contributes to the gradient of one parameter, rows from the largest lag to lag 0.
+    """The contribution of each step to the gradient of one parameter, in rows from the largest lag to lag 0.
 
     ``immediate`` [lags, runs, batch]: log10 norm, nan where a sample has no such step. The contribution itself is
     ``left right^T`` (or ``left``) times ``2**power``.

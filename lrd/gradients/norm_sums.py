@@ -28,7 +28,7 @@ _LN10 = math.log(10.0)
 
 @dataclass(frozen=True)
 class NormSums:
-    """Sums over the updates so far, in float64, changed in place.
+    """Sums of training gradient norms over the updates so far, in float64, changed in place.
 
     ``kept[variable, what]`` [runs, time] of each of ``_KEPT``, and the number of ``updates`` [runs].
     """

@@ -1,4 +1,4 @@
-"""What a slope of log10 gradient norms means: the factor per step back, and the horizon.
+"""The meaning of a slope of log10 gradient norms: the factor per step back, and the horizon.
 
 The norm of dL/dh_t along an orbit is a product of Jacobians, so its log is a random walk with drift and a straight
 line in t is the right first description (Pascanu, Mikolov & Bengio 2013, sec. 2.1; Bengio, Simard & Frasconi 1994).

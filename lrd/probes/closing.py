@@ -24,12 +24,13 @@ from lrd.tasks.parts import PROBED
 
 @dataclass(frozen=True)
 class Closing(Probe):
-    """A row a bin of distances ``low..high`` (a power of two to the last number before the next) that holds any.
+    """The loss at closing signs by the distance to their opening: a row a bin of distances that holds any.
 
-    Of all closing signs of the probe windows whose opening the window shows, with a distance of so many characters:
-    ``count``; ``distance``: their mean distance; ``loss``: mean loss of predicting the sign, nats; ``error``: its
-    standard error over signs, nan for a single one (windows overlap, so it is a little too small); ``accuracy``: share
-    predicted right; ``unigram``: mean loss of the character frequencies of the training part, which see nothing.
+    A bin is ``low..high``, a power of two to the last number before the next. Of all closing signs of the probe windows
+    whose opening the window shows, with a distance of so many characters: ``count``; ``distance``: their mean distance;
+    ``loss``: mean loss of predicting the sign, nats; ``error``: its standard error over signs, nan for a single one
+    (windows overlap, so it is a little too small); ``accuracy``: share predicted right; ``unigram``: mean loss of the
+    character frequencies of the training part, which see nothing.
 
     Windows are of this probe's own length, whatever the run was trained on, and cover the whole probe part.
     """

@@ -25,7 +25,9 @@ QUANTILES = {"q05": 0.05, "q25": 0.25, "q50": 0.5, "q75": 0.75, "q95": 0.95}
 
 @dataclass(frozen=True)
 class Gates(Probe):
-    """A row a (quantity, gate, step), over all samples and units; none for a cell without gates.
+    """Values of gates at each step and products of forget gates along the gap: a row a (quantity, gate, step).
+
+    Statistics are over all samples and units. A cell without gates has no rows.
 
     ``quantity``: ``gate`` (the value), ``since_store`` (log10 of the product over the steps after the store up to t, 0
     at the store, which is the latest step that shows one of the task's items in that sample) or ``to_answer`` (log10 of

@@ -29,11 +29,11 @@ TRAINING, TESTING = 1000, 1001
 
 @dataclass(frozen=True)
 class MemoryCapacity(Probe):
-    """A row a (state variable, k): can u_{t-k} be read from the state at t.
+    """How well a past input u_{t-k} can be read from the state at t: a row a (state variable, k).
 
-    The number is fed to the first input, all others are 0. ``score``: held-out R^2, which may be negative; ``error``:
-    its standard error over test sequences; ``capacity``: the sum of the scores from 0 to k, each at least 0, so that
-    the last row has the memory capacity, with the present input (k = 0) in it, which Jaeger leaves out;
+    The number u_t is fed to the first input, all others are 0. ``score``: held-out R^2, which may be negative;
+    ``error``: its standard error over test sequences; ``capacity``: the sum of the scores from 0 to k, each at least 0,
+    so that the last row has the memory capacity, with the present input (k = 0) in it, which Jaeger leaves out;
     ``capacity_error``: its standard error. nan where states overflow.
     """
 

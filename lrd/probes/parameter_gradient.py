@@ -1,4 +1,4 @@
-"""How much each time step contributes to the gradient of each parameter, and how much comes from far back.
+"""The probe ``parameter_gradient``: what single time steps contribute to a parameter's gradient, by their lag.
 
 A gradient that vanishes leaves the far steps without influence on what is learned, however large the sum over steps is.
 The contributions are computed by ``lrd.gradients.contributions``.
@@ -29,7 +29,9 @@ _GROUP_BYTES = 64 * 2**20  # runs are taken in groups whose partials of all step
 
 @dataclass(frozen=True)
 class ParameterGradient(Probe):
-    """A row a (parameter of the cell, part, lag), with statistics over samples of the log10 of a norm.
+    """Norms of what steps contribute to the gradient of each parameter: a row a (parameter, part, lag).
+
+    Statistics are over samples, of the log10 of a norm.
 
     Part ``immediate``: the norm of what step t = answer - lag contributes to the parameter's gradient; ``beyond``: the
     norm of the sum of all contributions from further back than ``lag``, over that of the whole sum.

@@ -31,7 +31,7 @@ LEAST = 8
 
 @dataclass(frozen=True)
 class Retention(Probe):
-    """A row a (state variable, step, item), from the step on that shows the item.
+    """How well each item can be read from the state: a row a (state variable, step, item) from where the item is shown.
 
     ``score``: accuracy for an item that is a class (ridge on one-hot targets, the largest output counts), R^2 for a
     value, which may be negative; on ``sequences`` that were not fitted. ``chance``: what a readout of nothing scores,

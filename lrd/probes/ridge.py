@@ -21,7 +21,7 @@ STRENGTHS = tuple(10.0**power for power in range(-6, 5))
 
 @dataclass(frozen=True)
 class Readout:
-    """y = (x - x_mean) V + y_mean."""
+    """A linear readout y = (x - x_mean) V + y_mean."""
 
     weights: Float[Tensor, "size targets"]
     x_mean: Float[Tensor, "size"]

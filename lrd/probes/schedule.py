@@ -1,4 +1,4 @@
-"""When a probe measures."""
+"""The updates at which a probe measures."""
 
 from __future__ import annotations
 

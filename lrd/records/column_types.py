@@ -49,6 +49,11 @@ def odd_columns(connection: duckdb.DuckDBPyConnection, name: str, paths: Sequenc
     """Return the files of a table whose columns do not fit, each with what is wrong. Reads their footers alone.
 
     A column must have its declared type; where none is declared, the type that it has in most files.
+
+    Args:
+        connection: reads the files.
+        name: name of the table.
+        paths: its files.
     """
     files = {utf8_path(path): path for path in paths}
     names = ", ".join(literal(without_patterns(path)) for path in paths)

@@ -23,7 +23,7 @@ class NoColumnError(RecordError):
 
 
 def query_columns(study: Study, query: str) -> dict[str, np.ndarray]:
-    """Answer an SQL query over the tables of a study, as arrays by column (see ``Study.columns``).
+    """Answer an SQL query over the tables of a study, as arrays by column; NULL is nan among numbers, None in text.
 
     Raises:
         NoColumnError: the query names a column that is not there.

@@ -162,8 +162,8 @@ class RunRecord:
             update: update of the measurement.
             columns: the rows, without ``update``.
             types: SQL type of each of these columns.
-            fresh: whether no row that is there stays, since an earlier text of the probe made them. Rows with other
-                columns never stay.
+            fresh: whether none of the rows that are there stay, as where an earlier text of the probe measured them.
+                Rows with other columns never stay.
         """
         import numpy as np
 
@@ -187,7 +187,10 @@ class RunRecord:
             write_json(self.path / schema.STATUS, status)
 
     def note_measurement(self, probe: str, update: int, options: Mapping[str, Any]) -> None:
-        """Keep in looks.json with which options a probe measured after training; those of another text of it go."""
+        """Keep in looks.json with which options a probe measured after training.
+
+        Entries of the same probe by another text of its class are dropped.
+        """
         kept = {
             key: given
             for key, given in self.read_measurements().items()

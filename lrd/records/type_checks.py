@@ -34,7 +34,12 @@ def mismatch(value: Any, declared: Declared, name: str = "it") -> str:
 
 
 def column_fits(type_of_column: str, declared: str) -> bool:
-    """Return whether a column of an SQL type holds what is declared: every integer is a number, too."""
+    """Return whether a column can stand for one of the declared type.
+
+    Args:
+        type_of_column: its SQL type, also one that lrd never writes; every integer counts as a number.
+        declared: one of BOOLEAN, BIGINT, DOUBLE and VARCHAR.
+    """
     whole = {"BIGINT", "INTEGER", "SMALLINT", "TINYINT"}
     known = {INTEGER: whole, REAL: whole | {"DOUBLE", "FLOAT"}, TEXT: {"VARCHAR"}, BOOLEAN: {"BOOLEAN"}}
     return type_of_column in known[declared]

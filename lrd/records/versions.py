@@ -23,6 +23,10 @@ def training_versions(study: Study, run_ids: Iterable[str]) -> list[dict[str, An
     A run that was resumed under other versions counts for each. The environment.json of a run is read once for a study,
     and only when the run is asked for.
 
+    Args:
+        study: the study.
+        run_ids: ids of the runs that are counted.
+
     Returns:
         One dict for each combination: the names in ``VERSIONS`` (None: unknown) and ``runs``, the number of runs.
     """

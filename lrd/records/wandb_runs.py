@@ -200,7 +200,13 @@ class WandbRuns:
         self._runs[run_id].log(images, step=update)
 
     def finish(self, run_id: str, summary: Mapping[str, Any], exit_code: int = 0) -> None:
-        """Close a run with its summary; an exit code other than 0 makes wandb show it as failed until it is resumed."""
+        """Close a run.
+
+        Args:
+            run_id: id of the run.
+            summary: what its mirror keeps as numbers of the whole run; may be empty.
+            exit_code: other than 0, wandb shows the run as failed until it is resumed.
+        """
         run = self._runs.pop(run_id)
         self._flow.pop(run_id, None)
         if summary:

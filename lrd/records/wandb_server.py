@@ -48,7 +48,7 @@ def within(seconds: float, call: Callable[[], T]) -> T:
     """Return the result of a call, in a thread of its own: no timeout of wandb's ends its retries.
 
     Raises:
-        ServerError: the call raised an error, or did not return within so many seconds.
+        ServerError: the call raised an error, or did not return within ``seconds``.
     """
     results: list[T] = []
     errors: list[BaseException] = []

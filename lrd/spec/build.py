@@ -1,4 +1,4 @@
-"""Options objects from plain values, with every mistake told in a line of its own."""
+"""Objects of options made from plain values; each wrong option becomes a line of a message."""
 
 from __future__ import annotations
 
@@ -12,9 +12,15 @@ from lrd.spec.error import SpecError
 
 
 def named_options(kinds: Mapping[str, type[Any]], group: str, options: Mapping[str, Any]) -> Any:
-    """An options object of one of several kinds, chosen by ``options["name"]``. Raises ``SpecError`` for what is wrong.
+    """Make an object of one of several kinds, which ``options["name"]`` chooses.
 
-    ``group`` is what stands before an option's name in a message (``hydra.launcher``).
+    Args:
+        kinds: dataclasses of options by name.
+        group: what stands before an option's name in a message (``hydra.launcher``).
+        options: plain values by name.
+
+    Raises:
+        SpecError: what is wrong, one line an option.
     """
     errors: list[str] = []
     made = build_named(kinds, group, {group: options}, errors)
@@ -24,7 +30,14 @@ def named_options(kinds: Mapping[str, type[Any]], group: str, options: Mapping[s
 
 
 def build_named(kinds: Mapping[str, type[Any]], group: str, config: Mapping[str, Any], errors: list[str]) -> Any:
-    """The options object that ``config[group]`` names, or None with what is wrong appended to ``errors``."""
+    """Return the object that ``config[group]`` describes, or None with what is wrong appended to ``errors``.
+
+    Args:
+        kinds: dataclasses of options by name, of which ``config[group]["name"]`` chooses one.
+        group: name of the group of options.
+        config: plain values, nested by group.
+        errors: gets one line for each option that is wrong.
+    """
     values = config.get(group)
     if not isinstance(values, Mapping):
         errors.append(f"{group}: must be one of {', '.join(kinds)}, got {values!r}")
@@ -41,14 +54,21 @@ def build_named(kinds: Mapping[str, type[Any]], group: str, config: Mapping[str,
 def _model(kind: Callable[..., Any]) -> Any:
     import pydantic
 
-    # Types and unknown names are pydantic's affair, bounds the dataclass's own (lrd.options).
+    # pydantic checks types and unknown names; the dataclass checks its bounds (lrd.options).
     hints = get_type_hints(kind)
     fields: dict[str, Any] = {f.name: (hints[f.name], f.default) for f in dataclasses.fields(kind)}  # type: ignore[arg-type]
     return pydantic.create_model(kind.__name__, __config__={"extra": "forbid", "strict": True}, **fields)
 
 
 def build(kind: type[Any], group: str, options: Any, errors: list[str]) -> Any:
-    """An options object from plain values, or None with what is wrong appended to ``errors``."""
+    """Return an object made from plain values, or None with what is wrong appended to ``errors``.
+
+    Args:
+        kind: a dataclass of options.
+        group: what stands before an option's name in a message; "" for the top level.
+        options: plain values by name; what is missing has its default.
+        errors: gets one line for each option that is wrong.
+    """
     import pydantic  # here, so that packs train where there is none
 
     prefix = f"{group}." if group else ""

@@ -1,5 +1,5 @@
-"""What is raised for a configuration that is no run."""
+"""The error of configurations that describe no run."""
 
 
 class SpecError(ValueError):
-    """A configuration that is no run. ``str`` is one line a wrong option, each naming key, rule and way out."""
+    """A configuration that describes no run. Its text is one line a wrong option: key, rule and way out."""

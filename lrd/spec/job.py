@@ -1,4 +1,4 @@
-"""A composed configuration (nested plain dicts, as Hydra composes them) as a typed job."""
+"""Jobs: a run with its place and its mirror, typed and checked, from a composed configuration."""
 
 from __future__ import annotations
 
@@ -23,14 +23,18 @@ from lrd.spec.training import Training
 
 @dataclass(frozen=True)
 class Job:
-    """A run, its place and its mirror: one composed configuration."""
+    """One composed configuration: a run, the place where it is computed and kept, and the mirror of its record."""
 
     run: RunSpec
     place: Place
     tracker: TrackerOptions
 
     def torch_device(self) -> torch.device:
-        """Where it is trained. Raises ``SpecError`` where this machine has no such device, or that cannot train it."""
+        """Return the device that trains the run.
+
+        Raises:
+            SpecError: this machine has no such device, or the device cannot train the run.
+        """
         device = self.place.torch_device()
         try:
             self.run.training.check_device(device)
@@ -40,14 +44,28 @@ class Job:
 
 
 def run_from_dict(spec: Mapping[str, Any], sources: Mapping[str, str]) -> RunSpec:
-    """The run that ``RunSpec.to_dict`` and ``RunSpec.sources`` tell of. Raises ``SpecError`` where there is none."""
+    """Return the run that a record describes.
+
+    Args:
+        spec: what ``RunSpec.to_dict`` gave.
+        sources: what ``RunSpec.sources`` gave.
+
+    Raises:
+        SpecError: these options make no run, or a class cannot be made from its text.
+    """
     return job_from_config(spec, sources).run
 
 
 def job_from_config(config: Mapping[str, Any], sources: Mapping[str, str] = MappingProxyType({})) -> Job:
-    """A typed job from nested plain values. Raises ``SpecError`` naming every option that is wrong.
+    """Return the job that a configuration describes.
 
-    ``sources``: the text of a cell or task that came from a file, by group; default: what the file says now.
+    Args:
+        config: plain values, nested by group, as Hydra composes them.
+        sources: texts of classes out of files, by ``task``, ``cell`` or ``probe.NAME``; what is missing is read from
+            the file as it is now.
+
+    Raises:
+        SpecError: every option that is wrong, one line each.
     """
     errors: list[str] = []
     top = {field.name for field in dataclasses.fields(Place)} | {"seed"}

@@ -18,7 +18,7 @@ LONGEST = 255  # bytes of a file's name, on every common file system
 
 @dataclass(frozen=True)
 class TrackerOptions:
-    """The mirror of records that one can watch."""
+    """Options of the mirror of records, where runs can be watched."""
 
     name: str = option("wandb", "where metrics are mirrored", choices=("wandb", "none"))
     mode: str | None = option(
@@ -61,7 +61,11 @@ class Place:
             raise OptionError("pack_size", f"must be auto or a number >= 1, got {self.pack_size!r}")
 
     def torch_device(self) -> torch.device:
-        """The device that ``device`` means here. Raises ``SpecError`` where this machine has none such."""
+        """Return the device that ``device`` means on this machine.
+
+        Raises:
+            SpecError: this machine has no such device.
+        """
         name = self.device
         if name == "auto":
             name = "cuda" if torch.cuda.is_available() else "cpu"
@@ -82,5 +86,5 @@ class Place:
 
     @property
     def folder(self) -> Path:
-        """Where this study's records lie."""
+        """The folder of the study's records."""
         return Path(self.runs_dir) / self.study

@@ -21,7 +21,7 @@ from lrd.tasks import Task
 
 @dataclass(frozen=True)
 class Seed:
-    """The name of a run's random numbers."""
+    """The option ``seed``, which names a run's random numbers."""
 
     seed: int = option(0, "names the run's data and initial weights", ge=0, lt=2**31)
 
@@ -31,7 +31,7 @@ class Seed:
 
 @dataclass(frozen=True)
 class RunSpec:
-    """Everything that decides what a run computes."""
+    """Everything that decides what a run computes. Its hash is part of the run's name, ``run_id``."""
 
     task: Task
     cell: Cell
@@ -41,7 +41,7 @@ class RunSpec:
     seed: int
 
     def to_dict(self) -> dict[str, Any]:
-        """The resolved configuration as nested plain values; ``name`` says which task, cell and optimiser."""
+        """Return the resolved configuration as nested plain values, as run.json keeps it under ``spec``."""
         return {
             "task": _named(self.task) | _origin(self.task),
             "cell": _named(self.cell) | _origin(self.cell),
@@ -66,7 +66,7 @@ class RunSpec:
 
     @cached_property
     def run_id(self) -> str:
-        """``lstm-copy-T100-s3-<hash>``: the hash tells runs apart, the rest is for the eye."""
+        """Name of the run, ``lstm-copy-T100-s3-<hash>``: the hash tells runs apart, the rest is for the eye."""
         identity = self._fields_with("identity") | {"seed": self.seed}
         for group, off in self._switches(on=False):
             identity[group].pop(off, None)
@@ -85,17 +85,17 @@ class RunSpec:
 
     @cached_property
     def pack_key(self) -> str:
-        """Equal for runs that can train in one pack."""
+        """Text that is equal for runs that can train in one pack."""
         static = self._fields_with("per_run", False) | {"on": self._switches(on=True)}
         return json.dumps(static, sort_keys=True)
 
     def _fields_with(self, mark: str, value: bool = True) -> dict[str, Any]:
-        """The options of all groups whose metadata has ``mark`` at ``value``."""
+        """Return the options of all groups whose metadata has ``mark`` at ``value``."""
         groups = {group: _chosen(getattr(self, group), mark, value) for group in _GROUPS}
         return groups | {"probe": [_chosen(probe, mark, value) | _class_of(probe) for probe in self.probes]}
 
     def _switches(self, on: bool) -> list[tuple[str, str]]:
-        """Group and name of the options that are switches and are on, or off."""
+        """Return group and name of the options that are switches and are on, or off."""
         found = []
         for group in _GROUPS:
             options = getattr(self, group)
@@ -109,7 +109,7 @@ _GROUPS = ("task", "cell", "optimizer", "training")
 
 
 def _chosen(options: Any, mark: str, value: bool) -> dict[str, Any]:
-    """The options whose metadata has ``mark`` at ``value``, with the name of their kind."""
+    """Return the options whose metadata has ``mark`` at ``value``, with the name and text of their class."""
     keys = _marked(type(options), mark, value)  # type: ignore[arg-type]
     chosen = {key: getattr(options, key) for key in keys}
     name = getattr(options, "name", None)
@@ -125,7 +125,7 @@ def _class_of(probe: Probe) -> dict[str, Any]:
 
 @cache
 def _marked(kind: Callable[..., Any], mark: str, value: bool) -> tuple[str, ...]:
-    """Names of the options of a kind whose metadata has ``mark`` at ``value``."""
+    """Return the names of the options of a kind whose metadata has ``mark`` at ``value``."""
     return tuple(field.name for field in dataclasses.fields(kind) if field.metadata[mark] == value)  # type: ignore[arg-type]
 
 
@@ -134,7 +134,7 @@ def _named(value: Any) -> dict[str, Any]:
 
 
 def _origin(value: Any) -> dict[str, Any]:
-    """Where a class that is not lrd's own comes from."""
+    """Return file and digest of a class in a researcher's file; {} for any other class."""
     source = source_of(type(value))
     if source is None:
         return {}

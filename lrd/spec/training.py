@@ -11,13 +11,13 @@ from lrd.options import OptionError, check_options, option
 from lrd.tasks.streams import MAX_STEP
 
 PRECISIONS = ("float32", "tf32", "bfloat16", "float64")
-#: Those that a GPU's own units are for.
+#: Precisions that only a GPU's matrix units have.
 ON_GPU = ("tf32", "bfloat16")
 
 
 @dataclass(frozen=True)
 class Training:
-    """How long and on how much."""
+    """Options of training: batches, length, evaluation, stopping, precision and tricks of the gradient."""
 
     batch_size: int = option(32, "sequences an update", ge=1)
     max_updates: int = option(2000, "updates after which a run ends unsolved", ge=1, lt=MAX_STEP)
@@ -31,7 +31,7 @@ class Training:
     )
     h_detach: float = option(
         0.0,
-        "probability of cutting the LSTM's way back through h at a step (Kanuparthi et al. 2019); 0: never",
+        "probability of cutting the LSTM's backward pass through h at a step (Kanuparthi et al. 2019); 0: never",
         ge=0,
         le=1,
         per_run=True,
@@ -59,7 +59,11 @@ class Training:
         check_options(self)
 
     def check(self, cell: Cell) -> None:
-        """Raise ``OptionError`` for what cannot be done with a cell."""
+        """Check the options against a cell.
+
+        Raises:
+            OptionError: an option that the cell has no kernel for.
+        """
         for key, kind in (("omega", RNN), ("h_detach", LSTM)):
             if getattr(self, key) and type(cell) is not kind:
                 raise OptionError(key, f"is for cell={kind.name} alone, got cell={cell.name}; set it to 0")
@@ -69,7 +73,11 @@ class Training:
             raise OptionError("precision", "must not be bfloat16 with h_detach, whose kernel has none; use tf32")
 
     def check_device(self, device: torch.device) -> None:
-        """Raise ``OptionError`` for what cannot be done on a device that is there."""
+        """Check the options against a device of this machine.
+
+        Raises:
+            OptionError: the device does not compute in that precision.
+        """
         if self.precision not in ON_GPU:
             return
         rest = f"; use float32, got {self.precision!r}"

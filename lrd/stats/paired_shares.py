@@ -53,7 +53,7 @@ def paired_shares(first: ArrayLike, second: ArrayLike, level: float = 0.95) -> P
 
     Args:
         first: 1 where the first cell solved it, 0 where not, NaN where that is not known [seeds].
-        second: the same of the second cell, in the same order of seeds.
+        second: whether the second cell solved it, in the same order of seeds.
         level: of the interval, between 0 and 1.
 
     Raises:

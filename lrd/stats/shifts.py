@@ -51,7 +51,7 @@ def shift(first: ArrayLike, second: ArrayLike, level: float = 0.95) -> Shift:
 
     Args:
         first: a number of each run [runs]; infinities have their place in the order, and two of one sign do not differ.
-        second: the same number of the runs of the second group.
+        second: that number for each run of the second group [runs].
         level: of the interval, between 0 and 1.
 
     Raises:

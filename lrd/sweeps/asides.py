@@ -26,7 +26,7 @@ def check_same(first: Job, other: Job) -> None:
 
 
 def take_over(jobs: Iterable[Job]) -> Counter[str]:
-    """Write what these runs, which are finished, are called now into their records; gives how many, by option.
+    """Write what finished runs are called now into their records; return how many changed, by option.
 
     A run that is not finished has its record written anew when it goes on. What the records say of how a run was made
     stays: its device, its mirror.
@@ -38,7 +38,7 @@ def take_over(jobs: Iterable[Job]) -> Counter[str]:
 
 
 def _options(job: Job) -> dict[str, Any]:
-    """Every option by its name on the command line, but for where the study lies."""
+    """Return every option by its name on the command line, but for where the study lies."""
     groups = {**job.run.to_dict(), "tracker": dataclasses.asdict(job.tracker)}
     found = dataclasses.asdict(job.place)
     for group, options in groups.items():

@@ -1,4 +1,4 @@
-"""Which files of a group a command line chooses: one, but of probes; ``glob(*)`` means every file by name."""
+"""The files of a group that a command line chooses: one, but of probes; ``glob(*)`` means every file by name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a worker, or the queue, says of a pack."""
+"""Events: what a worker, or the queue, reports of a pack."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Event:
     parts: tuple[PlannedPack, ...] = ()
 
 
-def told_of_memory(reason: str) -> bool:
-    """``is_out_of_memory`` of an error of which only the reason is left: its kind and message, as records keep them."""
+def was_of_memory(reason: str) -> bool:
+    """Return whether an error that records keep as its kind and message was one of want of memory."""
     kind = reason.partition(":")[0]
     return kind == "MemoryError" or (kind.endswith("Error") and says_out_of_memory(reason))

@@ -24,12 +24,17 @@ from lrd.sweeps.workers import Pool, shared_gpus, train_pack
 def execute(plan: Plan, workers: int, retries: int = 0, slurm: Slurm | None = None) -> Progress:
     """Train all packs of a plan and return what became of every run.
 
-    A single pack trains in this process, several in workers. What fails is tried again ``retries`` times. Runs that
-    another command holds are left to it, and waited for. Ctrl-C lets packs write checkpoints and stops; a second Ctrl-C
-    stops at once.
+    A single pack trains in this process, several in workers. Runs that another command holds are left to it, and waited
+    for. Ctrl-C lets packs write checkpoints and stops; a second Ctrl-C stops at once.
 
-    With ``slurm`` packs train in jobs of that cluster, which Ctrl-C leaves alone. Raises ``SpecError`` where it refuses
-    them.
+    Args:
+        plan: what is to be trained.
+        workers: how many packs train at once.
+        retries: how often a pack that fails is tried again.
+        slurm: the cluster in whose jobs packs train, which Ctrl-C leaves alone; None: they train here.
+
+    Raises:
+        SpecError: the cluster refuses the jobs.
     """
     count = min(workers, len(plan.packs))
     # Only where this process is not the one that trains: measuring would come in between.
@@ -83,7 +88,7 @@ def _in_workers(queue: Queue, pool: Pool | Cluster, progress: Progress, show: Ca
     with _on_interrupt(pool.stop, pool.STOPPING):
         for event in pool.run(queue):
             if event is not None and event.kind == "interrupted" and not pool.stopping:
-                queue.put_back(event.pack)  # its worker alone was told to stop
+                queue.put_back(event.pack)  # its worker alone was asked to stop
             elif event is not None:
                 _take(event, queue, progress)
             show()
@@ -103,7 +108,7 @@ def _take(event: Event, queue: Queue, progress: Progress) -> None:
 
 @contextmanager
 def _on_interrupt(ask_to_stop: Any, text: str) -> Iterator[None]:
-    """The first SIGINT, SIGTERM or SIGHUP asks to stop; a SIGINT after it is a KeyboardInterrupt."""
+    """Ask to stop at the first SIGINT, SIGTERM or SIGHUP; a SIGINT after it raises a KeyboardInterrupt."""
 
     def handle(number: int, frame: Any) -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -120,7 +125,7 @@ def _on_interrupt(ask_to_stop: Any, text: str) -> Iterator[None]:
 
 @contextmanager
 def _display(progress: Progress) -> Iterator[Any]:
-    """A live bar on a terminal; elsewhere a plain line now and then."""
+    """Show progress whenever it is called: as a live bar on a terminal, elsewhere as a plain line now and then."""
     from rich.console import Console
     from rich.progress import BarColumn, TextColumn
     from rich.progress import Progress as Bar
@@ -150,7 +155,7 @@ def _display(progress: Progress) -> Iterator[Any]:
 
 
 def failures(progress: Progress) -> list[str]:
-    """One line a reason: how many runs failed for it, why, and where to read more."""
+    """Return a line for each reason: how many runs failed for it, why, and where to read more."""
     by_reason: dict[str, tuple[str, list[Job]]] = {}
     for pack, reason in progress.failures:
         # A full disk is one reason, whichever files it struck: the first of them is named.

@@ -1,4 +1,4 @@
-"""Why a pack failed, kept where its runs are."""
+"""The reason of a failure, kept in the records of the runs that failed."""
 
 from __future__ import annotations
 
@@ -11,15 +11,17 @@ from lrd.sweeps.queue import unfinished
 
 
 def keep_failure(event: Event, then: str) -> None:
-    """A failed pack's reason stands in each of its records, with the traceback beside it, attempt after attempt.
+    """Write why a pack failed into each of its records, and the traceback beside it, attempt after attempt.
 
-    ``then``: what became of the attempt, such as "tried again".
+    Args:
+        event: the failure.
+        then: what became of the attempt, such as "tried again".
     """
     for job in unfinished(event.pack.jobs):
         record = record_of(job)
         with suppress(OSError, RecordError):  # what failed may be the disk itself; the display names it all the same
-            claim = holder(record.path)
-            if claim and claim.alive is not False and claim.token not in event.pack.dead:
+            lock = holder(record.path)
+            if lock and lock.alive is not False and lock.token not in event.pack.dead:
                 continue  # somebody goes on with it already
             record.path.mkdir(parents=True, exist_ok=True)
             with (record.path / "error.txt").open("a", encoding="utf-8", errors="backslashreplace") as log:

@@ -104,7 +104,7 @@ def forecast(plan: Plan, workers: int) -> Forecast:
         alike.setdefault((pack.jobs[0].run.pack_key, pack.start), []).append(pack)
     groups = list(alike.values())
     shapes = [(group[0].jobs[0].run, max(len(pack.jobs) for pack in group)) for group in groups]
-    seconds = _seconds(shapes, [group[0].start for group in groups], finished_runs(plan.finished), device)
+    seconds = _seconds(shapes, [group[0].start for group in groups], finished_runs(plan.finished), device, load)
     kinds = tuple(
         PackKind(run, tuple(group), took, pack_bytes(run, runs, device), recorded)
         for group, (run, runs), (took, recorded) in zip(groups, shapes, seconds, strict=True)
@@ -126,7 +126,7 @@ def forecast(plan: Plan, workers: int) -> Forecast:
 
 
 def _seconds(
-    shapes: Sequence[Shape], starts: Sequence[int], finished: Sequence[FinishedRun], device: torch.device
+    shapes: Sequence[Shape], starts: Sequence[int], finished: Sequence[FinishedRun], device: torch.device, load: float
 ) -> list[tuple[Range | None, bool]]:
     """Return how long a pack of each shape takes from its start on, and whether finished runs say so."""
     here = hardware(str(device))
@@ -139,13 +139,15 @@ def _seconds(
     known = [pack_pace(paces.get(same_pace(run), ()), runs, device.type) for run, runs in shapes]
     unknown = [shape for shape, pace in zip(shapes, known, strict=True) if pace is None]
     measured, slower = measure(unknown, device)
+    slower = min(slower, 1 + load)  # seconds are few, and the load is that of a minute
     costs = iter(measured)
     record = record_seconds(unknown[0][0], device) if unknown else 0.0
     found: list[tuple[Range | None, bool]] = []
     for (run, runs), start, pace in zip(shapes, starts, known, strict=True):
         end = end_of(run, ends.get(run.pack_key, ()), start)
         if pace is not None:
-            found.append((Range(pace.least * (end.least - start), pace.most * (end.most - start)), True))
+            least, most = pace.least * (end.least - start), pace.most * (end.most - start)
+            found.append((Range(least / FASTER, most * SLOWER), True))
         elif cost := next(costs):
             most = slower * SLOWER * cost.of(run, start, end.most) + 2 * runs * record  # half of it is the mirror's
             found.append((Range(cost.of(run, start, end.least) / FASTER, most), False))

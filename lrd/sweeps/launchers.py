@@ -25,7 +25,7 @@ class Launcher:
         check_options(self)
 
     def workers_at(self, place: Place) -> int:
-        """How many packs train at once."""
+        """Return how many packs train at once."""
         raise NotImplementedError
 
     def check(self) -> None:
@@ -57,7 +57,7 @@ class Slurm(Launcher):
     qos: str | None = option(None, "quality of service; null: your default")
     constraint: str | None = option(None, "features that a node must have, such as a100")
     time: int = option(60, "minutes a job may run before it writes checkpoints and is requeued", ge=1)
-    signal_seconds: int = option(120, "how long before its time limit a job is told to write checkpoints", ge=1)
+    signal_seconds: int = option(120, "how long before its time limit a job is asked to write checkpoints", ge=1)
     requeues: int = option(100, "how often a job is requeued, at its time limit or when preempted", ge=0)
     gpus: int = option(0, "GPUs a job, 0 or 1: a pack trains on one device", ge=0, le=1)
     cpus: int = option(1, "cores a job; a pack trains on one, others only feed a GPU", ge=1)
@@ -66,7 +66,7 @@ class Slurm(Launcher):
     max_array_size: int = option(1001, "the cluster's MaxArraySize; a longer array is sent in parts", ge=1)
     packs_per_job: int = option(1, "packs that a job trains one after another", ge=1)
     setup: Sequence[str] = option((), "shell lines that a job runs first, such as 'module load python'")
-    poll_seconds: float = option(10.0, "seconds between looks at squeue and the records", gt=0)
+    poll_seconds: float = option(10.0, "seconds between readings of squeue and the records", gt=0)
 
     def workers_at(self, place: Place) -> int:
         return self.array
@@ -81,6 +81,10 @@ LAUNCHERS: dict[str, type[Launcher]] = {kind.name: kind for kind in (Local, Slur
 
 
 def launcher_from_options(options: Mapping[str, Any]) -> Launcher:
-    """The launcher that Hydra composed. Raises ``SpecError`` naming every option that is wrong."""
+    """Return the launcher that Hydra composed.
+
+    Raises:
+        SpecError: options are wrong; it names every one.
+    """
     launcher: Launcher = named_options(LAUNCHERS, "hydra.launcher", options)
     return launcher

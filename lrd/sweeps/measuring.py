@@ -104,7 +104,7 @@ def measure(
     found: list[Costs | None] = []
     for run, runs in shapes:
         near = _nearest(run, runs, measured.get(family(run), ()), device)
-        found.append(None if near is None else near.costs.times(near.ratio(run, runs, device)))
+        found.append(near.costs.times(near.ratio(run, runs, device)) if near else None)
     return found, slower
 
 

@@ -1,4 +1,4 @@
-"""Where worker processes come from: one process that imports what they need, once, and is forked for each.
+"""The nursery of worker processes: one process that imports what they need, once, and is forked for each.
 
 It is started while the plan is still being made, and never computes anything itself, so that a fork of it is as good
 as a fresh process. A worker that has to be replaced need not import anything again. Standard library only.
@@ -69,7 +69,7 @@ _CONTEXT = _Context()
 
 
 def prepare() -> ForkServerContext:
-    """Start it, if it does not run yet; gives the context whose processes are its forks.
+    """Start the nursery, if it does not run yet; return the context whose processes are its forks.
 
     The signals that stop a sweep are blocked in it and in every new fork: a worker unblocks them once it can take them.
     """
@@ -87,18 +87,18 @@ def prepare() -> ForkServerContext:
 
 
 def stopping() -> set[signal.Signals]:
-    """The signals that ask to stop, less a SIGHUP that is ignored: so ``nohup`` has it."""
+    """Return the signals that ask to stop; SIGHUP is none where it is ignored, as under ``nohup``."""
     return {number for number in STOPPING if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN}
 
 
 def unblock() -> None:
-    """For forks that do not take signals themselves: Ctrl-C is their parent's affair, SIGTERM ends them."""
+    """Let SIGTERM end a fork that does not handle signals itself, and leave Ctrl-C to its parent."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
 
 
 def search_path() -> str:
-    """The module search path of this process as PYTHONPATH, less the current folder (Python has it as an empty name).
+    """Return this process's module search path as PYTHONPATH, less the current folder (for Python an empty name).
 
     PYTHONPATH cannot name folders with a colon.
     """

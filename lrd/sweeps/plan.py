@@ -1,4 +1,4 @@
-"""From composed configurations to packs: what is wrong, what is done already, what trains together."""
+"""Plans: from composed configurations to the packs that are left to train."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ class PlannedPack:
     start: int = 0
     failures: int = 0  # in a row, without progress
     kills: int = 0  # of workers that had it
-    dead: frozenset[str] = frozenset()  # claims on its runs that are known to be of dead processes
+    dead: frozenset[str] = frozenset()  # run locks that are known to be of dead processes
 
     @property
     def work(self) -> int:
-        """Run-updates still to do, at most."""
+        """Return the run-updates still to do, at most."""
         return sum(job.run.training.max_updates - self.start for job in self.jobs)
 
     @property
@@ -41,7 +41,7 @@ class PlannedPack:
 
 @dataclass(frozen=True)
 class Plan:
-    """``runs``: every run of the sweep once; ``finished``: those whose records are whole; ``packs``: the rest."""
+    """The ``runs`` of a sweep, each once: those that are ``finished`` and, in ``packs``, those that are left."""
 
     runs: tuple[Job, ...]
     finished: tuple[Job, ...]
@@ -49,19 +49,24 @@ class Plan:
 
     @property
     def folders(self) -> list[str]:
-        """The studies' folders."""
+        """Return the folders of the studies."""
         return sorted({str(job.place.folder) for job in self.runs})
 
 
 def record_of(job: Job) -> RunRecord:
-    """The record that a job's run has or will have."""
+    """Return the record that a job's run has or will have."""
     return RunRecord(job.place.runs_dir, job.place.study, job.run.run_id)
 
 
 def jobs_from_configs(configs: Sequence[Mapping[str, Any]], here: bool = True) -> list[Job]:
-    """Typed jobs, each run once. Raises ``SpecError`` with every distinct mistake of the sweep, one a line.
+    """Return typed jobs, each run once.
 
-    ``here``: they are to be trained on this machine, which must have their device.
+    Args:
+        configs: composed configurations.
+        here: whether they are to be trained on this machine, which must have their device.
+
+    Raises:
+        SpecError: something is wrong; every distinct mistake of the sweep is a line.
     """
     jobs: dict[tuple[str, str], Job] = {}
     errors: dict[str, None] = {}
@@ -127,7 +132,8 @@ def _even_parts(jobs: Sequence[Job], parts: int) -> list[Sequence[Job]]:
 def writable(folder: Path, keep: bool = True) -> None:
     """Make a study's folder, and remove it again unless ``keep``.
 
-    Raises ``SpecError`` where that is not allowed, before any work.
+    Raises:
+        SpecError: that is not allowed.
     """
     try:
         missing = [path for path in (folder, *folder.parents) if not path.exists()]

@@ -134,7 +134,7 @@ class Progress:
 
     @property
     def _at_work(self) -> float:
-        """Seconds in which runs of this command were trained: waiting for those of another says nothing of our pace."""
+        """Return the seconds in which this command trained runs; in others it waited for runs of another command."""
         return self._worked + (0 if self._since is None else time.monotonic() - self._since)
 
     def _count(self, event: Event) -> None:
@@ -148,18 +148,18 @@ class Progress:
 
     @property
     def running(self) -> int:
-        """Runs that are being trained."""
+        """Return the number of runs that are being trained."""
         return sum(active.runs for active in self._active.values())
 
     @property
     def waiting(self) -> int:
-        """Runs that nobody trains yet."""
+        """Return the number of runs that nobody trains yet."""
         known = len(self.plan.finished) + self.running + self.elsewhere + self.outcomes.total()
         return max(0, len(self.plan.runs) - known)
 
     @property
     def rate(self) -> float:
-        """Run-updates a second over the last minute or so."""
+        """Return the run-updates a second over the last minute or so."""
         if not self._history:
             return 0.0
         (since, before), (last, done) = self._history[0], self._history[-1]
@@ -181,7 +181,8 @@ class Progress:
             pack = self._packs[number]
             run = pack.jobs[0].run
             ends, pace = self._ends.get(run.pack_key, ()), self._pace_of(run)
-            if active := self._active.get(number):
+            if number in self._active:
+                active = self._active[number]
                 end = end_of(run, ends, active.update)
                 gone = time.monotonic() - active.last
                 least, most = (active.runs * (each - active.update) for each in end)
@@ -206,7 +207,7 @@ class Progress:
 
     @cached_property
     def _measured(self) -> dict[str, float]:
-        """The seconds of a run-update of each kind, from short sequences; by size alone where those say nothing."""
+        """Return the seconds of a run-update of each kind: measured on short sequences, or else its size."""
         shapes = {pack.jobs[0].run.pack_key: (pack.jobs[0].run, len(pack.jobs)) for pack in self.plan.packs}
         if self.measures:
             costs, _ = measure(list(shapes.values()), torch.device("cpu"), seconds=0)
@@ -226,7 +227,7 @@ class Progress:
         return 1 - sum(self._left.values()) / total if total else 1.0
 
     def line(self) -> str:
-        """One line that says it all."""
+        """Return one line: counts, rate and time to go."""
         counts = {
             "waiting": self.waiting,
             "running": self.running,

@@ -1,4 +1,4 @@
-"""How an override is typed: in Hydra's quotes where its grammar cannot read the value, and then in the shell's."""
+"""Quotes around an override: in Hydra's quotes where its grammar cannot read the value, and then in the shell's."""
 
 from __future__ import annotations
 
@@ -52,17 +52,17 @@ def unreadable(
         takes_text: whether its option may hold a text.
         options: what cannot be the end of a value that the shell has cut at a space.
     """
-    told = f"cannot read the override {text!r}: "
+    said = f"cannot read the override {text!r}: "
     whole = _before_the_shell(text, arguments, options)
     if whole != text and whole.isprintable() and readable(whole):
-        return f"{told}write option=value without spaces, or the whole in quotes, {shlex.quote(whole)}"
+        return f"{said}write option=value without spaces, or the whole in quotes, {shlex.quote(whole)}"
     text = whole
     key, equals, value = text.partition("=")
     if not equals or not takes_text or not _KEY.fullmatch(key) or not text.isprintable():
-        return f"{told}write option=value, for example task.gap=100"
+        return f"{said}write option=value, for example task.gap=100"
     if value[:1] in ("[", "{"):
-        return f"{told}a bracket is not closed; a text needs quotes, {in_quotes(text)}"
-    return f"{told}such a value needs quotes, {in_quotes(text, sweeps and ',' in value)}"
+        return f"{said}a bracket is not closed; a text needs quotes, {in_quotes(text)}"
+    return f"{said}such a value needs quotes, {in_quotes(text, sweeps and ',' in value)}"
 
 
 def _before_the_shell(text: str, arguments: Sequence[str], options: Collection[str]) -> str:

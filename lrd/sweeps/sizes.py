@@ -10,6 +10,7 @@ it, stay within the factor.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from functools import lru_cache
 
 import torch
@@ -24,8 +25,8 @@ from lrd.training.parameters import initial_parameters
 from lrd.training.tricks import evaluation_kernel, update_kernel
 
 MAX_RUNS = 16  # a pack on a CPU: what a step of a pack costs beside its arithmetic is then shared by enough
-# Torch's own kernels take one run after another: there company saves only looks and optimiser steps, so that packs are
-# kept small enough for every worker to have several and none to wait long for the last.
+# Torch's own kernels take one run after another: there company saves only measurements and optimiser steps, so that
+# packs are kept small enough for every worker to have several and none to wait long for the last.
 PACKS_A_WORKER, FEW_RUNS = 4, 3
 _BLOCKS = 2  # a GPU is full where each of its processors has a few blocks of a step to choose from
 # Of the memory that is free: the estimate is good to a factor of two. A pack that does not fit after all is halved.
@@ -38,7 +39,13 @@ _SAMPLES = 16  # when kept numbers are counted: enough for copies of parameters 
 
 
 def most_runs(job: Job, left: int, workers: int) -> int:
-    """The largest pack of runs like a job's, where ``left`` runs of all kinds are to be trained by ``workers``."""
+    """Return the largest number of runs like a job's in a pack.
+
+    Args:
+        job: one of them.
+        left: runs of all kinds that are to be trained.
+        workers: how many packs train at once.
+    """
     if job.place.pack_size != "auto":
         return int(job.place.pack_size)
     each = math.ceil(left / workers)
@@ -51,25 +58,33 @@ def most_runs(job: Job, left: int, workers: int) -> int:
 
 
 def _on_gpu(job: Job) -> int | None:
-    """The largest pack on the job's GPU; None where it has none."""
+    """Return the largest pack on the job's GPU; None where it has none."""
     try:
         device = job.place.torch_device()
     except SpecError:
         return _UNSEEN if job.place.device.startswith("cuda") else None
-    return None if device.type == "cpu" else fitting(job.run, device, *gpu(device))
+    # Of one seed, so that memory is counted once for all.
+    return None if device.type == "cpu" else fitting(replace(job.run, seed=0), device, *gpu(device))
 
 
 @lru_cache(maxsize=16)
 def gpu(device: torch.device) -> tuple[int, int]:
-    """A GPU's processors, and its bytes of memory that were free when it was first asked for.
+    """Return a GPU's processors, and its bytes of memory that were free when this was first called.
 
-    Not what is free now: the plan would change with what its own packs hold.
+    What is free now would change the plan with what its own packs hold.
     """
     return torch.cuda.get_device_properties(device).multi_processor_count, torch.cuda.mem_get_info(device)[0]
 
 
 def fitting(run: RunSpec, device: torch.device, processors: int, free: int) -> int:
-    """Runs that fill so many processors, or fewer where they do not fit into so many bytes; at least one."""
+    """Return the runs that fill so many processors, or fewer where they do not fit into memory; at least one.
+
+    Args:
+        run: one of them.
+        device: the GPU.
+        processors: its processors.
+        free: its free memory in bytes.
+    """
     batch, precision = run.training.batch_size, run.training.precision
     precision = precision if precision in PRECISIONS else "float32"  # in float64 other kernels run, of no such blocks
     blocks = math.ceil(batch / samples_a_program(gates(run.cell), batch, run.cell.hidden_size, precision))

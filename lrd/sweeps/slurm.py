@@ -1,7 +1,7 @@
-"""Packs in jobs of a SLURM cluster: sends them, and watches what becomes of them.
+"""Training in jobs of a SLURM cluster: sends packs, and watches what becomes of them.
 
 Jobs speak through records alone, and SLURM through ``squeue``: a job that ended, however, with runs unfinished has
-failed. Which job carries which runs is read anew from the study's ledger at every look, so that a further command, or
+failed. Which job carries which runs is read anew from the study's ledger each time, so that a further command, or
 this one repeated, watches the same jobs and sends none twice.
 """
 
@@ -20,7 +20,7 @@ from lrd.sweeps.plan import Plan, PlannedPack, plan, record_of
 from lrd.sweeps.queue import Queue, unfinished
 from lrd.sweeps.slurm_judge import begun, judge, progress
 from lrd.sweeps.slurm_ledger import Ledger
-from lrd.sweeps.slurm_squeue import Key, Seen, look
+from lrd.sweeps.slurm_squeue import Key, Seen, jobs_named
 from lrd.sweeps.slurm_submit import RefusedError, submit
 
 REFUSALS = 10  # in a row, with nothing under way, after which a cluster that took jobs before is believed
@@ -32,12 +32,12 @@ class Flight:
 
     packs: tuple[PlannedPack, ...]
     seen: Seen
-    ends: int = 0  # looks in a row that found it ended
-    told: dict[int, Event] = field(default_factory=dict)  # pack number -> its progress that was told last
-    counted: set[str] = field(default_factory=set)  # runs whose end was told
+    ends: int = 0  # times in a row that it was found ended
+    reported: dict[int, Event] = field(default_factory=dict)  # pack number -> its progress that was reported last
+    counted: set[str] = field(default_factory=set)  # runs whose end was reported
 
     def runs(self) -> set[Path]:
-        """The folders of its runs."""
+        """Return the folders of its runs."""
         return {record_of(job).path for pack in self.packs for job in pack.jobs}
 
 
@@ -56,11 +56,15 @@ class Cluster:
         self._refused = 0  # submissions in a row
 
     def run(self, queue: Queue) -> Iterator[Event | None]:
-        """Events as they come; None after every look. Raises ``RefusedError`` where SLURM takes no job at all."""
+        """Yield events as they come, and None each time that all jobs were checked.
+
+        Raises:
+            RefusedError: SLURM takes no job at all.
+        """
         while True:
-            answered = self._look(queue)
+            answered = self._update(queue)
             for key, flight in list(self._flights.items()):
-                yield from self._tell(key, flight, queue)
+                yield from self._events(key, flight, queue)
             if answered and not self.stopping:
                 self._submit(queue)
             if not self._flights and queue.empty:
@@ -77,9 +81,9 @@ class Cluster:
         """Stop watching; the jobs go on."""
         self.stopping = True
 
-    def _look(self, queue: Queue) -> bool:
-        """Bring the flights up to date; whether SLURM answered for all studies."""
-        answers = {folder: look(ledger.name) for folder, ledger in self._ledgers.items()}
+    def _update(self, queue: Queue) -> bool:
+        """Bring the flights up to date; return whether SLURM answered for all studies."""
+        answers = {folder: jobs_named(ledger.name) for folder, ledger in self._ledgers.items()}
         for folder, seen in answers.items():
             if seen is None:
                 continue
@@ -102,7 +106,7 @@ class Cluster:
         if packs:
             self._flights[key] = Flight(packs, now)
 
-    def _tell(self, key: Key, flight: Flight, queue: Queue) -> Iterator[Event]:
+    def _events(self, key: Key, flight: Flight, queue: Queue) -> Iterator[Event]:
         if flight.ends >= 2:  # a shared file system may show the last records a little later than SLURM the end
             del self._flights[key]
             self._judged.add(key)
@@ -115,13 +119,13 @@ class Cluster:
                     yield judge(pack, flight.seen, log, queue.retries, flight.counted)
             return
         for pack in flight.packs:
-            now, before = progress(pack, flight.seen, flight.counted), flight.told.get(pack.number)
+            now, before = progress(pack, flight.seen, flight.counted), flight.reported.get(pack.number)
             if now is not None and now != before:
-                flight.told[pack.number] = now
+                flight.reported[pack.number] = now
                 flight.counted |= {summary["run_id"] for summary in now.finished}
                 yield now
             elif now is None and before is not None and not flight.ends and not flight.seen.at_work:
-                del flight.told[pack.number]
+                del flight.reported[pack.number]
                 yield Event("again", pack, parts=(replace(pack, jobs=tuple(unfinished(pack.jobs))),))  # requeued
 
     def _submit(self, queue: Queue) -> None:

@@ -1,4 +1,4 @@
-"""The first lines of a SLURM job: hold back its signals, then become the program that the arguments name.
+"""The entry of a SLURM job: holds back its signals, then becomes the program that the arguments name.
 
 SLURM's notices (USR2 near the time limit, TERM when preempted) kill a process that does not expect them, and a job
 imports for seconds before it could. Held back from its first milliseconds on, by a mask that the new program inherits,

@@ -1,4 +1,4 @@
-"""What a SLURM job does: train packs, and on a signal write checkpoints and be requeued.
+"""The body of a SLURM job: trains packs; on a signal writes checkpoints and is requeued.
 
 The signals stay blocked from the job's first lines (``lrd.sweeps.slurm_entry``) to its last and are looked for between
 updates: no moment is too early for them, and processes that the job starts are spared too.
@@ -29,10 +29,17 @@ _NOTICES = {signal.SIGUSR2, signal.SIGTERM}
 
 @lossy_output()
 def run_job(packs: Sequence[PlannedPack], requeues: int) -> None:
-    """Train packs one after another. Ends with exit status 1 if one failed, or if runs are left that nobody trains.
+    """Train packs one after another.
 
     Runs that another process trains are left to it. What fails is kept in the records and tried again by the command
     that watches, not here.
+
+    Args:
+        packs: what to train.
+        requeues: how often the job may be requeued.
+
+    Raises:
+        SystemExit: a pack failed, or runs are left that nobody trains (status 1).
     """
     job = slurm_job() or "?"
     signal.pthread_sigmask(signal.SIG_BLOCK, _NOTICES)
@@ -60,9 +67,9 @@ def _notices() -> set[signal.Signals]:
 
 
 def _known_dead(pack: PlannedPack, job: str) -> PlannedPack:
-    """What this job held before it was requeued is held by nobody now, on whatever node it was."""
-    claims = [holder(record_of(run).path) for run in pack.jobs]
-    return replace(pack, dead=pack.dead | {claim.token for claim in claims if claim and claim.job == job})
+    """Return the pack with the run locks named dead that this job held before it was requeued, on whatever node."""
+    locks = [holder(record_of(run).path) for run in pack.jobs]
+    return replace(pack, dead=pack.dead | {lock.token for lock in locks if lock and lock.job == job})
 
 
 def _go_again(job: str, requeues: int) -> None:
@@ -70,7 +77,7 @@ def _go_again(job: str, requeues: int) -> None:
     done = int(os.environ.get("SLURM_RESTART_COUNT", "0"))
     # TERM comes before the end of a cancelled job and of a preempted one. Only the latter is still called running.
     if signal.SIGUSR2 not in _notices() and state_of(job) != "RUNNING":
-        _say("it was told to end")
+        _say("it was asked to end")
     elif done >= requeues:
         _say(f"it was requeued {done} times before (hydra.launcher.requeues)")
     else:

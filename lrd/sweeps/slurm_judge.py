@@ -1,4 +1,4 @@
-"""What records and ``squeue`` say of a job's packs: how far they are, and how they ended."""
+"""Verdicts on a job's packs, from records and ``squeue``: how far they are, and how they ended."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 from lrd.records import RecordError, holder
 from lrd.spec import Job
-from lrd.sweeps.events import Event, told_of_memory
+from lrd.sweeps.events import Event, was_of_memory
 from lrd.sweeps.plan import PlannedPack, record_of
 from lrd.sweeps.queue import unfinished
 from lrd.sweeps.slurm_job import OURS
@@ -21,11 +21,11 @@ _KILLED = re.compile(r"\bkilled\b|oom", re.IGNORECASE)  # as srun says of a task
 
 
 def progress(pack: PlannedPack, job: Seen, counted: Collection[str] = ()) -> Event | None:
-    """How far a pack is, and which runs ended beside those ``counted`` already; None where there is nothing to tell."""
+    """Return how far a pack is, and which runs ended beside those ``counted``; None where that is not known."""
     left = unfinished(pack.jobs)
     done = _ended(pack, counted)
-    claims = [holder(record_of(run).path) for run in left]
-    active = len(left) if job.at_work and any(claim and claim.job == job.id for claim in claims) else 0
+    locks = [holder(record_of(run).path) for run in left]
+    active = len(left) if job.at_work and any(lock and lock.job == job.id for lock in locks) else 0
     if not active and not done:
         return None
     updates = [status["update"] for run in left if (status := _status(run, job))]
@@ -33,31 +33,31 @@ def progress(pack: PlannedPack, job: Seen, counted: Collection[str] = ()) -> Eve
 
 
 def begun(pack: PlannedPack, job: Seen) -> bool:
-    """Whether the job got as far as this pack."""
+    """Return whether the job got as far as this pack."""
     return any(_status(run, job) for run in pack.jobs)
 
 
 def judge(pack: PlannedPack, job: Seen, log: Path, retries: int, counted: Collection[str] = ()) -> Event:
-    """What became of a pack whose job has ended: done, failed, or left to another process.
+    """Return what became of a pack whose job has ended: done, failed, or left to another process.
 
     What the user cancelled, and what was requeued often enough, is not tried again. ``log``: of the job's errors.
     """
     left = unfinished(pack.jobs)
     if not left:
         return Event("progress", pack, pack.jobs[0].run.training.max_updates, 0, _ended(pack, counted))
-    claims = {run.run.run_id: holder(record_of(run).path) for run in left}
-    held = tuple(run for run in left if (claim := claims[run.run.run_id]) and claim.job != job.id)
+    locks = {run.run.run_id: holder(record_of(run).path) for run in left}
+    held = tuple(run for run in left if (lock := locks[run.run.run_id]) and lock.job != job.id)
     if len(held) == len(left) and job.state == "COMPLETED":
         return Event("left", pack, left=held)
     # Whatever it was, it holds nothing any more.
-    dead = pack.dead | {claim.token for claim in claims.values() if claim and claim.job == job.id}
+    dead = pack.dead | {lock.token for lock in locks.values() if lock and lock.job == job.id}
     pack = replace(pack, dead=dead)
     statuses = [status for run in left if (status := _status(run, job))]
     update = max([pack.start, *(status["update"] for status in statuses)])
-    told = [status for status in statuses if status.get("state") == "failed"]
-    if told:
-        reason = str(told[0].get("message", ""))
-        return Event("failed", pack, update, reason=reason, memory=told_of_memory(reason), kept=True)
+    failed = [status for status in statuses if status.get("state") == "failed"]
+    if failed:
+        reason = str(failed[0].get("message", ""))
+        return Event("failed", pack, update, reason=reason, memory=was_of_memory(reason), kept=True)
     words = f": {last}" if (last := _last_line(log)) else ""
     final = replace(pack, failures=retries, kills=0)
     if job.state == "CANCELLED":
@@ -90,7 +90,7 @@ def _summary(run: Job) -> dict[str, Any] | None:
 
 
 def _status(run: Job, job: Seen) -> dict[str, Any] | None:
-    """What the job itself wrote last of a run."""
+    """Return what the job itself wrote last of a run."""
     with suppress(RecordError):
         status = record_of(run).read_status()
         return status if status and status.get("job") == job.id else None
@@ -98,7 +98,7 @@ def _status(run: Job, job: Seen) -> dict[str, Any] | None:
 
 
 def _last_line(log: Path) -> str:
-    """What the job said last; SLURM's own words only where it said nothing of its own."""
+    """Return what the job said last; SLURM's own words only where it said nothing of its own."""
     try:
         said = log.read_text(encoding="utf-8", errors="replace")
     except OSError:

@@ -1,4 +1,4 @@
-"""``<study>/slurm/submitted.jsonl``: which runs were sent to SLURM in which jobs.
+"""The ledger of a study, ``slurm/submitted.jsonl``: which runs were sent to SLURM in which jobs.
 
 A submission has two lines: its token and the runs of each of its jobs, before SLURM is asked, and the id that SLURM
 gave it, after. The token is the jobs' comment too, so that those of a command killed in between are found all the same.
@@ -28,26 +28,30 @@ class Ledger:
 
     @property
     def folder(self) -> Path:
-        """Where submissions, and the logs of their jobs, lie; absolute, for jobs start elsewhere."""
+        """Return the folder of submissions and of their jobs' logs; absolute, for jobs start elsewhere."""
         return self.study.absolute() / "slurm"
 
     @property
     def path(self) -> Path:
-        """The file."""
+        """Return the path of the file."""
         return self.folder / "submitted.jsonl"
 
     @property
     def name(self) -> str:
-        """What the study's jobs are called in SLURM: no other folder's are called so."""
+        """Return what the study's jobs are called in SLURM; no other folder's are called so."""
         plain = re.sub(r"[^\w.-]", "_", self.study.name)[:40]
         return f"lrd-{plain}-{hashlib.sha256(os.fsencode(self.study.resolve())).hexdigest()[:6]}"
 
     def log(self, job: str) -> Path:
-        """Where a job's errors stand."""
+        """Return the file of a job's errors."""
         return self.folder / f"{job}_0_log.err"
 
     def read(self) -> None:
-        """Take in what the file says. A line cut off by a crash, or damaged, says nothing."""
+        """Take in what the file says. A line cut off by a crash, or damaged, is passed over.
+
+        Raises:
+            RecordError: the system refuses.
+        """
         try:
             text = self.path.read_text(encoding="utf-8", errors="replace")
         except FileNotFoundError:
@@ -66,11 +70,11 @@ class Ledger:
                 continue
 
     def intend(self, token: str, runs: Sequence[Sequence[str]]) -> None:
-        """Before a submission."""
+        """Note which runs are about to be sent in which jobs."""
         self._append({"token": token, "runs": [list(some) for some in runs]})
 
     def submitted(self, token: str, job: str) -> None:
-        """After it."""
+        """Note the id that SLURM gave to a submission."""
         self._append({"token": token, "job": job})
 
     def _append(self, entry: dict[str, object]) -> None:

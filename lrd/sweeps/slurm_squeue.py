@@ -1,4 +1,4 @@
-"""What ``squeue`` says of a study's jobs. It knows a job until some minutes after its end, accounting or not."""
+"""The jobs of a study, as ``squeue`` shows them. It knows a job until some minutes after its end, accounting or not."""
 
 from __future__ import annotations
 
@@ -36,22 +36,22 @@ class Seen:
 
     @property
     def ended(self) -> bool:
-        """Whether it will not run again."""
+        """Return whether it will not run again."""
         return self.state in _ENDED
 
     @property
     def at_work(self) -> bool:
-        """Whether it runs now."""
+        """Return whether it runs now."""
         return self.state in _AT_WORK
 
     @property
     def end(self) -> str:
-        """How it ended, in words."""
+        """Return how it ended, in words."""
         return _ENDED.get(self.state, "is gone")
 
 
-def look(name: str) -> dict[Key, Seen] | None:
-    """All jobs of a name, of this user; None where the cluster does not answer now."""
+def jobs_named(name: str) -> dict[Key, Seen] | None:
+    """Return this user's jobs of a name; None where the cluster does not answer now."""
     command = ["squeue", "--noheader", "--array", "--states=all", f"--user={os.getuid()}"]
     try:
         done = subprocess.run(
@@ -67,7 +67,7 @@ def look(name: str) -> dict[Key, Seen] | None:
 
 
 def parse(text: str) -> dict[Key, Seen]:
-    """Jobs by submission and place, from lines of id|comment|state|reason; others' lines are passed over."""
+    """Return jobs by submission and place, from lines of id|comment|state|reason; others' lines are passed over."""
     jobs: dict[Key, Seen] = {}
     for line in text.splitlines():
         parts = line.split("|", 3)
@@ -81,7 +81,7 @@ def parse(text: str) -> dict[Key, Seen]:
 
 
 def state_of(job: str) -> str | None:
-    """The state of one job; None where there is no telling."""
+    """Return the state of one job; None where it is not known."""
     command = ["squeue", "--noheader", "--states=all", f"--jobs={job}", "--format=%T"]
     try:
         done = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace", timeout=TIMEOUT)

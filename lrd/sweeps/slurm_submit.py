@@ -1,4 +1,4 @@
-"""From packs to job arrays, by submitit; and what SLURM refuses, in one line."""
+"""Submission of packs as SLURM job arrays, by submitit; what SLURM refuses is one line."""
 
 from __future__ import annotations
 
@@ -43,7 +43,11 @@ class RefusedError(SpecError):
 
 
 def check(options: Slurm) -> None:
-    """Ask SLURM whether it would take a job with these options. Raises ``RefusedError`` naming the one it would not."""
+    """Ask SLURM whether it would take a job with these options.
+
+    Raises:
+        RefusedError: it would not, or submitit or SLURM are missing; the option is named.
+    """
     if line := missing("hydra/launcher=slurm", "slurm"):
         raise RefusedError(line)
     wanted = {key.replace("_", "-"): value for key, value in _resources(options).items()}
@@ -67,17 +71,25 @@ def check(options: Slurm) -> None:
 
 
 def arrays(packs: Sequence[PlannedPack], options: Slurm) -> list[list[tuple[PlannedPack, ...]]]:
-    """The jobs of each array, and the packs of each job: as many arrays as ``max_array_size`` asks for."""
+    """Return the jobs of each array, and the packs of each job: as many arrays as ``max_array_size`` asks for."""
     size = options.packs_per_job
     jobs = [tuple(packs[start : start + size]) for start in range(0, len(packs), size)]
     return [jobs[start : start + options.max_array_size] for start in range(0, len(jobs), options.max_array_size)]
 
 
 def submit(packs: Sequence[PlannedPack], options: Slurm, ledger: Ledger) -> dict[Key, tuple[PlannedPack, ...]]:
-    """Send the packs of one study; gives the packs of each job. Raises ``RefusedError`` before the first is sent.
+    """Send the packs of one study; return the packs of each job.
 
     An array waits for the end of the one before, so that no more than ``options.array`` jobs run at once. If a later
     one is refused, those before stand.
+
+    Args:
+        packs: what to send.
+        options: what to ask the cluster for.
+        ledger: the study's, which notes what is sent.
+
+    Raises:
+        RefusedError: the first array is refused.
     """
     sent: dict[Key, tuple[PlannedPack, ...]] = {}
     before: str | None = None
@@ -118,7 +130,7 @@ def _send(
 
 
 def _resources(options: Slurm) -> dict[str, Any]:
-    """What a job asks of the cluster, by the names of sbatch."""
+    """Return what a job asks of the cluster, by the names of sbatch."""
     asked = {
         "partition": options.partition,
         "account": options.account,
@@ -134,7 +146,7 @@ def _resources(options: Slurm) -> dict[str, Any]:
 
 
 def _parameters(options: Slurm, name: str, token: str, before: str | None) -> dict[str, Any]:
-    """Everything for submitit."""
+    """Return all parameters for submitit."""
     exports = [f"export {name}={value}" for name, value in nursery.VARIABLES.items()]
     exports += [f"export PYTHONPATH={shlex.quote(nursery.search_path())}${{PYTHONPATH:+:$PYTHONPATH}}"]
     return {
@@ -152,7 +164,7 @@ def _parameters(options: Slurm, name: str, token: str, before: str | None) -> di
 
 @contextlib.contextmanager
 def _outside_of_jobs() -> Iterator[None]:
-    """Jobs sent from within a job must not take its variables for theirs."""
+    """Hide the variables of the job that this process runs in, which jobs sent from here would take for theirs."""
     kept = {name: value for name, value in os.environ.items() if name.startswith(("SLURM_JOB", "SLURM_ARRAY"))}
     for name in kept:
         del os.environ[name]
@@ -164,7 +176,7 @@ def _outside_of_jobs() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _uninterrupted() -> Iterator[None]:
-    """Ctrl-C reaches sbatch too, which would leave us without the id of what it may have sent: let it wait."""
+    """Let Ctrl-C wait: it reaches sbatch too, and the id of what that may have sent would be lost."""
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, nursery.STOPPING)
     try:
         yield
@@ -173,7 +185,7 @@ def _uninterrupted() -> Iterator[None]:
 
 
 def _refusal(stderr: str, options: Slurm) -> RefusedError:
-    """sbatch's last words, with the option that they are about in front."""
+    """Return sbatch's last words as an error, with the option that they are about in front."""
     lines = [line.strip() for line in stderr.splitlines() if line.strip()]
     said = re.sub(r"^(sbatch: )?(error: )?", "", lines[-1]) if lines else "sbatch failed and did not say why"
     found = (names for pattern, names in _OPTIONS.items() if re.search(pattern, said, re.IGNORECASE))

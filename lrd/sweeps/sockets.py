@@ -1,4 +1,4 @@
-"""Where the sockets of worker processes lie: a socket's path holds about a hundred bytes, and TMPDIR may be longer."""
+"""A folder for the sockets of workers: a socket's path holds about a hundred bytes, and TMPDIR may be longer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a study stands, from its records alone: who is at it, how fast, and how long it takes yet."""
+"""The state of a study, from its records alone: who trains it, how fast, and how long it takes yet."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ class Holder:
 
     @property
     def at_work(self) -> bool:
-        """Whether it is known, or may be taken, to train."""
+        """Return whether it is known, or may be taken, to train."""
         return self.alive if self.alive is not None else self.silent is None or self.silent < _QUIET
 
     @property
     def line(self) -> str:
-        """What it holds, and whether it lives."""
+        """Return a line that says what it holds, and whether it lives."""
         runs = f"held: {len(self.runs)} run{'s' if len(self.runs) > 1 else ''} by {self.who}"
         if self.alive is not None:
             return f"{runs}, {'alive' if self.alive else 'gone: the same command again takes over'}"
@@ -44,22 +44,22 @@ class Holder:
 
 
 def holders(study: Study) -> list[Holder]:
-    """The processes that hold unfinished runs of a study."""
+    """Return the processes that hold unfinished runs of a study."""
     held: dict[str, list[tuple[str, RunLock]]] = {}
     for (run_id,) in study.sql("select run_id from runs where outcome is null order by all").fetchall():
-        if claim := holder(study.path / run_id):
-            held.setdefault(claim.who, []).append((run_id, claim))
+        if lock := holder(study.path / run_id):
+            held.setdefault(lock.who, []).append((run_id, lock))
     found = []
-    for who, claims in sorted(held.items()):
-        alive = claims[0][1].alive
-        # A process beats for all its claims at once: the freshest tells.
-        ages = [] if alive is not None else [age for _, claim in claims if (age := heartbeat_age(claim)) is not None]
-        found.append(Holder(who, alive, min(ages, default=None), tuple(run_id for run_id, _ in claims)))
+    for who, locks in sorted(held.items()):
+        alive = locks[0][1].alive
+        # A process beats for all its locks at once: the freshest counts.
+        ages = [] if alive is not None else [age for _, lock in locks if (age := heartbeat_age(lock)) is not None]
+        found.append(Holder(who, alive, min(ages, default=None), tuple(run_id for run_id, _ in locks)))
     return found
 
 
 def unheld(study: Study, found: list[Holder]) -> list[str]:
-    """A line for runs that say that they run, on another machine, and that no process holds."""
+    """Return a line for runs that say that they run, on another machine, and that no process holds."""
     held = {run_id for each in found for run_id in each.runs}
     running = study.sql("select run_id from runs where state = 'running'").fetchall()
     lost = sum(run_id not in held for (run_id,) in running)
@@ -67,14 +67,14 @@ def unheld(study: Study, found: list[Holder]) -> list[str]:
 
 
 def to_go(study: Study, found: list[Holder]) -> str:
-    """One line: updates done of updates to do, how fast, how long yet."""
+    """Return one line: updates done of updates to do, how fast, how long yet."""
     ((done, left, seconds, open_runs, unknown),) = study.sql(PACED + _WORK).fetchall()
     if not open_runs:
         return f"{done:,.0f} updates done, nothing left of the runs begun"
     line = f"{done:,.0f} of at most {done + left:,.0f} updates done"
     workers = sum(each.at_work for each in found)
     if seconds is None or unknown:
-        return f"{line}; no run got far enough to tell how long the rest takes"
+        return f"{line}; no run got far enough to say how long the rest takes"
     if not workers:
         return f"{line}; nobody is at it; at most {duration(seconds)} of work for one worker"
     rate = (

@@ -9,7 +9,7 @@ from lrd.records import Study
 from lrd.stats import factor_per_step, horizon
 from lrd.sweeps.units import duration
 
-# A row a (task, gap, cell): medians over runs; slopes of the first and the last look at dL/dh_t.
+# A row a (task, gap, cell): medians over runs; slopes of the first and the last measurement of dL/dh_t.
 _RESULTS = """
 with looks as (
     select run_id, arg_min(slope, "update") as slope_start, arg_max(slope, "update") as slope_end
@@ -50,7 +50,7 @@ paced as (
 
 
 def results(study: Study) -> str:
-    """Solved, slope and horizon by task, gap and cell."""
+    """Return a table of what was solved, of slope and of horizon, by task, gap and cell."""
     header = ["task", "gap", "cell", "solved", "solved at", "factor/step: start", "end", "horizon"]
     rows = []
     for task, gap, cell, runs, solved, diverged, unfinished, updates, start, end in study.sql(_RESULTS).fetchall():
@@ -65,7 +65,7 @@ def results(study: Study) -> str:
 
 
 def states(study: Study) -> str:
-    """How many runs of each task, gap and cell are in what state, and the work done and left at most."""
+    """Return a table of the states of runs and of the work done and left at most, by task, gap and cell."""
     header = ["task", "gap", "cell", "running", "interrupted", "failed", "solved", "unsolved", "diverged"]
     rows = []
     for *row, done, left, seconds in study.sql(PACED + _STATES).fetchall():
@@ -85,7 +85,7 @@ def _horizon(slope: float | None) -> str:
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-    """Columns as wide as need be; the first and the third one, names, stand left, the others right."""
+    """Return a table with columns as wide as need be; the first and the third one, names, stand left, others right."""
     text = [[str(value) for value in row] for row in [header, *rows]]
     widths = [max(len(row[column]) for row in text) for column in range(len(header))]
     left = {0, 2}

@@ -2,7 +2,7 @@
 
 A worker takes one pack after another. On SIGINT, SIGTERM or SIGHUP it finishes the update at hand, writes checkpoints
 and stops. A worker that dies takes its pack's progress since the last checkpoint with it and nothing else. Whoever
-trains a run holds its claim (``lrd.records.run_lock``): workers, not the command that started them.
+trains a run holds its run lock (``lrd.records.run_lock``): workers, not the command that started them.
 """
 
 from __future__ import annotations
@@ -27,13 +27,19 @@ from lrd.sweeps.queue import Queue
 from lrd.training.out_of_memory import is_out_of_memory
 
 _STOP = False
-_READY, _GONE = "ready", "gone"  # for the next pack; told to stop, as a worker and not as a sweep, or out of a GPU
+_READY, _GONE = "ready", "gone"  # for the next pack; asked to stop, as a worker and not as a sweep, or out of a GPU
 
 
 def train_pack(pack: PlannedPack, emit: Callable[[Event], None], should_stop: Callable[[], bool]) -> bool:
     """Train one pack in this process; failures become an event, so that the sweep goes on.
 
-    Returns whether this process can train another one.
+    Args:
+        pack: what to train.
+        emit: gets the events.
+        should_stop: asked between updates.
+
+    Returns:
+        Whether this process can train another one.
     """
     _train_pack(pack, emit, should_stop)
     return _emptied()
@@ -57,7 +63,7 @@ def _train_pack(pack: PlannedPack, emit: Callable[[Event], None], should_stop: C
         entity=settings["entity"],
     )
     try:
-        with hold_run_locks([record_of(j).path for j in pack.jobs], pack.dead) as (claims, ours):
+        with hold_run_locks([record_of(j).path for j in pack.jobs], pack.dead) as (locks, ours):
             got = [j for j, is_ours in zip(pack.jobs, ours, strict=True) if is_ours and not record_of(j).finished]
             if len(got) < len(pack.jobs):
                 emit(Event("left", pack, left=tuple(j for j in pack.jobs if j not in got)))
@@ -65,7 +71,7 @@ def _train_pack(pack: PlannedPack, emit: Callable[[Event], None], should_stop: C
                 return
 
             def go_on() -> bool:
-                if claims.lost:
+                if locks.lost:
                     raise RunLockLostError
                 return should_stop()
 
@@ -91,7 +97,7 @@ def _train_pack(pack: PlannedPack, emit: Callable[[Event], None], should_stop: C
 
 
 def _emptied() -> bool:
-    """Give back what torch keeps of a GPU; whether this process can go on using it, which some errors make an end of.
+    """Give back what torch keeps of a GPU; return whether this process can go on using it, which some errors end.
 
     The next pack may be of other sizes, or half of one that did not fit.
     """
@@ -110,7 +116,7 @@ class RunLockLostError(Exception):
 
 @lossy_output()
 def _worker(connection: Connection, environment: dict[str, str]) -> None:
-    """Body of a worker process: packs come in, events go out. It stops when the sweep that started it is gone."""
+    """Train the packs that come in and send events out, until the sweep that started this process is gone."""
 
     def stop(number: int, frame: Any) -> None:
         global _STOP
@@ -138,7 +144,7 @@ def _worker(connection: Connection, environment: dict[str, str]) -> None:
         if pack is None:
             return
         fine = True
-        if should_stop():  # told to while the pack was on its way
+        if should_stop():  # asked to while the pack was on its way
             emit(Event("interrupted", pack, pack.start))
         else:
             fine = train_pack(pack, emit, should_stop)
@@ -154,7 +160,12 @@ class Pool:
     STOPPING = "writing checkpoints"
 
     def __init__(self, count: int, gpus: Sequence[str] = ()) -> None:
-        """``gpus``: by the names that CUDA_VISIBLE_DEVICES has for them; each worker sees one of them alone."""
+        """Make a pool that starts its workers when they are needed.
+
+        Args:
+            count: how many workers there are.
+            gpus: by the names that CUDA_VISIBLE_DEVICES has for them; each worker sees one of them alone.
+        """
         self.count, self._gpus = count, gpus
         self._places: dict[Connection, int] = {}  # of workers, from 0, so that a worker's successor gets its GPU
         self._processes: dict[Connection, Any] = {}
@@ -162,7 +173,7 @@ class Pool:
         self.stopping = False
 
     def run(self, packs: Queue | Sequence[PlannedPack], timeout: float = 0.5) -> Iterator[Event | None]:
-        """Events as they come; None when nothing came for ``timeout`` seconds."""
+        """Yield events as they come; None when nothing came for ``timeout`` seconds."""
         queue = packs if isinstance(packs, Queue) else Queue(packs)
         try:
             while True:
@@ -206,7 +217,7 @@ class Pool:
         self._at_work[connection] = pack
         with suppress(OSError):  # killed just now: that shows when its answer is waited for
             connection.send(pack)
-        if self.stopping:  # asked to while the worker was being started, so that it was not told
+        if self.stopping:  # asked to while the worker was being started, so that it did not hear of it
             self.stop()
 
     def _start(self) -> Connection:
@@ -239,11 +250,11 @@ class Pool:
         return None
 
     def _discard(self, connection: Connection) -> int | None:
-        """Forget a worker that ends or has ended; its exit status, -N if signal N killed it."""
+        """Forget a worker that ends or has ended; return its exit status, -N if signal N killed it."""
         process = self._processes.pop(connection)
         connection.close()
         process.join(timeout=5)
-        if process.is_alive():  # it cannot be heard any more, and holds claims
+        if process.is_alive():  # it cannot be heard any more, and holds run locks
             process.kill()
             process.join()
         code: int | None = process.exitcode
@@ -251,7 +262,7 @@ class Pool:
 
 
 def shared_gpus(devices: Sequence[torch.device]) -> list[str]:
-    """The GPUs that workers share out, for packs on these devices: all, where every pack takes any; else none."""
+    """Return the GPUs that workers share for packs on these devices: all, where every pack takes any; else none."""
     if any(device != torch.device("cuda") for device in devices) or (count := torch.cuda.device_count()) < 2:
         return []
     visible = [name for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name.strip()]
@@ -259,7 +270,7 @@ def shared_gpus(devices: Sequence[torch.device]) -> list[str]:
 
 
 def default_workers(device: torch.device) -> int:
-    """One worker a core that this process may use, or one a GPU."""
+    """Return the number of workers: one a core that this process may use, or one a GPU."""
     if device.type == "cuda":
         return 1 if device.index is not None else torch.cuda.device_count()
     return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1

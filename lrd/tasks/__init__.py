@@ -1,4 +1,4 @@
-"""What must be remembered: one file a task."""
+"""Tasks, one file each: what must be remembered, with the level of chance in closed form."""
 
 from lrd.tasks.adding import Adding
 from lrd.tasks.base import Batch, Task, over_steps_and_batch

@@ -36,7 +36,7 @@ from lrd.tasks.marked_pairs import LEAST_GAP, MarkedPairs
 
 @dataclass(frozen=True)
 class Adding(MarkedPairs):
-    """Answer the sum of the two marked numbers at the last step. See the module for the conventions."""
+    """Answer the sum of the two marked numbers at the last step. The module says what each convention is."""
 
     gap: int = option(100, "length of a sequence; the least length where lengths vary", ge=1)
     convention: str = option("arjovsky2016", "whose places, lengths and target", choices=tuple(LEAST_GAP))
@@ -62,11 +62,11 @@ class Adding(MarkedPairs):
 
     @property
     def _half_width(self) -> float:
-        """The target is uniformly distributed twice over: triangular, with this distance from its mean to its ends."""
+        """Distance from the mean of the target to its ends; it is distributed as a triangle."""
         return 0.5 if self.random_length else 1.0
 
     def chance(self) -> dict[str, float]:
-        """The target's centre as the answer, best for all three since it is mean, median and mode.
+        """Return the levels of the target's centre as the answer, best for all three: it is mean, median and mode.
 
         The sum of two uniform numbers is triangular: the error e has density ``(1 - |e|/w) / w`` on [-w, w] (w = 1, or
         1/2 for the scaled targets), hence ``E e^2 = w^2 / 6``, ``E|e| = w / 3`` and ``P(|e| > a) = (1 - a/w)^2``.
@@ -79,7 +79,7 @@ class Adding(MarkedPairs):
         }
 
     def landmarks(self) -> dict[str, float]:
-        """``one number known``: what is left is the variance of the other one, half that of both."""
+        """Return ``one number known``: the variance of the other number is left, half of the variance of both."""
         return {"one number known": self._half_width**2 / 12}
 
     def solved(self, metrics: Mapping[str, Float[Tensor, "runs"]]) -> Bool[Tensor, "runs"]:

@@ -1,8 +1,10 @@
-"""What every task offers: sequences with a known answer, a closed-form chance level, and a measure of success.
+"""Base class of tasks: sequences with a known answer, a closed-form chance level, and a measure of success.
 
-A task is a frozen dataclass of its options. Shapes are time-major with a leading pack axis behind time: inputs
-``[time, runs, batch, inputs]``. Where the length of sequences varies inside a batch, sequences start together and
-are padded behind their answer, so that padding can change neither loss nor gradient.
+A task is a frozen dataclass of its options. It draws the sequences of all runs of a pack at once, so that tensors are
+``[time, runs, batch, features]``; steps count from 0. Where the length of sequences varies inside a batch, all start at
+step 0 and are padded behind their answer, so that padding can change neither loss nor gradient.
+
+``docs/examples/my_task.py`` is a whole task; ``lrd check my_task.py:First`` holds one to what is written here.
 """
 
 from __future__ import annotations
@@ -23,11 +25,14 @@ from lrd.tasks.streams import Stream
 
 @dataclass(frozen=True)
 class Batch:
-    """Sequences for every run of a pack.
+    """Sequences for every run of a pack, with their answers.
 
-    ``targets`` stand at the task's loss steps only: class numbers ``[steps, runs, batch]`` for classification, values
-    ``[steps, runs, batch, outputs]`` for regression. ``weights`` is 1 where a sample is scored and 0 on padding, or
-    None where every loss step of every sample is scored.
+    Attributes:
+        inputs: x_t at every step, float32.
+        targets: the answers at the task's ``loss_steps`` alone: class numbers ``[steps, runs, batch]`` (int64) for
+            classification, values ``[steps, runs, batch, outputs]`` (float32) for regression.
+        weights: 1 where a sample is scored at a loss step, 0 on its padding; None where every loss step of every sample
+            is scored.
     """
 
     inputs: Float[Tensor, "time runs batch inputs"]
@@ -35,7 +40,7 @@ class Batch:
     weights: Float[Tensor, "steps runs batch"] | None = None
 
     def of_runs(self, runs: slice | Int[Tensor, "some"]) -> Batch:
-        """The sequences of these runs alone."""
+        """Return the sequences of some runs of the pack."""
         weights = None if self.weights is None else self.weights[:, runs]
         return Batch(self.inputs[:, runs], self.targets[:, runs], weights)
 
@@ -44,7 +49,15 @@ class Batch:
 class Task(ABC):
     """A generator of sequences with a known answer and a closed-form chance level.
 
-    Subclasses are frozen dataclasses of ``lrd.options.option`` fields, all with defaults, one of them ``gap``.
+    A subclass is a ``@dataclass(frozen=True)`` whose fields are ``lrd.options.option(default, help)``, one of them
+    ``gap``. It has to have ``name``, ``classification``, ``criterion``, the geometry (``sequence_length``,
+    ``smallest_lag``, ``largest_lag``, ``loss_steps``, ``answers``), ``input_size``, ``output_size``, ``draw``,
+    ``metrics``, ``chance`` and ``solved``; the rest has defaults.
+
+    Attributes:
+        name: what the task is called in configurations, records and figures.
+        gap: the swept length T of the literature, in steps. What it means is the task's to say: sequence length and
+            lags follow from it.
     """
 
     name: ClassVar[str]
@@ -56,24 +69,24 @@ class Task(ABC):
     @property
     @abstractmethod
     def classification(self) -> bool:
-        """Cross-entropy over classes, or else squared error. May depend on the options, as ``criterion`` may."""
+        """Whether answers are classes (the loss is cross-entropy) or values (squared error)."""
 
     @property
     def logistic(self) -> bool:
-        """Whether the readout's O is the logistic function (with squared error), as in the tasks of 1997."""
+        """Whether outputs pass the logistic function before their squared error is taken, as in the tasks of 1997."""
         return False
 
     @property
     @abstractmethod
     def criterion(self) -> str:
-        """The published criterion for "solved", in words, with its source."""
+        """The criterion for "solved", in words, with its source: "accuracy >= 0.99 (Arjovsky et al. 2016)"."""
 
-    # -- geometry: what "gap" means for this task, in steps -----------------------------------------------------------
+    # -- geometry: what the gap means for this task, in steps ---------------------------------------------------------
 
     @property
     @abstractmethod
     def sequence_length(self) -> int:
-        """Steps of a sequence; of the longest one, where lengths vary."""
+        """Number of steps of a sequence; of the longest one, where lengths vary."""
 
     @property
     @abstractmethod
@@ -93,12 +106,17 @@ class Task(ABC):
     @property
     @abstractmethod
     def answers(self) -> int:
-        """Number of answers in one sequence, each one step at which something remembered is asked for."""
+        """Number of answers in one sequence. An answer is one step at which something remembered is asked for."""
 
     def answer_steps(self, batch: Batch, answer: int) -> Int[Tensor, "runs batch"]:
-        """The step of one answer (0-based; negative counts from the last) in each sample.
+        """Return the step of one answer in each sample.
 
-        Default: the answers are the last ``answers`` loss steps, the same in every sample.
+        By default the answers are the last ``answers`` loss steps, the same in every sample. A task whose sequences
+        vary in length overrides it.
+
+        Args:
+            batch: the sequences.
+            answer: which answer, from 0; negative numbers count from the last one, -1.
         """
         steps = self.loss_steps[-self.answers :]
         runs, size = batch.inputs.shape[1:3]
@@ -106,12 +124,12 @@ class Task(ABC):
 
     @property
     def quiet_steps(self) -> range:
-        """The steps before the last answer over which the slope of its gradient flow is fitted.
+        """The steps of the gap, over which the slope of the last answer's gradient flow is fitted.
 
-        Where lengths vary they are steps of the longest sample, with all samples aligned at their answer. Where it can
-        be said for every sample that can be drawn: those between the latest item and the first answer that needs it.
-        The first of them may be the one that shows that item, for its state has read it; no later one shows any.
-        Default, for tasks whose items may stand right before the answer: from the first step to the last answer's step.
+        They lie between the latest item that any sample can show and the first answer that needs it. The first of them
+        may be the one that shows that item, for its state has read it; no later one shows any. Where lengths vary they
+        are steps of the longest sample, with all samples aligned at their last answer. By default, for tasks whose
+        items may stand right before the answer, they reach from the first step to the one before the last answer.
         """
         return range(0, self.loss_steps[-1])
 
@@ -120,57 +138,78 @@ class Task(ABC):
     @property
     @abstractmethod
     def input_size(self) -> int:
-        """Features of x_t."""
+        """Number of features of x_t."""
 
     @property
     @abstractmethod
     def output_size(self) -> int:
-        """Outputs of the readout: classes, or values."""
+        """Number of outputs of the readout: of classes, or of values."""
 
     # -- data ---------------------------------------------------------------------------------------------------------
 
     @abstractmethod
     def draw(self, stream: Stream, batch_size: int) -> Batch:
-        """Sequences from the random words of a stream, on the stream's device, in float32."""
+        """Draw sequences from random numbers of a stream, on the device of ``stream.seeds``.
+
+        Every random number comes from the stream (``stream.integers(4, self.sequence_length, batch_size)`` gives
+        [runs, time, batch]): what a run draws then depends neither on its companions in the pack nor on what was drawn
+        before.
+
+        Args:
+            stream: the random numbers of every run, for one step of training, evaluation, test or probes.
+            batch_size: number of sequences of each run.
+        """
 
     def batch(self, seeds: Int[Tensor, "runs"], split: str, step: int | Int[Tensor, "runs"], batch_size: int) -> Batch:
-        """The batch of one step of a split ("train", "eval", "test", "probe"): a pure function of its arguments.
+        """Draw the batch of one step of a split: a pure function of its arguments.
 
-        ``step``: the same for all runs, or each run's own.
+        Args:
+            seeds: name each run's data.
+            split: train, eval, test or probe.
+            step: the number of the batch in its split; one for all runs, or one of each.
+            batch_size: number of sequences of each run.
         """
         return self.draw(Stream(seeds, split, step), batch_size)
 
     @property
     def likelihoods(self) -> Likelihoods | None:
-        """How likely each sequence is to be drawn, as shares of all draws; None, the default: nobody has said.
+        """How likely each sequence is to be drawn; None, the default, where it is not known.
 
-        Of sequences as the network is shown them, so that two with the same inputs are one.
+        Two sequences with the same inputs count as one: it is about what the network is shown.
         """
         return None
 
     @property
     def log10_sequences(self) -> float | None:
-        """log10 of the number of different sequences; inf for real numbers, None where it is not known."""
+        """log10 of the number of different sequences; inf where inputs are real numbers, None where it is not known."""
         return None if self.likelihoods is None else log10_number(self.likelihoods)
 
     def seen_share(self, drawn: int, split: str = "test") -> float | None:
-        """The expected share of a split's sequences that are among so many ``drawn`` training ones; None: not known.
+        """Return the expected share of a split's sequences that training has shown before; None where it is not known.
 
-        It is the same for all splits but of real data, whose parts differ.
+        Args:
+            drawn: how many sequences training has drawn.
+            split: whose sequences; it matters for real data alone, whose parts differ.
         """
         return None if self.likelihoods is None else seen_share(self.likelihoods, drawn)
 
     def shown(self, batch: Batch) -> list[Item]:
-        """What the sequences show and their answers need, for the probe ``retention``.
+        """Return the items that the sequences show and their answers need, for the probe ``retention``.
 
-        Default: what the answers ask for, taken to be shown ``largest_lag`` steps before each; of more than ten answers
-        ten, the first and the last among them.
+        By default the items are the targets of the answers, taken to be shown ``largest_lag`` steps before each; of
+        more than ten answers, ten, with the first and the last among them.
         """
         outputs = 1 if self.classification else self.output_size
         return self._asked(batch, dict.fromkeys(range(outputs), self.largest_lag))
 
     def _asked(self, batch: Batch, lags: Mapping[int, int], most: int = 10) -> list[Item]:
-        """The targets of up to ``most`` answers; ``lags``: for each output that counts, how far back it was shown."""
+        """Return the targets of some answers as items.
+
+        Args:
+            batch: the sequences.
+            lags: for each output that counts, how many steps before the answer its item was shown.
+            most: number of answers at most, the first and the last among them.
+        """
         items = []
         for answer in spread(self.answers, most):
             steps = self.answer_steps(batch, answer)
@@ -186,24 +225,29 @@ class Task(ABC):
     # -- loss and success ---------------------------------------------------------------------------------------------
 
     def answered(self, outputs: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
-        """O of the readout, y_t = O(V h_t + c), where it is not that of cross-entropy: logistic, or the identity."""
+        """Return the answers that the readout's outputs stand for: of themselves, or of their logistic function."""
         return _logistic(outputs) if self.logistic else outputs
 
     def losses(
         self, outputs: Float[Tensor, "steps runs batch outputs"], targets: Num[Tensor, "steps runs batch *outputs"]
     ) -> Float[Tensor, "steps runs batch"]:
-        """Loss of each scored step: cross-entropy in nats, or squared error of ``answered`` (mean over outputs)."""
+        """Return the loss of each scored step: cross-entropy in nats, or squared error (its mean over outputs).
+
+        Args:
+            outputs: V h_t + c of the readout at the loss steps.
+            targets: as in ``Batch``.
+        """
         if self.classification:
             flat = torch.nn.functional.cross_entropy(outputs.flatten(0, 2), targets.flatten(), reduction="none")
             return flat.view(targets.shape)
         return (self.answered(outputs) - targets).square().mean(-1)
 
     def loss(self, outputs: Float[Tensor, "steps runs batch outputs"], batch: Batch) -> Float[Tensor, "runs"]:
-        """Training loss of each run: the mean over samples of the mean over each sample's scored steps."""
+        """Return the training loss of each run: the mean over samples of the mean over each sample's scored steps."""
         return self.averaged(self.losses(outputs, batch.targets), batch)
 
     def averaged(self, values: Float[Tensor, "steps runs batch"], batch: Batch) -> Float[Tensor, "runs"]:
-        """The mean over samples of the mean over each sample's scored steps."""
+        """Return the mean over samples of the mean over each sample's scored steps."""
         if batch.weights is None:
             return over_steps_and_batch(values)
         return over_scored_steps(values, batch.weights).mean(-1)
@@ -212,23 +256,39 @@ class Task(ABC):
     def metrics(
         self, outputs: Float[Tensor, "steps runs batch outputs"], batch: Batch
     ) -> dict[str, Float[Tensor, "runs"]]:
-        """Measures of success of each run, means over the batch, always with ``loss``; ``outputs`` at loss steps."""
+        """Measure the success of each run on a batch.
+
+        Args:
+            outputs: V h_t + c of the readout at the loss steps.
+            batch: the sequences.
+
+        Returns:
+            Means over the batch by name, one of them ``loss`` (``self.loss(outputs, batch)``). The means of
+            ``over_steps_and_batch`` do not depend on a run's companions in the pack, to the last bit.
+        """
 
     @abstractmethod
     def chance(self) -> dict[str, float]:
-        """Closed-form level of each metric for the best answer that remembers nothing; keys as in ``metrics``."""
+        """Return the level of each metric, by the names of ``metrics``, for the best answer that remembers nothing.
+
+        In closed form: a model that sees the present input alone and knows the task's distribution reaches it.
+        """
 
     def landmarks(self) -> dict[str, float]:
-        """Further levels of the loss worth a line on a figure, by name (e.g. adding: ``one number known``)."""
+        """Return further levels of the loss that are worth a line on a figure, by name ("one number known")."""
         return {}
 
     @abstractmethod
     def solved(self, metrics: Mapping[str, Float[Tensor, "runs"]]) -> Bool[Tensor, "runs"]:
-        """Whether each run meets ``criterion``, judged from evaluation metrics."""
+        """Return whether each run meets ``criterion``.
+
+        Args:
+            metrics: of an evaluation, by the names of ``metrics``. Where they are nan a run is not solved.
+        """
 
 
 def _logistic(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
-    """1 / (1 + exp(-x)), by exp, which gives a number the same last bit wherever it stands; torch.sigmoid does not."""
+    """Return 1 / (1 + exp(-x)); by exp, whose last bit does not depend on the place in a tensor, as torch.sigmoid's."""
     # Of -|x|: where exp(-x) overflows the gradient would be nan. Not by abs, which has gradient 0 at 0.
     is_positive = x >= 0
     e = torch.exp(torch.where(is_positive, -x, x))
@@ -236,12 +296,17 @@ def _logistic(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
 
 
 def over_steps_and_batch(values: Float[Tensor, "steps runs batch"]) -> Float[Tensor, "runs"]:
-    """The mean of each run, summed in the same order whatever the pack, so that its last bit is the run's own."""
+    """Return the mean of each run, in an order of summing that does not depend on the pack."""
     return values.transpose(0, 1).contiguous().flatten(1).mean(-1)
 
 
 def over_scored_steps(
     values: Float[Tensor, "steps runs batch"], weights: Float[Tensor, "steps runs batch"]
 ) -> Float[Tensor, "runs batch"]:
-    """The mean over each sample's scored steps, in the same order of summing whatever the pack."""
+    """Return the mean over each sample's scored steps, in an order of summing that does not depend on the pack.
+
+    Args:
+        values: of every loss step.
+        weights: 1 where a sample is scored, else 0.
+    """
     return (values * weights).permute(1, 2, 0).contiguous().sum(-1) / weights.sum(0)

@@ -35,7 +35,7 @@ from lrd.tasks.streams import Stream
 
 @dataclass(frozen=True)
 class Copy(Recall):
-    """Remember ``items`` symbols over ``gap`` steps and repeat them in order. See the module for the conventions."""
+    """Remember ``items`` symbols over ``gap`` steps and repeat them in order. The module explains the conventions."""
 
     gap: int = option(20, "steps between the last item and the first recall step", ge=1)
     convention: str = option(
@@ -92,7 +92,7 @@ class Copy(Recall):
 
 @functools.lru_cache(maxsize=64)
 def _frame(task: Copy, device: torch.device) -> Float[Tensor, "time 1 1 inputs"]:
-    """All that is the same in every sequence: blanks and cue, nothing yet at the item steps. Never to be written to."""
+    """Return what is the same in every sequence, blanks and cue, with nothing at the item steps. Never write to it."""
     codes = torch.zeros(task.sequence_length, dtype=torch.int64)
     codes[task.cue_steps.start : task.cue_steps.stop] = task.symbols + 1
     if task.convention == "bai2018":

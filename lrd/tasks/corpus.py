@@ -50,29 +50,34 @@ class Corpus:
 
     @functools.lru_cache(maxsize=4)  # noqa: B019 -- texts are few, and kept anyway
     def alphabet(self, least: int) -> str:
-        """The characters that the training part has at least so many times, in the order of their code points."""
+        """Return the characters that are frequent in the training part, in the order of their code points.
+
+        Args:
+            least: how many times a character must come there.
+        """
         train = self.parts[0]
         characters, counts = np.unique(_points(self.text[train.start : train.stop]), return_counts=True)
         return "".join(map(chr, characters[counts >= least]))
 
     @functools.lru_cache(maxsize=4)  # noqa: B019
     def codes(self, least: int) -> np.ndarray:
-        """Each character of the text as its place in the alphabet counted from 1, and 0 for all others."""
+        """Return each character of the text as its place in the alphabet, counted from 1, and 0 for all others."""
         alphabet, points = _points(self.alphabet(least)), _points(self.text)
         place = np.searchsorted(alphabet, points).clip(max=len(alphabet) - 1)
         return np.where(alphabet[place] == points, place + 1, 0)
 
 
 def _points(text: str) -> np.ndarray:
-    """The code points of a text."""
+    """Return the code points of a text."""
     return np.frombuffer(text.encode("utf-32-le"), dtype=np.uint32).astype(np.int64)
 
 
 def corpus(file: str | None, digest: str | None = None) -> Corpus:
-    """The text of a UTF-8 file (line ends read as "\\n"), by default that of ``pydoc_data.topics``.
+    """Return the text of a UTF-8 file, or of ``pydoc_data.topics``. Ends of lines are read as one line feed.
 
     Raises:
-        OptionError: the file cannot be read, is no text or too short; the text has another digest than the one given.
+        OptionError: the file cannot be read, is no text or too short; the text has another digest than the one
+            given.
     """
     if file is None:
         found = _topics()
@@ -93,13 +98,13 @@ def corpus(file: str | None, digest: str | None = None) -> Corpus:
 
 @functools.lru_cache(maxsize=8)
 def known_corpus(file: str | None, digest: str) -> Corpus:
-    """The text with this digest, read once a process whatever becomes of the file."""
+    """Return the text with this digest, read once a process whatever becomes of the file."""
     return corpus(file, digest)
 
 
 @functools.lru_cache(maxsize=8)
 def _file(file: str, modified: int, size: int) -> Corpus:
-    """Read again only when the file has changed."""
+    """Return the text of a file, read again only when the file has changed."""
     return Corpus(path_of(file).read_text(encoding="utf-8"))  # a byte order mark is a character: the digest holds it
 
 

@@ -37,7 +37,7 @@ RMS = 0.5
 
 @dataclass(frozen=True)
 class Delay(Task):
-    """Answer at every step what was seen ``gap`` steps ago. See the module for the conventions."""
+    """Answer at every step what was seen ``gap`` steps ago. The module says what each convention is."""
 
     gap: int = option(20, "steps between what is seen and when it is asked for", ge=1)
     convention: str = option("echo", "whose signal and readout", choices=("echo", "gu2022", "voelker2019"))
@@ -103,12 +103,12 @@ class Delay(Task):
 
     @property
     def frequencies(self) -> int:
-        """Number of frequencies in the noise: k periods in the whole sequence, for k from 1 to this."""
+        """Number of frequencies in the noise: k periods in the whole sequence, k from 1 to this number."""
         return {"gu2022": self.sequence_length // 4, "voelker2019": 20}[self.convention]
 
     @property
     def likelihoods(self) -> Likelihoods:
-        """Every list of tokens, those that are never asked for too; or real numbers."""
+        """Every list of tokens, with those that are never asked for; or real numbers."""
         return alike(self.sequence_length * math.log(self.alphabet)) if self.classification else NEVER
 
     def draw(self, stream: Stream, batch_size: int) -> Batch:
@@ -125,14 +125,17 @@ class Delay(Task):
         return Batch(signal.unsqueeze(3), targets)
 
     def shown(self, batch: Batch) -> list[Item]:
-        """The tokens, or values of the signal, that up to ten answers ask for; not the present input (delay 0)."""
+        """Return the tokens, or values of the signal, that up to ten answers ask for; delay 0 is left out."""
         return self._asked(batch, {output: delay for output, delay in enumerate(self.delays) if delay > 0})
 
     def metrics(
         self, outputs: Float[Tensor, "steps runs batch outputs"], batch: Batch
     ) -> dict[str, Float[Tensor, "runs"]]:
-        """``loss`` and ``skill``, for echo also ``accuracy``. Skill is 1 when everything is right: for tokens
-        ``(accuracy - 1/alphabet) / (1 - 1/alphabet)``, for signals 1 - loss / (expected mean square of the targets)."""
+        """Measure ``loss`` and ``skill``, for echo also ``accuracy``.
+
+        Skill is 1 when everything is right and 0 at chance: for tokens ``(accuracy - 1/alphabet) / (1 - 1/alphabet)``,
+        for signals 1 - loss / (expected mean square of the targets).
+        """
         loss = over_steps_and_batch(self.losses(outputs, batch.targets))
         if not self.classification:
             return {"loss": loss, "skill": 1 - loss / self._power}
@@ -141,7 +144,7 @@ class Delay(Task):
 
     @property
     def _scored(self) -> float:
-        """Share of the loss steps at which the target is not the zero of before the first answer."""
+        """Share of the loss steps at which the target is not the zero that stands before the first answer."""
         return self.answers / len(self.loss_steps)
 
     @property
@@ -150,12 +153,12 @@ class Delay(Task):
         return RMS**2 * self._scored
 
     def _correlation(self, delay: int) -> float:
-        """Between the signal at one step and ``delay`` steps earlier: the mean of cos(2 pi k delay / length)."""
+        """Return the correlation of the signal with itself ``delay`` steps before, mean cos(2 pi k delay / length)."""
         angles = (2 * math.pi * k * delay / self.sequence_length for k in range(1, self.frequencies + 1))
         return math.fsum(math.cos(angle) for angle in angles) / self.frequencies
 
     def chance(self) -> dict[str, float]:
-        """Uniform over the alphabet; for signals the best multiple of the current input, which takes no memory.
+        """Return the levels of equal probability for all tokens, or of the best multiple of the current input.
 
         With correlation r between input and delayed signal, and targets that are not the leading zero in a share f of
         the loss steps, the best multiple is f r and leaves ``rms^2 f (1 - f r^2)`` of each output (Gaussian, so that
@@ -176,7 +179,7 @@ class Delay(Task):
 
 
 def _noise(stream: Stream, length: int, frequencies: int, batch_size: int) -> Float[Tensor, "time runs batch"]:
-    """Gaussian noise of the given rms with 1..frequencies periods in ``length`` steps (fewer than length / 2)."""
+    """Draw Gaussian noise of a given rms with 1..frequencies periods in ``length`` steps (fewer than length / 2)."""
     drawn = stream.uniform(2, batch_size, frequencies)
     # Box-Muller in the plane: a complex Gaussian amplitude. Each frequency appears twice (as k and -k) in the sum.
     radius = torch.sqrt(-2 * torch.log1p(-drawn[:, 0])) * (RMS / (2 * math.sqrt(frequencies)))

@@ -44,7 +44,7 @@ LEAST_QUIET = 3
 
 @dataclass(frozen=True)
 class Digits(Task):
-    """Classify a small image shown pixel by pixel. See the module for conventions and parts."""
+    """Classify a small image shown pixel by pixel. The module says what conventions and parts are."""
 
     gap: int = option(20, "blank steps between the last pixel and the answer; 0: answer at the last pixel", ge=0)
     convention: str = option("sequential", "the order of the pixels", choices=("sequential", "permuted"))
@@ -83,18 +83,18 @@ class Digits(Task):
 
     @property
     def quiet_steps(self) -> range:
-        """From the last pixel to the step before the answer; with fewer than three such steps, from the first pixel."""
+        """The steps from the last pixel to the one before the answer; if fewer than three, from the first pixel."""
         last = self.largest_lag
         return range(PIXELS - 1 if self.gap >= LEAST_QUIET else 0, last)
 
     @property
     def order(self) -> tuple[int, ...]:
-        """Which pixel, counted row by row, each step shows."""
+        """The number of the pixel, counted row by row, that each step shows."""
         return tuple(range(PIXELS)) if self.convention == "sequential" else _permuted(self.permutation_seed)
 
     @property
     def part_sizes(self) -> tuple[int, ...]:
-        """Images of each part, numbered as by ``lrd.tasks.parts.part_number``."""
+        """Number of images of each part, numbered as by ``lrd.tasks.parts.part_number``."""
         return tuple(len(part) for part in _parts())
 
     def seen_share(self, drawn: int, split: str = "test") -> float:
@@ -117,22 +117,25 @@ class Digits(Task):
         return Batch(inputs, labels[image][None])
 
     def shown(self, batch: Batch) -> list[Item]:
-        """The class, which is there to be seen with the last pixel."""
+        """Return the class, which is there in full with the last pixel."""
         target = batch.targets[0]
         return [Item("digit", target, torch.full_like(target, PIXELS - 1), CLASSES)]
 
     def metrics(
         self, outputs: Float[Tensor, "steps runs batch outputs"], batch: Batch
     ) -> dict[str, Float[Tensor, "runs"]]:
-        """``loss`` (cross-entropy) and ``accuracy``."""
+        """Measure ``loss`` (cross-entropy) and ``accuracy``."""
         return {
             "loss": over_steps_and_batch(self.losses(outputs, batch.targets)),
             "accuracy": over_steps_and_batch((outputs.argmax(-1) == batch.targets).float()),
         }
 
     def chance(self) -> dict[str, float]:
-        """The class frequencies of the training part as the answer, scored on each image of the evaluation part once:
-        cross-entropy, and the share of the class that is most frequent in training (the first of equals)."""
+        """Return the levels of the class frequencies of the training part as the answer, which needs no image.
+
+        Scored on each image of the evaluation part once: cross-entropy, and the share of the class that is most
+        frequent in training (the first of equals).
+        """
         labels = _load()[1]
         train, held = (np.bincount(labels[part], minlength=CLASSES) for part in _parts()[:2])
         loss = -math.fsum(n * math.log(k) for n, k in zip(held / held.sum(), train / train.sum(), strict=True))
@@ -144,14 +147,14 @@ class Digits(Task):
 
 @functools.lru_cache(maxsize=64)
 def _permuted(seed: int) -> tuple[int, ...]:
-    """The order of pixels that a seed means; kept, for every batch asks for it."""
+    """Return the order of pixels that a seed means."""
     keys = Stream(torch.tensor([seed]), "train", 0).uniform(PIXELS, dtype=torch.float64)
     return tuple(keys[0].argsort(stable=True).tolist())
 
 
 @functools.cache
 def _load() -> tuple[np.ndarray, np.ndarray]:
-    """Brightness [1797, 64] in [0, 1] and class [1797], in scikit-learn's order."""
+    """Return brightness [1797, 64] in [0, 1] and class [1797], in scikit-learn's order."""
     from sklearn.datasets import load_digits
 
     pixels, labels = load_digits(return_X_y=True)
@@ -160,7 +163,7 @@ def _load() -> tuple[np.ndarray, np.ndarray]:
 
 @functools.cache
 def _parts() -> tuple[np.ndarray, ...]:
-    """Numbers of the images of each part: the first of each class, the second of each class, and so on."""
+    """Return the numbers of the images of each part: the first of each class, the second of each class, and so on."""
     labels = _load()[1]
     rank = np.zeros(len(labels), dtype=np.int64)
     for label in range(CLASSES):
@@ -173,7 +176,7 @@ def _parts() -> tuple[np.ndarray, ...]:
 def _tensors(
     order: tuple[int, ...], device: torch.device
 ) -> tuple[Float[Tensor, "pixels images"], Int[Tensor, "images"], Int[Tensor, "parts 2"]]:
-    """Pixels in the order of the steps, classes, and first image and size of each part, with images sorted by part."""
+    """Return pixels by step, classes, and first image and size of each part; images are sorted by part."""
     pixels, labels = _load()
     images = np.concatenate(_parts())
     sizes = np.array([len(part) for part in _parts()])

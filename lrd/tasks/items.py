@@ -1,4 +1,4 @@
-"""What a sequence shows that must be remembered, by name: the subject of the probe ``retention``."""
+"""Items that a sequence shows and its answers need, by name: the subject of the probe ``retention``."""
 
 from __future__ import annotations
 
@@ -9,9 +9,14 @@ from lrd.shapes import Int, Num, Tensor
 
 @dataclass(frozen=True)
 class Item:
-    """One thing shown: what it was in each sample, and at which step (0-based) it was there to be seen in full.
+    """One thing that a sequence shows and its answer needs.
 
-    ``values``: numbers 0..classes-1 of a class, or real values where ``classes`` is None.
+    Attributes:
+        name: of the item.
+        values: what it was in each sample: numbers 0..classes-1 of a class, or real values where ``classes`` is
+            None.
+        steps: the step at which it was there to be seen in full, in each sample.
+        classes: number of classes, or None.
     """
 
     name: str
@@ -21,7 +26,7 @@ class Item:
 
 
 def spread(count: int, most: int) -> list[int]:
-    """Numbers out of range(count), all of them or ``most`` at even distances, always with the first and the last."""
+    """Return numbers out of range(count): all, or ``most`` at even distances, always with the first and the last."""
     if count <= most:
         return list(range(count))
     return sorted({round(k * (count - 1) / (most - 1)) for k in range(most)})

@@ -34,7 +34,7 @@ TOLERANCE = 0.4  # the sign alone would be right in half of all untrained networ
 
 @dataclass(frozen=True)
 class Latch(Task):
-    """Answer at the last of ``gap`` steps which sign the first ones had. See the module for the conventions."""
+    """Answer at the last of ``gap`` steps which sign the first ones had. The module says what differs from 1994."""
 
     gap: int = option(20, "length of a sequence (T); more than class_steps", ge=2)
     class_steps: int = option(3, "steps at the beginning that show the class (L)", ge=1)
@@ -69,12 +69,12 @@ class Latch(Task):
 
     @property
     def quiet_steps(self) -> range:
-        """From the last step that shows the class to the one before the answer."""
+        """The steps from the last one that shows the class to the one before the answer."""
         return range(self.class_steps - 1, self.gap - 1)
 
     @property
     def likelihoods(self) -> Likelihoods:
-        """Real numbers; the two classes alone where there is no noise."""
+        """Real numbers, which do not come again; the two classes alone where there is no noise."""
         return NEVER if self.noise > 0 else alike(math.log(2))
 
     def draw(self, stream: Stream, batch_size: int) -> Batch:
@@ -84,19 +84,23 @@ class Latch(Task):
         return Batch(inputs.unsqueeze(3), (TARGET * signs).unsqueeze(3))
 
     def shown(self, batch: Batch) -> list[Item]:
-        """The class, at the last step that shows it."""
+        """Return the class, at the last step that shows it."""
         values = (batch.targets[0, ..., 0] > 0).long()
         return [Item("class", values, torch.full_like(values, self.class_steps - 1), 2)]
 
     def metrics(
         self, outputs: Float[Tensor, "steps runs batch outputs"], batch: Batch
     ) -> dict[str, Float[Tensor, "runs"]]:
-        """``loss`` and ``error_share``, the share of sequences whose answer is off by half of the target or more."""
+        """Measure ``loss`` and ``error_share``, the share of answers that are off by half of the target or more."""
         wrong = ~((outputs - batch.targets).abs() < TOLERANCE).squeeze(3)
         return {"loss": self.loss(outputs, batch), "error_share": over_steps_and_batch(wrong.float())}
 
     def chance(self) -> dict[str, float]:
-        """0, the mean of the two targets, for the loss; either of them for the share of wrong ones."""
+        """Return the levels of the best constants.
+
+        For the loss it is 0, the mean of the two targets; for ``error_share`` either target, which is wrong for half of
+        the sequences.
+        """
         return {"loss": TARGET**2, "error_share": 0.5}
 
     def solved(self, metrics: Mapping[str, Float[Tensor, "runs"]]) -> Bool[Tensor, "runs"]:

@@ -42,7 +42,7 @@ _WRONG_FROM = {"noise_free": 0.25, "random_middle": 0.25, "very_long": 0.2}
 
 @dataclass(frozen=True)
 class LongLag(OneAnswer):
-    """Remember the first x or y and name it again at the end. See the module for the conventions."""
+    """Remember the first x or y and name it again at the end. The module says what each convention is."""
 
     gap: int = option(100, "p, or q for very_long: one more than, or the least number of, symbols between", ge=2)
     convention: str = option("noise_free", "experiment 2a, 2b or 2c", choices=tuple(_WRONG_FROM))
@@ -66,7 +66,7 @@ class LongLag(OneAnswer):
 
     @property
     def kinds(self) -> int:
-        """Different symbols a_1, a_2, ..., which are the first columns of the one-hot input; x and y follow them."""
+        """Number of different symbols a_1, a_2, ..., the first columns of the one-hot input; x and y follow them."""
         if not self.random_length:
             return self.gap - 1
         return self.gap if self.distractors is None else self.distractors
@@ -106,7 +106,7 @@ class LongLag(OneAnswer):
 
     @property
     def likelihoods(self) -> Likelihoods:
-        """x and y alone; with every middle; or with every one of each length, which are not as likely."""
+        """Those of x and y alone; or of every middle; or of every middle of each length, not all as likely."""
         if self.convention == "noise_free":
             return alike(math.log(2))
         if self.convention == "random_middle":
@@ -145,15 +145,18 @@ class LongLag(OneAnswer):
         return batch.inputs[self.shown_step, ..., self.kinds + 1].long()
 
     def shown(self, batch: Batch) -> list[Item]:
-        """Whether it was x or y."""
+        """Return whether it was x or y."""
         remembered = self._remembered(batch)
         return [Item("x or y", remembered, torch.full_like(remembered, self.shown_step), 2)]
 
     def metrics(
         self, outputs: Float[Tensor, "steps runs batch outputs"], batch: Batch
     ) -> dict[str, Float[Tensor, "runs"]]:
-        """``loss``; ``accuracy``, the share of sequences whose remembered symbol has the larger output of x and y at
-        the end; ``error_share``, the share of sequences with an error that the criterion does not allow."""
+        """Measure ``loss``, ``accuracy`` and ``error_share``.
+
+        ``accuracy`` is the share of sequences where, at the end, the remembered one of x and y has the larger output;
+        ``error_share`` the share of sequences with an error that the criterion does not allow.
+        """
         errors = (self.answered(outputs) - batch.targets).abs()
         worst = errors.amax(0) if self.convention == "noise_free" else self.at_answer(errors, batch)
         x, y = self.at_answer(outputs, batch)[..., 0 if self.random_length else self.kinds :].unbind(-1)
@@ -166,10 +169,10 @@ class LongLag(OneAnswer):
         }
 
     def chance(self) -> dict[str, float]:
-        """For each metric the best answer that sees the present symbol alone.
+        """Return, for each metric, the level of the best answer that sees the present symbol alone.
 
         Always x at the end, and the next a where it is certain, is right in half of the sequences. The loss at a step
-        is ``1 - sum of m_i^2`` over the outputs, where m are the probabilities of the next symbols, and its mean takes
+        is ``1 - sum of m_i^2`` over the outputs, where m are the probabilities of the next symbols; the mean divides by
         the number of outputs. ``noise_free``: the next symbol is certain but for the end (1/2, 1/2). ``random_middle``,
         n = p - 1: behind z each a has 1/n; behind an a, which is the last of n with probability 1/n, each a has
         (n-1)/n^2, x and y have 1/2n each. ``very_long``: 1/2, 1/2.
@@ -184,7 +187,7 @@ class LongLag(OneAnswer):
         return {"loss": total / self.output_size, "accuracy": 0.5, "error_share": 0.5}
 
     def landmarks(self) -> dict[str, float]:
-        """Where the middle is random, ``all but the symbols between known``: counting, x and y, but no a."""
+        """Return ``all but the symbols between known``: where the middle is random, its symbols alone are not known."""
         if self.convention != "random_middle" or self.gap == 2:
             return {}
         n = self.gap - 1
@@ -196,6 +199,6 @@ class LongLag(OneAnswer):
 
 @functools.lru_cache(maxsize=8)
 def _up_to(device: torch.device) -> Int[Tensor, "more"]:
-    """2**31 P(k' <= k) for k = 0..MORE - 1, rounded, where P(k) is that of ``very_long``, given k <= MORE."""
+    """Return 2**31 P(k' <= k) for k = 0..MORE - 1, rounded, where P(k) is that of ``very_long``, given k <= MORE."""
     whole = 1 - 0.9 ** (MORE + 1)
     return torch.tensor([round(2**31 * (1 - 0.9 ** (k + 1)) / whole) for k in range(MORE)], device=device)

@@ -1,4 +1,4 @@
-"""Sequences of pairs (value, marker), two of them marked: what adding and multiplication share.
+"""Base of adding and multiplication: sequences of pairs (value, marker), two of them marked.
 
 Places, lengths and marks by convention stand in ``lrd/tasks/adding.py``.
 """
@@ -30,7 +30,7 @@ LEAST_GAP = {
 
 @dataclass(frozen=True)
 class MarkedPairs(OneAnswer):
-    """Answer a function of the two marked numbers at the last step."""
+    """Base of tasks whose answer, at the last step, is a function of the two marked numbers."""
 
     convention: str
 
@@ -45,14 +45,14 @@ class MarkedPairs(OneAnswer):
 
     @abstractmethod
     def value_range(self) -> tuple[float, float]:
-        """The numbers are uniform between these."""
+        """Return the least and the largest of the numbers, which are uniform between them."""
 
     @abstractmethod
     def combined(self, x1: Float[Tensor, "runs batch"], x2: Float[Tensor, "runs batch"]) -> Float[Tensor, "runs batch"]:
-        """What is asked of the two numbers, in whatever order."""
+        """Return what is asked of the two numbers; their order does not matter."""
 
     def scaled(self, combined: Float[Tensor, "runs batch"]) -> Float[Tensor, "runs batch"]:
-        """The target that says it."""
+        """Return the target that stands for what is asked, as the convention scales it."""
         return combined
 
     @property
@@ -83,10 +83,10 @@ class MarkedPairs(OneAnswer):
 
     @property
     def quiet_steps(self) -> range:
-        """Where the second number lies in the first half: the steps behind the last place that it takes in any sample.
+        """The steps between the last place that the second number takes in any sample and the answer.
 
-        In steps of the longest sample, all aligned at their answer. In the other conventions it may be shown with the
-        last step, and the quiet steps are all before the answer.
+        They are steps of the longest sample, with all aligned at their answer. Where a convention may show the second
+        number with the last step, they are all steps before the answer.
         """
         last = self.loss_steps[-1]
         return range(last - self.smallest_lag + 1 if self.random_length else 0, last)
@@ -133,7 +133,7 @@ class MarkedPairs(OneAnswer):
     def _places(
         self, stream: Stream, batch_size: int, lengths: Int[Tensor, "runs batch"] | None
     ) -> Int[Tensor, "2 runs batch"]:
-        """The steps of the first and the second number."""
+        """Draw the steps of the first and the second number."""
         if self.convention == "pascanu2013" and lengths is not None:
             tenth, half = lengths // 10, lengths // 2
             places = stream.integers(torch.stack((tenth, half - tenth), 1), 2, batch_size).transpose(0, 1)
@@ -147,7 +147,7 @@ class MarkedPairs(OneAnswer):
         return places
 
     def shown(self, batch: Batch) -> list[Item]:
-        """The two numbers in the order in which they come, and what is asked of them, there with the second."""
+        """Return the two numbers in the order in which they come, and what is asked of them, known with the second."""
         steps = torch.arange(len(batch.inputs), device=batch.inputs.device)[:, None, None]
         marked = batch.inputs[..., 1] == 1
         first, second = torch.where(marked, steps, len(steps)).amin(0), torch.where(marked, steps, -1).amax(0)
@@ -163,8 +163,10 @@ class MarkedPairs(OneAnswer):
     def metrics(
         self, outputs: Float[Tensor, "steps runs batch outputs"], batch: Batch
     ) -> dict[str, Float[Tensor, "runs"]]:
-        """``loss`` (mean squared error), ``mean_absolute_error``, and ``error_share``: the share of sequences whose
-        absolute error is above ``tolerance``."""
+        """Measure ``loss`` (mean squared error), ``mean_absolute_error`` and ``error_share``.
+
+        ``error_share`` is the share of sequences whose absolute error is above ``tolerance``.
+        """
         errors = self.at_answer(self.answered(outputs) - batch.targets, batch).squeeze(2)
         judged = errors.abs() if self.convention == "hochreiter1997" else errors.square()
         return {
@@ -177,7 +179,7 @@ class MarkedPairs(OneAnswer):
 
 @functools.lru_cache(maxsize=64)
 def _spans(convention: str, gap: int, device: torch.device) -> Int[Tensor, "2 1"]:
-    """How many places each number may take where that does not depend on the sample, the taken one left out."""
+    """Return how many places each number may take, without the one taken, where that is the same for every sample."""
     spans = {
         "arjovsky2016": (gap // 2, gap - gap // 2),
         "bai2018": (gap, gap - 1),

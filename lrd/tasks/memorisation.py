@@ -30,7 +30,7 @@ _SIZES = {"5bit": (5, 2), "20bit": (10, 5)}
 
 @dataclass(frozen=True)
 class Memorisation(Recall):
-    """Repeat a short list in order behind a gap without noise. See the module for the conventions."""
+    """Repeat a short list in order behind a gap without noise. The module says what each convention is."""
 
     gap: int = option(100, "steps between the last item and the first recall step", ge=1)
     convention: str = option("5bit", "how many items of how many symbols", choices=tuple(_SIZES))
@@ -60,12 +60,15 @@ class Memorisation(Recall):
     def metrics(
         self, outputs: Float[Tensor, "steps runs batch outputs"], batch: Batch
     ) -> dict[str, Float[Tensor, "runs"]]:
-        """Those of ``copy``, and ``wrong_symbols``: how many of a sequence's items are answered wrongly."""
+        """Measure what ``copy`` measures, and ``wrong_symbols``: how many items of a sequence are answered wrongly."""
         metrics = super().metrics(outputs, batch)
         return metrics | {"wrong_symbols": self.items * (1 - metrics["recall_accuracy"])}
 
     def chance(self) -> dict[str, float]:
-        """Filler with certainty before recall, then uniform: 5 (1 - 1/2) = 2.5 or 10 (1 - 1/5) = 8 symbols wrong."""
+        """Return the levels of answering filler with certainty before recall, then each symbol with equal probability.
+
+        Of ``items`` symbols, ``items (1 - 1/symbols)`` are wrong then: 5 (1 - 1/2) = 2.5 or 10 (1 - 1/5) = 8.
+        """
         return super().chance() | {"wrong_symbols": self.items * (1 - 1 / self.symbols)}
 
     def solved(self, metrics: Mapping[str, Float[Tensor, "runs"]]) -> Bool[Tensor, "runs"]:

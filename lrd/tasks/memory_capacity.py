@@ -29,7 +29,7 @@ VARIANCE = 1 / 12
 
 @dataclass(frozen=True)
 class ScalarMemory(Task):
-    """At each of ``steps`` steps answer the last ``gap`` numbers, one an output. See the module for the conventions."""
+    """At each of ``steps`` steps answer the last ``gap`` numbers, one an output."""
 
     gap: int = option(10, "largest delay, and number of outputs", ge=1)
     steps: int = option(50, "steps that are scored, after as many as the largest delay", ge=1)
@@ -80,20 +80,22 @@ class ScalarMemory(Task):
         return Batch(u.unsqueeze(3), past)
 
     def shown(self, batch: Batch) -> list[Item]:
-        """Up to ten of the numbers that the last answer asks for, the latest and the earliest among them."""
+        """Return up to ten of the numbers that the last answer asks for, the latest and the earliest among them."""
         last, values = self.answer_steps(batch, -1), batch.targets[-1]
         return [Item(f"delay {k + 1}", values[..., k], last - 1 - k) for k in spread(self.gap, 10)]
 
     def metrics(
         self, outputs: Float[Tensor, "steps runs batch outputs"], batch: Batch
     ) -> dict[str, Float[Tensor, "runs"]]:
-        """``loss``; ``skill``, 1 - loss / variance; ``capacity``, the sum over delays of r^2, which no scale or offset
-        of an output changes; an output that never changes has r = 0."""
+        """Measure ``loss``, ``skill`` (1 - loss / variance) and ``capacity``, the sum over delays of r^2.
+
+        No scale or offset of an output changes its r^2; an output that never changes has r = 0.
+        """
         loss = self.loss(outputs, batch)
         return {"loss": loss, "skill": 1 - loss / VARIANCE, "capacity": _capacity(outputs, batch.targets)}
 
     def chance(self) -> dict[str, float]:
-        """0, the mean: the present number says nothing of those before it."""
+        """Return the levels of answering 0, the mean: the present number says nothing of those before it."""
         return {"loss": VARIANCE, "skill": 0.0, "capacity": 0.0}
 
     def solved(self, metrics: Mapping[str, Float[Tensor, "runs"]]) -> Bool[Tensor, "runs"]:
@@ -103,7 +105,7 @@ class ScalarMemory(Task):
 def _capacity(
     outputs: Float[Tensor, "steps runs batch outputs"], targets: Float[Tensor, "steps runs batch outputs"]
 ) -> Float[Tensor, "runs"]:
-    """Sum over outputs of the squared correlation with the target over steps and batch."""
+    """Return the sum over outputs of the squared correlation with the target, over steps and batch."""
 
     def centred(values: Tensor) -> Tensor:
         rows = values.double().permute(1, 3, 0, 2).flatten(2).contiguous()  # [runs, outputs, steps * batch]

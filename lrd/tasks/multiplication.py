@@ -27,7 +27,7 @@ _CONVENTIONS = ("hochreiter1997", "pascanu2013")
 
 @dataclass(frozen=True)
 class Multiplication(MarkedPairs):
-    """Answer the product of the two marked numbers at the last step. See the module for the conventions."""
+    """Answer the product of the two marked numbers at the last step. The module says what each convention is."""
 
     gap: int = option(100, "least length of a sequence", ge=min(LEAST_GAP[name][0] for name in _CONVENTIONS))
     convention: str = option("hochreiter1997", "whose places and criterion", choices=_CONVENTIONS)
@@ -49,12 +49,12 @@ class Multiplication(MarkedPairs):
         return x1 * x2
 
     def chance(self) -> dict[str, float]:
-        """For each metric the best constant, since the last pair says nothing of the numbers.
+        """Return, for each metric, the level of the best constant, since the last pair says nothing of the numbers.
 
-        The product Z of two numbers uniform in [0, 1] has density ``-ln z`` and ``F(z) = z (1 - ln z)``. Its variance
-        1/9 - 1/16 is left by its mean. Its median m, ``m (1 - ln m) = 1/2``, leaves
-        ``E|Z - m| = 1/4 - m + 2 (integral of F from 0 to m) = 1/4 - m + m^2 (3/2 - ln m)``. The density falls, so that
-        no interval of width 2a holds more than [0, 2a].
+        The product Z of two numbers uniform in [0, 1] has density ``-ln z`` and ``F(z) = z (1 - ln z)``. Its mean
+        leaves its variance, 1/9 - 1/16. Its median m, ``m (1 - ln m) = 1/2``, leaves ``E|Z - m| = 1/4 - m + 2 (integral
+        of F from 0 to m) = 1/4 - m + m^2 (3/2 - ln m)``. The density falls, so that no interval of width 2a holds more
+        than [0, 2a].
         """
         median = _median()
         return {
@@ -64,7 +64,7 @@ class Multiplication(MarkedPairs):
         }
 
     def landmarks(self) -> dict[str, float]:
-        """``one number known``, x: half of it is the answer, and E x^2 / 12 = 1/36 is left."""
+        """Return ``one number known``: where it is x, x/2 is the best answer, and E x^2 / 12 = 1/36 is left."""
         return {"one number known": 1 / 36}
 
     def solved(self, metrics: Mapping[str, Float[Tensor, "runs"]]) -> Bool[Tensor, "runs"]:
@@ -72,7 +72,7 @@ class Multiplication(MarkedPairs):
 
 
 def _below(z: float) -> float:
-    """P(Z <= z) of the product."""
+    """Return P(Z <= z), where Z is the product of two numbers uniform in [0, 1]."""
     return z * (1 - math.log(z))
 
 

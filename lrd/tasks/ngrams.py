@@ -1,4 +1,4 @@
-"""What the last few symbols alone say of the next: levels that a predictor with memory is to be compared with.
+"""Probabilities of the next symbol from the last few alone: levels to compare a predictor with memory with.
 
 Counts of a training part, smoothed by method C of Witten & Bell (1991): with n(u) the times that the context u came,
 and kinds(u) the number of different symbols that followed it,
@@ -15,10 +15,14 @@ import numpy as np
 
 
 def probabilities(codes: np.ndarray, train: range, places: np.ndarray, order: int, symbols: int) -> np.ndarray:
-    """The probability of ``codes[places]`` after the ``order - 1`` codes before each; float64 [places].
+    """Return the probability of some codes after the ``order - 1`` codes before each, in float64.
 
-    ``codes``: a text as numbers 0..symbols-1; only those at the places ``train`` are counted. ``order``: 1 for what is
-    known without any context (each place must be >= order - 1), 2 for what one symbol says, ...; 0 for 1 / symbols.
+    Args:
+        codes: a text as numbers 0..symbols-1.
+        train: the places that are counted.
+        places: of the codes whose probability is asked for, each >= order - 1.
+        order: 1 for what is known without any context, 2 for what one symbol says, and so on; 0 for 1 / symbols.
+        symbols: number of different codes.
     """
     if order == 0:
         return np.full(len(places), 1 / symbols)
@@ -34,7 +38,7 @@ def probabilities(codes: np.ndarray, train: range, places: np.ndarray, order: in
 
 
 def _grams(codes: np.ndarray, places: np.ndarray, order: int, symbols: int) -> np.ndarray:
-    """Each place's code and the codes before it as one number, the code itself as its lowest digit."""
+    """Return each place's code and the codes before it as one number, the code itself as its lowest digit."""
     grams = np.zeros(len(places), dtype=np.int64)
     for back in range(order):
         grams += codes[places - back] * symbols**back
@@ -42,6 +46,6 @@ def _grams(codes: np.ndarray, places: np.ndarray, order: int, symbols: int) -> n
 
 
 def _look_up(keys: np.ndarray, values: np.ndarray, asked: np.ndarray) -> np.ndarray:
-    """The value of each key that is asked for, 0 where there is no such key; ``keys`` ascend."""
+    """Return the value of each key that is asked for, 0 where there is no such key; ``keys`` ascend."""
     place = np.searchsorted(keys, asked).clip(max=len(keys) - 1)
     return np.where(keys[place] == asked, values[place], 0)

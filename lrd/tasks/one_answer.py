@@ -1,4 +1,4 @@
-"""What tasks share that ask once, at the last step of each sample, whether all samples are equally long or not."""
+"""Base of tasks that ask once, at the last step of each sample, whether samples are equally long or not."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from lrd.tasks.base import Batch, Task
 
 
 class OneAnswer(Task):
-    """One answer in each sample, at its own last step; what lies behind it is padding."""
+    """Base of tasks with one answer in each sample, at its own last step; what lies behind it is padding."""
 
     @property
     @abstractmethod
     def least_length(self) -> int:
-        """Steps of the shortest sequence."""
+        """Number of steps of the shortest sequence."""
 
     @property
     def loss_steps(self) -> range:
@@ -35,25 +35,29 @@ class OneAnswer(Task):
 
     @property
     def quiet_steps(self) -> range:
-        """The steps before the answer by which every sample has shown all it asks for; in steps of the longest."""
+        """The steps before the answer by which every sample has shown all that it asks for, in steps of the longest."""
         last = self.loss_steps[-1]
         return range(last - self.smallest_lag, last)
 
     def ends(self, lengths: Int[Tensor, "runs batch"]) -> Float[Tensor, "steps runs batch"]:
-        """The weights of a batch: 1 at the last step of each sample, which has so many steps."""
+        """Return the weights of a batch: 1 at the last step of each sample, else 0.
+
+        Args:
+            lengths: number of steps of each sample.
+        """
         steps = torch.arange(self.loss_steps.start, self.loss_steps.stop, device=lengths.device)
         return (steps[:, None, None] == lengths - 1).float()
 
     def at_every_loss_step(
         self, answers: Num[Tensor, "runs batch *outputs"]
     ) -> Num[Tensor, "steps runs batch *outputs"]:
-        """The targets of a batch: each sample's answer, at all steps that may be its last."""
+        """Return the targets of a batch: each sample's answer, at all steps that may be its last."""
         return answers.expand(len(self.loss_steps), *answers.shape)
 
     def at_answer(
         self, values: Num[Tensor, "steps runs batch *outputs"], batch: Batch
     ) -> Num[Tensor, "runs batch *outputs"]:
-        """Of values at the loss steps (outputs, targets) those at each sample's answer."""
+        """Return the values at each sample's answer, of values at the loss steps (outputs or targets)."""
         if batch.weights is None:
             return values[-1]
         last = batch.weights.argmax(0, keepdim=True)

@@ -1,4 +1,4 @@
-"""How often a sequence comes again: the share of fresh sequences that were drawn before.
+"""The share of fresh sequences that training has drawn before.
 
 The random words of training, evaluation, test and probes are disjoint (``lrd.tasks.streams``). The sequences made of
 them are not where a task has few of them: all 32 lists of 5-bit memorisation are trained on within a few batches, and
@@ -24,17 +24,17 @@ NEVER: Likelihoods = ((1.0, -math.inf),)
 
 
 def alike(log_number: float) -> Likelihoods:
-    """The likelihoods of sequences that are all as likely, from the log of their number."""
+    """Return the likelihoods of sequences that are all as likely, from the natural log of their number."""
     return ((1.0, -log_number),)
 
 
 def seen_share(likelihoods: Likelihoods, drawn: int) -> float:
-    """The expected share of fresh sequences that are among so many ``drawn`` before."""
+    """Return the expected share of fresh sequences that are among ``drawn`` sequences drawn before."""
     return math.fsum(share * _drawn_once(math.exp(log_p), drawn) for share, log_p in likelihoods)
 
 
 def log10_number(likelihoods: Likelihoods) -> float:
-    """log10 of how many different sequences there are; inf for real numbers."""
+    """Return log10 of the number of different sequences; inf for real numbers."""
     logs = [math.log(share) - log_p for share, log_p in likelihoods if share > 0]
     most = max(logs)
     if most == math.inf:
@@ -43,9 +43,12 @@ def log10_number(likelihoods: Likelihoods) -> float:
 
 
 def seen_among(part: np.ndarray, other: np.ndarray, drawn: int) -> float:
-    """The expected share of the ``other`` sequences that are among so many ``drawn`` of a ``part``, with replacement.
+    """Return the expected share of some sequences of real data that training has drawn before.
 
-    Of real data: both as one number a sequence, equal for equal ones.
+    Args:
+        part: training sequences, a number each, equal for equal ones.
+        other: the sequences that are asked for, in the same numbering.
+        drawn: how many of ``part`` were drawn, with replacement.
     """
     kinds, counts = np.unique(part, return_counts=True)
     place = np.searchsorted(kinds, other).clip(max=len(kinds) - 1)
@@ -56,7 +59,7 @@ def seen_among(part: np.ndarray, other: np.ndarray, drawn: int) -> float:
 
 
 def _drawn_once(p: float, drawn: int) -> float:
-    """1 - (1 - p)^drawn, to full precision for small p."""
+    """Return 1 - (1 - p)^drawn, to full precision for small p."""
     if p >= 1:
         return float(drawn > 0)
     return -math.expm1(drawn * math.log1p(-p))

@@ -1,4 +1,4 @@
-"""Which bracket or quote each closing one in a text belongs to.
+"""Pairs of brackets and quotes in a text: which opening one each closing one belongs to.
 
 Brackets (), [], {} and directed quotes “”, ‘’ say by themselves which of the two they are. A straight quote (" or ')
 opens where it follows no letter, digit, underscore or closing bracket, and no blank follows it; any quote, straight
@@ -21,7 +21,7 @@ _SIGNS = re.compile(r"[()\[\]{}\"'“”‘’]|\n[^\S\n]*\n")
 
 
 def closing_distances(text: str) -> np.ndarray:
-    """How many characters before each character its opening partner stands, 0 where it closes nothing; [characters]."""
+    """Return how many characters before each character its opening partner stands; 0 where it closes nothing."""
     distances = np.zeros(len(text), dtype=np.int64)
     still_open: list[tuple[str, int]] = []  # what would close it, and where it stands
     for found in _SIGNS.finditer(text):

@@ -1,4 +1,4 @@
-"""Which part of real data a stream may see: parts share nothing, so that what is fitted is never what is scored.
+"""Parts of real data by split: parts share nothing, so that what is fitted is never what is scored.
 
 Generated tasks draw without end, and other random words are as good as other data where sequences are many (how often
 they come again: ``lrd.tasks.overlap``). Real data end: each split has a part of its own, and so has each number modulo
@@ -18,13 +18,13 @@ PARTS = len(SPLITS) - 1 + PROBED
 
 
 def parts_of(split: str) -> slice:
-    """The parts of a split, of which probes have several."""
+    """Return the numbers of the parts of a split; probes have several."""
     first = SPLITS[split]
     return slice(first, PARTS if split == "probe" else first + 1)
 
 
 def part_number(stream: Stream) -> Int[Tensor, "runs_or_1 1"]:
-    """The part of each run: 0 train, 1 eval, 2 test, 3 and on probe; one row where it is the same for all runs."""
+    """Return the part of each run: 0 train, 1 eval, 2 test, 3 and on probe; one row where all runs have the same."""
     part = SPLITS[stream.split]
     if stream.split == "probe":
         return part + torch.as_tensor(stream.step, device=stream.seeds.device).reshape(-1, 1) % PROBED

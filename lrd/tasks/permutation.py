@@ -27,7 +27,7 @@ from lrd.tasks.streams import Stream
 
 @dataclass(frozen=True)
 class Permutation(Task):
-    """Say at the last of ``gap`` steps which of two symbols stood at the first. See the module for the conventions."""
+    """Say at the last of ``gap`` steps which of two symbols stood at the first."""
 
     gap: int = option(100, "length of a sequence", ge=2)
     symbols: int = option(100, "size of the alphabet: two that are asked for, the others only get in the way", ge=3)
@@ -63,7 +63,7 @@ class Permutation(Task):
 
     @property
     def likelihoods(self) -> Likelihoods:
-        """Every list of symbols."""
+        """Every list of symbols, all as likely."""
         return alike(math.log(2) + (self.gap - 1) * math.log(self.symbols - 2))
 
     def draw(self, stream: Stream, batch_size: int) -> Batch:
@@ -73,23 +73,23 @@ class Permutation(Task):
         return Batch(one_hot(codes, self.symbols), codes[:1].contiguous())
 
     def shown(self, batch: Batch) -> list[Item]:
-        """Which of the two symbols stands at the first step."""
+        """Return which of the two symbols stands at the first step."""
         values = batch.targets[0]
         return [Item("first symbol", values, torch.zeros_like(values), 2)]
 
     def metrics(
         self, outputs: Float[Tensor, "steps runs batch outputs"], batch: Batch
     ) -> dict[str, Float[Tensor, "runs"]]:
-        """``loss`` and ``error_share``, the share of sequences answered wrongly, as every one is without a number."""
+        """Measure ``loss`` and ``error_share``, the share of sequences whose answer is wrong, as nan is."""
         wrong = (outputs.argmax(-1) != batch.targets) | outputs.isnan().any(-1)
         return {"loss": self.loss(outputs, batch), "error_share": over_steps_and_batch(wrong.float())}
 
     def chance(self) -> dict[str, float]:
-        """One half each for the two symbols that can be the answer."""
+        """Return the levels of probability 1/2 for each of the two symbols that can be the answer."""
         return {"loss": math.log(2), "error_share": 0.5}
 
     def landmarks(self) -> dict[str, float]:
-        """``all symbols alike``: not even known which two are asked for."""
+        """Return ``all symbols alike``: not even the two that can be asked for are known."""
         return {"all symbols alike": math.log(self.symbols)}
 
     def solved(self, metrics: Mapping[str, Float[Tensor, "runs"]]) -> Bool[Tensor, "runs"]:

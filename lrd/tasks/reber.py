@@ -41,7 +41,7 @@ T, P = SYMBOLS.index("T"), SYMBOLS.index("P")
 
 @dataclass(frozen=True)
 class Reber(Task):
-    """Predict the next symbol of embedded Reber strings. See the module for the grammar."""
+    """Predict the next symbol of embedded Reber strings. The module says what the grammar is."""
 
     gap: int = option(5, "least steps that the second symbol must be kept; 5: the paper's task", ge=1)
 
@@ -52,7 +52,7 @@ class Reber(Task):
 
     @property
     def repeats(self) -> int:
-        """Strings of Reber's grammar in the inner part."""
+        """Number of strings of Reber's grammar in the inner part."""
         return -(-self.gap // SHORTEST)
 
     @property
@@ -76,14 +76,14 @@ class Reber(Task):
         return 1
 
     def answer_steps(self, batch: Batch, answer: int) -> Int[Tensor, "runs batch"]:
-        """The inner part's last step, behind which z comes again."""
+        """Return the inner part's last step, behind which z comes again."""
         if answer not in (0, -1):
             raise IndexError(f"reber has one answer, asked for number {answer}")
         return _scored(batch).sum(0) - 2
 
     @property
     def quiet_steps(self) -> range:
-        """The fewest steps that lie between z and the answer, in steps of the longest."""
+        """The fewest steps that lie between z and the answer in any string, in steps of the longest."""
         last = self.loss_steps[-1]
         return range(last - self.smallest_lag, last)
 
@@ -116,7 +116,7 @@ class Reber(Task):
         return Batch(symbols[:-1] * weights.unsqueeze(3), symbols[1:], weights)
 
     def legal(self, batch: Batch) -> Bool[Tensor, "time runs batch outputs"]:
-        """Which symbols may come next at each step; none on padding."""
+        """Return which symbols may come next at each step; none on padding."""
         rules = grammar(self.repeats, self.sequence_length, batch.inputs.device)
         symbols = batch.inputs.argmax(-1)
         state = torch.zeros_like(symbols[0])
@@ -127,15 +127,18 @@ class Reber(Task):
         return rules.legal[torch.stack(states)] & _scored(batch).unsqueeze(3)
 
     def shown(self, batch: Batch) -> list[Item]:
-        """Whether the second symbol was T or P."""
+        """Return whether the second symbol was T or P."""
         was_p = batch.inputs[1, ..., P].long()
         return [Item("T or P", was_p, torch.ones_like(was_p), 2)]
 
     def metrics(
         self, outputs: Float[Tensor, "steps runs batch outputs"], batch: Batch
     ) -> dict[str, Float[Tensor, "runs"]]:
-        """``loss``; ``string_accuracy``, the share of strings that are right at every step; ``recall_accuracy``, the
-        share of strings whose last but one symbol has the larger output of T and P when it is asked for."""
+        """Measure ``loss``, ``string_accuracy`` and ``recall_accuracy``.
+
+        ``string_accuracy`` is the share of strings that are right at every step; ``recall_accuracy`` the share of
+        strings where, when the last but one symbol is asked for, the right one of T and P has the larger output.
+        """
         legal = self.legal(batch)
         least = torch.where(legal, outputs, torch.inf).amin(-1)
         most = torch.where(legal, -torch.inf, outputs).amax(-1)
@@ -151,16 +154,17 @@ class Reber(Task):
         }
 
     def chance(self) -> dict[str, float]:
-        """The best answer that sees the present symbol alone, exactly, from the distribution of strings.
+        """Return the exact levels of the best answer that sees the present symbol alone.
 
-        Its loss is that of the shares with which each symbol follows each. It gets no string right: behind z, whichever
-        it is, both the inner B and the last E are the only legal symbol, once in every string.
+        Its loss is that of the shares with which each symbol follows each, in the distribution of strings. It gets no
+        string right: behind z, whichever it is, both the inner B and the last E are the only legal symbol, once in
+        every string.
         """
         loss, _ = memoryless(self.repeats, self.sequence_length)
         return {"loss": loss, "string_accuracy": 0.0, "recall_accuracy": 0.5}
 
     def landmarks(self) -> dict[str, float]:
-        """``grammar known``: 1/2 for each of two legal symbols, 1 for a single one."""
+        """Return ``grammar known``: 1/2 for each of two legal symbols, 1 for a single one."""
         return {"grammar known": memoryless(self.repeats, self.sequence_length)[1]}
 
     def solved(self, metrics: Mapping[str, Float[Tensor, "runs"]]) -> Bool[Tensor, "runs"]:

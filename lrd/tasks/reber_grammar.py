@@ -38,9 +38,13 @@ _INNER = {
 class Grammar:
     """Tables by state, all on one device; never to be written to.
 
-    ``one_hot`` the state's symbol; ``following`` its two successors (twice the same where there is no choice);
-    ``reached[state, symbol]`` the successor that shows the symbol; ``legal`` the symbols that may come next;
-    ``first[r]``: 2**31 times the probability of the first successor, given that the string ends within r symbols.
+    Attributes:
+        one_hot: the symbol of each state.
+        following: the two successors of each state, twice the same where there is no choice.
+        reached: ``reached[state, symbol]`` is the successor that shows the symbol.
+        legal: the symbols that may come next.
+        first: ``first[r]`` is 2**31 times the probability of the first successor, given that the string ends within
+            r symbols.
     """
 
     one_hot: Float[Tensor, "states symbols"]
@@ -52,7 +56,13 @@ class Grammar:
 
 @functools.lru_cache(maxsize=16)
 def grammar(repeats: int, most: int, device: torch.device) -> Grammar:
-    """The tables for an inner part of so many strings, and strings of at most ``most`` symbols behind the first B."""
+    """Return the tables of a grammar.
+
+    Args:
+        repeats: number of Reber strings in the inner part.
+        most: symbols behind the first B at most.
+        device: where the tables lie.
+    """
     symbols, following = _automaton(repeats)
     states = len(symbols)
     one_hot = torch.zeros(states, len(SYMBOLS))
@@ -71,7 +81,7 @@ def grammar(repeats: int, most: int, device: torch.device) -> Grammar:
 
 
 def _automaton(repeats: int) -> tuple[Int[Tensor, "states"], Int[Tensor, "states 2"]]:
-    """Symbol (a number) and successors of each state. The last two are those of the last E and of what follows."""
+    """Return symbol (a number) and successors of each state; the last two are of the last E and of what follows."""
     after: dict[str, tuple[str, ...]] = {"B": ("T", "P"), "E": ("end",), "end": ("end",)}
     for z in "TP":
         after[z] = (f"B1 {z} 1",)
@@ -88,7 +98,7 @@ def _automaton(repeats: int) -> tuple[Int[Tensor, "states"], Int[Tensor, "states
 
 
 def _ending_within(following: Int[Tensor, "states 2"], most: int) -> Float[Tensor, "remaining states"]:
-    """The probability that at most r symbols follow, for r = 0..most (the last E has none behind it)."""
+    """Return the probability that at most r symbols follow, for r = 0..most (behind the last E there is none)."""
     states = len(following)
     ends = torch.zeros(most + 1, states, dtype=torch.float64)
     ends[:, states - 2 :] = 1
@@ -99,10 +109,10 @@ def _ending_within(following: Int[Tensor, "states 2"], most: int) -> Float[Tenso
 
 @functools.lru_cache(maxsize=16)
 def string_likelihoods(repeats: int, most: int) -> Likelihoods:
-    """How likely each string of at most ``most`` symbols behind the first B is, given that it is no longer.
+    """Return how likely each string of at most ``most`` symbols behind the first B is, given that it is no longer.
 
-    A string of c choices between two symbols has probability 2^-c among all strings, so that the share of strings of
-    so many choices is all there is to find.
+    A string of c choices between two symbols has probability 2^-c among all strings, so that the share of strings of so
+    many choices is all there is to find.
     """
     symbols, following = _automaton(repeats)
     last = len(symbols) - 2  # the state of the last E
@@ -125,11 +135,11 @@ def string_likelihoods(repeats: int, most: int) -> Likelihoods:
 
 @functools.lru_cache(maxsize=16)
 def memoryless(repeats: int, most: int) -> tuple[float, float]:
-    """Loss (mean over a string's steps and over outputs) of the best answer that sees the present symbol alone, and of
-    one that knows the grammar: 1/2 for each of two legal symbols.
+    """Return the loss of the best answer that sees the present symbol alone, and of one that knows the grammar.
 
-    In a string of n symbols, f_t(s) p(s, s') e_(n-2-t)(s') is the probability to go from s to s' at step t, where f are
-    those of states, p those of successors, and e those of ending after exactly so many symbols more.
+    The loss is a mean over a string's steps and over outputs; who knows the grammar answers 1/2 for each of two legal
+    symbols. In a string of n symbols, f_t(s) p(s, s') e_(n-2-t)(s') is the probability to go from s to s' at step t,
+    where f are those of states, p those of successors, and e those of ending after exactly so many symbols more.
     """
     symbols, following = _automaton(repeats)
     last = len(symbols) - 2  # the state of the last E

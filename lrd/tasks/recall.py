@@ -1,4 +1,4 @@
-"""What tasks of recall share: items out of an alphabet are shown, and at the end they are asked for in order.
+"""Base of recall tasks: items out of an alphabet are shown, and asked for in order at the end.
 
 One numbering serves all of them, for inputs and classes: 0 blank, 1..symbols the symbols, symbols + 1 the cue.
 """
@@ -18,7 +18,10 @@ from lrd.tasks.overlap import Likelihoods, alike
 
 
 class Recall(Task):
-    """``items`` out of ``symbols`` symbols; default: at the first steps, ``gap`` steps before the first recall step."""
+    """Base of tasks that show ``items`` out of ``symbols`` symbols and ask for them, in order, at the last steps.
+
+    By default the items stand at the first steps, ``gap`` steps before the first recall step.
+    """
 
     classification = True
     criterion = "recall accuracy >= 0.99 (lrd's own: no threshold is published)"
@@ -26,7 +29,7 @@ class Recall(Task):
     @property
     @abstractmethod
     def items(self) -> int:
-        """Symbols to remember."""
+        """Number of symbols to remember."""
 
     @property
     @abstractmethod
@@ -60,18 +63,18 @@ class Recall(Task):
 
     @property
     def likelihoods(self) -> Likelihoods:
-        """Every list of items."""
+        """Every list of items, all as likely."""
         return alike(self.items * math.log(self.symbols))
 
     def shown(self, batch: Batch) -> list[Item]:
-        """Each of the items, at its own step."""
+        """Return the items, each at the step that shows it."""
         drawn = self.at_answers(batch.targets, batch) - 1
         return [
             Item(f"item {k + 1}", values, torch.full_like(values, k), self.symbols) for k, values in enumerate(drawn)
         ]
 
     def at_answers(self, values: Num[Tensor, "steps runs batch"], batch: Batch) -> Num[Tensor, "items runs batch"]:
-        """What stands at the answers, of values at the loss steps."""
+        """Return the values that stand at the answers, of values at the loss steps."""
         if batch.weights is None:
             return values[-self.items :]
         steps = torch.stack([self.answer_steps(batch, answer) for answer in range(self.items)])
@@ -80,9 +83,12 @@ class Recall(Task):
     def metrics(
         self, outputs: Float[Tensor, "steps runs batch outputs"], batch: Batch
     ) -> dict[str, Float[Tensor, "runs"]]:
-        """``loss`` over the loss steps; over the recall steps alone ``recall_loss``, ``recall_accuracy`` (share of
-        items) and ``sequence_accuracy`` (share of sequences with every item right). Never accuracy over all
-        positions: answering blank throughout reaches 99 % of it at a gap of 1000."""
+        """Measure the loss over the loss steps, and three measures over the recall steps alone.
+
+        ``recall_loss``; ``recall_accuracy``, the share of items that are right; ``sequence_accuracy``, the share of
+        sequences with every item right. Never accuracy over all steps: answering blank throughout reaches 99 % of it at
+        a gap of 1000.
+        """
         losses = self.losses(outputs, batch.targets)
         right = self.at_answers((outputs.argmax(-1) == batch.targets).float(), batch)
         return {
@@ -93,8 +99,10 @@ class Recall(Task):
         }
 
     def chance(self) -> dict[str, float]:
-        """Blank with certainty before recall, then uniform over the symbols: ``items * ln(symbols)`` in all, spread
-        over the loss steps."""
+        """Return the levels of answering blank with certainty before recall, then each symbol with equal probability.
+
+        Only recall costs anything: ``items * ln(symbols)`` in all, spread over the loss steps.
+        """
         uniform = math.log(self.symbols)
         return {
             "loss": self.items * uniform / len(self.loss_steps),
@@ -108,6 +116,6 @@ class Recall(Task):
 
 
 def one_hot(codes: Int[Tensor, "time runs batch"], size: int) -> Float[Tensor, "time runs batch {size}"]:
-    """1 at the code's place among ``size`` inputs, 0 elsewhere."""
+    """Return 1 at the code's place among ``size`` inputs and 0 elsewhere."""
     inputs = torch.zeros(*codes.shape, size, device=codes.device)
     return inputs.scatter_(3, codes.unsqueeze(3), 1.0)

@@ -44,7 +44,7 @@ class SelectiveCopy(Recall):
 
     @property
     def quiet_steps(self) -> range:
-        """All steps before the last answer: an item may stand at any of those before recall."""
+        """All steps before the last answer: an item may stand at any step before recall."""
         return range(0, self.loss_steps[-1])
 
     @property
@@ -53,7 +53,7 @@ class SelectiveCopy(Recall):
 
     @property
     def likelihoods(self) -> Likelihoods:
-        """Every list of items, at every choice of places."""
+        """Every list of items at every choice of places, all as likely."""
         places = math.comb(self.gap + self.items, self.items)
         return alike(self.items * math.log(self.symbols) + math.log(places))
 
@@ -70,7 +70,7 @@ class SelectiveCopy(Recall):
         return Batch(one_hot(codes, self.input_size), items)
 
     def shown(self, batch: Batch) -> list[Item]:
-        """Each of the items, at the step where its sequence shows it."""
+        """Return the items, each at the step where its sequence shows it."""
         blank = batch.inputs[: self.loss_steps.start, ..., 0].to(torch.int8)  # [time, runs, batch]
         places: Tensor = blank.argsort(dim=0, stable=True)[: self.items]
         return [

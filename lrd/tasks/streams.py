@@ -4,7 +4,7 @@ A batch can be drawn again at any time, on any device, in any pack, bit for bit:
 The 64-bit counter ``split | step | place`` is unique to one word, and the mixing is a bijection for each seed, so no
 two splits or steps of one run ever share a counter: the random words of training, evaluation, test and probes are
 disjoint by construction. The sequences that tasks make of them are disjoint only where there are so many that none
-comes again; how many of them training has shown is told by ``lrd.tasks.overlap``.
+comes again; ``lrd.tasks.overlap`` says how many of them training has shown.
 
 Mixer: SplitMix64's finaliser (Steele, Lea, Flood 2014, "Fast splittable pseudorandom number generators", with
 Stafford's mix 13), applied twice since our counters are structured where theirs are not. Integer arithmetic modulo
@@ -43,8 +43,11 @@ def _mix(z: Int[Tensor, "*shape"]) -> Int[Tensor, "*shape"]:
 class Stream:
     """The random words of one step of one split, for every run of a pack. Each draw takes the next places.
 
-    ``seeds`` [runs] names the runs; what a run draws does not depend on its companions. ``aside``: words for something
-    else than data, which no data ever draws.
+    Attributes:
+        seeds: name the runs; what a run draws does not depend on its companions.
+        split: train, eval, test or probe.
+        step: of the split, 0..``MAX_STEP``-1; one for all runs, or one of each.
+        aside: words for something else than data, which no data ever draws.
     """
 
     seeds: Int[Tensor, "runs"]
@@ -61,7 +64,7 @@ class Stream:
         self._place = ASIDE if self.aside else 0
 
     def _words(self, shape: tuple[int, ...]) -> Int[Tensor, "..."]:
-        """Uniform 64-bit words [runs, *shape]."""
+        """Draw uniform 64-bit words [runs, *shape]."""
         count = 1
         for size in shape:
             count *= size
@@ -74,18 +77,20 @@ class Stream:
         return _mix(_mix(counter)).reshape(-1, *shape)
 
     def uniform(self, *shape: int, dtype: torch.dtype = torch.float32) -> Float[Tensor, "..."]:
-        """Uniform in [0, 1) on the grid of 2**-24, exact in float32: [runs, *shape]."""
+        """Draw numbers uniform in [0, 1), on the grid of 2**-24, which float32 holds exactly."""
         return ((self._words(shape) >> 40) & (2**24 - 1)).to(dtype) * 2.0**-24
 
     def integers(self, below: int | Int[Tensor, "..."], *shape: int) -> Int[Tensor, "..."]:
-        """Uniform integers in [0, below): [runs, *shape]. Their bias is below ``below`` / 2**32.
+        """Draw integers uniform in [0, below), with a bias less than ``below`` / 2**32.
 
-        ``below`` may differ from place to place: any tensor that broadcasts to the shape.
+        Args:
+            below: may differ from place to place: any tensor that broadcasts to the shape.
+            shape: of each run's numbers.
         """
         return (((self._words(shape) >> 32) & (2**32 - 1)) * below) >> 32
 
     def normal(self, *shape: int, dtype: torch.dtype = torch.float32) -> Float[Tensor, "..."]:
-        """Standard normal by Box-Muller in float64, then rounded: [runs, *shape]."""
+        """Draw standard normal numbers, by Box-Muller in float64, rounded to float32."""
         # 1 - u lies in (0, 1], so that the logarithm is finite.
         radius = torch.sqrt(-2 * torch.log1p(-self.uniform(*shape, dtype=torch.float64)))
         angle = 2 * torch.pi * self.uniform(*shape, dtype=torch.float64)

@@ -44,7 +44,7 @@ _WINDOWS = {
 
 @dataclass(frozen=True)
 class TemporalOrder(OneAnswer):
-    """Name the two or three symbols that stood out, in their order. See the module for the conventions."""
+    """Name the two or three symbols that stood out, in their order. The module says what each convention is."""
 
     gap: int = option(100, "length of a sequence; the least length where lengths vary", ge=20)
     convention: str = option("hochreiter1997", "whose windows, lengths and answer", choices=tuple(_WINDOWS))
@@ -134,7 +134,7 @@ class TemporalOrder(OneAnswer):
         return Batch(inputs, self.at_every_loss_step(targets), self.ends(lengths))
 
     def shown(self, batch: Batch) -> list[Item]:
-        """Each of the ordered symbols, at its own step."""
+        """Return the ordered symbols, each at its own step."""
         items = []
         for k, window in enumerate(self.windows):
             seen = batch.inputs[window.start : window.stop, ..., : Y + 1]  # X and Y stand nowhere else
@@ -145,9 +145,11 @@ class TemporalOrder(OneAnswer):
     def metrics(
         self, outputs: Float[Tensor, "steps runs batch outputs"], batch: Batch
     ) -> dict[str, Float[Tensor, "runs"]]:
-        """``loss``; ``accuracy``, the share of sequences whose largest output is the answer's; for hochreiter1997 also
-        ``error_share``, the share of sequences with an output that is off by 0.3 or more, and ``mean_absolute_error``
-        over outputs."""
+        """Measure ``loss`` and ``accuracy``, for hochreiter1997 also ``error_share`` and ``mean_absolute_error``.
+
+        ``accuracy`` is the share of sequences whose largest output is the answer's; ``error_share`` the share of
+        sequences with an output that is off by 0.3 or more; ``mean_absolute_error`` is a mean over outputs.
+        """
         if self.classification:
             right = outputs[-1].argmax(-1) == batch.targets[-1]
             # argmax takes a nan for the largest.
@@ -165,7 +167,7 @@ class TemporalOrder(OneAnswer):
         }
 
     def chance(self) -> dict[str, float]:
-        """For each metric the best constant over K equally likely classes.
+        """Return, for each metric, the level of the best constant over K equally likely classes.
 
         Cross-entropy ln K; squared error: 1/K at each output, which leaves its variance (1 - 1/K) / K. Always the same
         class is right in 1/K of the sequences; always 0 is off by 1 at one output of K, and no constant is off by less.
@@ -181,7 +183,7 @@ class TemporalOrder(OneAnswer):
         }
 
     def landmarks(self) -> dict[str, float]:
-        """``all but one symbol known``: two classes are left."""
+        """Return ``all but one symbol known``: two classes are left."""
         return {"all but one symbol known": math.log(2) if self.classification else 1 / (2 * self.output_size)}
 
     def solved(self, metrics: Mapping[str, Float[Tensor, "runs"]]) -> Bool[Tensor, "runs"]:
@@ -192,6 +194,6 @@ class TemporalOrder(OneAnswer):
 
 @functools.lru_cache(maxsize=64)
 def _spans(task: TemporalOrder, device: torch.device) -> tuple[Int[Tensor, "ordered 1"], Int[Tensor, "ordered 1"]]:
-    """How many places each ordered symbol may take, and the first of them."""
+    """Return how many places each ordered symbol may take, and the first of them."""
     sizes, starts = ([f(window) for window in task.windows] for f in (len, lambda window: window.start))
     return torch.tensor(sizes, device=device)[:, None], torch.tensor(starts, device=device)[:, None]

@@ -37,7 +37,7 @@ _HASH = 0x9E3779B97F4A7C15  # odd, and without a pattern
 
 @dataclass(frozen=True)
 class Text(Task):
-    """Predict the next character at each of ``gap`` steps. See the module for the text and its parts."""
+    """Predict the next character at each of ``gap`` steps. The module says what the text and its parts are."""
 
     gap: int = option(100, "characters of a window", ge=2)
     file: str | None = option(None, "a UTF-8 file; null: Python's own pydoc_data.topics", identity=False)
@@ -80,7 +80,7 @@ class Text(Task):
 
     @property
     def symbols(self) -> int:
-        """The characters of the alphabet, and "other"."""
+        """Number of inputs and outputs: the characters of the alphabet, and 'other'."""
         return len(self._corpus.alphabet(self.least)) + 1
 
     @property
@@ -109,26 +109,29 @@ class Text(Task):
         return Batch(inputs, windows[1:].contiguous())
 
     def _places(self, stream: Stream, batch_size: int) -> Int[Tensor, "characters runs batch"]:
-        """Where in the text the ``gap + 1`` characters of each window stand."""
+        """Return where in the text the ``gap + 1`` characters of each window stand."""
         first, size = _tensors(self._corpus, self.least, stream.seeds.device).bounds[part_number(stream)].unbind(-1)
         starts = first + stream.integers(size - self.gap, batch_size)
         return starts + torch.arange(self.gap + 1, device=starts.device)[:, None, None]
 
     def closers(self, stream: Stream, batch_size: int) -> Int[Tensor, "steps runs batch"]:
-        """Of the windows that ``draw`` gives for an equal stream: how far before each target, in characters, stands the
-        bracket or quote that it closes; 0 where it closes none, or one that the window does not show."""
+        """Return how far before each target, in characters, stands the bracket or quote that it closes.
+
+        0 where it closes none, or one that the window does not show. The windows are those that ``draw`` gives for an
+        equal stream.
+        """
         distances = _distances(self._corpus, stream.seeds.device)[self._places(stream, batch_size)[1:]]
         steps = torch.arange(self.gap, device=distances.device)[:, None, None]
         return torch.where(distances <= steps + 1, distances, 0)
 
     @property
     def has_closers(self) -> bool:
-        """Whether the probe part has any sign that ``closers`` may tell of, in windows of whatever length."""
+        """Return whether the probe part has any sign that ``closers`` can give, in windows of whatever length."""
         probed = self._corpus.parts[SPLITS["probe"] :]
         return bool(_distances(self._corpus, torch.device("cpu"))[probed[0].start : probed[-1].stop].any())
 
     def shown(self, batch: Batch) -> list[Item]:
-        """The characters at up to ten steps, the first and the last among them."""
+        """Return the characters at up to ten steps, the first and the last among them."""
         codes = batch.inputs.argmax(-1)
         return [
             Item(f"character {t + 1}", codes[t], torch.full_like(codes[t], t), self.symbols)
@@ -138,13 +141,13 @@ class Text(Task):
     def metrics(
         self, outputs: Float[Tensor, "steps runs batch outputs"], batch: Batch
     ) -> dict[str, Float[Tensor, "runs"]]:
-        """``loss`` (nats a character), ``bits_per_character``, and ``accuracy``."""
+        """Measure ``loss`` (nats a character), ``bits_per_character`` and ``accuracy``."""
         loss = over_steps_and_batch(self.losses(outputs, batch.targets))
         accuracy = over_steps_and_batch((outputs.argmax(-1) == batch.targets).float())
         return {"loss": loss, "bits_per_character": loss / math.log(2), "accuracy": accuracy}
 
     def chance(self) -> dict[str, float]:
-        """The character frequencies of the training part as the answer, which sees nothing, on the evaluation part.
+        """Return the levels of the character frequencies of the training part as the answer, on the evaluation part.
 
         Smoothed as in ``lrd.tasks.ngrams``; in expectation over windows, exactly: characters near the ends of the part
         lie in fewer windows, and count for less.
@@ -153,13 +156,16 @@ class Text(Task):
         return {"loss": loss, "bits_per_character": loss / math.log(2), "accuracy": accuracy}
 
     def landmarks(self) -> dict[str, float]:
-        """``one character known`` (what a bigram model is left with), and two: frequencies of the training part on the
-        evaluation part, as in ``chance``. Of a window's first character two are never known; the level ignores that."""
+        """Return ``one character known`` (what a bigram model is left with), and two.
+
+        Frequencies of the training part on the evaluation part, as in ``chance``. Of a window's first character two are
+        never known; the level ignores that.
+        """
         _, one, two = _levels(self)
         return {"one character known": one, "two characters known": two}
 
     def log_frequencies(self) -> Float[Tensor, "outputs"]:
-        """What ``chance`` answers: the log probability of each symbol, float64."""
+        """Return what ``chance`` answers: the log probability of each symbol, in float64."""
         train = self._corpus.parts[0]
         # Behind the training part one of each symbol, to ask for.
         every = np.concatenate([self._corpus.codes(self.least)[train.start : train.stop], np.arange(self.symbols)])
@@ -177,7 +183,7 @@ class _OnDevice(NamedTuple):
 
 @functools.lru_cache(maxsize=8)
 def _tensors(text: Corpus, least: int, device: torch.device) -> _OnDevice:
-    """The text, once a device."""
+    """Return the codes of the text on a device."""
     bounds = torch.tensor([(part.start, len(part)) for part in text.parts], device=device)
     return _OnDevice(torch.from_numpy(text.codes(least)).to(device), bounds)
 
@@ -201,7 +207,7 @@ def _windows(task: Text) -> np.ndarray:
 
 
 def _evaluated(task: Text) -> tuple[np.ndarray, np.ndarray]:
-    """Places of the evaluation part that may be asked for, and the share of all targets that each is expected to be."""
+    """Return the places of the evaluation part that may be asked for, and the expected share of all targets of each."""
     part = task._corpus.parts[1]
     place, size, gap = np.arange(1, len(part)), len(part), task.gap
     windows = np.minimum(np.minimum(place, size - place), gap)  # a gap fits into a third of the part: only ends differ
@@ -210,7 +216,7 @@ def _evaluated(task: Text) -> tuple[np.ndarray, np.ndarray]:
 
 @functools.lru_cache(maxsize=64)
 def _levels(task: Text) -> tuple[float, float, float]:
-    """Expected loss on the evaluation part of who knows 0, 1 and 2 characters."""
+    """Return the expected loss on the evaluation part of answers that know 0, 1 and 2 characters."""
     text, (places, share) = task._corpus, _evaluated(task)
     codes, train = text.codes(task.least), text.parts[0]
     orders = (probabilities(codes, train, places, order, task.symbols) for order in (1, 2, 3))
@@ -220,7 +226,7 @@ def _levels(task: Text) -> tuple[float, float, float]:
 
 @functools.lru_cache(maxsize=64)
 def _accuracy(task: Text) -> float:
-    """Expected share of the evaluation targets that are the most frequent symbol of the training part."""
+    """Return the expected share of evaluation targets that are the most frequent symbol of the training part."""
     codes, (places, share) = task._corpus.codes(task.least), _evaluated(task)
     train = task._corpus.parts[0]
     most = np.bincount(codes[train.start : train.stop]).argmax()

@@ -43,7 +43,7 @@ _MEAN_ERROR = {"clean": 0.01, "noisy_inputs": 0.04, "noisy_targets": 0.015}
 
 @dataclass(frozen=True)
 class TwoSequence(OneAnswer):
-    """Answer the class that the first inputs showed. See the module for the conventions."""
+    """Answer the class that the first inputs showed. The module says what each convention is."""
 
     gap: int = option(100, "least length of a sequence (T)", ge=2)
     convention: str = option("clean", "where noise is added: experiment 3a, 3b or 3c", choices=tuple(_TARGETS))
@@ -107,26 +107,29 @@ class TwoSequence(OneAnswer):
         return Batch(inputs.unsqueeze(3), self.at_every_loss_step(targets.unsqueeze(2)), self.ends(lengths))
 
     def _noise_free(self, second: Bool[Tensor, "runs batch"]) -> Float[Tensor, "runs batch"]:
-        """The target without noise of samples that are, or are not, of class 2."""
+        """Return the target without its noise of samples that are, or are not, of class 2."""
         of_first, of_second = _TARGETS[self.convention]
         return torch.where(second, of_second, of_first)
 
     def is_second(self, batch: Batch) -> Bool[Tensor, "runs batch"]:
-        """Whether each sample is of class 2."""
+        """Return whether each sample is of class 2."""
         if self.convention == "noisy_targets":
             return batch.inputs[0, ..., 0] < 0
         return batch.targets[0, ..., 0] == _TARGETS[self.convention][1]
 
     def shown(self, batch: Batch) -> list[Item]:
-        """The class, there in full with the last of the informative inputs."""
+        """Return the class, which is there in full with the last of the informative inputs."""
         second = self.is_second(batch).long()
         return [Item("class", second, torch.full_like(second, self.informative - 1), 2)]
 
     def metrics(
         self, outputs: Float[Tensor, "steps runs batch outputs"], batch: Batch
     ) -> dict[str, Float[Tensor, "runs"]]:
-        """``loss`` (mean squared error to the target, noise and all); against the target without noise ``error_share``,
-        the share of sequences that are wrong, and ``mean_absolute_error``."""
+        """Measure ``loss``, ``error_share`` and ``mean_absolute_error``.
+
+        ``loss`` is the mean squared error to the target with its noise; the others are against the target without
+        noise: the share of sequences that are wrong, and the mean absolute error.
+        """
         answered = self.at_answer(self.answered(outputs), batch).squeeze(2)
         errors = (answered - self._noise_free(self.is_second(batch))).abs()
         return {
@@ -138,11 +141,11 @@ class TwoSequence(OneAnswer):
 
     @property
     def _floor(self) -> float:
-        """The loss that knowing the class leaves."""
+        """Loss that is left where the class is known."""
         return TARGET_VARIANCE if self.convention == "noisy_targets" else 0.0
 
     def chance(self) -> dict[str, float]:
-        """For each metric the best constant, since the last input says nothing of the class.
+        """Return, for each metric, the level of the best constant, since the last input says nothing of the class.
 
         Targets a distance d apart: their middle leaves a squared error of ``d^2 / 4`` and the variance of their noise;
         any constant between them is off by d/2 on average; the target of one class is right in half of the sequences.

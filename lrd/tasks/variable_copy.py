@@ -34,7 +34,7 @@ from lrd.tasks.streams import Stream
 class VariableCopy(Recall):
     """Remember ``items`` symbols over 1 to ``gap`` steps, until the cue comes, and repeat them in order.
 
-    With ``least_blanks`` over 2 to ``gap + 1`` steps.
+    With ``least_blanks`` = 1 they are 2 to ``gap + 1`` steps.
     """
 
     gap: int = option(20, "most steps between the last item and the first recall step; each sample has its own", ge=1)
@@ -71,7 +71,8 @@ class VariableCopy(Recall):
     def quiet_steps(self) -> range:
         """The ``2 * items`` steps before the last answer, which every sample has; in steps of the longest.
 
-        No more than one or two of them lie in every sample between the items and the recall, and no slope goes by two.
+        No more than one or two of them lie in every sample between the items and the recall: no slope is judged by two
+        steps.
         """
         last = self.loss_steps[-1]
         return range(last - 2 * self.items, last)
@@ -98,8 +99,10 @@ class VariableCopy(Recall):
         return Batch(one_hot(codes, self.input_size).mul_(weights.unsqueeze(3)), targets, weights)
 
     def chance(self) -> dict[str, float]:
-        """As for ``copy``, the loss averaged over the lengths: ``items * ln(symbols)`` times the mean of
-        1 / length."""
+        """Return the levels of answering blank before recall, then each symbol with equal probability, as for ``copy``.
+
+        The loss is averaged over the lengths: ``items * ln(symbols)`` times the mean of 1 / length.
+        """
         lengths = range(self.smallest_lag + self.items, self.sequence_length + 1)
         per_step = math.fsum(1 / length for length in lengths) / len(lengths)
         return super().chance() | {"loss": self.items * math.log(self.symbols) * per_step}

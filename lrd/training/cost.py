@@ -31,7 +31,7 @@ class Cost:
         self._up_to = update
 
     def for_status(self) -> dict[str, Any]:
-        """Return what status.json says of the cost (``lrd.records.reader``)."""
+        """Return what status.json says of the cost (``lrd.records.schema``)."""
         return {
             "seconds": self.seconds,
             "kernel": " + ".join(self.kernels),

@@ -96,5 +96,5 @@ def test_where_nothing_closes_there_is_nothing_to_draw(tmp_path: Path) -> None:
         status = json.loads((file.parent / "status.json").read_text(encoding="utf-8"))
         del status["crc32"][file.name]
         (file.parent / "status.json").write_text(json.dumps(status))
-    with pytest.raises(NothingToDrawError, match="saw nothing close"):
+    with pytest.raises(NothingToDrawError, match="nothing closed in its text"):
         closing_distance.draw(open_study(tmp_path / "made"), tmp_path)

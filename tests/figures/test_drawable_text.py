@@ -98,7 +98,7 @@ def test_every_figure_is_drawn_whatever_labels_say(study: MadeStudy, tmp_path: P
     labels = {"lstm": "$\\frac{$ " + "long_" * 60, "rnn": "_🚀 100 %\na", "rnn g=2": "5$"}
     drawn = draw_all(open_study(relabelled(study, tmp_path / "made", labels)), tmp_path / "out")
     assert drawn.failed == drawn.missing == {}
-    assert {re.sub(r"_\d+$", "", name) for name in drawn.figures} >= set(FIGURES())
+    assert {re.sub(r"_\d+$", "", name) for name in drawn.figures} >= set(FIGURES)
 
 
 def test_one_figure_that_fails_stops_no_other(

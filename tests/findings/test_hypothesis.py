@@ -28,7 +28,7 @@ def test_a_hypothesis_is_read_as_it_stands() -> None:
 
 
 def test_the_examples_of_the_grammar_are_hypotheses() -> None:
-    blocks = re.findall(r"::\n\n((?:    .*\n|\n)+)", grammar.__doc__ or "")
+    blocks = re.findall(r"\n\n((?:    .*\n)+)", grammar.__doc__ or "")
     one, other = (hypotheses_from(yaml.safe_load(block)["hypotheses"])[0] for block in blocks)
     assert (one.name, one.measure, one.stated) == ("lstm_over_rnn", "share", "above 0")
     assert (other.table, other.at, other.per, other.bounds) == ("retention", "end", ("task", "seed"), (0.6, 1))

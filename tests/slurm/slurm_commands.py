@@ -15,7 +15,7 @@ from commands import LRD, environment, run
 
 from lrd.records import RunRecord
 from lrd.sweeps.slurm_ledger import Ledger
-from lrd.sweeps.slurm_squeue import Seen, look
+from lrd.sweeps.slurm_squeue import Seen, jobs_named
 
 FAULTS = Path(__file__).parent / "faults"
 STUDY = Path("runs") / "scratch"
@@ -119,7 +119,7 @@ def begun(sweep: Watched, update: int = 0) -> Seen | None:
 
 def live(ledger: Ledger) -> list[Seen]:
     """The study's jobs that wait or run."""
-    return [job for job in (look(ledger.name) or {}).values() if not job.ended]
+    return [job for job in (jobs_named(ledger.name) or {}).values() if not job.ended]
 
 
 def cancel(ledger: Ledger) -> None:

@@ -101,7 +101,7 @@ def test_finished_runs_of_the_kind_say_how_long_it_takes(trained: Callable[..., 
     done = [trained(seconds, seed=seed) for seed, seconds in enumerate((6, 24, 12))]
     found = forecast(plan([*done, job(tmp_path, seed=7), job(tmp_path, seed=8)], 1), 1)
     assert [kind.recorded for kind in found.kinds] == [True]
-    assert found.seconds == pytest.approx((2 * 12 * 0.5, 2 * 12 * 2.0 + START))
+    assert found.seconds == pytest.approx((2 * 12 * 0.5 / FASTER, 2 * 12 * 2.0 * SLOWER + START))
 
 
 def test_finished_runs_of_other_hardware_say_when_runs_end_but_not_how_fast(

@@ -130,7 +130,7 @@ def test_a_killed_worker_is_replaced_and_its_pack_goes_on(tmp_path: Path) -> Non
 def test_runs_finished_or_begun_elsewhere_meanwhile_are_planned_anew(tmp_path: Path) -> None:
     jobs = four(tmp_path)
     told: list[Event] = []
-    queue = Queue([PlannedPack(0, tuple(jobs))], tell=told.append)
+    queue = Queue([PlannedPack(0, tuple(jobs))], report=told.append)
     train_pack(PlannedPack(9, (jobs[0],)), lambda event: None, lambda: False)
     steps = iter(range(100))
     train_pack(PlannedPack(9, (jobs[1],)), lambda event: None, lambda: next(steps) == 5)
@@ -142,7 +142,7 @@ def test_runs_finished_or_begun_elsewhere_meanwhile_are_planned_anew(tmp_path: P
 
 
 def test_runs_held_elsewhere_are_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(queues, "LOOK_SECONDS", 0)
+    monkeypatch.setattr(queues, "CHECK_SECONDS", 0)
     jobs = four(tmp_path)
     claims = [take(record_of(j).path) for j in jobs[:2]]
     assert all(claims)

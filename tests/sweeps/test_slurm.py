@@ -22,14 +22,14 @@ OPTIONS = Slurm(array=2, poll_seconds=0.001)
 
 
 class Cluster:
-    """Jobs wait for one look, run during the next, and then have ended."""
+    """Jobs wait for one answer, run during the next, and then have ended."""
 
     def __init__(self) -> None:
         self.jobs: dict[Key, tuple[Seen, tuple[PlannedPack, ...]]] = {}
         self.sent: list[list[int]] = []  # runs of the jobs of each submission
-        self.most = self.looks = 0
+        self.most = self.answered = 0
         self.dies: Callable[[PlannedPack], bool] = lambda pack: False
-        self.answers: Callable[[int], bool] = lambda looks: True
+        self.answers: Callable[[int], bool] = lambda answered: True
         self.takes: Callable[[int], bool] = lambda submissions: True
 
     def submit(self, packs: list[PlannedPack], options: Slurm, ledger: Ledger) -> dict[Key, tuple[PlannedPack, ...]]:
@@ -45,10 +45,10 @@ class Cluster:
         self.most = max(self.most, sum(not seen.ended for seen, _ in self.jobs.values()))
         return new
 
-    def look(self, name: str) -> dict[Key, Seen] | None:
-        self.looks += 1
-        assert self.looks < 200, "it waits for ever"
-        if not self.answers(self.looks):
+    def jobs_named(self, name: str) -> dict[Key, Seen] | None:
+        self.answered += 1
+        assert self.answered < 200, "it waits for ever"
+        if not self.answers(self.answered):
             return None
         for key, (seen, packs) in self.jobs.items():
             if seen.state == "PENDING":
@@ -69,7 +69,7 @@ class Cluster:
 def cluster(monkeypatch: pytest.MonkeyPatch) -> Cluster:
     made = Cluster()
     monkeypatch.setattr(slurm, "submit", made.submit)
-    monkeypatch.setattr(slurm, "look", made.look)
+    monkeypatch.setattr(slurm, "jobs_named", made.jobs_named)
     return made
 
 
@@ -130,7 +130,7 @@ def test_jobs_that_ended_before_are_not_waited_for(tmp_path: Path, cluster: Clus
 
 @pytest.mark.slow
 def test_a_cluster_that_does_not_answer_is_waited_for(tmp_path: Path, cluster: Cluster) -> None:
-    cluster.answers = lambda looks: looks % 3 == 0
+    cluster.answers = lambda answered: answered % 3 == 0
     assert run(four(tmp_path)) == {"unsolved": 4}
     assert cluster.sent == [[1, 1, 1, 1]]
 
@@ -162,17 +162,17 @@ def test_a_cluster_that_takes_no_job_any_more_is_an_error_in_the_end(tmp_path: P
 
 
 def test_a_job_that_is_requeued_is_no_failure(tmp_path: Path, cluster: Cluster) -> None:
-    look, requeued = cluster.look, []
+    answer, requeued = cluster.jobs_named, []
 
     def and_requeue(name: str) -> dict[Key, Seen] | None:
         for key, (seen, packs) in list(cluster.jobs.items()):
             if seen.state == "RUNNING" and key not in requeued:
                 requeued.append(key)
                 cluster.jobs[key] = (replace(seen, state="PENDING"), packs)
-        return look(name)
+        return answer(name)
 
-    cluster.look = and_requeue  # type: ignore[method-assign]
-    slurm.look = and_requeue
+    cluster.jobs_named = and_requeue  # type: ignore[method-assign]
+    slurm.jobs_named = and_requeue
     assert run(four(tmp_path)) == {"unsolved": 4}
     assert len(requeued) == 4
     assert cluster.sent == [[1, 1, 1, 1]]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lrd.sweeps.slurm_squeue import Seen, look, parse
+from lrd.sweeps.slurm_squeue import Seen, jobs_named, parse
 
 TOKEN, OTHER = "0123456789ab", "ba9876543210"
 
@@ -52,14 +52,14 @@ def test_a_cluster_that_does_not_answer_is_no_cluster_without_jobs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     squeue(tmp_path, monkeypatch, f"echo '12_0|{TOKEN}|RUNNING|None'")
-    assert look("name") == {(TOKEN, 0): Seen("12_0", "RUNNING", "None")}
+    assert jobs_named("name") == {(TOKEN, 0): Seen("12_0", "RUNNING", "None")}
     squeue(tmp_path, monkeypatch, "echo 'Unable to contact slurm controller' >&2; exit 1")
-    assert look("name") is None
+    assert jobs_named("name") is None
     monkeypatch.setenv("PATH", str(tmp_path / "nothing"))
-    assert look("name") is None
+    assert jobs_named("name") is None
 
     def hangs(*arguments: object, **options: object) -> None:
         raise subprocess.TimeoutExpired("squeue", 60)
 
     monkeypatch.setattr(subprocess, "run", hangs)
-    assert look("name") is None
+    assert jobs_named("name") is None

@@ -82,10 +82,10 @@ def test_processes_at_work_share_what_is_left(tmp_path: Path) -> None:
     assert left == f"at most {duration(18 * 0.5 / 2)} to go, for the runs begun"
 
 
-def test_what_no_run_tells_is_not_made_up(tmp_path: Path) -> None:
+def test_what_no_run_says_is_not_made_up(tmp_path: Path) -> None:
     begun(job(tmp_path), update=0, seconds=None)
     done, left = line(tmp_path).split("; ")
-    assert (done, left) == ("0 of at most 12 updates done", "no run got far enough to tell how long the rest takes")
+    assert (done, left) == ("0 of at most 12 updates done", "no run got far enough to say how long the rest takes")
 
 
 def test_a_process_out_of_sight_is_alive_while_its_heart_beats(tmp_path: Path) -> None:
@@ -134,9 +134,9 @@ def test_a_holder_is_told_as_far_as_it_is_known(options: dict[str, Any], end: st
 
 
 def test_training_says_what_it_took_so_far(tmp_path: Path) -> None:
-    looks = iter(range(100))
+    steps = iter(range(100))
     (pack,) = plan([job(tmp_path)], 1).packs
-    train_pack(pack, lambda event: None, lambda: next(looks) >= 5)
+    train_pack(pack, lambda event: None, lambda: next(steps) >= 5)
     ((update, seconds),) = study(tmp_path).sql('select "update", seconds from runs').fetchall()
     assert update == 5
     assert seconds > 0
