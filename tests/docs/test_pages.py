@@ -13,9 +13,9 @@ from lrd.commands import COMMANDS
 
 EVERY = pytest.mark.parametrize("page", PAGES, ids=name)
 ENDINGS = "py|yaml|yml|toml|cff|md|txt|png"
-#: Files of the reader, of records, and placeholders.
+#: Files of the reader, of records, what is built, and placeholders.
 RECORDED = r"(claims|hypotheses)\.yaml|(looks|claim|summary|run|status|environment)\.json|(figures|report)/"
-NOT_OURS = re.compile(rf"runs/.*|my_.*|.*NAME.*|{RECORDED}")
+NOT_OURS = re.compile(rf"runs/.*|site/|my_.*|.*NAME.*|{RECORDED}")
 
 
 def quoted(page: Path) -> list[str]:
