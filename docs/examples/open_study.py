@@ -12,7 +12,8 @@ from lrd.records import open_study
 folder, picture = sys.argv[1:3]
 study = open_study(folder)
 rows = study.sql("""
-    select coalesce(cell_label, cell) as label, run_id, metrics."update", metrics.eval_loss, chance_loss, task, gap
+    select coalesce(cell_label::varchar, cell) as label, run_id, metrics."update", metrics.eval_loss, chance_loss,
+        task, gap
     from metrics join runs using (run_id)
     where metrics.eval_loss is not null
         and (task, gap) = (select (task, gap) from runs order by task, gap desc limit 1)
