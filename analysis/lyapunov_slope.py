@@ -130,7 +130,7 @@ def _page(page: Page, rows: Table, runs: Table, out: Path) -> list[Path]:
         axes.set_xlabel("rate of the gradient (nats a step)")
     layout.legend(figure, *_legend(shown, styles))
     lost = int((~there & np.array([panel in page for panel in zip(rows["panel"], rows["gap"], strict=True)])).sum())
-    without = f" Without a point: {lost} looks with a rate or exponent that is no number." if lost else ""
+    without = f" Without a point: {lost} measurements with a rate or exponent that is no number." if lost else ""
     layout.foot(figure, ["Bars: one standard error." + absent(runs, rows["run_id"]) + without])
     return save_figure(figure, out, f"lyapunov_slope{page.suffix}", table or [dict.fromkeys(COLUMNS)])
 

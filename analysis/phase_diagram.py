@@ -168,10 +168,10 @@ def _page(page: Page, kinds: list[str], rows: Table, runs: Table, out: Path) -> 
     layout.legend(figure, *_legend(rows, styles))
     bands = in_words(spread.kind for spread in spreads)
     unmeasured = len(runs["run_id"]) - len(set(rows["run_id"]))
-    lacking = "" if "driven" in rows["quantity"] else " No run was looked at by the probe `lyapunov`."
+    lacking = "" if "driven" in rows["quantity"] else " No run was measured by the probe `lyapunov`."
     lines = [
         f"Before training. Lines: median over runs ({span(counts)} a gain); {bands}."
-        + (f" Not drawn: {unmeasured} runs not looked at." if unmeasured else "")
+        + (f" Not drawn: {unmeasured} runs not measured." if unmeasured else "")
         + lacking
     ]
     layout.foot(figure, lines)

@@ -227,7 +227,7 @@ def _note(rows: Table, runs: Table, table: list[dict[str, Any]]) -> str:
         f"Points: median over {drawn_over(runs)}; bars: {bars}; lines: Theil-Sen over gaps, with Sen's 95 % "
         "interval of their slope where cells are few and runs enough."
         + absent(runs, rows["run_id"])
-        + (f" Without a fit: {without} looks." if without else "")
+        + (f" Without a fit: {without} measurements." if without else "")
         + pooling(runs)
     )
 

@@ -84,6 +84,6 @@ def absent(runs: Table, drawn: Iterable[str]) -> str:
     """Return which runs of a study are not in a figure of finished runs, as a sentence; empty where all are."""
     finished = runs["state"] == "finished"
     unseen = finished & ~np.isin(runs["run_id"].astype(str), sorted({str(run_id) for run_id in drawn}))
-    missing = {"that did not come to an end": int((~finished).sum()), "not looked at": int(unseen.sum())}
+    missing = {"that did not come to an end": int((~finished).sum()), "not measured": int(unseen.sum())}
     words = ", ".join(f"{number} runs {what}" for what, number in missing.items() if number)
     return f" Not drawn: {words}." if words else ""

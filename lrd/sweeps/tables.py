@@ -11,7 +11,7 @@ from lrd.sweeps.units import duration
 
 # A row a (task, gap, cell): medians over runs; slopes of the first and the last measurement of dL/dh_t.
 _RESULTS = """
-with looks as (
+with measured as (
     select run_id, arg_min(slope, "update") as slope_start, arg_max(slope, "update") as slope_end
     from gradient_fit where variable = 'h' group by run_id
 )
@@ -20,7 +20,7 @@ select task, gap, coalesce(cast(cell_label as varchar), cell) as cell, count(*) 
     count(*) filter (outcome is null) as unfinished,
     median(solved_at) filter (outcome = 'solved') as updates,
     median(slope_start) as slope_start, median(slope_end) as slope_end
-from runs left join looks using (run_id) group by all order by task, gap, cell
+from runs left join measured using (run_id) group by all order by task, gap, cell
 """
 _STATES = """
 select task, gap, coalesce(cast(cell_label as varchar), cell) as cell,

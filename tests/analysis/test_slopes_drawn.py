@@ -71,7 +71,7 @@ def test_runs_without_a_fit_are_counted(tmp_path: Path, monkeypatch: pytest.Monk
     assert {row["low"] for row in rows} == {""}
     assert number(rows[0]["trend"]) == pytest.approx(-0.1 / np.log10(9 / 5))
     assert {row["trend_low"] for row in rows} == {""}
-    assert notes[0].endswith("Not drawn: 1 runs not looked at. Without a fit: 1 looks.")
+    assert notes[0].endswith("Not drawn: 1 runs not measured. Without a fit: 1 measurements.")
 
 
 def test_a_single_gap_has_no_slope_against_it(tmp_path: Path) -> None:

@@ -76,6 +76,6 @@ def test_who_is_missing_in_words() -> None:
         "run_id": np.array(["a", "b", "c", "d"], dtype=object),
         "state": np.array(["finished", "failed", "finished", "running"], dtype=object),
     }
-    assert absent(runs, ["a"]) == " Not drawn: 2 runs that did not come to an end, 1 runs not looked at."
+    assert absent(runs, ["a"]) == " Not drawn: 2 runs that did not come to an end, 1 runs not measured."
     finished = {name: column[[0, 2]] for name, column in runs.items()}
     assert absent(finished, ["a", "c", "a"]) == ""
