@@ -63,7 +63,7 @@ def check_device(line: int, what: str, function: Callable[[], Any], home: str, w
         ProtocolError: a tensor was made on another device.
     """
     try:
-        with _OneDevice():
+        with _OneDevice():  # type: ignore[no-untyped-call]
             found = function()
     except _TwoDevicesError as error:
         message = f"{what} makes a tensor on another device than {home}: {way_out}{place_of(error)}"

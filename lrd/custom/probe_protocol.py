@@ -12,7 +12,7 @@ import torch
 
 from lrd.cells import GRU, LSTM, RNN, Cell, readout_parameters
 from lrd.custom.devices import check_device
-from lrd.custom.protocol import Protocol, ProtocolError, called
+from lrd.custom.protocol import Protocol, ProtocolError, called, place_of
 from lrd.custom.sql_words import SQL_WORDS
 from lrd.options import OptionError
 from lrd.probes import PROBES, Columns, Probe, Subject
@@ -121,13 +121,15 @@ def _subjects(probe: Probe) -> Iterator[Subject]:
 
 
 def _ask(probe: Probe, task: Task, cell: Cell) -> None:
-    for what, function, argument in (("check", probe.check, task), ("check_cell", probe.check_cell, cell)):
-        try:
-            function(argument)
-        except OptionError:
-            raise
-        except Exception:
-            called(4, what, function, argument)
+    """Ask a probe whether it is for a task and a cell; it raises ``OptionError`` where it is not."""
+    try:
+        probe.check(task)
+        probe.check_cell(cell)
+    except OptionError:
+        raise
+    except Exception as error:  # whatever a stranger's code dies of
+        message = " ".join(str(error).split())
+        raise ProtocolError(4, f"check raised {type(error).__name__}: {message}{place_of(error)}") from error
 
 
 def _check_subject(probe: Probe, subject: Subject) -> list[str]:

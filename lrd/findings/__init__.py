@@ -1,5 +1,6 @@
 """What a study states, its hypotheses, and the verdicts of its records on them.
 
+Example:
     findings = check_hypotheses(read_hypotheses("runs/demo"), open_study("runs/demo"))
 """
 

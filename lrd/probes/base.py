@@ -59,10 +59,15 @@ class Subject:
 
 @dataclass(frozen=True)
 class Probe(ABC):
-    """One kind of measurement: a frozen dataclass of ``lrd.options.option`` fields, all with defaults."""
+    """One kind of measurement: a frozen dataclass of ``lrd.options.option`` fields, all with defaults.
 
+    A subclass has to have ``name``, ``columns`` and ``measure``. ``docs/examples/my_probe.py`` is a whole one, and
+    ``lrd check my_probe.py:Dimension`` holds one to what is written here.
+    """
+
+    #: what the probe is called in configurations, and its table in records
     name: ClassVar[str]
-    #: SQL type of each column of the table, without ``update``, which the record adds
+    #: SQL type of each column (BIGINT, DOUBLE, VARCHAR, BOOLEAN), without ``update``, which the record adds
     columns: ClassVar[dict[str, str]]
 
     per_decade: int = option(3, "moments per decade of updates, besides the first and the last; 0: only those", ge=0)
@@ -84,7 +89,7 @@ class Probe(ABC):
         """
 
     def tables_of(self, subject: Subject) -> list[dict[str, Columns]]:
-        """All tables of each run by name: the probe's own, unless it has several."""
+        """Return all tables of each run by name; by default there is one, which ``measure`` gives."""
         return [{self.name: as_arrays(table, self.columns)} for table in self.measure(subject)]
 
     @classmethod
@@ -93,7 +98,11 @@ class Probe(ABC):
         return {cls.name: cls.columns}
 
     def scalars(self, tables: dict[str, Columns]) -> dict[str, float]:
-        """Return what of one run's measurement is one number: watched in training, in the summary at start and end."""
+        """Return single numbers of one run's measurement, by name: watched in training, and kept in the summary.
+
+        Args:
+            tables: the run's tables of one measurement, by name, their columns as arrays.
+        """
         kept = SCALARS.get(self.name)
         return {} if kept is None else kept.of(tables)
 

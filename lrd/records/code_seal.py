@@ -1,9 +1,9 @@
 """The seal of a record that holds code: it shows a user that they trained the run themselves.
 
-``lrd probe`` runs the code of a custom cell or task, and folders of runs are sent around. A record with such code is
-sealed when it is written, with a key that this user alone has (``~/.local/state/lrd/key``). Nobody else's record can
-then pass for one's own, whatever names it holds, nor can a text that was changed afterwards. A record without a seal
-(an older one, or one written without a home to keep a key in) cannot be recognised.
+``lrd probe`` runs the code of a custom cell, task or probe, and folders of runs are sent around. A record with such
+code is sealed when it is written, with a key that this user alone has (``~/.local/state/lrd/key``). Nobody else's
+record can then pass for one's own, whatever names it holds, nor can a text that was changed afterwards. A record
+without a seal (an older one, or one written without a home to keep a key in) cannot be recognised.
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from lrd.records import schema
 from lrd.records.files import plain_text, utf8_path
+from lrd.records.schema.probe_tables import PROBE_TABLES
 from lrd.records.tables import literal, without_patterns
 from lrd.records.type_checks import column_fits
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     import duckdb
 
 #: Tables of lrd, of which columns are known; others are those of probes that are not lrd's.
-_OWN = schema.TABLES.keys() | schema.PROBE_TABLES.keys()
+_OWN = schema.TABLES.keys() | PROBE_TABLES.keys()
 _RESERVED = ("run_id", "filename")  # the reader adds these
 _TYPES = {"INT64": schema.INTEGER, "INT32": schema.INTEGER, "DOUBLE": schema.REAL, "FLOAT": schema.REAL}
 _TYPES |= {"BOOLEAN": schema.BOOLEAN, "BYTE_ARRAY": schema.TEXT}

@@ -11,7 +11,6 @@ import os
 import resource
 import sys
 import tempfile
-import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -21,14 +20,14 @@ import torch
 from lrd.records import NullTracker, RecordError, hardware
 from lrd.spec import Place, RunSpec
 from lrd.sweeps.endings import FinishedRun, Range, end_of, finished_runs, makespan, same_pace
-from lrd.sweeps.measuring import FASTER, SLOWER, Shape, measure, shortened
+from lrd.sweeps.measuring import FASTER, SLOWER, Shape, clock, measure, shortened
 from lrd.sweeps.plan import Plan, PlannedPack
 from lrd.sweeps.sizes import pack_bytes
 from lrd.sweeps.tables import table
 from lrd.sweeps.units import memory, span
 from lrd.training.determinism import repeat_bits
 
-_START = 5.0  # seconds, at most: to compose, import and start workers
+_START = 5.0  # seconds, at most, on a machine at rest: to compose, import and start workers
 #: Memory of a forked worker that it shares with nobody, beside its packs: measured 77 MB, with the wandb mirror.
 WORKER_BYTES = 80_000_000
 _ALIKE = 2  # by what factor packs on a GPU may differ in size for one to say how long the other takes
@@ -116,7 +115,7 @@ def forecast(plan: Plan, workers: int) -> Forecast:
     return Forecast(
         kinds=kinds,
         workers=at_once,
-        seconds=_wall(plan, kinds, at_once),
+        seconds=_wall(plan, kinds, at_once, _START * (1 + load)),
         bytes=shared + (at_once * WORKER_BYTES if at_once > 1 else 0) + (0 if on_gpu else sum(largest)),
         pack_bytes=largest[0],
         shared_bytes=shared,
@@ -149,8 +148,9 @@ def _seconds(
             least, most = pace.least * (end.least - start), pace.most * (end.most - start)
             found.append((Range(least / FASTER, most * SLOWER), True))
         elif cost := next(costs):
-            most = slower * SLOWER * cost.of(run, start, end.most) + 2 * runs * record  # half of it is the mirror's
-            found.append((Range(cost.of(run, start, end.least) / FASTER, most), False))
+            least, most = (cost.of(run, start, each) for each in end)
+            most += 2 * runs * record  # once for the record, once for its mirror
+            found.append((Range(least / FASTER, slower * SLOWER * most), False))
         else:
             found.append((None, False))
     return found
@@ -179,13 +179,13 @@ def record_seconds(run: RunSpec, device: torch.device) -> float:
     took = 0.0
     with tempfile.TemporaryDirectory(prefix="lrd-plan-") as folder, suppress(RuntimeError, MemoryError, RecordError):
         for seed in (0, 1):  # the first one imports and compiles
-            start = time.perf_counter()
+            start = clock(device)
             train([replace(run, seed=seed)], Place(runs_dir=folder), NullTracker(), device)
-            took = time.perf_counter() - start
+            took = clock(device) - start
     return took
 
 
-def _wall(plan: Plan, kinds: Sequence[PackKind], workers: int) -> Range:
+def _wall(plan: Plan, kinds: Sequence[PackKind], workers: int, start: float) -> Range:
     """Return when the last pack is done; kinds without a time count for nothing."""
     each = {
         pack.number: (kind.seconds or Range(0, 0), len(pack.jobs) / kind.largest)
@@ -194,7 +194,7 @@ def _wall(plan: Plan, kinds: Sequence[PackKind], workers: int) -> Range:
     }
     packs = [each[pack.number] for pack in plan.packs]
     least = makespan([seconds.least * share for seconds, share in packs], [0.0] * workers)
-    return Range(least, _START + makespan([seconds.most * share for seconds, share in packs], [0.0] * workers))
+    return Range(least, start + makespan([seconds.most * share for seconds, share in packs], [0.0] * workers))
 
 
 def process_bytes() -> int:

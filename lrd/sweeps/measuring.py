@@ -82,7 +82,7 @@ def measure(
     torch.set_num_threads(1)  # as in a worker
     torch.set_flush_denormal(True)
     seconds = seconds if seconds is not None else SECONDS if device.type == "cpu" else GPU_SECONDS
-    begun, worked = time.perf_counter(), _clock(device)
+    begun, worked = time.perf_counter(), clock(device)
     end = begun + seconds
     measured: dict[tuple[object, ...], list[_Measured]] = {}
 
@@ -91,7 +91,7 @@ def measure(
             measured.setdefault(family(shape[0]), []).append(_Measured(*shape, _measured(*shape, device)))
 
     largest_first = sorted(shapes, key=lambda shape: shape[1] * preactivations(shape[0]), reverse=True)
-    for run, runs in reversed(largest_first):
+    for run, runs in largest_first:
         if family(run) not in measured:
             add((shortened(run), runs))
     for run, runs in largest_first:
@@ -100,7 +100,7 @@ def measure(
             expected = 0 if near is None else near.took * near.ratio(run, runs, device)
             if expected < end - time.perf_counter():
                 add((run, runs))
-    slower = max(1.0, (time.perf_counter() - begun) / max(1e-9, _clock(device) - worked))
+    slower = max(1.0, (time.perf_counter() - begun) / max(1e-9, clock(device) - worked))
     found: list[Costs | None] = []
     for run, runs in shapes:
         near = _nearest(run, runs, measured.get(family(run), ()), device)
@@ -176,14 +176,14 @@ def _timed(call: Callable[[], object], device: torch.device, before: int = 1) ->
     """Return the mean seconds of a call, after a few that do not count."""
     for _ in range(before):
         call()
-    begun, start, calls = time.perf_counter(), _clock(device), 0
+    begun, start, calls = time.perf_counter(), clock(device), 0
     while calls < 2 or (calls < _CALLS and time.perf_counter() - begun < _ENOUGH):
         call()
         calls += 1
-    return (_clock(device) - start) / calls
+    return (clock(device) - start) / calls
 
 
-def _clock(device: torch.device) -> float:
+def clock(device: torch.device) -> float:
     """Return the time that this process had of a CPU, or the moment at which a GPU has done all it was asked to."""
     if device.type == "cpu":
         return time.process_time()

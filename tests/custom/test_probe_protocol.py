@@ -111,6 +111,8 @@ def test_a_probe_is_tried_on_what_it_is_for_alone(tmp_path: Path) -> None:
         "\n    def check_cell(self, cell):\n        if {}:\n            raise OptionError('samples', 'is for others')\n"
     )
     assert checked(tmp_path, of_c + refuse.format('"c" not in cell.state_names')) == []
+    with pytest.raises(ProtocolError, match=r"check raised AttributeError: .*nothing.* \(line \d+\)"):
+        checked(tmp_path, PROBE + refuse.format("cell.nothing"))
     (remark,) = checked(tmp_path, PROBE + refuse.format("True"))
     assert remark.endswith("lines 4 to 10 were not tried")
 

@@ -64,10 +64,23 @@ def test_what_has_no_code_is_never_asked_about(tmp_path: Path, cell: Any) -> Non
         lambda run: run.pop("sources"),  # then the file of that name would be run
         lambda run: run["spec"]["cell"].update(path="/tmp/other.py:Mine"),
         lambda run: run["spec"].update(task=CUSTOM),
+        lambda run: run["spec"].update(probe={"mine": CUSTOM}),
+        lambda run: run["spec"].update(probe={"custom": {}}),
+        lambda run: run["sources"].update({"probe.mine": TEXT}),
     ],
 )
 def test_a_record_that_was_changed_is_not_ones_own(folder: Path, change: Callable[[dict[str, Any]], Any]) -> None:
     assert changed(folder, "run.json", change) != ""
+
+
+def test_the_code_of_a_probe_is_sealed_as_that_of_a_cell(tmp_path: Path) -> None:
+    record = RunRecord(tmp_path, "s", "c")
+    probe = {"gates": {"samples": 3}, "mine": {"samples": 3, "path": "/home/ann/my_probe.py:Mine", "code": "abc"}}
+    spec = {"task": {"name": "copy"}, "cell": {"name": "rnn"}, "probe": probe}
+    record.create({"spec": spec, "task": {}, "sources": {"probe.mine": TEXT}})
+    assert foreign_code(record.path) == ""
+    said = changed(record.path, "run.json", lambda run: run["sources"].update({"probe.mine": TEXT + "\nimport os"}))
+    assert "brings code of its own for its probe mine, trained by" in said
 
 
 @pytest.mark.parametrize("name", ["user", "host"])

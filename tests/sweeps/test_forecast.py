@@ -31,6 +31,7 @@ START = module._START
 def a_second_an_update(monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine on which an update of any pack takes a second, half as long again now, with a process of known size."""
     monkeypatch.setattr(module, "measure", lambda shapes, device: ([COSTS for _ in shapes], 1.5))
+    monkeypatch.setattr(module.os, "getloadavg", lambda: (100.0, 0.0, 0.0))
     monkeypatch.setattr(module, "record_seconds", lambda run, device: 0.25)
     monkeypatch.setattr(module, "process_bytes", lambda: PROCESS)
 
@@ -43,7 +44,7 @@ def test_one_pack_takes_what_was_measured_of_it(a_second_an_update: None) -> Non
     """12 updates, none fewer: by the processor's time, or by the clock, with a record and its mirror."""
     one = job("/nowhere", gap=7)
     found = of(one)
-    assert found.seconds == pytest.approx((12 / FASTER, 12 * 1.5 * SLOWER + 2 * 0.25 + START))
+    assert found.seconds == pytest.approx((12 / FASTER, (12 + 2 * 0.25) * 1.5 * SLOWER + START * (1 + found.load)))
     assert found.pack_bytes == pack_bytes(one.run, 1, CPU)
     assert found.bytes == PROCESS + found.pack_bytes
     assert (found.workers, found.on_gpu, [kind.recorded for kind in found.kinds]) == (1, False, [False])
@@ -101,7 +102,7 @@ def test_finished_runs_of_the_kind_say_how_long_it_takes(trained: Callable[..., 
     done = [trained(seconds, seed=seed) for seed, seconds in enumerate((6, 24, 12))]
     found = forecast(plan([*done, job(tmp_path, seed=7), job(tmp_path, seed=8)], 1), 1)
     assert [kind.recorded for kind in found.kinds] == [True]
-    assert found.seconds == pytest.approx((2 * 12 * 0.5 / FASTER, 2 * 12 * 2.0 * SLOWER + START))
+    assert found.seconds == pytest.approx((2 * 12 * 0.5 / FASTER, 2 * 12 * 2.0 * SLOWER + START * (1 + found.load)))
 
 
 def test_finished_runs_of_other_hardware_say_when_runs_end_but_not_how_fast(

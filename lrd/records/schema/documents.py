@@ -29,7 +29,7 @@ RUN_KEYS: Columns = {
     "task.landmarks.*": Column(REAL, "further levels of the loss by name, such as that of a memory of two symbols"),
     "task.*": Column(ANY, "further facts of the task"),
     "parameters": Column(COUNT, "number of trained parameters"),
-    "sources.*": Column(TEXT, "text of the file of a custom cell or task, by group; only where there is one"),
+    "sources.*": Column(TEXT, "text of the file of a custom class, by task, cell or probe.NAME; only where there are"),
     "seal": Column(ANY, "shows its owner that they trained code of ``sources`` themselves (``lrd.records.code_seal``)"),
     "tracker.*": Column(TEXT, "name, mode, project and entity of the run's mirror; absent in old records: project lrd"),
     "*": Column(ANY, "whatever else a later lrd keeps"),
