@@ -210,7 +210,8 @@ def _note(rows: Table, runs: Table, spreads: list[Band], letters: dict[str, str]
     resumed = int((rows["resumed"] > 0).sum())
     return (
         f"Lines: median over runs; {in_words(spread.kind for spread in spreads)}. Wall time of training, with "
-        f"evaluations and measurements, in equal parts to the runs of a pack. Hardware: {places}. Runs in a pack: {packs}."
+        "evaluations and measurements, in equal parts to the runs of a pack. "
+        f"Hardware: {places}. Runs in a pack: {packs}."
         + (f" Went on from a checkpoint: {resumed} runs." if resumed else "")
         + absent(runs, rows["run_id"]).replace("not measured", "without a time")
         + pooling(runs)

@@ -182,7 +182,8 @@ def _mark_solved(axes: Axes, updates: np.ndarray, solved: float) -> None:
 def _notes(sheet: Sheet, pictures: dict[Key, Picture], runs: Table) -> list[str]:
     counts = [int(pictures[*place, *track][3].max()) for place, tracks in sheet.lines for track in tracks]
     return [
-        f"Median over {drawn_over(runs)} ({span(counts)}); one that ended counts with its last measurement." + note(runs),
+        f"Median over {drawn_over(runs)} ({span(counts)}); one that ended counts with its last measurement."
+        + note(runs),
         "▼ answer; bar: steps that may show what it needs; dashed: half of the runs solved it, n/m: n of m; grey: 0.",
     ]
 
