@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,8 @@ from lrd.spec import RunSpec
 from lrd.training.journal import task_facts
 
 Row = dict[str, Any]
+#: The columns of each table, with their SQL types.
+Tables = Mapping[str, Mapping[str, str]]
 
 #: Columns that are there only when something was trained: of a summary, and of metrics.
 _LATER = re.compile(r"(summary|eval|test|train|grad)_\w+|\w+_(start|end)|omega")
@@ -43,8 +45,8 @@ def check_statements(
     Raises:
         HypothesisError: conditions or numbers that no records of these runs could answer, a line for each hypothesis.
     """
-    rows = _rows(runs)
-    planned, together = _study(rows), _together(rows, folder)
+    rows, tables = _rows(runs), _tables(runs)
+    planned, together = _study(rows, tables), _together(rows, folder, tables)
     wrong = {}
     for hypothesis in hypotheses:
         message = _wrong(hypothesis, planned)
@@ -68,7 +70,7 @@ def _wrong(hypothesis: Hypothesis, study: Study) -> str:
                 if error.column not in OPTIONS and not _LATER.fullmatch(error.column):
                     return str(error)
     except (BrokenError, RecordError) as error:
-        # A column of which every run lacks a value, such as cell_label, has lost its type; others may have it.
+        # A column of which every run lacks a value, such as training_truncate, has lost its type; others may have it.
         return "" if str(error).startswith("Conversion Error") else str(error)
     return ""
 
@@ -91,7 +93,7 @@ def _rows(runs: Iterable[RunSpec]) -> list[Row]:
     return [planned_row({"run_id": run_id, "spec": spec, "task": task}) for run_id, (spec, task) in facts.items()]
 
 
-def _together(rows: Sequence[Row], folder: Path) -> Study | None:
+def _together(rows: Sequence[Row], folder: Path, tables: Tables) -> Study | None:
     """Return a study of these rows and of those in a folder; ``None`` where none of these could be told apart."""
     if not any(row.get(f"{group}_code") for row in rows for group in ("cell", "task")):  # lrd's own never are
         return None
@@ -100,14 +102,19 @@ def _together(rows: Sequence[Row], folder: Path) -> Study | None:
         with suppress(RecordError):
             kept.append(read_row(path.parent))
     planned = {row["run_id"] for row in rows}
-    return _study([*rows, *(row for row in kept if row["run_id"] not in planned)])
+    return _study([*rows, *(row for row in kept if row["run_id"] not in planned)], tables)
 
 
-def _study(rows: Sequence[Row]) -> Study:
-    """Return a study of these rows with all tables, empty. It has no files, and nothing outside of it can be read."""
+def _tables(runs: Iterable[RunSpec]) -> Tables:
+    """Return the columns of the tables of lrd's probes and of those of a researcher's own that measure the runs."""
+    own = {type(probe) for run in runs for probe in run.probes} - set(PROBES.values())
+    return {name: columns for probe in (*own, *PROBES.values()) for name, columns in probe.tables().items()}
+
+
+def _study(rows: Sequence[Row], tables: Tables) -> Study:
+    """Return a study of these rows and empty tables. It has no files, and nothing outside of it can be read."""
     study = Study(Path(os.devnull), rows, [], confined([]))
-    for probe in PROBES.values():
-        for name, columns in probe.tables().items():
-            if name not in study.tables:
-                study.connection.execute(view(name, [], {"update": schema.INTEGER} | columns))
+    for name, columns in tables.items():
+        if name not in study.tables:
+            study.connection.execute(view(name, [], {"update": schema.INTEGER, **columns}))
     return study

@@ -28,7 +28,7 @@ OPTIONS = frozenset(
 #: Columns of ``runs`` by which runs of two groups are paired where a hypothesis names none.
 BY_TASK = ("task", "convention", "gap", "seed")
 
-_KNOWN_TABLES = {"metrics", *TABLES}
+_TABLES = {"metrics", *TABLES}
 _OUTCOME = ("run_id", "state", "outcome", "solved", "update", "solved_at", "max_updates")
 _MOMENTS = {"start": '"update" = 0', "end": '"update" > 0 and "update" = ended', "all": "true"}
 
@@ -64,7 +64,7 @@ def query_of_table(study: Study, hypothesis: Hypothesis) -> str:
     Raises:
         BrokenError: nothing fills the table, or number or rows are more than expressions over the tables of a study.
     """
-    _check_table(hypothesis)
+    _check_table(study, hypothesis)
     return f"""
         select run_id as _run_id, cast({_checked(study, hypothesis.number)} as double) as _value from (
             select measured.*, ended from {hypothesis.table} as measured
@@ -78,10 +78,17 @@ def by(hypothesis: Hypothesis) -> tuple[str, ...]:
     return (*BY_TASK, *(hypothesis.per or hypothesis.pair or ()))
 
 
-def _check_table(hypothesis: Hypothesis) -> None:
+def known_tables(study: Study) -> set[str]:
+    """Return the tables that a hypothesis may name: those of lrd's probes, and of a researcher's own in the study."""
+    shown = {name for (name,) in study.connection.execute("show tables").fetchall()}
+    return {*_TABLES, *study.tables, *shown} - {"runs"}
+
+
+def _check_table(study: Study, hypothesis: Hypothesis) -> None:
     """Raise ``BrokenError`` where the hypothesis names a table that nothing fills."""
-    if hypothesis.table and hypothesis.table not in _KNOWN_TABLES:
-        raise BrokenError(f"table: {not_a_choice(hypothesis.table, sorted(_KNOWN_TABLES))}")
+    known = known_tables(study)
+    if hypothesis.table and hypothesis.table not in known:
+        raise BrokenError(f"table: {not_a_choice(hypothesis.table, sorted(known))}")
 
 
 def answer(study: Study, query: str) -> dict[str, Any]:
@@ -109,7 +116,7 @@ def answer(study: Study, query: str) -> dict[str, Any]:
 def _checked(study: Study, text: str) -> str:
     """Return an expression of a hypothesis, ready for a query; it may name tables that nothing has filled yet."""
     try:
-        return study.checked(text, _KNOWN_TABLES)
+        return study.checked(text, known_tables(study))
     except RecordError as error:
         raise BrokenError(str(error)) from error
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from commands import ROOT
 from helpers import run_spec
 from made_runs import found, hypothesis, row
 
@@ -120,3 +122,14 @@ def test_a_name_that_is_told_apart_meets_no_run_and_the_reason_says_so() -> None
         "no run meets of: cell = 'mine' and gap = 10; 'mine' is told apart here as 'mine (a1b2c3)', 'mine (f1b2c3)' "
         "(cell_name and task_name are the names alone)"
     )
+
+
+def test_a_table_of_ones_own_probe_is_known_where_the_runs_are_measured_by_it() -> None:
+    probe = load("probe", f"{ROOT / 'docs/examples/my_probe.py'}:Dimension")()
+    measured = [replace(RUNS[0], probes=(probe,))]
+    of_table = {"measure": "mean", "table": "dimension", "number": "max(dimension)", "rows": "variable = 'h'"}
+    check_statements([hypothesis(**of_table)], measured)
+    with pytest.raises(HypothesisError, match="did you mean 'dimension'"):
+        check_statements([hypothesis(**of_table | {"number": "max(dimensoin)"})], measured)
+    with pytest.raises(HypothesisError, match="table: must be one of"):
+        check_statements([hypothesis(**of_table)], RUNS)

@@ -39,6 +39,7 @@ RUNS: Columns = {
     "task": Column(TEXT, "task, with an ending such as (my_task.py) where one name stands for several"),
     "cell": Column(TEXT, "cell, with an ending such as (my_cell.py) where one name stands for several"),
     "gap": Column(INTEGER, "the task's gap T, in the convention of ``convention``"),
+    "cell_label": Column(TEXT, "what figures call the cell, where the option cell.label says so; else NULL"),
     "convention": Column(TEXT, "which publication's definition of the task; NULL where there is one alone"),
     "seed": Column(INTEGER, "seed of the run's data and initial weights"),
     "hidden_size": Column(INTEGER, "units of the cell"),
