@@ -7,6 +7,7 @@ import signal
 import sys
 from pathlib import Path
 
+import hypothesis
 import jaxtyping
 import pytest
 from PIL import Image
@@ -17,6 +18,8 @@ jaxtyping.install_import_hook([f"lrd.{name}" for name in WITH_TENSORS], "typeche
 
 import torch  # noqa: E402
 
+hypothesis.settings.register_profile("lrd", deadline=None)  # timing never decides a test
+hypothesis.settings.load_profile("lrd")
 torch.set_num_threads(1)  # the tests count on no more than one core
 # What a shell starts in the background ignores Ctrl-C, and so does all that it starts in its turn.
 signal.signal(signal.SIGINT, signal.default_int_handler)

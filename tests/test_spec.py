@@ -310,7 +310,7 @@ def test_another_kind_is_another_run_and_another_pack(group: str) -> None:
     assert len({spec.run_id for spec in specs}) == len({spec.pack_key for spec in specs}) == len(specs)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.data())
 def test_a_run_comes_back_from_its_dictionary_and_from_json(data: st.DataObject) -> None:
     config = {}

@@ -14,7 +14,7 @@ from lrd.cells import CoupledLSTM
 sizes = st.integers(1, 9)
 
 
-@settings(deadline=None, max_examples=12)
+@settings(max_examples=12)
 @given(sizes, sizes, st.integers(0, 1000))
 def test_step_is_its_equation(n: int, inputs: int, seed: int) -> None:
     cell = CoupledLSTM(hidden_size=n)

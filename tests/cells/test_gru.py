@@ -17,7 +17,7 @@ from lrd.kernels import KERNELS, choose_kernel
 sizes = st.integers(1, 9)
 
 
-@settings(deadline=None, max_examples=12)
+@settings(max_examples=12)
 @given(sizes, sizes, st.integers(0, 1000))
 def test_step_is_its_equation(n: int, inputs: int, seed: int) -> None:
     cell = GRU(hidden_size=n)

@@ -31,7 +31,7 @@ def sample(cell: RNN | LSTM, inputs: int, seed: int) -> tuple[dict, torch.Tensor
 
 
 @pytest.mark.parametrize("activation", NUMPY)
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=15)
 @given(sizes, sizes, st.integers(0, 1000))
 def test_rnn_step_is_its_equation(activation: str, hidden: int, inputs: int, seed: int) -> None:
     cell = RNN(hidden_size=hidden, activation=activation)
@@ -41,7 +41,7 @@ def test_rnn_step_is_its_equation(activation: str, hidden: int, inputs: int, see
     np.testing.assert_allclose(cell.step(p, x, (h,))[0], expected, **CLOSE)
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(sizes, sizes, st.integers(0, 1000))
 def test_lstm_step_is_its_equation(n: int, inputs: int, seed: int) -> None:
     cell = LSTM(hidden_size=n)

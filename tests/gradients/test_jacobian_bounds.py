@@ -32,7 +32,7 @@ def measured_and_bounds(cell: RNN, params: Parameters) -> tuple[Tensor, dict[str
     )
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.sampled_from(sorted(ACTIVATIONS)), st.integers(1, 12), st.floats(0.01, 30), st.integers(0, 999))
 def test_what_is_measured_never_exceeds_the_bounds(activation: str, size: int, scale: float, seed: int) -> None:
     """But for rounding: 10 products with 12 terms each and a singular value, relative, and sums of 10 logarithms."""

@@ -18,7 +18,7 @@ from lrd.tasks import Adding, Copy
 norms = st.floats(-300, 300) | st.just(-math.inf) | st.just(math.nan)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.integers(1, 70).flatmap(lambda n: st.lists(st.lists(norms, min_size=n, max_size=n), min_size=1, max_size=3)))
 def test_statistics_are_numpys(rows: list[list[float]]) -> None:
     got = {name: v.numpy() for name, v in over_samples(torch.tensor(rows, dtype=torch.float64)).items()}

@@ -130,7 +130,7 @@ shapes = st.tuples(st.integers(1, 9), st.integers(1, 4), st.integers(1, 5), st.i
 @pytest.mark.slow_but(4)
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
 @pytest.mark.parametrize("name", CELLS)
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(shape=shapes, where=st.sampled_from(["all", "some", "last", "none"]), zero=st.booleans())
 @example(shape=(1, 1, 1, 1, 1), where="all", zero=True)
 @example(shape=(1, 2, 1, 1, 1), where="none", zero=False)

@@ -117,7 +117,7 @@ def test_an_orthogonal_network_with_decay_has_the_capacity_of_its_size(n: int, g
     assert abs(table["capacity"][-1] - expected[:41].sum()) < allowance(table) + 41 * lost < 0.1 * n + 0.1
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(
     st.integers(1, 6),
     st.sampled_from(["tanh", "relu", "identity", "sigmoid"]),

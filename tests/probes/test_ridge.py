@@ -21,7 +21,7 @@ def data(samples: int, size: int, targets: int, seed: int, noise: float = 1.0) -
     return x + 0.7, x @ v + noise * error - 2
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.integers(2, 30), st.integers(1, 6), st.integers(1, 3), st.integers(0, 99), st.sampled_from([0.01, 1, 30]))
 def test_weights_and_the_choice_of_strength_are_the_textbooks(n: int, size: int, k: int, seed: int, s: float) -> None:
     x, y = data(n, size, k, seed, noise=s)

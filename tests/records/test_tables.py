@@ -35,7 +35,7 @@ def plain(array: np.ndarray) -> list[Any]:
     return [str(item) if isinstance(item, float) else item for item in items]
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows)
 def test_tables_come_back_as_they_were(tmp_path: Path, rows: list[tuple[Any, ...]]) -> None:
     path = tmp_path / "x.parquet"

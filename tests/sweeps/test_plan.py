@@ -48,7 +48,7 @@ STATES = st.sampled_from([None, None, "finished", "damaged", 3, 7])
 
 
 @pytest.mark.slow
-@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(RUNS, STATES), max_size=60), st.integers(1, 5))
 def test_packs_partition_what_is_left(monkeypatch: pytest.MonkeyPatch, sweep: list[Any], workers: int) -> None:
     given_jobs = [(job(**options), state) for options, state in sweep]

@@ -33,7 +33,7 @@ def saying(task: Adding, answers: Tensor) -> Tensor:
     return torch.logit(answers) if task.logistic else answers
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.sampled_from(CONVENTIONS), st.integers(22, 60), st.integers(0, 2**40))
 def test_each_sample_by_its_definition(convention: str, gap: int, seed: int) -> None:
     task = Adding(gap=gap, convention=convention)

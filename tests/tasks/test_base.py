@@ -46,7 +46,7 @@ def perfect_outputs(task: Task, batch: Batch) -> Tensor:
     return 50 * torch.nn.functional.one_hot(batch.targets, task.output_size).float()
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(tasks(), packs, batch_sizes)
 def test_shapes_and_types(task: Task, pack: list[int], size: int) -> None:
     batch = task.batch(torch.tensor(pack), "train", 3, size)
@@ -66,7 +66,7 @@ def test_shapes_and_types(task: Task, pack: list[int], size: int) -> None:
         assert (batch.weights.sum(0) > 0).all()
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(tasks(), packs, batch_sizes, st.sampled_from(sorted(SPLITS)), st.integers(0, 10**6))
 def test_a_batch_is_a_function_of_its_arguments_and_of_no_companion(
     task: Task, pack: list[int], size: int, split: str, step: int
@@ -106,7 +106,7 @@ def test_writing_to_a_batch_spoils_no_later_one(kind: Kind) -> None:
     assert torch.equal(task.batch(torch.tensor([4]), "train", 1, 1).inputs, kept)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(tasks())
 def test_geometry(task: Task) -> None:
     steps = range(task.sequence_length)

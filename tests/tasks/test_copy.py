@@ -71,7 +71,7 @@ def test_published_chance(gap: int, published: float) -> None:
     assert Copy(gap=gap).chance()["loss"] == pytest.approx(published, abs=5e-5)  # Arjovsky et al. 2016
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.sampled_from(CONVENTIONS), st.integers(1, 40), st.integers(1, 6), st.integers(2, 12), st.integers(0, 2**40))
 def test_every_item_is_asked_for_in_order_one_lag_later(
     convention: str, gap: int, items: int, symbols: int, seed: int

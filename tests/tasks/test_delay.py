@@ -15,7 +15,7 @@ NOISE = ("gu2022", "voelker2019")
 every_noise = pytest.mark.parametrize("convention", NOISE)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.integers(1, 30), st.integers(1, 12), st.integers(2, 10), st.integers(0, 2**40))
 def test_echo_asks_for_what_was_seen_a_gap_ago(gap: int, tokens: int, alphabet: int, seed: int) -> None:
     task = Delay(gap=gap, tokens=tokens, alphabet=alphabet)

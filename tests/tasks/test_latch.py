@@ -14,7 +14,7 @@ from lrd.options import OptionError
 from lrd.tasks import Latch
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.integers(1, 5), st.integers(1, 40), st.floats(0, 2), st.integers(0, 2**40))
 def test_each_sample_by_its_definition(shown: int, rest: int, noise: float, seed: int) -> None:
     task = Latch(gap=shown + rest, class_steps=shown, noise=noise)

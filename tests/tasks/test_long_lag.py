@@ -21,7 +21,7 @@ def symbols_of(one_hot: Tensor) -> list[int]:
     return one_hot.argmax(-1).tolist()
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.sampled_from(["noise_free", "random_middle"]), st.integers(2, 40), st.integers(0, 2**40))
 def test_sequences_of_p_plus_one_symbols(convention: str, gap: int, seed: int) -> None:
     task = LongLag(gap=gap, convention=convention)
@@ -43,7 +43,7 @@ def test_sequences_of_p_plus_one_symbols(convention: str, gap: int, seed: int) -
     assert task.smallest_lag == task.largest_lag == gap - 1
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.integers(2, 40), st.sampled_from([None, 1, 7]), st.integers(0, 2**40))
 def test_sequences_with_a_trigger(gap: int, distractors: int | None, seed: int) -> None:
     task = LongLag(gap=gap, convention="very_long", distractors=distractors)

@@ -12,7 +12,7 @@ from lrd.shapes import Tensor
 from lrd.tasks import Batch, ScalarMemory
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.integers(1, 30), st.integers(1, 12), st.integers(0, 2**40))
 def test_every_output_is_asked_for_its_delay(gap: int, steps: int, seed: int) -> None:
     task = ScalarMemory(gap=gap, steps=steps)

@@ -16,7 +16,7 @@ CONVENTIONS = ("hochreiter1997", "pascanu2013")
 every_convention = pytest.mark.parametrize("convention", CONVENTIONS)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.sampled_from(CONVENTIONS), st.integers(22, 60), st.integers(0, 2**40))
 def test_each_sample_by_its_definition(convention: str, gap: int, seed: int) -> None:
     task = Multiplication(gap=gap, convention=convention)

@@ -11,7 +11,7 @@ from scipy import stats
 from lrd.tasks import Permutation
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.integers(2, 150), st.integers(3, 100), st.integers(0, 2**40))
 def test_each_sample_by_its_definition(gap: int, symbols: int, seed: int) -> None:
     task = Permutation(gap=gap, symbols=symbols)

@@ -36,7 +36,7 @@ def first_quiet_lag(task: Task) -> int:
     return task.loss_steps[-1] - task.quiet_steps.start
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.sampled_from(QUIET), st.integers(22, 60), st.integers(0, 2**31), st.integers(0, 10**6))
 def test_no_item_is_shown_behind_the_first_quiet_step(kind: Kind, gap: int, seed: int, step: int) -> None:
     task = kind.of_gap(gap)
@@ -55,7 +55,7 @@ def test_where_an_item_may_stand_before_the_answer_there_is_no_room_for_a_slope(
     assert min(task.smallest_lag, *shown) - 1 < POINTS, "steps between the two"
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     st.sampled_from([Adding, Multiplication]),
     st.sampled_from(["hochreiter1997", "pascanu2013"]),

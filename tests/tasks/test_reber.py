@@ -40,7 +40,7 @@ def legal_of(string: str) -> list[str]:
     return [*legal[:-1], string[1], "E"]
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(st.integers(1, 40), st.integers(0, 2**40))
 def test_each_string_is_one_of_the_grammar(gap: int, seed: int) -> None:
     task = Reber(gap=gap)

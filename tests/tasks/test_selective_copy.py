@@ -12,7 +12,7 @@ from scipy import stats
 from lrd.tasks import SelectiveCopy
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.integers(1, 30), st.integers(1, 6), st.integers(2, 9), st.integers(0, 2**40))
 def test_each_sample_by_its_definition(gap: int, items: int, symbols: int, seed: int) -> None:
     task = SelectiveCopy(gap=gap, items=items, symbols=symbols)

@@ -20,7 +20,7 @@ def test_mixer_is_splitmix64() -> None:
     assert [word % 2**64 for word in words.tolist()] == [0xE220A8397B1DCDAF, 0x6E789E6AA1B965F4, 0x06C45D188009454F]
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(seeds, splits, steps)
 def test_draws_are_pure_and_take_the_next_places(seed: int, split: str, step: int) -> None:
     whole = Stream(torch.tensor([seed]), split, step).uniform(24)
@@ -31,7 +31,7 @@ def test_draws_are_pure_and_take_the_next_places(seed: int, split: str, step: in
     assert not torch.equal(parts[1][:, :8], parts[0].reshape(1, 8))
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.lists(seeds, min_size=1, max_size=5), splits, steps)
 def test_companions_do_not_matter(pack: list[int], split: str, step: int) -> None:
     together = Stream(torch.tensor(pack), split, step)._words((7,))

@@ -36,7 +36,7 @@ def test_windows_are_the_papers() -> None:
     assert (TemporalOrder().smallest_lag, TemporalOrder().largest_lag) == (40, 100)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.sampled_from(CONVENTIONS), st.sampled_from([2, 3]), st.integers(20, 70), st.integers(0, 2**40))
 def test_each_sample_by_its_definition(convention: str, ordered: int, gap: int, seed: int) -> None:
     task = TemporalOrder(gap=gap, convention=convention, ordered=ordered)

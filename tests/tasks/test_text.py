@@ -43,7 +43,7 @@ def starts_in(codes: list[int], part: range, window: list[int]) -> list[int]:
     return [s for s in range(part.start, part.stop - size + 1) if codes[s : s + size] == window]
 
 
-@settings(deadline=None, max_examples=10)
+@settings(max_examples=10)
 @given(st.integers(20, 60), st.sampled_from(sorted(PARTS)))
 def test_windows_are_the_text_and_lie_in_their_part(path: str, gap: int, drawn: tuple[str, int]) -> None:
     text, task = corpus(path), Text(gap=gap, file=path)

@@ -19,7 +19,7 @@ def target(task: TwoSequence, batch: Batch) -> Tensor:
     return task.at_answer(batch.targets, batch)[..., 0]
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.sampled_from(["clean", "noisy_targets"]), st.integers(2, 60), st.integers(1, 4), st.integers(0, 2**40))
 def test_each_sample_by_its_definition(convention: str, gap: int, informative: int, seed: int) -> None:
     if gap <= informative:
