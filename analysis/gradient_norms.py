@@ -154,7 +154,7 @@ def _panel(axes: Axes, updates: Array, lines: list[tuple[int, Band, Band]], limi
 
 def _colours() -> list[Any]:
     """Return a colour for each of ``STEPS``: dark for the first."""
-    return [colormaps[layout.sequence()](0.82 * at / (len(STEPS) - 1)) for at in range(len(STEPS))]
+    return [colormaps[layout.colour_map_of_pictures()](0.82 * at / (len(STEPS) - 1)) for at in range(len(STEPS))]
 
 
 def _legend(solved: bool) -> tuple[list[Any], list[str]]:
