@@ -20,7 +20,7 @@ STEPS = 32
 # brought to the target, near the upper end of what is safe, since most gradients vanish.
 _UNTOUCHED, _TARGET = (-10, 50), 30
 # Powers of two. While norms stay within 2^-45 ... 2^60, the squares of all entries down to 1/100 of the largest are
-# normal float32 numbers, which lie between 2^-126 and 2^128: no step has rounded anything to 0 or to infinity.
+# normal float32 numbers, which lie between 2^-126 and 2^128: a norm has lost nothing that float32 could show.
 _SAFE = (-45, 60)
 
 State = list[Tensor]
@@ -66,7 +66,7 @@ def scaled_backward(
         if scored.stop > scored.start:
             outside = direct_exponent[:, scored].amax(1)
         largest = torch.stack([power + scaled.exponent(g) for g in arriving] + [outside]).amax(0)
-        # A sample without any gradient has OF_ZERO plus its power: far below half of OF_ZERO, which no real power is.
+        # Zeros have OF_ZERO plus the sample's power here: half of OF_ZERO lies above that, and below all true powers.
         is_any = largest > scaled.OF_ZERO // 2
         is_far = (largest < _UNTOUCHED[0]) | (largest > _UNTOUCHED[1])
         common = torch.where(is_any & is_far, largest - _TARGET, 0)
