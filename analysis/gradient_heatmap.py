@@ -152,7 +152,7 @@ def _panel(axes: Axes, picture: Picture, colours: Normalize) -> Any:
     nothing = np.ma.masked_where(~np.isneginf(values), np.zeros_like(values))
     axes.imshow(nothing, cmap="gray", vmin=-2, vmax=1, **options)  # two thirds of white
     finite = np.clip(np.nan_to_num(values, nan=np.nan, neginf=np.nan, posinf=1e300), -1e300, 1e300)
-    image = axes.imshow(np.ma.masked_invalid(finite), cmap=layout.sequence(), norm=colours, **options)
+    image = axes.imshow(np.ma.masked_invalid(finite), cmap=layout.colour_map_of_pictures(), norm=colours, **options)
     axes.grid(visible=False)
     axes.xaxis.set_major_locator(MaxNLocator(4, integer=True, steps=[1, 2, 5, 10]))
     named = np.arange(0, len(values), -(-len(values) // MOST_NAMED))

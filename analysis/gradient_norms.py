@@ -3,7 +3,7 @@
     python analysis/gradient_norms.py runs/demo --out figures/
 
 How to read it. One panel a task, gap, cell and state variable; updates run to the right. A line is the norm of dL/dh_t
-or dL/dc_t, L the training loss of one sample over all of its answers, at one step t of five, from the first of the
+or dL/dc_t, L the training loss of one sample over all of its scored steps, at one step t of five, from the first of the
 sequence (dark) to the last (bright). The figure gradient_flow is of the loss of one answer, measured now and then on
 probe sequences; this one is of every sample of every update: a point sums up the updates since the point before it.
 Solid is the geometric mean (of the norms that are not exactly 0), dotted the greatest norm of all. Where the dark line
@@ -154,7 +154,7 @@ def _panel(axes: Axes, updates: Array, lines: list[tuple[int, Band, Band]], limi
 
 def _colours() -> list[Any]:
     """Return a colour for each of ``STEPS``: dark for the first."""
-    return [colormaps[layout.sequence()](0.82 * at / (len(STEPS) - 1)) for at in range(len(STEPS))]
+    return [colormaps[layout.colour_map_of_pictures()](0.82 * at / (len(STEPS) - 1)) for at in range(len(STEPS))]
 
 
 def _legend(solved: bool) -> tuple[list[Any], list[str]]:

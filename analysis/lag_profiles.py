@@ -7,8 +7,8 @@ up runs the norm of dL/dh_t (or dL/dc_t) over that at the answer itself, so that
 line is exponential decay. Thick in the colour of the cell, with its band: after training; thin and pale: before. The
 black lines are theory, after training:
 
-* dotted, the fitted slope, one factor a step, at the height of the middle of the thick line: where that bends away from
-  it, the gradient does not decay by one factor;
+* dotted, the fitted slope, one factor per step back, at the height of the middle of the thick line: where that bends
+  away from it, the gradient does not decay by one factor;
 * dashed, of the vanilla RNN, the bound (gamma sigma_max(W))^lag of Pascanu, Mikolov & Bengio (2013, sec. 2.1), and
   dash-dotted the same with the largest derivative that the units took at each step in place of gamma; crosses, the
   largest singular value of dh_T/dh_t, which the two bound, as it bounds the gradient (table of the probe ``jacobian``);

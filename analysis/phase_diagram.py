@@ -6,8 +6,8 @@ How to read it. One panel a cell and activation; the gain g of the initial W run
 taken before the first update. Up runs the rate at which things grow, in nats a step: solid, the gradient of one
 answer's loss, for each step back from the answer; dashed, the leading Lyapunov exponent along the task's own inputs, at
 which a small difference between states grows for each step forward; dotted, the same without input. In the long run the
-first two are one number; marks of different size stand around each other where all agree. Below the line at 0 gradients
-vanish, above it they explode.
+first two are one number. The three have marks of different size, so that all are seen where they agree. Below the line
+at 0 gradients vanish, above it they explode.
 
 The grey line is theory for large networks without input or bias (``lrd.stats.mean_field``): ln g for the identity,
 ln g - ln(2)/2 for relu, and the mean field of tanh. It is drawn for initialisers of W whose entries have a variance
@@ -64,7 +64,7 @@ DRAWN: dict[str, dict[str, Any]] = {
     "free": {"linestyle": (0, (1, 1.2)), "markerfacecolor": "none", "markeredgewidth": 0.7, "markersize": 5.8},
 }
 NAMES = {
-    "gradient": "gradient, a step back",
+    "gradient": "gradient, per step back",
     "driven": "Lyapunov exponent, driven",
     "free": "Lyapunov exponent, free",
 }

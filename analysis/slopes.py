@@ -66,7 +66,7 @@ from matplotlib.ticker import FixedLocator, NullFormatter, NullLocator
 MOMENTS = {"init": "before training", "end": "after training"}
 DODGE, SPREAD = 0.04, 0.14  # shift of neighbouring labels, and of the first from the last at most: shares of the axis
 BEYOND = 1.2  # how far the axis of gaps goes on, as a factor
-LOWEST = 1e-3  # factor a step at which the axis ends at most; the CSV has all
+LOWEST = 1e-3  # factor per step back at which the axis ends at most; the CSV has all
 TICKS = {  # of axes that span so many times their least factor, at most
     3: (0.5, 0.6, 0.7, 0.8, 0.9, 1, 1.1, 1.2, 1.5, 2),
     15: (0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.7, 1, 1.5, 2, 3, 5, 7),

@@ -214,15 +214,15 @@ def price_of_bits(device: torch.device, quick: bool) -> dict[str, float]:
     return {cell: found["repeated"][cell] / found["free"][cell] for cell in CELLS}
 
 
-def told_by(device: torch.device) -> dict[str, Any]:
-    """What the table was measured on: the device, its clocks, and versions; None: not installed, or not told."""
+def about_device(device: torch.device) -> dict[str, Any]:
+    """What the table was measured on: the device, its clocks, and versions; None: not installed, or not reported."""
     about: dict[str, Any] = {"device": str(device), "torch": torch.__version__, "cuda": torch.version.cuda}
     about |= {name: _version(name) for name in PACKAGES}
     if device.type == "cuda":
-        told = torch.cuda.get_device_properties(device)
-        about |= {"device": told.name, "capability": f"{told.major}.{told.minor}"}
-        about |= {"processors": told.multi_processor_count, "cudnn": torch.backends.cudnn.version()}
-        about |= dict.fromkeys(SMI) | _smi(str(getattr(told, "uuid", "")))
+        properties = torch.cuda.get_device_properties(device)
+        about |= {"device": properties.name, "capability": f"{properties.major}.{properties.minor}"}
+        about |= {"processors": properties.multi_processor_count, "cudnn": torch.backends.cudnn.version()}
+        about |= dict.fromkeys(SMI) | _smi(str(getattr(properties, "uuid", "")))
     return about
 
 
@@ -234,7 +234,7 @@ def _version(package: str) -> str | None:
 
 
 def _smi(uuid: str) -> dict[str, str]:
-    """Clocks and the driver, as NVIDIA's own tool tells them while the device is at work."""
+    """Clocks and the driver, as NVIDIA's own tool reports them while the device is at work."""
     chosen = ["--id", f"GPU-{uuid}"] if uuid else []
     command = ["nvidia-smi", *chosen, "--query-gpu=" + ",".join(SMI), "--format=csv,noheader"]
     try:
@@ -265,7 +265,7 @@ def main() -> None:
     until = time.monotonic() + 60 * given.minutes
     seconds = 0.01 if given.quick else SECONDS
     limits = Limits(device, given.quick)
-    about = told_by(device)  # right behind work, so that the clocks are those of work
+    about = about_device(device)  # right behind work, so that the clocks are those of work
     print(", ".join(f"{name} {value}" for name, value in about.items()))
     rates = f"{limits.bytes / 1e9:.0f} GB/s, {limits.operations / 1e12:.2f} TFLOP/s"
     print(f"{rates}, {1e6 * limits.step:.2f} us a step and back")
@@ -295,9 +295,9 @@ def main() -> None:
     for name, why in sorted({(name, r[name]) for r in rows for name in r if name.endswith("_why")}):
         print(f"{name.removesuffix('_why')} is left out in places: {why}")
     price = price_of_bits(device, given.quick)
-    told_price = ", ".join(f"{cell} {100 * (ratio - 1):+.0f} %" for cell, ratio in price.items())
+    price_text = ", ".join(f"{cell} {100 * (ratio - 1):+.0f} %" for cell, ratio in price.items())
     of = ", ".join(map(str, QUICK_ONE if given.quick else ONE))
-    print(f"the same bits again, time of an update (T, hidden, runs: {of}): {told_price}")
+    print(f"the same bits again, time of an update (T, hidden, runs: {of}): {price_text}")
     keep(bits=price)
 
 

@@ -5,9 +5,9 @@
 Adding task, Adam, clipping by norm, float32; T = 100, batch 32, hidden 64. Each contender has all cores:
 
 lrd     one worker a core, one thread each, that trains its share of the runs as a pack, as ``lrd train`` does
-looks   lrd with the gradient's norm at every time step, gradient flow at its default schedule: an update's time plus
-        that of a look, times looks over updates
-norms   lrd with training.gradient_norms: the norm at every time step of every update
+probed  lrd with the probe gradient_flow at its default schedule, which gives the gradient's norm at every time step: an
+        update's time plus that of a measurement, times measurements over updates
+norms   lrd with training gradient norms: the norm at every time step of every update
 torch   one worker a core, one thread each: ``nn.RNN`` or ``nn.LSTM``, ``torch.optim.Adam``, one run after another; no
         norms
 jax     all runs in one compiled scan under vmap (benchmarks/jax_pack.py), the fastest of: one device with all cores,
@@ -53,12 +53,12 @@ def lrd_updates(cell: str, runs: int, **training: Any) -> Go:
 
 
 def lrd_norms(cell: str, runs: int) -> Go:
-    """The same with the norms of every update."""
+    """A pack as training has it, with training gradient norms."""
     return lrd_updates(cell, runs, gradient_norms=True)
 
 
-def lrd_looks(cell: str, runs: int) -> Go:
-    """Looks of the probe that is on by default, at such a pack."""
+def lrd_measurements(cell: str, runs: int) -> Go:
+    """Measurements of such a pack by the probe that is on by default."""
     from lrd.probes import GradientFlow, Subject
 
     pack, probe = _pack(cell, runs), GradientFlow()
@@ -107,7 +107,7 @@ def jax_updates(cell: str, runs: int) -> Go:
 
 CONTENDERS: dict[str, Callable[[str, int], Go]] = {
     "lrd": lrd_updates,
-    "look": lrd_looks,
+    "measurement": lrd_measurements,
     "norms": lrd_norms,
     "torch": torch_updates,
     "jax": jax_updates,
@@ -188,7 +188,7 @@ def operations(cell: str) -> float:
 
 
 def measure(cell: str, runs: int, cores: int, rounds: int, seconds: float) -> tuple[dict[str, list[float]], float]:
-    """Milliseconds a run-update (a look, for ``tables_of``) of each contender, round by round; and the floor."""
+    """Milliseconds a run-update (a measurement, for ``tables_of``) of each contender, round by round; and the floor."""
     names = [name for name in CONTENDERS if name != "jax" or importlib.util.find_spec("jax")]
     teams = {name: Team(name, cell, runs, 1 if name == "jax" else min(cores, runs)) for name in names}
     counts = {name: max(1, round(seconds / team.seconds(1))) for name, team in teams.items()}
@@ -215,16 +215,16 @@ def main() -> None:
     from lrd.spec import Training
 
     updates = Training().max_updates
-    looks = len(log_spaced(updates, GradientFlow().per_decade)) / updates
+    share = len(log_spaced(updates, GradientFlow().per_decade)) / updates
     cores = len(os.sched_getaffinity(0))
     print(f"{runs} runs, T={GAP}, batch {BATCH}, hidden {HIDDEN}; {cores} cores, torch {torch.__version__}")
-    print(f"ms of wall time a run-update, medians of {rounds} rounds; a look every {1 / looks:.0f} updates")
-    columns = ("lrd", "looks", "norms", "torch", "jax")
-    ratios = (("torch", "looks"), ("torch", "norms"), ("jax", "looks"), ("jax", "norms"))
+    print(f"ms of wall time a run-update, medians of {rounds} rounds; a measurement every {1 / share:.0f} updates")
+    columns = ("lrd", "probed", "norms", "torch", "jax")
+    ratios = (("torch", "probed"), ("torch", "norms"), ("jax", "probed"), ("jax", "norms"))
     print("cell " + " ".join(f"{name:>7}" for name in (*columns, "floor", *(f"{a}/{b}" for a, b in ratios))))
     for cell in ("rnn", "lstm"):
         found, floor = measure(cell, runs, cores, rounds, seconds)
-        found["looks"] = [a + looks * b for a, b in zip(found["lrd"], found["look"], strict=True)]
+        found["probed"] = [a + share * b for a, b in zip(found["lrd"], found["measurement"], strict=True)]
         shown = [f"{statistics.median(found[name]):7.2f}" if name in found else "      -" for name in columns]
         shown += [f"{floor:7.2f}"]
         shown += [f"{_ratio(found[a], found[b]) if a in found else '-':>11}" for a, b in ratios]

@@ -1,9 +1,9 @@
-"""The price of looking: each probe at its default options, as a multiple of one update and as a share of training.
+"""The price of measuring: each probe at its default options, as a multiple of one update and as a share of training.
 
     python benchmarks/probes.py [--rounds N] [--quick]
 
 Adding task, batches of 32, a run alone and 8 in a pack, one thread. The share is that of a run of
-``training.max_updates`` updates in which the probe looks at its default moments.
+``training.max_updates`` updates in which the probe measures at its default moments.
 """
 
 from __future__ import annotations
@@ -41,14 +41,14 @@ def seconds(call: Callable[[], object]) -> float:
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=5, help="rounds of an update and a look")
+    parser.add_argument("--rounds", type=int, default=5, help="rounds of an update and a measurement")
     parser.add_argument("--quick", action="store_true", help="one small shape, one round: does it run at all")
     given = parser.parse_args()
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
     rounds, shapes = (1, [(10, 4, 1)]) if given.quick else (given.rounds, [(100, 64, 1), (100, 64, 8)])
     print(f"torch {torch.__version__}, one thread, medians of {rounds} rounds")
-    print("cell  (T, hidden, runs)  probe               update [ms]  look [updates]  share of training")
+    print("cell  (T, hidden, runs)  probe               update [ms]  measurement [updates]  share of training")
     for cell in ("rnn", "lstm"):
         for gap, hidden, runs in shapes:
             pack = Pack(specs(cell, gap, hidden, runs), torch.device("cpu"))
@@ -56,25 +56,25 @@ def main() -> None:
                 probe = kind()
                 try:
                     probe.check(pack.task)
-                except OptionError:  # it looks at another task
+                except OptionError:  # it measures another task
                     continue
                 subject = Subject.of(pack.task, pack.cell, pack.parameters(), pack.seeds)
 
-                def look(probe=probe, subject=subject) -> object:  # type: ignore[no-untyped-def]
+                def measure(probe=probe, subject=subject) -> object:  # type: ignore[no-untyped-def]
                     return probe.tables_of(subject)
 
                 pack.step()
-                look()
-                updates, looks = [], []
+                measure()
+                updates, measurements = [], []
                 for _ in range(rounds):
                     updates.append(statistics.median(seconds(pack.step) for _ in range(5)))
-                    looks.append(seconds(look))
+                    measurements.append(seconds(measure))
                 moments = len(log_spaced(pack.training.max_updates, probe.per_decade))
-                price = statistics.median(y / x for x, y in zip(updates, looks, strict=True))
+                price = statistics.median(y / x for x, y in zip(updates, measurements, strict=True))
                 share = moments * price / (pack.training.max_updates + moments * price)
                 print(
                     f"{cell:4}  ({gap:3}, {hidden:3}, {runs:2})     {name:20} {1e3 * statistics.median(updates):10.1f}"
-                    f"  {price:14.1f}  {share:17.1%}",
+                    f"  {price:21.1f}  {share:17.1%}",
                     flush=True,
                 )
 

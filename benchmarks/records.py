@@ -3,8 +3,8 @@
     python benchmarks/records.py FOLDER [--runs N] [--seed S]
 
 3 tasks x 6 cells x up to 6 gaps (10 to 100 steps), and as many seeds as the runs ask for. Every run has tables of its
-own: 50 rows of metrics, and at 8 looks the gradient flow of every step, of h and, in cells with a memory, of c. Of a
-hundred runs about two failed, were interrupted or diverged. Beside them lie folders and files that are broken or
+own: 50 rows of metrics, and at 8 measurements the gradient flow of every step, of h and, in cells with a memory, of c.
+Of a hundred runs about two failed, were interrupted or diverged. Beside them lie folders and files that are broken or
 foreign, so that what reads the study must name them and go on.
 """
 
@@ -44,7 +44,7 @@ TASKS = {
 GAPS = (10, 20, 30, 50, 70, 100)
 GROUP = 90  # runs for which a study is given one more gap
 MAX_UPDATES, EVERY = 1000, 20
-LOOKS = (0, 1, 5, 20, 100, 200, 500)  # and one at the end
+MEASURED_AT = (0, 1, 5, 20, 100, 200, 500)  # and one at the end
 LANDMARKS = {"adding": {"one number known": 1 / 12}}
 OPTIMIZER = {"name": "adam", "lr": 0.001, "clip": "norm", "clip_threshold": 1.0, "beta1": 0.9, "beta2": 0.999}
 TRAINING = {"batch_size": 32, "max_updates": MAX_UPDATES, "truncate": None, "eval_every": EVERY, "solved_evals": 3}
@@ -107,7 +107,7 @@ def _write(folder: Path, runs: int, seed: int, index: int) -> None:
     record = RunRecord(folder.parent, folder.name, one.run_id)
     record.create(_run(one, chance))
     record.metrics(_metrics(rng, end, chance, solved, diverged))
-    flow, fits = _looks(rng, one, end, factor**0.4 if solved else factor)
+    flow, fits = _flow(rng, one, end, factor**0.4 if solved else factor)
     record.write_table("gradient_flow", flow)
     record.write_table("gradient_fit", fits)
     if state != "finished":
@@ -168,23 +168,23 @@ def _metrics(rng: np.random.Generator, end: int, chance: float, solved: bool, di
     }
 
 
-def _looks(rng: np.random.Generator, one: Cast, end: int, factor: float) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Gradient flow and its fits at every look: rows in the order in which the probe writes them."""
+def _flow(rng: np.random.Generator, one: Cast, end: int, factor: float) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Gradient flow and its fits at every measurement: rows in the order in which the probe writes them."""
     T, variables = one.length, CELLS[one.cell][0]
-    updates = np.array([*(update for update in LOOKS if update < end), end])
-    looks = [(update, variable) for update in updates for variable in variables]
-    slopes = -np.log10(factor) * (1 + 0.1 * rng.normal(size=len(looks)))
+    updates = np.array([*(update for update in MEASURED_AT if update < end), end])
+    measurements = [(update, variable) for update in updates for variable in variables]
+    slopes = -np.log10(factor) * (1 + 0.1 * rng.normal(size=len(measurements)))
     lags = np.arange(T - 1, -1, -1)
-    wander = np.cumsum(rng.normal(scale=0.02, size=(len(looks), T)), axis=1)
-    profile = -1.5 - slopes[:, None] * lags + wander - wander[:, -1:]  # [looks, T]
+    wander = np.cumsum(rng.normal(scale=0.02, size=(len(measurements), T)), axis=1)
+    profile = -1.5 - slopes[:, None] * lags + wander - wander[:, -1:]  # [measurements, T]
     at = np.r_[np.arange(T), T - 1]  # all of the total, and the one step with a direct part
     columns: dict[str, Any] = {
-        "update": np.repeat([update for update, _ in looks], T + 1),
-        "variable": np.repeat(np.array([variable for _, variable in looks], dtype=object), T + 1),
-        "part": np.tile(np.array(["total"] * T + ["direct"], dtype=object), len(looks)),
-        "answer": np.full(len(looks) * (T + 1), "last", dtype=object),
-        "t": np.tile(at, len(looks)),
-        "lag": np.tile(T - 1 - at, len(looks)),
+        "update": np.repeat([update for update, _ in measurements], T + 1),
+        "variable": np.repeat(np.array([variable for _, variable in measurements], dtype=object), T + 1),
+        "part": np.tile(np.array(["total"] * T + ["direct"], dtype=object), len(measurements)),
+        "answer": np.full(len(measurements) * (T + 1), "last", dtype=object),
+        "t": np.tile(at, len(measurements)),
+        "lag": np.tile(T - 1 - at, len(measurements)),
     }
     middle = profile[:, at].ravel()
     columns |= {"log10_mean": middle + 0.05 * rng.random(middle.size), "log10_gmean": middle}
@@ -192,17 +192,17 @@ def _looks(rng: np.random.Generator, one: Cast, end: int, factor: float) -> tupl
         columns[name] = middle + 0.3 * (place - 2) + 0.02 * rng.normal(size=middle.size)
     columns["zero_share"] = np.zeros(middle.size)
     fallen = [scale / slope if slope > 0 else inf for scale in (1, 3) for slope in slopes]
-    horizon = np.array(fallen[: len(looks)]) * np.log10(np.e)
+    horizon = np.array(fallen[: len(measurements)]) * np.log10(np.e)
     fits: dict[str, Any] = {
-        "update": np.array([update for update, _ in looks]),
-        "variable": np.array([variable for _, variable in looks], dtype=object),
+        "update": np.array([update for update, _ in measurements]),
+        "variable": np.array([variable for _, variable in measurements], dtype=object),
         "slope": slopes,
         "horizon": horizon,
-        "points": np.full(len(looks), max(one.gap - 2, 2)),
-        "slope_error": np.full(len(looks), 0.001),
-        "samples": np.full(len(looks), 32),
+        "points": np.full(len(measurements), max(one.gap - 2, 2)),
+        "slope_error": np.full(len(measurements), 0.001),
+        "samples": np.full(len(measurements), 32),
         "fallen_e": np.ceil(horizon),
-        "fallen_milli": np.ceil(np.array(fallen[len(looks) :])),
+        "fallen_milli": np.ceil(np.array(fallen[len(measurements) :])),
     }
     assert columns.keys() == GRADIENT_FLOW_COLUMNS.keys()
     assert fits.keys() == GRADIENT_FIT_COLUMNS.keys()

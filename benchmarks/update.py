@@ -1,4 +1,4 @@
-"""Time per update: torch's own kernel without looking, lrd with its default looks, a loop of cells that looks.
+"""Time per update: torch's own kernel without norms, lrd with its default measurements, a loop of cells with norms.
 
     python benchmarks/update.py [--rounds N] [--quick]
 
@@ -6,7 +6,7 @@ Adding task, Adam, clipping by norm, float32, one CPU thread (lrd fills cores wi
 
 (a) stock: ``nn.RNN`` or ``nn.LSTM`` with ``nn.Linear``, ``torch.optim.Adam`` and ``clip_grad_norm_``; no norms.
 (b) lrd: a pack of one, with gradient flow at lrd's default schedule for a run of its default length:
-    time of an update + looks * time of a look / updates. Evaluation, which (a) does not do, is left out.
+    time of an update + measurements * time of a measurement / updates. Evaluation, which (a) does not do, is left out.
 (c) loop: ``nn.RNNCell`` or ``nn.LSTMCell`` step by step, with ``retain_grad`` and the norm of dL/dh_t at every step.
 
 All three are timed in turn, round after round; printed are medians, and medians of the ratios of a round.
@@ -101,7 +101,7 @@ def main() -> None:
     torch.set_flush_denormal(True)
     rounds, shapes = (2, ((20, 4, 8),)) if given.quick else (given.rounds, SHAPES)
     print(f"torch {torch.__version__}, one thread, medians of {rounds} rounds; times in ms an update")
-    print("cell  (T, batch, hidden)    a stock   b lrd   c loop     b/a    c/a   look/update  look share")
+    print("cell  (T, batch, hidden)    a stock   b lrd   c loop     b/a    c/a   measurement/update  its share")
     for cell in ("rnn", "lstm"):
         for gap, batch, hidden in shapes:
             config = {
@@ -115,30 +115,30 @@ def main() -> None:
             pack = Pack([spec], torch.device("cpu"))
             probe = GradientFlow()
             subject = Subject.of(pack.task, pack.cell, pack.parameters(), pack.seeds)
-            looks = len(log_spaced(spec.training.max_updates, probe.per_decade)) / spec.training.max_updates
+            rate = len(log_spaced(spec.training.max_updates, probe.per_decade)) / spec.training.max_updates
 
-            def look(probe: GradientFlow = probe, subject: Subject = subject) -> None:
+            def measure(probe: GradientFlow = probe, subject: Subject = subject) -> None:
                 probe.tables_of(subject)
 
             calls = [
                 stock(cell, spec.task, batch, hidden),
                 pack.step,
                 loop_of_cells(cell, spec.task, batch, hidden),
-                look,
+                measure,
             ]
             for call in calls:
                 call()
             repeats = [max(1, min(50, int(0.15 / seconds(call, 1)))) for call in calls]
             table = [[seconds(call, n) for call, n in zip(calls, repeats, strict=True)] for _ in range(rounds)]
-            a, b, c, looked, share = zip(
-                *((a, s + looks * p, c, p / s, looks * p / (s + looks * p)) for a, s, c, p in table), strict=True
+            a, b, c, price, share = zip(
+                *((a, s + rate * p, c, p / s, rate * p / (s + rate * p)) for a, s, c, p in table), strict=True
             )
             ba = statistics.median(y / x for x, y in zip(a, b, strict=True))
             ca = statistics.median(y / x for x, y in zip(a, c, strict=True))
             ms = [f"{1e3 * statistics.median(column):8.2f}" for column in (a, b, c)]
             print(
                 f"{cell:4}  ({gap:3}, {batch:2}, {hidden:3})      {' '.join(ms)}   {ba:5.2f}  {ca:5.2f}"
-                f"   {statistics.median(looked):11.1f}  {statistics.median(share):9.1%}",
+                f"   {statistics.median(price):18.1f}  {statistics.median(share):9.1%}",
                 flush=True,
             )
 

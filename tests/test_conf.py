@@ -37,7 +37,7 @@ DIFFERENT: dict[tuple[str, str], dict[str, Any]] = {
     ("optimizer", "sgd"): {"lr": 0.01},  # needs a larger one than the adaptive ones
     ("tracker", "none"): {"name": "none", "mode": "disabled"},
 }
-#: The task of a probe that does not look at every one.
+#: The task of a probe that does not measure every one.
 TASK_OF = {"closing": "text"}
 
 
@@ -138,7 +138,7 @@ def test_what_a_study_found_names_where_it_was_seen(path: Path) -> None:
             assert re.match(r"Found \([^)]*cores[^)]*torch \d+\.\d+[^)]*20\d\d[^)]*\):", " ".join(paragraph.split()))
 
 
-def test_a_count_is_told_where_the_machine_is_named_alone() -> None:
+def test_a_count_is_stated_where_the_machine_is_named_alone() -> None:
     """What stands before ``Found`` is the question: it says what is tested, not how often it was seen."""
     for path in STUDIES:
         before = path.read_text(encoding="utf-8").partition("# Found")[0]

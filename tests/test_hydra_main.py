@@ -239,7 +239,7 @@ TEXTS = [
 @pytest.mark.slow_but(3)
 @pytest.mark.parametrize("text", TEXTS)
 @pytest.mark.parametrize("flags", [[], ["-m"]])
-def test_a_text_that_cannot_be_read_is_told_with_the_line_to_type(text: str, flags: list[str]) -> None:
+def test_a_text_that_cannot_be_read_is_reported_with_the_line_to_type(text: str, flags: list[str]) -> None:
     if flags and "," in text:
         assert [config["study"] for config in configs("-m", f"study={text}")] == ["a", "b"]
         return
@@ -258,7 +258,7 @@ def test_a_text_that_cannot_be_read_is_told_with_the_line_to_type(text: str, fla
         (["probe=gates,lyapunov"], "'probe=[gates,lyapunov]'"),
     ],
 )
-def test_what_a_shell_or_a_comma_takes_apart_is_told_whole(typed: list[str], word: str) -> None:
+def test_what_a_shell_or_a_comma_takes_apart_is_reported_whole(typed: list[str], word: str) -> None:
     assert mistake(*typed).endswith(word)
     rest = [argument for argument in typed if argument in ("-m", "seed=1")]
     assert configs(*rest, "task=text", *shlex.split(word))
@@ -352,7 +352,7 @@ def test_sweep_values_of_the_command_line_are_never_ignored() -> None:
 
 
 @pytest.mark.slow
-def test_a_mistake_in_a_study_file_is_told_as_it_stands_in_a_file(tmp_path: Path) -> None:
+def test_a_mistake_in_a_study_file_is_reported_as_it_stands_in_a_file(tmp_path: Path) -> None:
     own = study_file(tmp_path, '# @package _global_\nhydra: {sweeper: {params: {study: "it\'s été"}}}\n')
     said = mistake(*own)
     assert said.startswith("cannot read study: it's été of hydra.sweeper: a text needs two kinds of quotes there, ")

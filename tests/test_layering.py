@@ -74,7 +74,7 @@ def run_python(code: str) -> str:
 
 
 def test_imports_run_one_way() -> None:
-    """The contract of pyproject.toml; import-linter is told by ``lint-imports`` in ``make lint`` too."""
+    """The contract of pyproject.toml; ``make lint`` checks it too, by ``lint-imports``."""
     done = subprocess.run(
         [Path(sys.executable).parent / "lint-imports", "--no-cache"], cwd=ROOT, capture_output=True, text=True
     )

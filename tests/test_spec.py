@@ -154,13 +154,13 @@ def test_a_gap_too_short_for_its_convention(task: str, convention: str, least: i
     assert job_from_config(BASE | {"task": options | {"gap": least}}).run.task.gap == least
 
 
-def test_all_that_is_wrong_is_told_at_once() -> None:
+def test_all_that_is_wrong_is_reported_at_once() -> None:
     config = with_("seed", "x", with_("training.foo", 1, with_("training.batch_size", 0, with_("cell.gain", -1))))
     config |= {"task": {"name": "copy", "gap": 0, "items": 0}, "sed": 1}
     with pytest.raises(SpecError) as error:
         job_from_config(config)
-    told = sorted(line.split(":")[0] for line in str(error.value).splitlines())
-    assert told == ["cell.gain", "sed", "seed", "task.gap", "task.items", "training.batch_size", "training.foo"]
+    keys = sorted(line.split(":")[0] for line in str(error.value).splitlines())
+    assert keys == ["cell.gain", "sed", "seed", "task.gap", "task.items", "training.batch_size", "training.foo"]
 
 
 def test_whole_numbers_do_for_real_ones_and_name_the_same_run() -> None:
@@ -168,7 +168,7 @@ def test_whole_numbers_do_for_real_ones_and_name_the_same_run() -> None:
     assert isinstance(run("cell.forget_bias", 2).cell.forget_bias, float)
 
 
-def test_run_id_tells_cell_task_gap_and_seed() -> None:
+def test_run_id_names_cell_task_gap_and_seed() -> None:
     assert re.fullmatch(r"lstm-copy-T20-s3-[0-9a-f]{10}", run().run_id)
 
 
@@ -253,9 +253,9 @@ def test_every_option_names_another_run_and_another_pack_as_its_marks_say(group:
 
 def name_by_hand(spec: RunSpec, left_out: set[str]) -> str:
     """The hash of all that decides a run's results, but for options of these names."""
-    told = spec.to_dict()
-    identity = {g: {k: v for k, v in told[g].items() if k not in left_out | {"label"}} for g in (*NAMED, "training")}
-    identity |= {"probe": [{"name": name} | chosen for name, chosen in told["probe"].items()], "seed": told["seed"]}
+    tree = spec.to_dict()
+    identity = {g: {k: v for k, v in tree[g].items() if k not in left_out | {"label"}} for g in (*NAMED, "training")}
+    identity |= {"probe": [{"name": name} | chosen for name, chosen in tree["probe"].items()], "seed": tree["seed"]}
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:10]
 
 

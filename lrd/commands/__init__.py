@@ -1,7 +1,7 @@
 """The commands of ``lrd``, one a module: each has ``run(arguments) -> exit status`` and imports nothing heavy before.
 
-A new command is a module here, a row of ``COMMANDS`` and its place in the README; one that is renamed keeps its former
-name in ``FORMER_NAMES``.
+A new command is a module here, a row of ``COMMANDS`` and its place in the user guide; one that is renamed keeps its
+former name in ``FORMER_NAMES``.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ INTERRUPTED = "interrupted: the same command again goes on from the checkpoints"
 
 
 def fail(message: str) -> int:
-    """Print what is wrong, each line as one of lrd's, and return the exit status of a wrong command."""
+    """Print what is wrong, each line behind ``lrd: ``, and return 2, the exit status of a wrong command."""
     for line in message.splitlines():
         print(f"lrd: {line}", file=sys.stderr)
     return 2

@@ -94,7 +94,7 @@ def check_probe(probe: Probe) -> list[str]:
         Remarks, each one line: what is allowed and yet worth knowing.
 
     Raises:
-        ProtocolError: the first line that is broken.
+        ProtocolError: for the first line of the protocol that the probe breaks.
     """
     subjects = list(_subjects(probe))[:2]
     if not subjects:

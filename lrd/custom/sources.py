@@ -62,7 +62,7 @@ def note(kind: type, source: Source) -> None:
 
 
 def load(group: str, path: str, text: str | None = None) -> type:
-    """Return a class out of a file, which is what it should be as far as that can be said without an instance.
+    """Return a class out of a file, checked as far as possible without an instance.
 
     Args:
         group: cell, task or probe.

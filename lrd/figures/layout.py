@@ -36,8 +36,8 @@ def small() -> float:
     return SMALL * scale()
 
 
-def sequence() -> str:
-    """Return the name of the colour map of pictures.
+def colour_map_of_pictures() -> str:
+    """Return the name of the colour map of pictures, such as heat maps.
 
     Its steps are even in grey and for colour-blind eyes too (van der Walt & Smith 2015).
     """

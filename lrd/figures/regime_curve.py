@@ -8,7 +8,8 @@ from lrd.figures.tables import Array, Table
 from lrd.figures.through_training import moments_of
 from lrd.stats import REGIMES, Band, band, factor_per_step, median, regimes
 
-#: Horizons in the records, and how many times as long as to 1/e a fall of one factor a step takes to reach each.
+#: Horizons in the records, and how many times as long as to 1/e the fall to each takes if the factor per step back is
+#: the same at every step.
 HORIZONS = {"fallen_e": 1.0, "fallen_milli": np.log(1000)}
 #: Columns of gradient_fit that a curve needs.
 COLUMNS = ("slope", "slope_error", "samples", "points", "horizon", *HORIZONS)

@@ -44,8 +44,9 @@ class BrokenError(Exception):
 def query_of_runs(study: Study, hypothesis: Hypothesis, condition: str) -> str:
     """Return SQL for the runs that meet a condition of a hypothesis.
 
-    Its columns are what became of each run, ``_by0``, ``_by1``, ... (``by``), and the numbers ``_value`` and
-    ``_against``, in the order of run ids.
+    It gives a row for each run, in the order of run ids. Its columns are what became of the run (``_run_id``,
+    ``_state``, ``_outcome``, ...); ``_by0``, ``_by1``, ..., the values of the columns by which runs are paired
+    (``by``); and the numbers ``_value`` and ``_against``.
 
     Raises:
         BrokenError: condition or numbers are more than expressions over the tables of a study.

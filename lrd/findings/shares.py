@@ -4,8 +4,9 @@ Runs whose number is not known might all count or none of them: the interval rea
 estimate counts none of them.
 
 A verdict needs an interval that misses no more often than its level says, also beyond 95 % and for a handful of runs.
-Wilson's interval does not keep its level there, nor do Newcombe's, which are made of Wilson's: 5 and 1 of 5 pairs would
-differ at 99.3 %, with McNemar's p at 0.125. So a share has Clopper and Pearson's exact interval, and the interval of a
+Wilson's interval does not keep its level there, nor do Newcombe's, which are made of Wilson's. Of 5 pairs, for example,
+let one cell solve all and the other one. Newcombe's interval of the difference then excludes 0 at a level of 99.3 %,
+but McNemar's exact test has p = 0.125. So a share has Clopper and Pearson's exact interval, and the interval of a
 difference includes 0 unless the exact test (McNemar's for pairs, Fisher's for independent groups) rejects equality.
 """
 

@@ -148,7 +148,7 @@ class RNNAdjoint(Adjoint):
 
 
 class LSTMAdjoint(Adjoint):
-    """The backward pass of Gers et al. (2000), with dL/dc_t counting the way through h_t."""
+    """The backward pass of Gers et al. (2000), with dL/dc_t counting the path through h_t."""
 
     cell: LSTM
 

@@ -22,7 +22,8 @@ from lrd.tasks import Batch, Task
 
 # Runs are taken in groups whose tape stays about this small: for caches, or for a GPU, which more of them fill.
 _GROUP_BYTES, _GROUP_BYTES_ON_GPU = 64 * 2**20, 2**30
-_STEPS = 32  # gradients of a vanilla RNN are held for so many steps, larger ones for fewer, and calls are few
+# Gradients of a vanilla RNN are held for so many steps, larger ones for fewer, so that one call takes the norm of many.
+_HELD_STEPS = 32
 
 
 @dataclass(frozen=True)
@@ -154,7 +155,7 @@ def backward_pass(
     """Go back step by step from the last step that gets a gradient to step 0.
 
     Args:
-        tape: the states, and how a gradient is pulled through one step.
+        tape: the adjoint of the cell: its states, and how a gradient is pulled through one step.
         into_h: what h_t gets from outside, by step.
         cuts: the steps from which nothing goes back further.
 
@@ -183,18 +184,20 @@ def total_norms(
     Arguments are those of ``backward_pass``.
     """
     zeros = tape.zero_gradients()
-    most = max(1, _STEPS * zeros[0].shape[-1] // sum(zero.shape[-1] for zero in zeros))
-    norms: list[list[Tensor]] = [[] for _ in zeros]
-    held, powers = [], []
+    held_steps = max(1, _HELD_STEPS * zeros[0].shape[-1] // sum(zero.shape[-1] for zero in zeros))
+    norms_backwards: list[list[Tensor]] = [[] for _ in zeros]  # by variable: norms of a few steps each, last step first
+    held: list[list[Tensor]] = [[] for _ in zeros]  # by variable: gradients of the latest steps, without their powers
+    powers = []
     for t, _, total, power in backward_pass(tape, into_h, cuts):
-        held.append(total)
         powers.append(power)
-        if len(held) == most or t == 0:
-            for found, gradients in zip(norms, zip(*held, strict=True), strict=True):
-                found.append(log10_norm(torch.stack(gradients)))
-            held = []
+        for gradients, gradient in zip(held, total, strict=True):
+            gradients.append(gradient)
+        if len(held[0]) == held_steps or t == 0:
+            for norms, gradients in zip(norms_backwards, held, strict=True):
+                norms.append(log10_norm(torch.stack(gradients)))
+                gradients.clear()
     log10_of_powers = torch.stack(powers[::-1]).double() * LOG10_2  # int64 * float would be float32
-    return [torch.cat(found).flip(0) + log10_of_powers for found in norms]
+    return [torch.cat(norms).flip(0) + log10_of_powers for norms in norms_backwards]
 
 
 def _flow(task: Task, cell: Cell, params: Parameters, batch: Batch, answer: str | int) -> Flow:

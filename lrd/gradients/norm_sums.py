@@ -51,19 +51,20 @@ class NormSums:
             value.fill_({"least": math.inf, "most": -math.inf}.get(what, 0.0))
         self.updates.zero_()
 
-    def add(self, norms: Norms, counts: Bool[Tensor, "runs"], factor: float) -> None:
-        """Add the norms of an update.
+    def add(self, norms: Norms, counts: Bool[Tensor, "runs"], *, batch_size: int) -> None:
+        """Add the norms of an update, each times the batch size.
 
         Args:
-            norms: log10 norms by state variable.
+            norms: log10 norms by state variable, of a loss that is a mean over the batch.
             counts: in which runs the update counts; the others stay as they are.
-            factor: what each norm is multiplied by.
+            batch_size: how many samples that mean is over. Times it, a norm is that of one sample's own loss, which no
+                longer depends on the size of the batch.
         """
         self.updates.add_(counts)
         counts = counts[:, None]
         for variable in dict.fromkeys(name for name, _ in self.kept):
             own = {what: self.kept[variable, what] for what in _KEPT}
-            log = norms[variable].permute(1, 0, 2) + math.log10(factor)
+            log = norms[variable].permute(1, 0, 2) + math.log10(batch_size)
             # Sums over the gradients that are not 0, and the number of those that are.
             zero = log == -torch.inf
             finite = torch.where(zero, 0.0, log)

@@ -24,8 +24,8 @@ class Fit:
     gradient other than 0.
 
     ``slope_error``: standard error of the slope over ``samples``, each with a line of its own (nan for fewer than 2).
-    ``fallen_e``, ``fallen_milli``: the first lag behind the end of the line at which the norm itself has fallen to 1/e
-    and to 1/1000 of what it is there; inf where it does not fall so far.
+    ``fallen_e``, ``fallen_milli``: steps back from the last quiet step until the measured norm (not the line) is 1/e
+    and 1/1000 of what it is there, or less; inf where it does not fall so far.
     """
 
     slope: float
@@ -94,7 +94,7 @@ def _slopes(t: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _steps_to_fall(y: np.ndarray, by: float) -> float:
-    """Return the steps back from the end after which the log10 norm is lower by so much; inf if it never is."""
+    """Return how many steps back from the end the log10 norm is first lower by ``by``; inf if it never is."""
     if len(y) == 0 or not math.isfinite(y[-1]):
         return math.nan
     below = np.flatnonzero(y[::-1] <= y[-1] - by)  # nan is not

@@ -1,6 +1,9 @@
 """Training gradient norms: the norm of the training loss's own gradient at every step of every sample of an update.
 
-The loss is what training minimises, a mean over batch and answers; the gradient is cut where training cuts it.
+The loss is what training minimises, a mean over the batch and the scored steps; the gradient is cut where training cuts
+it. Of B samples each therefore counts 1/B: ``NormSums.add`` multiplies by B, which gives the norm of one sample's own
+loss, as the table ``gradient_norms`` has it.
+
 Kernels of ``lrd.kernels.WITH_NORMS`` have the gradient of every state at hand and give its norm as their backward pass
 goes by (``norms_of_kernel``). For other cells the pack goes forward and back once more (``norms_by_adjoint``).
 """
@@ -17,7 +20,7 @@ from lrd.gradients.flow import total_norms
 from lrd.kernels import GradientNorms
 from lrd.shapes import Float, Tensor
 
-#: log10 norms by state variable; -inf where the gradient is exactly 0.
+#: log10 norms by state variable, of the loss that is a mean over the batch; -inf where the gradient is exactly 0.
 Norms = dict[str, Float[Tensor, "time runs batch"]]
 
 
@@ -53,7 +56,7 @@ def norms_by_adjoint(
         cell: the one that does the steps (``Cell.stepped``).
         params: of the pack, prepared.
         inputs: of the pack.
-        direct: what h gets from the loss without the way over later steps, in parts between which the gradient is cut;
+        direct: the gradient of h that does not pass through later steps, in parts between which the gradient is cut;
             each part has the last steps of ``every``.
         every: steps of a part; the last one may be shorter.
     """

@@ -1,14 +1,16 @@
 """The norm of the training gradient at every state of every sample, as the backward pass of a kernel hands it over.
 
-The gradient is that of the scalar that gradients are taken of, usually the training loss, which is a mean over batch
-and answers; the probe ``gradient_flow`` takes the loss of one answer of one sample instead. It is taken with respect to
-the state of one sample at one step, over all ways on which that acts: dL/dc_t of the LSTM counts the one through h_t.
-Cut ways (truncation, h-detach) do not count, as they do not for the parameters.
+The gradient is that of the scalar from which the backward pass starts, usually the training loss. That is a mean over
+the batch and the scored steps; ``lrd.gradients.norm_sums.NormSums.add`` multiplies by the batch size, which gives the
+norm of one sample's own loss. (The probe ``gradient_flow`` takes the loss of one answer of one sample and has no such
+factor.) The gradient is taken with respect to the state of one sample at one step, along all paths by which that state
+acts on the loss: dL/dc_t of the LSTM counts the path through h_t. A path that training cuts (truncation, h-detach) does
+not count, as it does not for the parameters.
 
 Kernels keep a sample's gradient as a scaled vector (``lrd.scaled``), so that nothing is lost however far it vanishes or
-explodes from step to step. Within one step numbers are float32 ones: a slope or a
-product with weights that is 0 there is taken for 0. Parameters get the same gradient as without norms, except where
-that has numbers beyond float32's range.
+explodes from step to step. Within one step numbers are float32 ones: a slope or a product with weights that is 0 there
+is taken for 0. Parameters get the same gradient as without norms, except where that has numbers beyond the range of
+float32.
 """
 
 from __future__ import annotations

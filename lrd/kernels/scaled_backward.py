@@ -19,8 +19,8 @@ STEPS = 32
 # Gradients whose exponent lies between these are left as they are: nothing then needs to be multiplied. Others are
 # brought to the target, near the upper end of what is safe, since most gradients vanish.
 _UNTOUCHED, _TARGET = (-10, 50), 30
-# Norms of a few steps that stay within these powers have lost nothing: nor have their squares, down to a hundredth of
-# the largest entry, to the ends of float32, 2^-126 and 2^128.
+# Powers of two. While norms stay within 2^-45 ... 2^60, the squares of all entries down to 1/100 of the largest are
+# normal float32 numbers, which lie between 2^-126 and 2^128: a norm has lost nothing that float32 could show.
 _SAFE = (-45, 60)
 
 State = list[Tensor]
@@ -59,24 +59,25 @@ def scaled_backward(
     powers: list[Tensor] = []
     high, most = time, STEPS if synchronise else 1
     while high > 0:
-        # The power of these steps: that of the largest gradient that goes into them, if it is not left as it is.
+        # The power of steps low ... high - 1: that of the largest gradient that goes into them, if it is far from 1.
         low = max(0, high - most)
         scored = slice(max(0, low - first), max(0, high - first))
         outside = torch.full_like(power, scaled.OF_ZERO)
         if scored.stop > scored.start:
             outside = direct_exponent[:, scored].amax(1)
         largest = torch.stack([power + scaled.exponent(g) for g in arriving] + [outside]).amax(0)
+        # Zeros have OF_ZERO plus the sample's power here: half of OF_ZERO lies above that, and below all true powers.
         is_any = largest > scaled.OF_ZERO // 2
         is_far = (largest < _UNTOUCHED[0]) | (largest > _UNTOUCHED[1])
         common = torch.where(is_any & is_far, largest - _TARGET, 0)
-        # The steps themselves, with gradients in units of 2^common.
+        # Take the steps, with gradients in units of 2^common.
         change = power - common
         must_scale = bool(change.any() or common.any()) if synchronise else True
         into = [scaled.ldexp(g, change) for g in arriving] if must_scale else arriving
         outer = direct[:, scored]
         after, totals = steps(low, high, into, scaled.ldexp(outer, -common[:, None]) if must_scale else outer)
         found = [_norm(total, any_size=high - low == 1) for total in totals]
-        # Once more with fewer steps, if something was lost.
+        # Take them again, fewer at a time, if a gradient came near the ends of float32 (_is_lost).
         if high - low > 1 and _is_lost(found, is_any):
             most = max(1, (high - low) // 4)
             continue
@@ -89,7 +90,7 @@ def scaled_backward(
         norms.append(found)
         powers.append(common[:, None].expand(-1, high - low, -1))
         arriving, power, high = after, common, low
-    if power.any() if synchronise else True:
+    if not synchronise or power.any():
         arriving = [scaled.ldexp(g, power) for g in arriving]
     by_variable = [torch.cat(parts[::-1], dim=1) for parts in zip(*norms, strict=True)]
     return arriving, by_variable, torch.cat(powers[::-1], dim=1)

@@ -105,7 +105,7 @@ def capacity(
     test_targets: Float[Tensor, "steps batch lags"],
     strength: float | None = None,
 ) -> Columns:
-    """Return the columns from ``score`` on, by k.
+    """Return the columns ``score``, ``error``, ``capacity`` and ``capacity_error``: a row for each k, from k = 0.
 
     Args:
         states: of the sequences that readouts are fitted to, in units of their size (``ridge.unit``).

@@ -45,7 +45,14 @@ def interval_rank(classes: Sequence[int], error: float) -> int:
 
 
 def inversions(classes: Sequence[int], pairs: int) -> list[int]:
-    """Return how many orders have D = 0, 1, ..., ``pairs``, values of one class not told apart."""
+    """Return how many orders of the values have D pairs in the wrong order, for D = 0, 1, ..., ``pairs``.
+
+    Only pairs of values of different classes count, and orders that differ within a class alone count as one.
+
+    Args:
+        classes: how many values each class has.
+        pairs: the largest D: how many pairs of values of different classes there are.
+    """
     ways = [1] + [0] * pairs
     done = 0
     for count in classes:

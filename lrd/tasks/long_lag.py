@@ -145,7 +145,7 @@ class LongLag(OneAnswer):
         return batch.inputs[self.shown_step, ..., self.kinds + 1].long()
 
     def shown(self, batch: Batch) -> list[Item]:
-        """Return whether it was x or y."""
+        """Return the item to remember, x or y, as class 0 or 1."""
         remembered = self._remembered(batch)
         return [Item("x or y", remembered, torch.full_like(remembered, self.shown_step), 2)]
 

@@ -149,7 +149,10 @@ class Journal:
         self.writer.put(lambda: self.record.status(state, update=update, max_updates=most, message=message, **how))
 
     def finish(self, update: int, diverged_at: int, test: dict[str, float]) -> None:
-        """Write everything, with the outcome; once it is on disk the writer says the summary, with the run's id.
+        """Write everything, with the outcome.
+
+        Once it is on disk, the tracker logs the summary, and the results of the writer (``Writer.take_results``) hold
+        it with the run's id.
 
         Args:
             update: The run's last update.

@@ -136,7 +136,8 @@ class Pack:
             self.theta.copy_(torch.where((self.diverged_at < 0)[:, None], moved, self.theta))
             # Sum up what is measured.
             if self.norms is not None:
-                self.norms.add(norms, self.diverged_at < 0, self.training.batch_size)
+                # The loss is a mean over the batch; what is kept are norms of each sample's own loss.
+                self.norms.add(norms, self.diverged_at < 0, batch_size=self.training.batch_size)
             measured |= {"train_loss": loss, "grad_norm": before, "grad_norm_clipped": after}
             for name, value in measured.items():
                 self.sums[name] += value

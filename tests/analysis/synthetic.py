@@ -17,7 +17,7 @@ from lrd.records.schema import GRADIENT_FIT_COLUMNS, GRADIENT_FLOW_COLUMNS, GRAD
 
 CELLS = {"rnn": ("rnn", 0.74), "lstm": ("lstm", 0.985), "rnn g=2": ("rnn", 1.12)}  # label: cell, factor per step back
 KERNELS = {"rnn": "packed", "lstm": "stock"}  # of these labels and cells
-MEASUREMENTS = (50, 200, 500)  # updates at which runs are looked at, besides their start and their end
+MEASUREMENTS = (50, 200, 500)  # updates at which runs are measured, besides their start and their end
 CHANCE = {"copy": lambda gap: 10 * log(8) / (gap + 20), "adding": lambda gap: 1 / 6, "delay": lambda gap: log(8)}
 
 
@@ -178,7 +178,7 @@ def _write(root: Path, study: str, run: Made, max_updates: int) -> None:
 
 
 def norms_of(run: Made) -> dict[tuple[int, str], np.ndarray]:
-    """Log10 norms by t of the updates up to each look after the first, and variable; the greatest lie .5 above."""
+    """Log10 norms by t, of the updates up to each measurement after the first, by variable; maxima lie .5 above."""
     return {key: profile + 0.25 for key, profile in run.profiles.items() if key[0] > 0}
 
 

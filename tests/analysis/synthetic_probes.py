@@ -64,8 +64,8 @@ def length(run: Made) -> int:
     return len(next(iter(run.profiles.values())))
 
 
-def looks(run: Made) -> list[tuple[int, int]]:
-    """(t, lag) at which retention looks."""
+def places(run: Made) -> list[tuple[int, int]]:
+    """(t, lag) at which retention measures."""
     last = length(run) - 1
     return [(last - lag, lag) for lag in range(last - last % STRIDE, -1, -STRIDE)]
 
@@ -98,7 +98,7 @@ def write_probes(record: RunRecord, run: Made) -> None:
                         | {"q95": value / 2}
                     )
         for variable in variables:
-            for t, lag in looks(run):
+            for t, lag in places(run):
                 for item in ITEMS:
                     place = {"update": update, "item": item, "variable": variable, "t": t, "lag": lag, "since": t}
                     value = score(run, update, item, variable, t)

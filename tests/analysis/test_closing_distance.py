@@ -78,7 +78,7 @@ def test_many_places_go_to_several_pages(tmp_path: Path) -> None:
     assert {int(row["gap"]) for row in rows_of(paths[6])} == {6}
 
 
-def test_a_study_without_the_probe_says_how_to_look(tmp_path: Path) -> None:
+def test_a_study_without_the_probe_says_how_to_measure(tmp_path: Path) -> None:
     make_study(tmp_path, tasks=("copy",), gaps=(10,), seeds=1)
     for file in (tmp_path / "made").glob("*/closing.parquet"):
         file.unlink()

@@ -25,7 +25,7 @@ def measurements_of(run: Made, variable: str) -> dict[int, np.ndarray]:
 
 
 def moments_of(runs: list[Made]) -> list[int]:
-    """Every look but the last of a run that ended, and the latest of these."""
+    """Every measurement but the last of a run that ended, and the latest of these."""
     ends = [int(run.updates[-1]) for run in runs if run.state == "finished"]
     scheduled = [{update for update, _ in run.profiles} - {int(run.updates[-1])} for run in runs]
     going = [{update for update, _ in run.profiles} for run in runs if run.state != "finished"]
@@ -33,11 +33,11 @@ def moments_of(runs: list[Made]) -> list[int]:
 
 
 def at(run: Made, variable: str, update: int) -> np.ndarray | None:
-    """The look that counts: the run's own, or its last once it has ended."""
-    looks = measurements_of(run, variable)
-    if update in looks:
-        return looks[update]
-    return looks[max(looks)] if run.state == "finished" and update > max(looks) else None
+    """The measurement that counts: the run's own, or its last once it has ended."""
+    measured = measurements_of(run, variable)
+    if update in measured:
+        return measured[update]
+    return measured[max(measured)] if run.state == "finished" and update > max(measured) else None
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +48,7 @@ def rows(study: MadeStudy, tmp_path_factory: pytest.TempPathFactory) -> list[dic
 
 
 @pytest.mark.slow
-def test_the_median_look_of_each_moment(study: MadeStudy, rows: list[dict[str, str]]) -> None:
+def test_the_median_measurement_of_each_moment(study: MadeStudy, rows: list[dict[str, str]]) -> None:
     found = {
         (row["panel"], row["label"], int(row["gap"]), row["variable"], int(row["update"]), int(row["t"])): row
         for row in rows
@@ -58,7 +58,7 @@ def test_the_median_look_of_each_moment(study: MadeStudy, rows: list[dict[str, s
     for (task, label, gap), runs in grouped(study.runs).items():
         for variable in sorted({of for run in runs for _, of in run.profiles}):
             for update in moments_of(runs):
-                known = [look for run in runs if (look := at(run, variable, update)) is not None]
+                known = [norms for run in runs if (norms := at(run, variable, update)) is not None]
                 carried += any((update, variable) not in run.profiles for run in runs)
                 partly += 0 < len(known) < len(runs)
                 for t, values in enumerate(np.transpose(known)):
@@ -81,13 +81,13 @@ def test_solved_is_the_median_over_all_runs(study: MadeStudy, rows: list[dict[st
     assert min(found.values()) < inf
 
 
-def small_run(root: Path, seed: int, looks: dict[int, list[float]], end: int | None, **more: Any) -> None:
-    """A run of three steps: ``looks`` are its log10 norms by update; finished at ``end`` unless that is None."""
+def small_run(root: Path, seed: int, measured: dict[int, list[float]], end: int | None, **more: Any) -> None:
+    """A run of three steps: ``measured`` are its log10 norms by update; finished at ``end`` unless that is None."""
     record = RunRecord(root, "small", f"run{seed}")
     spec = {"task": {"name": "copy", "gap": 1, "convention": "made up"}, "cell": {"name": "rnn"}, "seed": seed}
     record.create({"spec": spec, "task": {"smallest_lag": 2, "largest_lag": 2}, "parameters": 1})
     rows: dict[str, list[Any]] = {}
-    for update, norms in looks.items():
+    for update, norms in measured.items():
         for t, norm in enumerate(norms):
             row: dict[str, Any] = {"update": update, "variable": "h", "part": "total", "answer": "last", "t": t}
             row |= {"lag": 2 - t, "zero_share": 0.0} | more
@@ -95,7 +95,7 @@ def small_run(root: Path, seed: int, looks: dict[int, list[float]], end: int | N
             for name, value in row.items():
                 rows.setdefault(name, []).append(value)
     record.write_table("gradient_flow", rows)
-    record.status("running", update=max(looks), max_updates=100)
+    record.status("running", update=max(measured), max_updates=100)
     if end is not None:
         record.finish({"outcome": "unsolved", "update": end, "solved_at": None, "seconds": 1.0})
 
@@ -144,7 +144,7 @@ def test_of_each_answer_the_last_is_drawn(tmp_path: Path) -> None:
         assert [(row["t"], row["median"]) for row in drawn] == [("0", "-3"), ("1", "-2"), ("2", "-1")]
 
 
-def test_the_line_of_solved_lies_between_the_looks_around_it() -> None:
+def test_the_line_of_solved_lies_between_the_measurements_around_it() -> None:
     _, ((axes,),) = layout.grid(1, 1, 1.0)
     gradient_heatmap._mark_solved(axes, np.array([0, 10, 100]), 40.0)
     gradient_heatmap._mark_solved(axes, np.array([0, 10, 100]), inf)
@@ -162,12 +162,12 @@ def test_colours_end_twenty_decades_from_the_answer() -> None:
     assert (colours.vmin, colours.vmax, extend) == (1.0, 21.0, "max")
 
 
-def test_start_and_end_are_no_training_to_look_through(tmp_path: Path) -> None:
+def test_start_and_end_are_no_course_of_training(tmp_path: Path) -> None:
     small_run(tmp_path, 0, {key: [-3.0, -2.0, -1.0] for key in (0, 5)}, end=5)
     with pytest.raises(NotMeasuredError, match=r"between its start and its end: .*per_decade"):
         gradient_heatmap.draw(open_study(tmp_path / "small"), tmp_path)
 
 
-def test_a_study_that_was_not_looked_at(begun: Path, tmp_path: Path) -> None:
+def test_a_study_that_was_not_measured(begun: Path, tmp_path: Path) -> None:
     with pytest.raises(NotMeasuredError, match=r"^no run was measured .*: train with probe=gradient_flow "):
         gradient_heatmap.draw(open_study(begun), tmp_path)

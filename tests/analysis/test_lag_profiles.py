@@ -40,7 +40,7 @@ def table_of(rows: list[dict[str, Any]], types: dict[str, str]) -> dict[str, np.
     return {name: np.array([row.get(name, nan) for row in rows], dtype=kinds[kind]) for name, kind in types.items()}
 
 
-def look_again(root: Path, run: Made) -> None:
+def measure_again(root: Path, run: Made) -> None:
     """What ``lrd probe`` adds at the end of a run; at another update stands what must not be drawn."""
     record = RunRecord(root, "made", run.run_id)
     cell, _ = CELLS[run.label]
@@ -73,7 +73,7 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> MadeStudy:
     root = tmp_path_factory.mktemp("theory")
     runs = make_study(root, tasks=("copy",), gaps=(10,), seeds=4)
     for run in runs:
-        look_again(root, run)
+        measure_again(root, run)
     return MadeStudy(root / "made", runs)
 
 
@@ -183,6 +183,6 @@ def common_band(*lines: list[float]) -> Any:
     return band(lines)
 
 
-def test_a_study_that_was_not_looked_at(begun: Path, tmp_path: Path) -> None:
+def test_a_study_that_was_not_measured(begun: Path, tmp_path: Path) -> None:
     with pytest.raises(NotMeasuredError, match="gradient_flow"):
         lag_profiles.draw(open_study(begun), tmp_path)

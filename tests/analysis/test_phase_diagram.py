@@ -99,7 +99,7 @@ def test_what_left_the_range_of_floats_and_what_has_no_theory(tmp_path: Path) ->
     np.testing.assert_allclose(found, [-0.5 * log(10), nan, inf], rtol=1e-8)  # of y, the first variable by name
 
 
-def test_gains_without_a_look_are_named(tmp_path: Path) -> None:
+def test_gains_without_a_measurement_are_named(tmp_path: Path) -> None:
     for name, g in (("a", 1.0), ("b", 2.0)):
         small(tmp_path, name, g)
     with pytest.raises(NothingToDrawError, match=r"before its first update: lrd probe .*small"):

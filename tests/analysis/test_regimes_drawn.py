@@ -32,10 +32,10 @@ def regime(slope: float, steps: int) -> str:
 
 
 def slope_at(run: Made, variable: str, update: int) -> float | None:
-    looks = {at: slope for (at, of), slope in run.slopes.items() if of == variable}
-    if update in looks:
-        return looks[update]
-    return looks[max(looks)] if run.state == "finished" and update > max(looks) else None
+    measured = {at: slope for (at, of), slope in run.slopes.items() if of == variable}
+    if update in measured:
+        return measured[update]
+    return measured[max(measured)] if run.state == "finished" and update > max(measured) else None
 
 
 @pytest.mark.slow
@@ -103,6 +103,6 @@ def test_slopes_that_were_not_fitted_leave_gaps(tmp_path: Path) -> None:
     assert (number(last["factor"]), last["undecided"], last["fallen_milli"]) == (pytest.approx(10**-0.5), "1", "inf")
 
 
-def test_a_study_that_was_not_looked_at(begun: Path, tmp_path: Path) -> None:
+def test_a_study_that_was_not_measured(begun: Path, tmp_path: Path) -> None:
     with pytest.raises(NotMeasuredError, match=r"^no run was measured .*: train with probe=gradient_flow "):
         regimes.draw(open_study(begun), tmp_path)

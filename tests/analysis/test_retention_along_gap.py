@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from drawn import finished, is_band_of, number, rows_of, update_at
 from synthetic import Made, MadeStudy, make_study
-from synthetic_probes import CHANCE, ITEMS, looks, score
+from synthetic_probes import CHANCE, ITEMS, places, score
 
 from lrd.figures import NothingToDrawError
 from lrd.figures.scripts import load_script
@@ -33,7 +33,7 @@ def test_scores_are_of_the_item_asked_for(item: str, study: MadeStudy, tmp_path:
     for row in scores:
         runs = of_row(study.runs, row)
         t = int(row["t"])
-        assert t in {step for run in runs for step, _ in looks(run)}
+        assert t in {step for run in runs for step, _ in places(run)}
         items = ITEMS if item == "median" else (item,)
         values = [
             float(np.median([score(run, update_at(run, row["moment"]), one, row["variable"], t) for one in items]))

@@ -108,13 +108,13 @@ def test_a_plain_cell_keeps_it(tmp_path: Path) -> None:
         (10, '"leaky", ("h",)', '"leaky", ("h",); keeps = {"h": "forget"}', "`keeps` names h and forget"),
     ],
 )
-def test_what_breaks_a_line_is_told(tmp_path: Path, line: int, old: str, new: str, message: str) -> None:
+def test_what_breaks_a_line_is_reported(tmp_path: Path, line: int, old: str, new: str, message: str) -> None:
     with pytest.raises(ProtocolError, match=message) as caught:
         checked(tmp_path, spoiled(CELL, old, new))
     assert caught.value.line == line
 
 
-def test_a_gate_that_is_none_is_told(tmp_path: Path) -> None:
+def test_a_gate_that_is_none_is_reported(tmp_path: Path) -> None:
     gates = '\n    def gates(self, p, x, state):\n        return {"update": p["W"] @ p["W"]}\n'
     with pytest.raises(ProtocolError, match="the gate update must be a tensor") as caught:
         checked(tmp_path, CELL + gates)

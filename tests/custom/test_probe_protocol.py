@@ -84,7 +84,7 @@ def test_a_plain_probe_keeps_it(tmp_path: Path) -> None:
         (9, "h[:, run]", "(h - h.mean())[:, run]", "norm of a run alone is another than of the same run in a pack"),
     ],
 )
-def test_what_breaks_a_line_is_told(tmp_path: Path, line: int, old: str, new: str, message: str) -> None:
+def test_what_breaks_a_line_is_reported(tmp_path: Path, line: int, old: str, new: str, message: str) -> None:
     with pytest.raises(ProtocolError, match=message) as caught:
         checked(tmp_path, spoiled(PROBE, old, new))
     assert caught.value.line == line, caught.value

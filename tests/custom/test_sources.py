@@ -129,7 +129,7 @@ def test_in_a_sweep_over_custom_and_others_the_path_is_of_the_custom_one(tmp_pat
     assert type(job_from_config(mine).run.cell).__name__ == "Leaky"
 
 
-def test_a_task_keeps_its_own_gap_unless_told(tmp_path: Path) -> None:
+def test_a_task_keeps_its_own_gap_unless_another_is_given(tmp_path: Path) -> None:
     (tmp_path / "my_task.py").write_text(TASK)
     task: dict[str, Any] = {"name": "custom", "path": f"{tmp_path / 'my_task.py'}:First", "gap": None}
     assert job_from_config(config(tmp_path) | {"task": task}).run.task.gap == 5

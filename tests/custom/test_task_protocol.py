@@ -82,7 +82,7 @@ def test_a_plain_task_keeps_it(tmp_path: Path) -> None:
         (8, '"accuracy"] >= 0.99', '"loss"] != log(4)', "a run whose outputs are nan counts as solved"),
     ],
 )
-def test_what_breaks_a_line_is_told(tmp_path: Path, line: int, old: str, new: str, message: str) -> None:
+def test_what_breaks_a_line_is_reported(tmp_path: Path, line: int, old: str, new: str, message: str) -> None:
     with pytest.raises(ProtocolError, match=message) as caught:
         checked(tmp_path, spoiled(TASK, old, new))
     assert caught.value.line == line

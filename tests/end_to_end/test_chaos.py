@@ -68,8 +68,8 @@ class Sweeps:
 
     def workers(self) -> list[int]:
         """Processes, of any command, that hold runs."""
-        claims = [claim for path in self.study.glob("*") if (claim := holder(path)) and claim.alive]
-        return sorted({claim.process["pid"] for claim in claims})
+        locks = [lock for path in self.study.glob("*") if (lock := holder(path)) and lock.alive]
+        return sorted({lock.process["pid"] for lock in locks})
 
     def finished(self) -> int:
         """How many runs have a summary."""
@@ -136,7 +136,7 @@ def test_whatever_is_killed_the_records_are_those_of_a_sweep_that_nobody_touched
 
 
 def assert_same_end(study: Path, untouched: Path) -> None:
-    """The same records, no process's claim and nothing half written."""
+    """The same records, no run lock and nothing half written."""
     assert_equal_records(study, untouched)
     ours, theirs = run_folders(study), run_folders(untouched)
     for run_id, path in ours.items():

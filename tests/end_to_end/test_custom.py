@@ -1,4 +1,4 @@
-"""A cell and a task from a researcher's file, without touching lrd: trained, looked at, drawn."""
+"""A cell and a task from a researcher's file, without touching lrd: trained, measured, drawn."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every cell on every task: trained, recorded, looked at and drawn, as small as it goes."""
+"""Every cell on every task: trained, recorded, measured and drawn, as small as it goes."""
 
 from __future__ import annotations
 

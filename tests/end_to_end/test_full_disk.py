@@ -55,7 +55,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("room", [0, 40, 110, 170])
 def test_a_sweep_that_fills_the_disk_goes_on_once_there_is_room(folder: Path, roomy: Path, room: int) -> None:
-    """``room`` kB are free at first: for no claim, for some files of a pack, for some runs."""
+    """``room`` kB are free at first: for no run lock, for some files of a pack, for some runs."""
     done = mount_in(folder, SCRIPT, str(room))
     assert done.returncode == 0, done.stderr
     said = (folder / "first.err").read_text(encoding="utf-8")

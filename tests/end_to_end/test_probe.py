@@ -21,7 +21,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_looks_are_taken_once_and_can_be_queried(study: Path) -> None:
+def test_measurements_are_taken_once_and_can_be_queried(study: Path) -> None:
     command = [LRD, "probe", "runs/scratch", "probe=parameter_gradient", "probe.parameter_gradient.samples=4"]
     first = run([*command, "--where", "cell = 'lstm'"], study).stdout
     assert first.splitlines()[0] == "2 runs: 0 measurements taken before, 4 to take"
@@ -30,8 +30,8 @@ def test_looks_are_taken_once_and_can_be_queried(study: Path) -> None:
     assert run(command, study).stdout.splitlines()[0] == "4 runs: 8 measurements taken before, 0 to take"
     opened = open_study(study / "runs" / "scratch")
     query = 'select cell, p."update", count(distinct run_id) from parameter_gradient p join runs using (run_id)'
-    looks = opened.sql(f"{query} group by all order by all").fetchall()
-    assert looks == [(cell, update, 2) for cell in ("lstm", "rnn") for update in (0, 3)]
+    measured = opened.sql(f"{query} group by all order by all").fetchall()
+    assert measured == [(cell, update, 2) for cell in ("lstm", "rnn") for update in (0, 3)]
     assert opened.problems == []
 
 

@@ -68,7 +68,7 @@ def test_the_demo_has_what_its_hypothesis_needs(miniature: Callable[[str], Path]
     ).fetchall()
     assert {row[:2] for row in grid} == {(t, c) for t in ("copy", "adding", "delay") for c in ("rnn", "lstm")}
     assert all(gaps >= 3 and seeds == 2 for _, _, gaps, seeds in grid)
-    # beyond the edge gradients grow on their way back, elsewhere in the RNN they shrink
+    # beyond the edge gradients grow in the backward pass, elsewhere in the RNN they shrink
     slopes = study.columns("select cell_gain > 1 as beyond, slope_h_start as slope from runs where cell = 'rnn'")
     assert (slopes["slope"][slopes["beyond"]] < 0).all()
     assert (slopes["slope"][~slopes["beyond"]] > 0).all()

@@ -33,8 +33,8 @@ def test_24_runs_leave_24_whole_records(sweep: Path) -> None:
         per_run = study.sql(f"select run_id, count(*) from {table} group by all").fetchall()
         assert len(per_run) == 24
         assert min(count for _, count in per_run) >= least
-    looks = study.sql('select distinct "update" from gradient_fit order by all').fetchall()
-    assert {looks[0], looks[-1]} == {(0,), (50,)}
+    updates = study.sql('select distinct "update" from gradient_fit order by all').fetchall()
+    assert {updates[0], updates[-1]} == {(0,), (50,)}
     assert study.problems == []
     for path in run_folders(folder).values():
         assert FILES["finished"] <= {file.name for file in path.iterdir()}
@@ -49,12 +49,12 @@ def test_24_offline_wandb_runs_can_be_read(sweep: Path) -> None:
     assert len(mirrors) == 24
     assert all(list(path.glob("run-*.wandb")) for path in mirrors)
     for run_id in list(by_id)[::10]:
-        told = run([str(BIN / "wandb"), "leet", "inspect", "--json", str(by_id[run_id])], sweep).stdout
-        records = [json.loads(line) for line in told.splitlines()]
+        shown = run([str(BIN / "wandb"), "leet", "inspect", "--json", str(by_id[run_id])], sweep).stdout
+        records = [json.loads(line) for line in shown.splitlines()]
         (head,) = [record["run"] for record in records if record["type"] == "run"]
         assert (head["run_id"], head["run_group"], head["project"]) == (run_id, "scratch", "lrd")
         assert records[-1]["type"] == "exit" or any(record["type"] == "exit" for record in records)
-        assert all(text in told for text in ("eval_loss", "grad_norm", "slope_h", "gradient_flow/h", "outcome"))
+        assert all(text in shown for text in ("eval_loss", "grad_norm", "slope_h", "gradient_flow/h", "outcome"))
 
 
 def test_the_same_command_again_trains_nothing(

@@ -77,21 +77,21 @@ def test_labels_in_grey_differ_by_marker_and_level() -> None:
     found: dict[str, LineStyle] = {}
     names = ["lstm", "rnn", "gru", "rnn g=2"]
     FigureScript(lambda study: found.update(line_styles(names)) or [])(None, options=FigureOptions(style_of("grey")))
-    assert len({look.marker for look in found.values()}) == len(names)
-    levels = sorted(int(look.colour[1:3], 16) for look in found.values())
+    assert len({style.marker for style in found.values()}) == len(names)
+    levels = sorted(int(style.colour[1:3], 16) for style in found.values())
     assert min(np.diff(levels)) >= 0.1 * 255
-    assert all(look.colour[1:3] == look.colour[3:5] == look.colour[5:] for look in found.values())
+    assert all(style.colour[1:3] == style.colour[3:5] == style.colour[5:] for style in found.values())
 
 
 def test_thicker_lines_in_a_talk(pair: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     widths: list[list[float]] = []
 
-    def look(self: Any, *_: Any, **__: Any) -> None:
+    def seen(self: Any, *_: Any, **__: Any) -> None:
         widths.append([line.get_linewidth() for axes in self.axes for line in axes.lines])
 
-    monkeypatch.setattr("matplotlib.figure.Figure.savefig", look)
+    monkeypatch.setattr("matplotlib.figure.Figure.savefig", seen)
     monkeypatch.setattr("lrd.figures.pictures._write_png", lambda *_: None)
-    monkeypatch.setattr("lrd.figures.page_processes._cores", lambda: 1)  # so that it is this process that looks
+    monkeypatch.setattr("lrd.figures.page_processes._cores", lambda: 1)  # so that it is this process that draws
     for name in ("paper", "talk"):
         assert draw("learning_curves", pair[0], "--out", tmp_path, "--style", name) == 0
     paper, talk = widths

@@ -1,4 +1,4 @@
-"""Gradient flow as it is read for figures: every look of one answer, its steps in order."""
+"""Gradient flow as it is read for figures: every measurement of one answer, its steps in order."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_steps_are_in_order_and_those_of_the_last_answer(tmp_path: Path) -> None
     assert rows["log10_gmean"].tolist() == [-2, -2, 0, -1, -2]
 
 
-def test_no_look_at_all(tmp_path: Path) -> None:
+def test_no_measurement_at_all(tmp_path: Path) -> None:
     record = RunRecord(tmp_path, "made", "a")
     record.create(RUN)
     found = flow_profiles(open_study(tmp_path / "made"))

@@ -1,4 +1,4 @@
-"""The packed LSTM with its way back through h cut at some steps, against autograd of a loop that detaches there."""
+"""The packed LSTM, its backward pass through h cut at some steps, against autograd of a loop that detaches there."""
 
 from __future__ import annotations
 

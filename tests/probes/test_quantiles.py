@@ -41,7 +41,7 @@ def test_quantiles_are_numpys(row: list[tuple[float, bool]], unresolved: float) 
             assert got[name] == (-math.inf if expected == -1e6 else expected)
 
 
-def test_unresolved_values_are_small_or_large_as_told() -> None:
+def test_unresolved_values_are_small_or_large_as_asked() -> None:
     values, there = torch.tensor([math.nan, 1.0, 2.0, 3.0]), torch.ones(4, dtype=torch.bool)
     small, large = quantiles(values, there, -math.inf), quantiles(values, there, math.inf)
     assert (small["log10_q50"], large["log10_q50"]) == (1.0, 2.0)

@@ -78,7 +78,7 @@ def test_what_cannot_be_read_of_a_run_without_sums_is_left_out_and_raises_nothin
     assert named > 0
 
 
-def test_a_look_taken_afterwards_is_kept_with_its_checksum(pair: tuple[RunRecord, RunRecord]) -> None:
+def test_a_measurement_taken_afterwards_is_kept_with_its_checksum(pair: tuple[RunRecord, RunRecord]) -> None:
     record, _ = pair
     types = {"t": "BIGINT", "x": "DOUBLE"}
     for update in (20, 0):

@@ -109,7 +109,7 @@ def test_nothing_recorded_is_nothing_shown(tmp_path: Path) -> None:
     )
 
 
-def test_a_look_that_is_half_there_or_saw_nothing_has_no_scalars(tmp_path: Path) -> None:
+def test_a_measurement_that_is_half_there_or_saw_nothing_has_no_scalars(tmp_path: Path) -> None:
     """gradient_flow has two tables; the gates of a cell without gates are a table without rows."""
     empty: dict[str, Any] = {name: np.empty(0) for name in ("update", "gate", "quantity", "lag", "mean")}
     tables = {"gradient_flow": [measurement(0), measurement(3)], "gates": [empty]}

@@ -44,7 +44,7 @@ def test_a_living_process_keeps_its_lock_until_it_releases_it(tmp_path: Path) ->
     assert not folder.exists()  # nothing was in it
 
 
-def test_silence_is_told_by_the_clock_that_stamps_the_files(tmp_path: Path) -> None:
+def test_silence_is_measured_by_the_clock_that_stamps_the_files(tmp_path: Path) -> None:
     lock = left(tmp_path / "run", host="elsewhere")
     stamp = lock.path.stat().st_mtime
     for age in (100.0, -1000.0):  # a stamp of the future, after a clock was put back, is no silence

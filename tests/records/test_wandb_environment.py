@@ -54,7 +54,7 @@ def test_no_variable_that_the_installed_wandb_knows_reaches_what_a_mirror_is() -
     assert not HONOURED & REPORTED
 
 
-def test_all_others_are_taken_away_and_the_telling_ones_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_others_are_taken_away_and_those_that_matter_named(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in (*HONOURED, *REPORTED, "WANDB_SILENT", "WANDB_OF_A_LATER_RELEASE", "WANDBERER"):
         monkeypatch.setenv(name, "x")
     monkeypatch.setenv("WANDB_SERVICE", "another program's")

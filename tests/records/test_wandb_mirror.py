@@ -133,7 +133,7 @@ def test_a_server_that_did_not_answer_is_not_waited_for_by_the_next_pack(
     assert tracker.mode == "online"
 
 
-def test_a_resumed_run_shows_every_row_again_and_all_looks_in_one_picture(
+def test_a_resumed_run_shows_every_row_again_and_all_measurements_in_one_picture(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     opened = fake_wandb(monkeypatch, "nothing")

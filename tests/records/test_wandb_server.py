@@ -140,7 +140,7 @@ def test_without_a_server_it_is_one_line_with_a_way_out(trained: Path, how: str,
     assert KEY not in done.stderr
 
 
-def test_a_dry_run_without_a_key_tells_what_there_is(trained: Path) -> None:
+def test_a_dry_run_without_a_key_says_what_there_is(trained: Path) -> None:
     done = sync(trained, "--dry-run")
     assert "the server was not asked: wandb: no API key" in done.stdout
     assert "would be compared: 2 runs of runs/scratch" in done.stdout

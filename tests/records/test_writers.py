@@ -37,7 +37,7 @@ def test_works_are_done_one_after_another_in_the_order_asked_for(kind: Callable[
         assert writer.pending_results == 0
 
 
-def test_one_thread_writes_and_the_one_that_asks_tells() -> None:
+def test_one_thread_writes_and_the_one_that_asks_reports() -> None:
     where: dict[str, list[int]] = {"work": [], "then": []}
     with BackgroundWriter(3) as writer:
         for _ in range(5):
@@ -50,7 +50,7 @@ def test_one_thread_writes_and_the_one_that_asks_tells() -> None:
     assert len(where["work"]) == len(where["then"]) == 5
 
 
-def test_nothing_is_told_of_work_that_is_not_done() -> None:
+def test_nothing_is_reported_of_work_that_is_not_done() -> None:
     go = threading.Event()
     with BackgroundWriter(3) as writer:
         writer.put(lambda: go.wait(LIMIT) and None, lambda: "then")

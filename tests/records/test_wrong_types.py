@@ -53,7 +53,7 @@ def spoiled(tree: Any, path: tuple[str, ...], value: Any) -> str:
 
 
 def read_all(study: Study) -> None:
-    """All that status, figures, claims and reports ask of a study, but for the drawing."""
+    """All that status, figures, hypotheses and reports ask of a study, but for the drawing."""
     for name in ("runs", *study.tables):
         assert study.columns(f"select * from {name}")["run_id"] is not None
     study.sql('select max(eval_loss), max("update") + 1 from metrics').fetchall()
@@ -176,8 +176,8 @@ def test_every_command_goes_on(
     for file in FILES:
         for finished in (True, False):
             list(spoil(study, file, finished, [2**70, "three", [1], "\ud800", -1, {"x": "y"}, None]))
-    claim = "claims: {it: {says: It., measure: mean, number: test_loss, of: gap = 3, above: 0}}"
-    (study / "claims.yaml").write_text(claim)
+    former = "claims: {it: {says: It., measure: mean, number: test_loss, of: gap = 3, above: 0}}"
+    (study / "claims.yaml").write_text(former)
     with process_as_before():
         for command in ("status", "claims", "figures", "report"):
             status = main([command, str(study), *(["--no-pdf"] if command == "report" else [])])

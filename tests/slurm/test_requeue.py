@@ -29,7 +29,7 @@ def assert_goes_on(sweep: Watched, rnns: Path) -> None:
 
 
 def test_near_its_time_limit_a_job_is_requeued_and_goes_on(tmp_path: Path, rnns: Path) -> None:
-    # SLURM looks at time limits twice a minute, and half a minute ahead: the job is told after 10 to 40 seconds.
+    # SLURM checks time limits twice a minute, and half a minute ahead: the job gets its signal after 10 to 40 seconds.
     limits = ["hydra.launcher.time=1", "hydra.launcher.signal_seconds=20"]
     with Watched(tmp_path, *limits, fault="slow:0.25") as sweep:
         assert_requeued(sweep, least=0)  # on a busy machine it may not have begun by then
@@ -45,7 +45,7 @@ def test_a_preempted_job_writes_checkpoints_and_goes_on(tmp_path: Path, rnns: Pa
         assert_goes_on(sweep, rnns)
 
 
-def test_a_job_told_of_its_time_limit_writes_checkpoints_and_goes_on(tmp_path: Path, rnns: Path) -> None:
+def test_a_job_warned_of_its_time_limit_writes_checkpoints_and_goes_on(tmp_path: Path, rnns: Path) -> None:
     with Watched(tmp_path, fault="slow:0.25") as sweep:
         job = until(lambda: begun(sweep, update=1)).id
         ask("scancel", "--signal=USR2", job)

@@ -74,8 +74,8 @@ def test_an_interrupted_command_leaves_its_jobs_and_the_next_watches_them(tmp_pa
         sweep.interrupt()
         _, err = sweep.end(status=130)
         assert live(sweep.ledger)
-        told = f"watch them: lrd status runs/scratch, squeue --name={sweep.ledger.name}; cancel them: scancel "
-        assert any(line.startswith(told) and second.id in line for line in err.splitlines())
+        advice = f"watch them: lrd status runs/scratch, squeue --name={sweep.ledger.name}; cancel them: scancel "
+        assert any(line.startswith(advice) and second.id in line for line in err.splitlines())
         assert err.splitlines()[-1].endswith("the same command again watches the jobs on and submits none twice")
         train(tmp_path, *in_two)
     assert [len(jobs) for jobs in submissions(sweep.study)] == [1, 1]

@@ -1,4 +1,4 @@
-"""Looking at trained runs: what training would have seen, nothing twice, nothing lost."""
+"""Measuring trained runs: what training would have seen, nothing twice, nothing lost."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from jobs import job
 
 from lrd.probes import GradientFlow, ParameterGradient, Probe
 from lrd.records import RunRecord, open_study
-from lrd.records.run_lock import take_run_lock as claim_of
+from lrd.records.run_lock import take_run_lock
 from lrd.spec import Job
 from lrd.sweeps.plan import plan, record_of
 from lrd.sweeps.probing import agenda, measure
@@ -121,8 +121,8 @@ def test_a_run_that_another_process_holds_is_left_to_it(tmp_path: Path) -> None:
     jobs = trained(tmp_path)
     study = open_study(tmp_path / "s")
     work = agenda(study, [jobs[0].run.run_id], [PROBE], ("end",))
-    claim = claim_of(record_of(jobs[0]).path)
-    assert claim is not None
+    lock = take_run_lock(record_of(jobs[0]).path)
+    assert lock is not None
     assert [reason for _, reason in measure(work.measurements, 1)] == ["another process is at them"]
-    claim.release()
+    lock.release()
     assert [reason for _, reason in measure(work.measurements, 1)] == [""]

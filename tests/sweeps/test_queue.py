@@ -129,29 +129,29 @@ def test_a_killed_worker_is_replaced_and_its_pack_goes_on(tmp_path: Path) -> Non
 
 def test_runs_finished_or_begun_elsewhere_meanwhile_are_planned_anew(tmp_path: Path) -> None:
     jobs = four(tmp_path)
-    told: list[Event] = []
-    queue = Queue([PlannedPack(0, tuple(jobs))], report=told.append)
+    reported: list[Event] = []
+    queue = Queue([PlannedPack(0, tuple(jobs))], report=reported.append)
     train_pack(PlannedPack(9, (jobs[0],)), lambda event: None, lambda: False)
     steps = iter(range(100))
     train_pack(PlannedPack(9, (jobs[1],)), lambda event: None, lambda: next(steps) == 5)
     packs = [taken(queue), taken(queue)]
     assert {pack.start: seeds(pack) for pack in packs} == {5: [1], 0: [2, 3]}
     assert len({pack.number for pack in packs}) == 2
-    assert [event.kind for event in told] == ["finished", "again"]
+    assert [event.kind for event in reported] == ["finished", "again"]
     assert queue.empty
 
 
 def test_runs_held_elsewhere_are_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(queues, "CHECK_SECONDS", 0)
     jobs = four(tmp_path)
-    claims = [take(record_of(j).path) for j in jobs[:2]]
-    assert all(claims)
+    locks = [take(record_of(j).path) for j in jobs[:2]]
+    assert all(locks)
     queue = Queue([PlannedPack(0, tuple(jobs))])
     assert seeds(taken(queue)) == [2, 3]
     assert queue.take() is None
     assert not queue.empty
     assert queue.holders == [f"process {os.getpid()} on {this_process()['host']}"]
-    claims[0].release()  # type: ignore[union-attr]
+    locks[0].release()  # type: ignore[union-attr]
     assert seeds(taken(queue)) == [0]
     path = record_of(jobs[1]).path / "claim.json"
     content = json.loads(path.read_text(encoding="utf-8"))
@@ -161,19 +161,19 @@ def test_runs_held_elsewhere_are_waited_for(tmp_path: Path, monkeypatch: pytest.
     assert queue.empty
 
 
-def test_a_worker_leaves_what_was_claimed_after_it_was_planned(tmp_path: Path) -> None:
+def test_a_worker_leaves_what_was_locked_after_it_was_planned(tmp_path: Path) -> None:
     jobs = four(tmp_path)
-    claim = take(record_of(jobs[0]).path)
-    assert claim is not None
+    lock = take(record_of(jobs[0]).path)
+    assert lock is not None
     events: list[Event] = []
     train_pack(PlannedPack(0, tuple(jobs)), events.append, lambda: False)
     assert [j.run.seed for j in events[0].left] == [0]
     assert {record_of(j).finished for j in jobs[1:]} == {True}
     assert not record_of(jobs[0]).finished
-    assert claim.ours()
+    assert lock.ours()
 
 
-def test_a_run_whose_claim_was_lost_is_left_alone(tmp_path: Path) -> None:
+def test_a_run_whose_lock_was_lost_is_left_alone(tmp_path: Path) -> None:
     one = job(tmp_path, training_max_updates=10**7)
     events: list[Event] = []
 
@@ -195,22 +195,22 @@ def test_a_run_whose_claim_was_lost_is_left_alone(tmp_path: Path) -> None:
 
 def test_what_is_under_way_is_not_handed_out_nor_waited_for(tmp_path: Path) -> None:
     jobs = four(tmp_path)
-    claim = take(record_of(jobs[0]).path)
-    assert claim is not None
+    lock = take(record_of(jobs[0]).path)
+    assert lock is not None
     queue = Queue([PlannedPack(0, tuple(jobs))], retries=1)
     queue.carried = {record_of(job).path for job in jobs[:2]}
     pack = taken(queue)
     assert seeds(pack) == [2, 3]
     assert queue.empty
     assert queue.failed(Event("failed", PlannedPack(9, tuple(jobs[:2])), **FAILED)).kind == "again"
-    claim.release()
+    lock.release()
     queue.carried = ()
     assert seeds(taken(queue)) == [0, 1]
 
 
-def test_a_claim_known_to_be_of_a_dead_process_is_not_waited_for(tmp_path: Path) -> None:
+def test_a_lock_known_to_be_of_a_dead_process_is_not_waited_for(tmp_path: Path) -> None:
     jobs = four(tmp_path)
-    claim = take(record_of(jobs[0]).path)
-    assert claim is not None
-    assert seeds(taken(Queue([PlannedPack(0, tuple(jobs), dead=frozenset({claim.token}))]))) == [0, 1, 2, 3]
+    lock = take(record_of(jobs[0]).path)
+    assert lock is not None
+    assert seeds(taken(Queue([PlannedPack(0, tuple(jobs), dead=frozenset({lock.token}))]))) == [0, 1, 2, 3]
     assert seeds(taken(Queue([PlannedPack(0, tuple(jobs))]))) == [1, 2, 3]

@@ -53,8 +53,8 @@ def test_what_cannot_be_shown_in_a_line_is_not(value: str) -> None:
     assert unreadable(f"study={value}", [], sweeps=False, takes_text=True).isprintable()
 
 
-def test_a_text_that_was_read_as_a_number_is_told_as_it_was_typed() -> None:
+def test_a_text_that_was_read_as_a_number_is_reported_as_it_was_typed() -> None:
     error = "study: input should be a valid string, got 100000.0\nseed: must be >= 0"
-    told = with_quotes(error, ["study=1e5", "seed=-1"], sweeps=False)
-    assert told == "study: input should be a valid string, got 100000.0; as a text, 'study=\"1e5\"'\nseed: must be >= 0"
+    said = with_quotes(error, ["study=1e5", "seed=-1"], sweeps=False)
+    assert said == "study: input should be a valid string, got 100000.0; as a text, 'study=\"1e5\"'\nseed: must be >= 0"
     assert with_quotes(error, ["seed=-1"], sweeps=False) == error  # it stands in a file

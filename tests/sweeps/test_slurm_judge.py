@@ -48,19 +48,19 @@ def verdict(planned: PlannedPack, seen: Seen, folder: Path, *log: str, retries: 
     return judge(planned, seen, path, retries)
 
 
-def test_a_pack_that_nobody_began_tells_nothing(tmp_path: Path) -> None:
+def test_a_pack_that_nobody_began_reports_nothing(tmp_path: Path) -> None:
     assert progress(two(tmp_path), RUNNING) is None
     assert not begun(two(tmp_path), RUNNING)
 
 
-def test_a_pack_at_work_tells_its_update(tmp_path: Path) -> None:
+def test_a_pack_at_work_reports_its_update(tmp_path: Path) -> None:
     planned = two(tmp_path)
     train(planned, 5)
     assert begun(planned, RUNNING)
     assert not begun(planned, Seen("13", "RUNNING"))
-    assert progress(planned, RUNNING) is None  # its claims were given back
-    claims = [take(record_of(run).path) for run in planned.jobs]
-    assert all(claims)
+    assert progress(planned, RUNNING) is None  # its run locks were given back
+    locks = [take(record_of(run).path) for run in planned.jobs]
+    assert all(locks)
     assert progress(planned, RUNNING) == Event("progress", planned, 5, 2)
     assert progress(planned, Seen("12_3", "PENDING")) is None
 
@@ -68,10 +68,10 @@ def test_a_pack_at_work_tells_its_update(tmp_path: Path) -> None:
 def test_a_finished_pack_is_counted_once(tmp_path: Path) -> None:
     planned = two(tmp_path)
     train(planned)
-    told = progress(planned, RUNNING)
-    assert told is not None
-    assert (told.active, [summary["outcome"] for summary in told.finished]) == (0, ["unsolved"] * 2)
-    counted = {summary["run_id"] for summary in told.finished}
+    reported = progress(planned, RUNNING)
+    assert reported is not None
+    assert (reported.active, [summary["outcome"] for summary in reported.finished]) == (0, ["unsolved"] * 2)
+    counted = {summary["run_id"] for summary in reported.finished}
     assert progress(planned, RUNNING, counted) is None
     for state in (COMPLETED, FAILED):  # what the records hold counts, not how the job ended
         assert judge(planned, state, tmp_path / "log", 0, counted) == Event("progress", planned, 12, 0)
@@ -79,12 +79,12 @@ def test_a_finished_pack_is_counted_once(tmp_path: Path) -> None:
 
 def test_a_job_that_died_is_a_failure_with_its_last_words(tmp_path: Path) -> None:
     planned = two(tmp_path)
-    claims = [take(record_of(run).path) for run in planned.jobs]
+    locks = [take(record_of(run).path) for run in planned.jobs]
     event = verdict(planned, FAILED, tmp_path, "warning", "srun: error: node7: task 0: Killed", "")
     assert event.reason == "SLURM job 12_3 died: srun: error: node7: task 0: Killed"
     assert (event.kind, event.killed, event.memory, event.kept) == ("failed", True, False, False)
     assert event.pack.failures == 0
-    assert event.pack.dead == {claim.token for claim in claims if claim}  # nobody waits for a dead job's heartbeat
+    assert event.pack.dead == {lock.token for lock in locks if lock}  # nobody waits for a dead job's heartbeat
     assert str(tmp_path / "log") in event.trace
 
 

@@ -1,4 +1,4 @@
-"""How a study stands, by its records and claims alone."""
+"""How a study stands, by its records and run locks alone."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def test_a_process_without_heartbeat_is_named_with_its_silence_and_counts_as_gon
     assert "nobody is at it" in line(tmp_path)
 
 
-def test_looking_at_a_heartbeat_leaves_nothing_behind(tmp_path: Path) -> None:
+def test_reading_a_heartbeat_leaves_nothing_behind(tmp_path: Path) -> None:
     away(begun(job(tmp_path)), silent=0)
     before = sorted(tmp_path.rglob("*"))
     holders(study(tmp_path))
@@ -127,7 +127,7 @@ def test_runs_said_to_run_that_nobody_holds_are_named(tmp_path: Path) -> None:
         ({"alive": None, "silent": None}, "not to be seen from here", True),
     ],
 )
-def test_a_holder_is_told_as_far_as_it_is_known(options: dict[str, Any], end: str, at_work: bool) -> None:
+def test_a_holder_is_named_as_far_as_it_is_known(options: dict[str, Any], end: str, at_work: bool) -> None:
     found = Holder("process 7 on here", runs=("a", "b"), **({"silent": None} | options))
     assert found.line == f"held: 2 runs by process 7 on here, {end}"
     assert found.at_work == at_work

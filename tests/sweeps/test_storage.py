@@ -88,7 +88,7 @@ def test_a_folder_that_became_read_only_is_named(tmp_path: Path) -> None:
     assert "no permission; choose another folder" in line
 
 
-def test_a_claim_that_cannot_be_written_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_lock_that_cannot_be_written_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*paths: Any) -> None:
         raise OSError(errno.EROFS, "read-only")
 

@@ -149,7 +149,7 @@ def test_workers_stopped_while_they_start_are_interrupted_not_failed(tmp_path: P
     assert not pool._processes
 
 
-def test_a_worker_that_starts_while_the_pool_is_stopped_is_told(tmp_path: Path) -> None:
+def test_a_worker_that_starts_while_the_pool_is_stopped_gets_the_stop(tmp_path: Path) -> None:
     class Stopped(Pool):
         def _start(self) -> Connection:
             self.stop()  # as a signal would, before the new process is known

@@ -204,7 +204,7 @@ def test_interruption_leaves_no_trace(cell: Cell, stop_at: int, tmp_path: Path) 
             np.testing.assert_array_equal(column, cut[name])
 
 
-def test_in_bfloat16_only_where_a_kernel_tells_them() -> None:
+def test_in_bfloat16_only_where_a_kernel_gives_them() -> None:
     with pytest.raises(OptionError, match="must be off in bfloat16 for cell=clockwork"):
         Training(gradient_norms=True, precision="bfloat16").check(Clockwork())
     Training(gradient_norms=True, precision="bfloat16").check(LSTM())

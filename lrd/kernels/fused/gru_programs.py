@@ -116,7 +116,7 @@ def backward(
         from_h: [R, T, B, N], q_t.
         states: [R, T + 1, B, N].
         delta: [R, T, B, 4 N], which is written.
-        arriving: [R, B, N], gradient of the last h; y_0 takes its place.
+        arriving: [R, B, N], gradient of the last h; y_0, that of the initial state h_0, is written over it.
         scaled: [R, B, 3 N], delta_t of (r, z, q) of the present step without the samples' powers of two.
         size, power: [R, T, B], written where NORMS (see ``GradientNorms.put``).
     """

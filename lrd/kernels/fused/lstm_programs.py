@@ -124,8 +124,8 @@ def backward(
         cells: [R, T + 1, B, N].
         keep: [R, T], k_t; read where CUT.
         delta: [R, T, B, 4 N], which is written.
-        arriving_h: [R, B, N], gradient of the last h; r_0 takes its place.
-        arriving_c: [R, B, N], gradient of the last c; s_0 takes its place.
+        arriving_h: [R, B, N], gradient of the last h; r_0, that of the initial state h_0, is written over it.
+        arriving_c: [R, B, N], gradient of the last c; s_0, that of the initial state c_0, is written over it.
         scaled: [R, B, 4 N], delta_t of the present step without the samples' powers of two.
         size_h, power_h, size_c, power_c: [R, T, B], written where NORMS (see ``GradientNorms.put``).
     """

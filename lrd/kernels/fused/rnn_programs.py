@@ -114,7 +114,7 @@ def backward(
         w: [R, N, N].
         states: [R, T + 1, B, N].
         delta: [R, T, B, N], which is written.
-        arriving: [R, B, N], gradient of the last h; r_0 takes its place.
+        arriving: [R, B, N], gradient of the last h; r_0, that of the initial state h_0, is written over it.
         scaled: [R, B, N], delta_t of the present step without the samples' powers of two.
         size, power: [R, T, B], written where NORMS (see ``GradientNorms.put``).
     """
