@@ -10,6 +10,7 @@ import dataclasses
 import difflib
 import math
 from collections.abc import Callable, Iterable, Mapping
+from numbers import Real
 from typing import Any
 
 
@@ -104,7 +105,10 @@ def _wrong(field: dataclasses.Field[Any], value: Any) -> str | None:
         return f"must be a number{_bounds_text(field)}, got nan"
     if isinstance(value, float) and math.isinf(value):
         return f"must be a finite number{_bounds_text(field)}, got {value}"
-    for name, bound in field.metadata.get("bounds", {}).items():
+    bounds = field.metadata.get("bounds", {})
+    if bounds and not isinstance(value, Real):
+        return f"must be a number{_bounds_text(field)}, got {value!r}"
+    for name, bound in bounds.items():
         if not _HOLDS[name][1](value, bound):
             return f"must be{_bounds_text(field)}, got {value}"
     choices = field.metadata.get("choices")

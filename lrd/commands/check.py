@@ -32,6 +32,7 @@ def run(arguments: list[str]) -> int:
     path = parser.parse_args(arguments).path
 
     from lrd.custom import PROTOCOLS, CustomError, ProtocolError, load_any
+    from lrd.one_line import one_line
 
     try:
         group, kind = load_any(path)
@@ -42,7 +43,7 @@ def run(arguments: list[str]) -> int:
         remarks = protocol.check(kind)
         broken, message = len(protocol.lines) + 1, ""
     except ProtocolError as error:
-        broken, message = error.line, str(error)
+        broken, message = error.line, one_line(error)
     print(f"{path}, held to the protocol of {group}s:\n")
     for number, line in enumerate(protocol.lines, 1):
         mark = "kept" if number < broken else "broken" if number == broken else ""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -16,7 +16,7 @@ from torch.func import vmap
 
 from lrd.cells import CELLS, Cell, Parameters, State
 from lrd.custom.devices import check_device
-from lrd.custom.protocol import Protocol, ProtocolError, called
+from lrd.custom.protocol import Protocol, ProtocolError, called, type_of
 from lrd.shapes import Tensor
 
 _INPUTS, _SAMPLES, _LENGTH = 3, 2, 5
@@ -46,23 +46,27 @@ def check_cell(cell: Cell) -> list[str]:
     Raises:
         ProtocolError: the first line that is broken.
     """
-    cell = cell.for_length(_LENGTH)
-    _check_names(cell)
-    drawn = _check_parameters(cell)
+    own, cell = cell, called(2, "for_length", cell.for_length, _LENGTH)
+    if not isinstance(cell, Cell):
+        raise ProtocolError(2, f"for_length of {own.name} must give a cell, got {type_of(cell)}")
+    called(2, "the check of its names", _check_names, cell)
+    drawn = called(3, "the check of parameters", _check_parameters, cell)
     remarks: list[str] = []
     for dtype in _PRECISIONS:
         p = called(3, "prepare", cell.prepare, {name: value.to(dtype) for name, value in drawn.items()})
+        _check_tensors("what prepare gives", p)
         generator = torch.Generator().manual_seed(1)
         sizes = (_INPUTS, *cell.state_sizes())
         x, *variables = (torch.randn(2, _SAMPLES, size, generator=generator, dtype=dtype) for size in sizes)
         first = tuple(variable[0, 0] for variable in variables)
-        _check_step(cell, p, x[0, 0], first)
-        remarks = _check_gradients(cell, p, x[0, 0], first)
-        _check_pack(cell, p, x, tuple(variables))
-        _check_beginning(cell, p, x)
-        _check_per_run(cell, p, x[0, 0], first)
-        _check_gates(cell, p, x[0], tuple(variable[0] for variable in variables))
-    _check_device(cell, drawn)
+        called(4, "the check of step", _check_step, cell, p, x[0, 0], first)
+        remarks = called(7, "the check of gradients", _check_gradients, cell, p, x[0, 0], first)
+        called(8, "the check of packs", _check_pack, cell, p, x, tuple(variables))
+        called(8, "the check of the first steps", _check_beginning, cell, p, x)
+        called(9, "the check of per-run options", _check_per_run, cell, p, x[0, 0], first)
+        at_first = tuple(variable[0] for variable in variables)
+        called(10, "the check of gates", _check_gates, cell, p, x[0], at_first)
+    called(4, "the check of devices", _check_device, cell, drawn)
     return remarks
 
 
@@ -71,8 +75,21 @@ def _check_names(cell: Cell) -> None:
     if not isinstance(names, tuple) or not names or not all(isinstance(name, str) for name in names):
         raise ProtocolError(2, f"`state_names` must be a tuple of names, such as ('h',), got {names!r}")
     sizes = called(2, "state_sizes", cell.state_sizes)
+    if not isinstance(sizes, tuple | list) or not all(isinstance(size, int) for size in sizes):
+        raise ProtocolError(2, f"state_sizes() must give a tuple of ints, one a state variable, got {sizes!r}")
     if len(sizes) != len(names) or sizes[0] != cell.hidden_size:
         raise ProtocolError(2, f"state_sizes() must give a size for each of {names}, the first {cell.hidden_size}")
+
+
+def _check_tensors(what: str, p: Any) -> None:
+    """Raise ``ProtocolError`` unless something is tensors by name, and some."""
+    if not isinstance(p, dict) or not p:
+        raise ProtocolError(3, f"{what} must be a dict of tensors, got {'no entry' if p == {} else type_of(p)}")
+    for name, value in p.items():
+        if not isinstance(name, str):
+            raise ProtocolError(3, f"{what} must be a dict of tensors by name, but a key is {name!r}")
+        if not isinstance(value, Tensor):
+            raise ProtocolError(3, f"{what} must be a dict of tensors, but {name} is {type_of(value)}")
 
 
 def _check_parameters(cell: Cell) -> Parameters:
@@ -81,13 +98,14 @@ def _check_parameters(cell: Cell) -> Parameters:
 
     before = torch.get_rng_state()
     p = drawn(3)
-    if not isinstance(p, dict) or not p or not all(isinstance(value, Tensor) for value in p.values()):
-        raise ProtocolError(3, f"it must be a dict of tensors, got {type(p).__name__}")
+    _check_tensors("it", p)
     for name, value in p.items():
         if value.dtype != torch.float32:
             raise ProtocolError(3, f"{name} must be float32, got {_plain(value.dtype)}")
         if name in ("V", "V_bias"):
             raise ProtocolError(3, f"{name} is the name of a parameter of the readout; take another")
+        if not value.isfinite().all():
+            raise ProtocolError(3, f"{name} holds nan or infinite numbers")
     again = drawn(3)
     same = all(torch.equal(value, again[name]) for name, value in p.items())
     if not same or not torch.equal(before, torch.get_rng_state()):
@@ -103,14 +121,16 @@ def _check_step(cell: Cell, p: Parameters, x: Tensor, state: State) -> None:
         after = called(4, "step", cell.step, p, x, state)
         if not isinstance(after, tuple) or len(after) != len(state):
             count = len(state)
-            got = f"a tuple of {len(after)}" if isinstance(after, tuple) else f"a {type(after).__name__}"
+            got = f"a tuple of {len(after)}" if isinstance(after, tuple) else type_of(after)
             raise ProtocolError(4, f"it must give a tuple of {count} tensor{'s' if count > 1 else ''}, got {got}")
         for name, value, size in zip(cell.state_names, after, cell.state_sizes(), strict=True):
             if not isinstance(value, Tensor) or value.shape != (size,):
-                got = str(list(value.shape)) if isinstance(value, Tensor) else f"a {type(value).__name__}"
+                got = str(list(value.shape)) if isinstance(value, Tensor) else type_of(value)
                 raise ProtocolError(4, f"{name} must have the shape [{size}], got {got}")
             if value.dtype != x.dtype:
                 raise ProtocolError(4, f"{name} must be {_plain(x.dtype)} where x is, got {_plain(value.dtype)}")
+            if value.isnan().any():
+                raise ProtocolError(4, f"{name} is nan after a step from finite numbers")
         for name, value in given.items():
             if not torch.equal(value, kept[name]):
                 raise ProtocolError(5, f"it wrote into {name}: make a new tensor instead")
@@ -239,9 +259,13 @@ def _check_device(cell: Cell, drawn: Parameters) -> None:
 def _check_gates(cell: Cell, p: Parameters, x: Tensor, state: State) -> None:
     with torch.no_grad():
         gates = called(10, "gates", cell.gates, p, x[0], tuple(variable[0] for variable in state))
+    if not isinstance(gates, dict):
+        raise ProtocolError(10, f"gates must give a dict of tensors by name, got {type_of(gates)}")
     for name, gate in gates.items():
         if not isinstance(gate, Tensor) or gate.ndim != 1:
             raise ProtocolError(10, f"the gate {name} must be a tensor [units]")
+    if not isinstance(cell.keeps, Mapping):
+        raise ProtocolError(10, f"`keeps` must be a dict such as {{'h': 'forget'}}, got {type_of(cell.keeps)}")
     for variable, gate in cell.keeps.items():
         if variable not in cell.state_names or gate not in gates:
             raise ProtocolError(10, f"`keeps` names {variable} and {gate}, which are no state variable and gate of it")

@@ -13,7 +13,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_iter
 
-from lrd.custom.protocol import ProtocolError, place_of
+from lrd.custom.protocol import ProtocolError, named, place_of
 from lrd.shapes import Tensor
 
 #: Operations that take tensors of several devices on a GPU, too: copies between them, and indices on the CPU.
@@ -68,6 +68,8 @@ def check_device(line: int, what: str, function: Callable[[], Any], home: str, w
     except _TwoDevicesError as error:
         message = f"{what} makes a tensor on another device than {home}: {way_out}{place_of(error)}"
         raise ProtocolError(line, message) from error
+    except SystemExit as error:
+        raise ProtocolError(line, f"{what} raised {named(error)}{place_of(error)}") from error
     except Exception:  # of an operation that needs numbers
         return
     if any(isinstance(value, Tensor) and not value.is_meta for value in tree_iter(found)):

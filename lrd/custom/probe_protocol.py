@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from numbers import Real
 from typing import Any
 
@@ -12,11 +13,12 @@ import torch
 
 from lrd.cells import GRU, LSTM, RNN, Cell, readout_parameters
 from lrd.custom.devices import check_device
-from lrd.custom.protocol import Protocol, ProtocolError, called, place_of
+from lrd.custom.protocol import Protocol, ProtocolError, called, named, place_of, type_of
 from lrd.custom.sql_words import SQL_WORDS
 from lrd.options import OptionError
 from lrd.probes import PROBES, Columns, Probe, Subject
-from lrd.tasks import Adding, Copy, Task
+from lrd.shapes import Tensor
+from lrd.tasks import Adding, Batch, Copy, Task
 
 TYPES = ("BIGINT", "DOUBLE", "VARCHAR", "BOOLEAN")
 #: Names of tables that no probe fills, and of files of conf/probe that are no probes.
@@ -63,8 +65,12 @@ def check_tables(kind: Any) -> None:
         raise ProtocolError(3, "`columns` must give the type of each column, such as {'t': 'BIGINT', 'norm': 'DOUBLE'}")
     taken = {table for probe in PROBES.values() for table in probe.tables()} | OTHER_TABLES | set(PROBES)
     tables = called(2, "tables", kind.tables)
+    if not isinstance(tables, Mapping):
+        raise ProtocolError(2, f"tables must give a dict of columns by table, got {type_of(tables)}")
     for table, declared in tables.items():
-        if not re.fullmatch(r"[a-z][a-z0-9_]*", table):
+        if not isinstance(declared, Mapping):
+            raise ProtocolError(3, f"tables must give the columns of {table} as a dict, got {type_of(declared)}")
+        if not isinstance(table, str) or not re.fullmatch(r"[a-z][a-z0-9_]*", table):
             raise ProtocolError(2, f"`name` must be small letters, digits and _, a letter first, got {table!r}")
         if table in taken:
             raise ProtocolError(2, f"`name` must be none of lrd's tables, got {table!r}")
@@ -101,7 +107,7 @@ def check_probe(probe: Probe) -> list[str]:
         return ["it fits neither copy nor adding of an LSTM, an RNN and a GRU: lines 4 to 10 were not tried"]
     remarks: list[str] = []
     for subject in subjects:
-        remarks += _check_subject(probe, subject)
+        remarks += called(4, "the check of measure", _check_subject, probe, subject)
     return list(dict.fromkeys(remarks))
 
 
@@ -127,9 +133,8 @@ def _ask(probe: Probe, task: Task, cell: Cell) -> None:
         probe.check_cell(cell)
     except OptionError:
         raise
-    except Exception as error:  # whatever a stranger's code dies of
-        message = " ".join(str(error).split())
-        raise ProtocolError(4, f"check raised {type(error).__name__}: {message}{place_of(error)}") from error
+    except (Exception, SystemExit) as error:  # whatever a stranger's code dies of
+        raise ProtocolError(4, f"check raised {named(error)}{place_of(error)}") from error
 
 
 def _check_subject(probe: Probe, subject: Subject) -> list[str]:
@@ -138,7 +143,7 @@ def _check_subject(probe: Probe, subject: Subject) -> list[str]:
     seeds, random = subject.seeds.clone(), torch.get_rng_state()
     measured = called(4, f"measure, {where},", probe.measure, subject)
     if not isinstance(measured, list) or len(measured) != len(subject.seeds):
-        got = f"{len(measured)}" if isinstance(measured, list) else f"a {type(measured).__name__}"
+        got = f"{len(measured)}" if isinstance(measured, list) else type_of(measured)
         raise ProtocolError(4, f"measure must give a list of {len(subject.seeds)} tables, one a run, got {got}")
     tables = called(4, f"measure, {where},", probe.tables_of, subject)
     for of_run in tables:
@@ -149,10 +154,10 @@ def _check_subject(probe: Probe, subject: Subject) -> list[str]:
         raise ProtocolError(7, f"it wrote into {', '.join(changed) or 'the subject'}: make a new tensor instead")
     if not torch.equal(random, torch.get_rng_state()):
         raise ProtocolError(7, "it draws from torch's own random numbers, or seeds them: use a torch.Generator")
-    if not _same(tables, probe.tables_of(subject)):
+    if not _same(tables, called(8, f"measure, {where}, again,", probe.tables_of, subject)):
         raise ProtocolError(8, "the same subject gave other rows: draw with a torch.Generator that has a fixed seed")
-    remarks = _check_companions(probe, subject, tables)
-    _check_scalars(probe, tables[0])
+    remarks = called(9, "the check of companions", _check_companions, probe, subject, tables)
+    called(10, "the check of scalars", _check_scalars, probe, tables[0])
     return remarks
 
 
@@ -224,11 +229,41 @@ def _check_companions(probe: Probe, subject: Subject, tables: Sequence[Mapping[s
         for name, table in tables[run].items():
             for column, values in table.items():
                 if not _close(values, alone[0][name][column]):
+                    _check_given(probe, subject)
                     raise ProtocolError(9, f"{column} of a run alone is another than of the same run in a pack")
                 exact = exact and _equal(values, alone[0][name][column])
     if exact:
         return []
     return ["the last bits of a run's rows depend on its companions in the pack; measure run by run to avoid it"]
+
+
+@dataclass(frozen=True)
+class _Watched(Subject):
+    """A subject that keeps what it gives, and a copy of each tensor as it was."""
+
+    given: list[tuple[str, Tensor, Tensor]] = field(default_factory=list)
+
+    def _keep(self, what: str, tensors: Mapping[str, Tensor]) -> None:
+        self.given.extend((f"{what} {name}", value, value.clone()) for name, value in tensors.items())
+
+    def sequences(self, samples: int, number: int = 0, dtype: torch.dtype = torch.float64) -> Batch:
+        batch = super().sequences(samples, number, dtype)
+        self._keep("the sequences'", {"inputs": batch.inputs, "targets": batch.targets})
+        return batch
+
+    def states(self, batch: Batch) -> dict[str, Tensor]:
+        states = super().states(batch)
+        self._keep("the states", states)
+        return states
+
+
+def _check_given(probe: Probe, subject: Subject) -> None:
+    """Raise ``ProtocolError`` if a probe writes into what the subject gave it, so that runs change each other."""
+    watched = _Watched(subject.task, subject.cell, subject.params, subject.seeds)
+    called(9, "measure", probe.measure, watched)
+    for what, value, before in watched.given:
+        if not torch.equal(value, before):
+            raise ProtocolError(7, f"it wrote into {what} that it was given: make a new tensor instead")
 
 
 def _close(a: np.ndarray, b: np.ndarray) -> bool:
@@ -241,12 +276,12 @@ def _close(a: np.ndarray, b: np.ndarray) -> bool:
 def _check_scalars(probe: Probe, tables: dict[str, Columns]) -> None:
     scalars = called(10, "scalars", probe.scalars, tables)
     if not isinstance(scalars, dict):
-        raise ProtocolError(10, f"scalars must give a dict of numbers, got a {type(scalars).__name__}")
+        raise ProtocolError(10, f"scalars must give a dict of numbers, got {type_of(scalars)}")
     for name, value in scalars.items():
         if not isinstance(name, str) or not re.fullmatch(rf"{probe.name}\w*", name, re.ASCII):
             raise ProtocolError(10, f"names of scalars must begin with {probe.name}, got {name!r}")
         if not isinstance(value, Real):
-            raise ProtocolError(10, f"the scalar {name} must be a number, got a {type(value).__name__}: use float(...)")
+            raise ProtocolError(10, f"the scalar {name} must be a number, got {type_of(value)}: use float(...)")
 
 
 def _on_meta(subject: Subject) -> Subject:

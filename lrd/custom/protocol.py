@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lrd.one_line import one_line
+from lrd.options import OptionError
 
 LONGEST_NAME = 64  # letters: folders and files of records are named after cells, tasks and probes
 #: Names of options that say where the class comes from.
@@ -55,9 +56,9 @@ class Protocol:
             ProtocolError: the class is not derived from ``base``, is no frozen dataclass of options with defaults, has
                 no usable name or lacks a method.
         """
-        _check_derived(kind, self.base)
-        _check_name(kind)
-        self.further(kind)
+        called(1, "the class", _check_derived, kind, self.base)
+        called(2, "the class", _check_name, kind)
+        called(2, "the class", self.further, kind)
 
     def check(self, kind: type) -> list[str]:
         """Hold a class with its default options to every line.
@@ -69,7 +70,7 @@ class Protocol:
             ProtocolError: the first line that is broken.
         """
         self.check_class(kind)
-        return self.checks(kind())
+        return list(called(1, "the check", self.checks, _with_defaults(kind)))
 
 
 def _check_derived(kind: object, base: type) -> None:
@@ -97,12 +98,23 @@ def _check_name(kind: Any) -> None:
         raise ProtocolError(2, f"it lacks {missing}")
 
 
+def _with_defaults(kind: type) -> Any:
+    """Return an instance with default options, which must lie within their own bounds and choices."""
+    try:
+        return called(1, "a call without options", kind)
+    except ProtocolError as error:
+        if isinstance(error.__cause__, OptionError):
+            message = f"the default of the option {error.__cause__.key} {error.__cause__.message}"
+            raise ProtocolError(1, one_line(message)) from error
+        raise
+
+
 def called(line: int, what: str, function: Callable[..., Any], *arguments: Any) -> Any:
-    """Call a function of the class under check.
+    """Call a function of the class under check, or a part of the check that may fail where a class is odd.
 
     Args:
         line: the line of the protocol that an exception breaks.
-        what: name of the function, for the message.
+        what: name of the function, or of what is tried, for the message.
         function: what is called.
         arguments: of the call.
 
@@ -110,13 +122,27 @@ def called(line: int, what: str, function: Callable[..., Any], *arguments: Any) 
         What the function returns.
 
     Raises:
-        ProtocolError: the function raised, whatever it was.
+        ProtocolError: the function raised, whatever it was; one of its own is handed on.
     """
     try:
         return function(*arguments)
-    except Exception as error:  # whatever a stranger's code dies of
-        message = one_line(str(error))
-        raise ProtocolError(line, f"{what} raised {type(error).__name__}: {message}{place_of(error)}") from error
+    except ProtocolError:
+        raise
+    except (Exception, SystemExit) as error:  # whatever a stranger's code dies of
+        raise ProtocolError(line, f"{what} raised {named(error)}{place_of(error)}") from error
+
+
+def named(error: BaseException) -> str:
+    """Return an exception's class and what it says, in one line."""
+    if isinstance(error, SystemExit):
+        return one_line(f"SystemExit: {error}, which would end lrd")
+    return one_line(f"{type(error).__name__}: {error}")
+
+
+def type_of(value: object) -> str:
+    """Return "None", or the type of a value with its article, for the end of a message."""
+    name = type(value).__name__
+    return "None" if value is None else f"{'an' if name[0].lower() in 'aeiou' else 'a'} {name}"
 
 
 def place_of(error: BaseException) -> str:

@@ -7,7 +7,7 @@ import sys
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 
-from lrd.custom.protocol import ProtocolError
+from lrd.custom.protocol import ProtocolError, named
 from lrd.custom.protocols import PROTOCOLS
 from lrd.custom.sources import CustomError, Source, note
 
@@ -37,8 +37,8 @@ def _load(group: str, entry: EntryPoint) -> type:
         text = inspect.getsource(sys.modules[kind.__module__])
     except ProtocolError as error:
         raise CustomError(str(error)) from error
-    except Exception as error:  # whatever a stranger's package dies of
-        raise CustomError(f"{type(error).__name__}: {error}") from error
+    except (Exception, SystemExit) as error:  # whatever a stranger's package dies of
+        raise CustomError(named(error)) from error
     assert isinstance(kind, type)
     if vars(kind).get("name") != entry.name:
         raise CustomError(f"its `name` must be {entry.name!r}, as it is registered")

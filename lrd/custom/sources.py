@@ -18,7 +18,7 @@ from functools import cached_property, lru_cache, partial
 from pathlib import Path
 from typing import Any
 
-from lrd.custom.protocol import ProtocolError
+from lrd.custom.protocol import ProtocolError, named
 from lrd.custom.protocols import PROTOCOLS
 from lrd.options import nearest
 from lrd.user_files import path_of, read_user_text
@@ -153,9 +153,9 @@ def _module(source: Source, file: Path) -> types.ModuleType:
     except SyntaxError as error:
         del sys.modules[module.__name__]
         raise CustomError(f"{file.name}, line {error.lineno}: {error.msg}") from error
-    except Exception as error:  # whatever a stranger's file dies of
+    except (Exception, SystemExit) as error:  # whatever a stranger's file dies of
         del sys.modules[module.__name__]
-        raise CustomError(f"{file.name}, line {_line(error, file)}: {type(error).__name__}: {error}") from error
+        raise CustomError(f"{file.name}, line {_line(error, file)}: {named(error)}") from error
     return module
 
 

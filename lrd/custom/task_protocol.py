@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from numbers import Real
 from typing import Any
 
 import torch
 
 from lrd.custom.devices import check_device
-from lrd.custom.protocol import Protocol, ProtocolError, called
+from lrd.custom.protocol import Protocol, ProtocolError, called, type_of
 from lrd.shapes import Tensor
 from lrd.tasks import TASKS, Batch, Task
 
@@ -38,10 +40,10 @@ def check_task(task: Task) -> list[str]:
     _check_geometry(task)
     seeds = torch.tensor([1, 2])
     batch = called(4, "draw", task.batch, seeds, "train", 0, _SAMPLES)
-    _check_batch(task, batch)
-    _check_draws(task, batch, seeds)
-    _check_success(task, batch)
-    _check_device(task, seeds)
+    called(4, "the check of a batch", _check_batch, task, batch)
+    called(6, "the check of its draws", _check_draws, task, batch, seeds)
+    called(7, "the check of metrics", _check_success, task, batch)
+    called(4, "the check of devices", _check_device, task, seeds)
     return []
 
 
@@ -58,6 +60,10 @@ def _check_geometry(task: Task) -> None:
     if not isinstance(criterion, str) or not criterion:
         raise ProtocolError(2, "criterion must be a text")
     called(3, "its geometry", _check_steps, task)
+    for name in ("input_size", "output_size"):
+        size = called(4, name, getattr, task, name)
+        if not isinstance(size, int) or size < 1:
+            raise ProtocolError(4, f"{name} must be a positive int, got {size!r}")
 
 
 def _check_steps(task: Task) -> None:
@@ -68,6 +74,9 @@ def _check_steps(task: Task) -> None:
         part = getattr(task, name)
         if not isinstance(part, range) or not len(part) or not 0 <= part[0] <= part[-1] < length or part.step != 1:
             raise ProtocolError(3, f"{name} must be a range of steps below {length}, not empty, got {part!r}")
+    for name in ("answers", "smallest_lag", "largest_lag"):
+        if not isinstance(number := getattr(task, name), int):
+            raise ProtocolError(3, f"{name} must be an int, got {number!r}")
     if not 1 <= task.answers <= len(steps):
         raise ProtocolError(3, f"answers must lie between 1 and the {len(steps)} loss steps, got {task.answers!r}")
     if not 0 <= task.smallest_lag <= task.largest_lag < length:
@@ -77,7 +86,9 @@ def _check_steps(task: Task) -> None:
 
 def _check_batch(task: Task, batch: Any) -> None:
     if not isinstance(batch, Batch):
-        raise ProtocolError(4, f"it must give a lrd.tasks.Batch, got a {type(batch).__name__}")
+        raise ProtocolError(4, f"it must give a lrd.tasks.Batch, got {type_of(batch)}")
+    if not isinstance(task.classification, bool):
+        raise ProtocolError(4, f"classification must be True or False, got {task.classification!r}")
     scored = (len(task.loss_steps), 2, _SAMPLES)
     _expect(4, "inputs", batch.inputs, (task.sequence_length, 2, _SAMPLES, task.input_size), torch.float32)
     if task.classification:
@@ -128,6 +139,11 @@ def _equal(a: Batch, b: Batch) -> bool:
 def _check_success(task: Task, batch: Batch) -> None:
     zeros = torch.zeros(len(task.loss_steps), 2, _SAMPLES, task.output_size)
     metrics, chance = called(7, "metrics", task.metrics, zeros, batch), called(7, "chance", task.chance)
+    for what, found in (("metrics", metrics), ("chance()", chance)):
+        if not isinstance(found, Mapping):
+            raise ProtocolError(7, f"{what} must give a dict by name, got {type_of(found)}")
+        if wrong := [name for name in found if not isinstance(name, str)]:
+            raise ProtocolError(7, f"{what} must give a dict by name, but a key is {wrong[0]!r}")
     if "loss" not in metrics:
         raise ProtocolError(7, f"`loss` is missing; there are {', '.join(metrics)}")
     if set(metrics) != set(chance):
@@ -135,13 +151,28 @@ def _check_success(task: Task, batch: Batch) -> None:
     for name, value in metrics.items():
         if not isinstance(value, Tensor) or value.shape != (2,):
             raise ProtocolError(7, f"{name} must be a tensor [runs]")
+    for name, level in chance.items():
+        if not isinstance(level, Real):
+            raise ProtocolError(7, f"chance() must be finite numbers, but {name} is {type_of(level)}")
     if not all(math.isfinite(level) for level in chance.values()):
         raise ProtocolError(7, f"chance() must be finite numbers, got {chance}")
     by_chance = {name: torch.tensor([level]) for name, level in chance.items()}
-    if bool(called(8, "solved", task.solved, by_chance).any()):
+    if bool(_solved(task, by_chance, 1).any()):
         raise ProtocolError(8, "the level of chance counts as solved")
-    if bool(task.solved(task.metrics(zeros * torch.nan, batch)).any()):
+    of_nan = called(7, "metrics", task.metrics, zeros * torch.nan, batch)
+    if bool(_solved(task, of_nan, 2).any()):
         raise ProtocolError(8, "a run whose outputs are nan counts as solved")
+
+
+def _solved(task: Task, metrics: Mapping[str, Tensor], runs: int) -> Tensor:
+    """Return what a task says of runs, if it is a tensor of one truth value each."""
+    solved = called(8, "solved", task.solved, metrics)
+    if not isinstance(solved, Tensor):
+        raise ProtocolError(8, f"solved must give a tensor [runs] of truth values, got {type_of(solved)}")
+    if solved.shape != (runs,) or solved.dtype != torch.bool:
+        got = f"{list(solved.shape)}, {_plain(solved.dtype)}"
+        raise ProtocolError(8, f"solved must give a tensor [runs] of truth values, here [{runs}], bool, got {got}")
+    return solved
 
 
 TASK_PROTOCOL = Protocol(Task, TASKS, _LINES, check_task)

@@ -110,7 +110,12 @@ def _own(scripts: Sequence[FigureScript], options: FigureOptions | None) -> Iter
 def _draw_own(script: FigureScript, options: FigureOptions, study: Any, out: Path) -> list[Path]:
     if options.command:
         options = replace(options, command=(*options.command, "--script", script.path.name))
-    found: object = script(study, out, options=options)
+    try:
+        found: object = script(study, out, options=options)
+    except SystemExit as error:
+        raise RuntimeError(f"its draw ends the program, sys.exit({error.code!r})").with_traceback(
+            error.__traceback__
+        ) from error
     if isinstance(found, list) and found and all(isinstance(path, Path) for path in found):
         return found
     raise TypeError("its draw must return the list of files that save_figure returns")

@@ -156,7 +156,7 @@ def _measure(wanted: PackMeasurements) -> str:
                 return "another process is at them"
             for moment, probes in wanted.todo:
                 _measure_at(moment, probes, wanted.specs, records)
-    except Exception as error:  # whatever one pack dies of, the others go on
+    except (Exception, SystemExit) as error:  # whatever one pack dies of, the others go on
         return f"{type(error).__name__}: {error}".splitlines()[0]
     return ""
 

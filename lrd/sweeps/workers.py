@@ -89,7 +89,7 @@ def _train_pack(pack: PlannedPack, emit: Callable[[Event], None], should_stop: C
                 return
         if ending.interrupted:
             emit(Event("interrupted", pack, ending.update))
-    except Exception as error:  # whatever a pack dies of, the others go on; the reason is kept and shown
+    except (Exception, SystemExit) as error:  # whatever a pack dies of, the others go on; the reason is kept and shown
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
         emit(Event("failed", pack, reason=reason, trace=traceback.format_exc(), memory=is_out_of_memory(error)))
     finally:
