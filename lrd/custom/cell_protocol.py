@@ -97,7 +97,7 @@ def _check_parameters(cell: Cell) -> Parameters:
         return called(3, "parameters", cell.parameters, _INPUTS, torch.Generator().manual_seed(seed))
 
     before = torch.get_rng_state()
-    p = drawn(3)
+    p: Parameters = drawn(3)
     _check_tensors("it", p)
     for name, value in p.items():
         if value.dtype != torch.float32:

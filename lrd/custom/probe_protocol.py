@@ -156,7 +156,7 @@ def _check_subject(probe: Probe, subject: Subject) -> list[str]:
         raise ProtocolError(7, "it draws from torch's own random numbers, or seeds them: use a torch.Generator")
     if not _same(tables, called(8, f"measure, {where}, again,", probe.tables_of, subject)):
         raise ProtocolError(8, "the same subject gave other rows: draw with a torch.Generator that has a fixed seed")
-    remarks = called(9, "the check of companions", _check_companions, probe, subject, tables)
+    remarks: list[str] = called(9, "the check of companions", _check_companions, probe, subject, tables)
     called(10, "the check of scalars", _check_scalars, probe, tables[0])
     return remarks
 

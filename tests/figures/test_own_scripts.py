@@ -111,6 +111,10 @@ def test_what_is_no_script_is_one_line(
     ("line", "said"),
     [
         ("{}['x']", "failed: mine: mine.py, line 8: KeyError: 'x'"),
+        (
+            "import sys; sys.exit(4)",
+            "failed: mine: mine.py, line 8: RuntimeError: its draw ends the program, sys.exit(4)",
+        ),
         ("return None", "failed: mine: TypeError: its draw must return the list of files that save_figure returns"),
         ("from lrd.figures import NotMeasuredError; raise NotMeasuredError('no `x`')", "not drawn: mine: no `x`"),
     ],
