@@ -102,6 +102,16 @@ def test_a_pack_that_raises_says_why_and_the_others_go_on(tmp_path: Path) -> Non
     assert {state(j) for j in jobs} == {"finished"}
 
 
+def test_code_that_would_end_the_program_costs_its_pack_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def ending(*args: Any) -> None:
+        raise SystemExit(3)
+
+    monkeypatch.setattr("lrd.training.train", ending)
+    events: list[Event] = []
+    train_pack(plan([job(tmp_path)], 1).packs[0], events.append, lambda: False)
+    assert [(event.kind, event.reason) for event in events] == [("failed", "SystemExit: 3")]
+
+
 def test_stopped_workers_leave_checkpoints(tmp_path: Path) -> None:
     jobs = sweep(tmp_path, training_max_updates=ENDLESS)
     work, pool, events = plan(jobs, 2), Pool(2), []
