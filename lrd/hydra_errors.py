@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 
 from hydra._internal.utils import get_args_parser
 from hydra.core.plugins import Plugins
-from hydra.errors import MissingConfigException, OverrideParseException
+from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from hydra.plugins.plugin import Plugin
 from hydra.plugins.sweeper import Sweeper
 from omegaconf.errors import OmegaConfBaseException
@@ -26,6 +26,16 @@ from lrd.user_files import path_of
 SWEEP_FLAGS = ("-m", "--multirun")
 GLOBAL = "# @package _global_"  # the first line of a study's file
 NOT_GLOBAL = f"experiment: the first line of a study's file must be `{GLOBAL}`"
+#: What Hydra raises where it cannot compose, and what reading a file of configuration does.
+COMPOSITION_ERRORS = (
+    HydraException,
+    OmegaConfBaseException,
+    OverrideError,
+    YAMLError,
+    ValueError,
+    AssertionError,
+    RuntimeError,
+)
 _SWEEPER_KEYS = ("params", "union", "max_batch_size")
 
 

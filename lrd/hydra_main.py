@@ -21,9 +21,9 @@ from hydra.plugins.launcher import Launcher
 from hydra.plugins.sweeper import Sweeper
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
-from yaml import YAMLError
 
 from lrd.hydra_errors import (
+    COMPOSITION_ERRORS,
     GLOBAL,
     NOT_GLOBAL,
     SWEEP_FLAGS,
@@ -37,7 +37,7 @@ from lrd.known_options import CUSTOM, GROUPS, MAY_BE_NONE
 from lrd.options import nearest
 from lrd.paths import CONF
 from lrd.sweeps.choices import check_choices
-from lrd.sweeps.compose import OverrideError, plain
+from lrd.sweeps.compose import plain
 from lrd.sweeps.inbox import INBOX, Inbox
 from lrd.user_files import path_of
 
@@ -78,15 +78,7 @@ def compose_from_command_line(arguments: list[str]) -> Inbox:
             raise
     except CompositionError:
         raise
-    except (
-        HydraException,
-        OmegaConfBaseException,
-        OverrideError,
-        YAMLError,
-        ValueError,
-        AssertionError,
-        RuntimeError,
-    ) as error:
+    except COMPOSITION_ERRORS as error:
         raise CompositionError(_not_a_name(typed) or explain(error, typed)) from error
     finally:
         sys.argv = before

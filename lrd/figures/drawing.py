@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -13,6 +12,7 @@ from typing import Any
 from lrd.figures.errors import NothingToDrawError
 from lrd.figures.figure_options import FigureOptions
 from lrd.options import nearest
+from lrd.records.query import missing_table
 
 
 class QueriedStudy:
@@ -41,16 +41,14 @@ class QueriedStudy:
 @contextmanager
 def _no_table(study: Any) -> Iterator[None]:
     """Say which tables a study has where a query inside asks for one that it lacks."""
-    import duckdb
-
     try:
         yield
-    except duckdb.CatalogException as error:
-        if not (found := re.search(r"Table with name (.+?) does not exist", str(error))):
+    except Exception as error:
+        if not (name := missing_table(error)):
             raise
         tables = ["runs", *study.tables]
         raise NothingToDrawError(
-            f"the study has no table {found[1]}{nearest(found[1], tables)}; it has {', '.join(tables)}; "
+            f"the study has no table {name}{nearest(name, tables)}; it has {', '.join(tables)}; "
             "lrd probe measures what a probe was not asked for in training"
         ) from error
 
