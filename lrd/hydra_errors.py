@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+import shlex
+from collections.abc import Iterable, Sequence
 
+from hydra._internal.utils import get_args_parser
 from hydra.core.plugins import Plugins
-from hydra.errors import MissingConfigException, OverrideParseException
+from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from hydra.plugins.plugin import Plugin
 from hydra.plugins.sweeper import Sweeper
 from omegaconf.errors import OmegaConfBaseException
+from yaml import MarkedYAMLError, YAMLError
+from yaml.scanner import ScannerError
 
 from lrd.known_options import GROUPS, known_keys, option_classes, takes_text
 from lrd.one_line import one_line
@@ -17,8 +21,22 @@ from lrd.options import nearest, not_a_choice, several_are_swept
 from lrd.paths import CONF
 from lrd.sweeps.compose import OverrideError
 from lrd.sweeps.quoting import hydra_quoted, in_quotes, unreadable
+from lrd.user_files import path_of
 
 SWEEP_FLAGS = ("-m", "--multirun")
+GLOBAL = "# @package _global_"  # the first line of a study's file
+NOT_GLOBAL = f"experiment: the first line of a study's file must be `{GLOBAL}`"
+#: What Hydra raises where it cannot compose, and what reading a file of configuration does.
+COMPOSITION_ERRORS = (
+    HydraException,
+    OmegaConfBaseException,
+    OverrideError,
+    YAMLError,
+    ValueError,
+    AssertionError,
+    RuntimeError,
+)
+_SWEEPER_KEYS = ("params", "union", "max_batch_size")
 
 
 class CompositionError(ValueError):
@@ -35,7 +53,11 @@ def explain(error: BaseException, arguments: Sequence[str] = ()) -> str:
     text = str(error)
     if isinstance(error, MissingConfigException) and error.options and error.missing_cfg_file:
         group, _, name = error.missing_cfg_file.rpartition("/")
+        if group == "experiment" and (found := _inside_experiment(name, arguments)):
+            return found
         return f"{group}: {not_a_choice(name, error.options)}"
+    if isinstance(error, YAMLError):
+        return _not_yaml(error)
     if isinstance(error, OverrideParseException):
         return _unreadable(error.override, arguments)
     if isinstance(error, OverrideError):
@@ -54,6 +76,8 @@ def explain(error: BaseException, arguments: Sequence[str] = ()) -> str:
         r"Multiple values for (\w+)\.|force-add of config groups .*'\+\+(\w+)=|^(\w+) appears more", text
     ):
         return f"{match[1] or match[2] or match[3]}: is there already; leave out the +"
+    if re.search(r"Could not override '[^'@]+@experiment\.", text):  # Hydra looks for the group inside of experiment
+        return NOT_GLOBAL
     if match := re.search(r"Could not override '([^'@]+)@", text):
         return f"{match[1]}: is chosen without @, {match[1]}=NAME"
     match = re.search(r"Could not override '([^'@]+)'|'([^'@]+)' does not exist", text)
@@ -63,7 +87,38 @@ def explain(error: BaseException, arguments: Sequence[str] = ()) -> str:
         return not_ours(match.group(1))
     if match := re.search(r"Could not append to config. An item is already at '([^']+)'", text):
         return f"{match.group(1)}: is there already; leave out the +"
+    if match := re.search(r"Sweeper\.__init__\(\) got an unexpected keyword argument '([^']+)'", text):
+        return unknown_in_sweeper([match[1]])
+    if match := re.search(r"Additional config directory '(.+)' not found", text):
+        return f"--config-dir: there is no folder {match[1]}; give the one that holds experiment/"
     return one_line(text)
+
+
+def unknown_in_sweeper(keys: Iterable[str]) -> str:
+    """Say which key of ``hydra.sweeper`` does not exist, and which do; "" where all of them exist."""
+    wrong = next((key for key in keys if key not in ("_target_", *_SWEEPER_KEYS)), None)
+    return "" if wrong is None else f"hydra.sweeper: {not_a_choice(wrong, _SWEEPER_KEYS)}"
+
+
+def _inside_experiment(name: str, arguments: Sequence[str]) -> str:
+    """Say which folder --config-dir must name where it names the one that holds the study's file; "" elsewhere."""
+    given = get_args_parser().parse_known_args(list(arguments))[0].config_dir
+    if not given or not (folder := path_of(given)).joinpath(f"{name}.yaml").is_file():
+        return ""
+    if folder.absolute().name == "experiment":
+        return f"--config-dir: give the folder that experiment/ lies in, --config-dir {shlex.quote(str(folder.parent))}"
+    return f"--config-dir: {name}.yaml must lie in a folder experiment/; move it to {folder}/experiment/{name}.yaml"
+
+
+def _not_yaml(error: YAMLError) -> str:
+    """Say where a file is no YAML, and what to do about it."""
+    way_out = "write key: value, indented with spaces, and quotes around a text that holds a colon"
+    if not isinstance(error, MarkedYAMLError):  # a character that no YAML may hold
+        return f"{one_line(error)}: the file is no YAML; {way_out}"
+    begins = error.context_mark if isinstance(error, ScannerError) else None  # where what never ends begins
+    mark = begins or error.problem_mark or error.context_mark
+    where = f"{mark.name}, line {mark.line + 1}" if mark else "a file"
+    return f"{where}: it is no YAML, {one_line(error.problem or error.context or error)}; {way_out}"
 
 
 def _unreadable(text: str, arguments: Sequence[str]) -> str:
@@ -74,10 +129,11 @@ def _unreadable(text: str, arguments: Sequence[str]) -> str:
     if arguments and text not in arguments and equals and text.isprintable():
         quoted = hydra_quoted(value).replace("'", "''")
         return f"cannot read {key}: {value} of hydra.sweeper: a text needs two kinds of quotes there, {key}: '{quoted}'"
-    if key in GROUPS and equals and value[:1] not in ("[", "{"):
-        return f"{key}: {not_a_choice(value, _files_of(key))}"
     sweeps = any(flag in arguments for flag in SWEEP_FLAGS)
-    return unreadable(text, arguments, sweeps, takes_text(key), known_keys())
+    names = key in GROUPS and value.endswith(",")
+    if key in GROUPS and equals and value[:1] not in ("[", "{") and not names:
+        return f"{key}: {not_a_choice(value, _files_of(key))}"
+    return unreadable(text, arguments, sweeps, takes_text(key) and not names, known_keys())
 
 
 def _several(argument: str) -> str:
@@ -108,7 +164,8 @@ def _no_such_option(key: str) -> str:
         having = [
             getattr(kind, "name", "custom") for kind in option_classes()[group] if name in kind.__dataclass_fields__
         ] or ["custom"]
-        return f"{key}: there is no such option of the {group} chosen; {', '.join(having)} has it"
+        have = f"{', '.join(having)} {'have' if len(having) > 1 else 'has'} it"
+        return f"{key}: there is no such option of the {group} chosen; {have}"
     siblings = sorted({k.rpartition(".")[2] for k in keys if k.rpartition(".")[0] == group and k != group})
     hint = nearest(name, siblings) if siblings else nearest(key, keys)
     has = f"; {group or 'the top level'} has {', '.join(siblings)}" if siblings else ""

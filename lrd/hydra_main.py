@@ -22,19 +22,28 @@ from hydra.plugins.sweeper import Sweeper
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from lrd.hydra_errors import SWEEP_FLAGS, CompositionError, explain, not_ours, plugin_names
+from lrd.hydra_errors import (
+    COMPOSITION_ERRORS,
+    GLOBAL,
+    NOT_GLOBAL,
+    SWEEP_FLAGS,
+    CompositionError,
+    explain,
+    not_ours,
+    plugin_names,
+    unknown_in_sweeper,
+)
 from lrd.known_options import CUSTOM, GROUPS, MAY_BE_NONE
 from lrd.options import nearest
 from lrd.paths import CONF
 from lrd.sweeps.choices import check_choices
-from lrd.sweeps.compose import OverrideError, plain
+from lrd.sweeps.compose import plain
 from lrd.sweeps.inbox import INBOX, Inbox
 from lrd.user_files import path_of
 
 _ANSWERED = ("help", "hydra_help", "cfg", "info", "shell_completion")  # flags
 _LAUNCHER = "hydra_plugins.lrd_plugin.PackLauncher"
 _SWEEPER = "hydra_plugins.lrd_plugin.UnionSweeper"
-_GLOBAL = "# @package _global_"
 _SWEEP = "hydra.mode=MULTIRUN"
 
 
@@ -69,13 +78,13 @@ def compose_from_command_line(arguments: list[str]) -> Inbox:
             raise
     except CompositionError:
         raise
-    except (HydraException, OmegaConfBaseException, OverrideError, ValueError, AssertionError, RuntimeError) as error:
+    except COMPOSITION_ERRORS as error:
         raise CompositionError(_not_a_name(typed) or explain(error, typed)) from error
     finally:
         sys.argv = before
     for config in INBOX.configs:
         if isinstance(config.get("experiment"), dict):
-            raise CompositionError(f"experiment: the first line of a study's file must be `{_GLOBAL}`")
+            raise CompositionError(NOT_GLOBAL)
         INBOX.hypotheses = _hypotheses(config, INBOX.hypotheses)
     return INBOX
 
@@ -130,6 +139,8 @@ def _single_run(config: DictConfig) -> None:
         INBOX.configs.append(plain(config))
     except (OmegaConfBaseException, ValueError) as error:
         INBOX.error = error
+    if wrong := unknown_in_sweeper(map(str, hydra.sweeper)):
+        INBOX.error = CompositionError(wrong)
     launcher = OmegaConf.to_container(hydra.launcher, resolve=True)
     assert isinstance(launcher, dict)
     if (target := launcher.pop("_target_", None)) != _LAUNCHER:
@@ -169,7 +180,7 @@ def _check_flags(arguments: list[str]) -> bool:
         if given[flag] is not None:
             raise CompositionError(
                 f"--{flag.replace('_', '-')}: a configuration of yours does not replace lrd's own, it goes over it: "
-                f"save it as FOLDER/experiment/NAME.yaml, with `{_GLOBAL}` as its first line, and write "
+                f"save it as FOLDER/experiment/NAME.yaml, with `{GLOBAL}` as its first line, and write "
                 "--config-dir FOLDER experiment=NAME"
             )
     return any(given[flag] for flag in _ANSWERED)

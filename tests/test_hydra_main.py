@@ -133,7 +133,7 @@ def interpolation_error() -> OmegaConfBaseException:
         (OverrideError("seed", "is there already"), "seed: is there already", "already"),
         (OverrideParseException("a=[", "long\ntext"), "cannot read the override 'a=['", "needs quotes, 'a=\"[\"'"),
         (OverrideError("seed"), "seed: cannot be set so; write seed=VALUE", "VALUE"),
-        (OverrideError("cell.chrono"), "cell.chrono: there is no such option of the cell chosen; ", " has it"),
+        (OverrideError("cell.chrono"), "cell.chrono: there is no such option of the cell chosen; ", " have it"),
         (MissingConfigException("m", "task/coppy", ["copy", "delay"]), "task: must be one of copy", "mean 'copy'?"),
         (MissingConfigException("m", "hydra/launcher/x", ["local"]), "hydra/launcher: must be one of local", "'x'"),
         (ValueError("two\n  lines"), "two lines", "two lines"),
@@ -286,6 +286,9 @@ def test_no_quotes_are_advised_where_they_do_not_help(typed: list[str]) -> None:
         ("cell@x=rnn", "cell: is chosen without @, cell=NAME"),
         ("-m cell=glob(x*) seed=1", "the sweep is empty: cell=glob(x*) gives no value"),
         ("cell=rnn cell.chrono=true", "cell.chrono: there is no such option of the cell chosen; "),
+        ("-m task.gap=10,20,", "task.gap: there is no value behind the last comma; write task.gap=10,20"),
+        ("cell=rnn,", "cell: there is no value behind the last comma; write cell=rnn"),
+        ("--config-dir no/such seed=1", "--config-dir: there is no folder "),
         ("--config-name demo", "--config-name: a configuration of yours does not replace lrd's own, it goes over it"),
         ("--config-path /tmp seed=1", "--config-path: a configuration of yours does not replace lrd's own"),
     ],
@@ -360,6 +363,40 @@ def test_a_mistake_in_a_study_file_is_reported_as_it_stands_in_a_file(tmp_path: 
     own = study_file(tmp_path, f"# @package _global_\nhydra:\n  sweeper:\n    params:\n      {fixed}\n")
     assert [config["study"] for config in configs(*own)] == ["it's été"]
     assert "`# @package _global_`" in mistake(*study_file(tmp_path, "seed: 3\n"))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            "seed: 1\nstudy sat\n\ndevice: cpu\n",
+            ", line 3: it is no YAML, could not find expected ':'; write key: value",
+        ),
+        ("seed: 1\n  study: sat\n", ", line 3: it is no YAML, mapping values are not allowed here; write key: value"),
+        ("study: 'sat\nseed: 1\n", ", line 2: it is no YAML, found unexpected end of stream; write key: value"),
+        ("seed: 1\nseed: 2\n", ", line 3: it is no YAML, found duplicate key seed; write key: value"),
+        ("study: [a\nseed: 1\n", ": it is no YAML, "),
+        ("study: \x01\n", "own.yaml"),
+    ],
+)
+def test_a_file_that_is_no_yaml_is_named_with_the_line(tmp_path: Path, text: str, said: str) -> None:
+    own = study_file(tmp_path, f"# @package _global_\n{text}")
+    line = mistake(*own)
+    assert str(tmp_path / "experiment" / "own.yaml") in line
+    assert said in line
+
+
+def test_mistakes_around_a_study_file_name_the_way_out(tmp_path: Path) -> None:
+    own = study_file(tmp_path, "defaults:\n  - override /task: adding\n")
+    assert mistake(*own) == "experiment: the first line of a study's file must be `# @package _global_`"
+    for mode in ("", "  mode: MULTIRUN\n"):
+        own = study_file(tmp_path, f"# @package _global_\nhydra:\n{mode}  sweeper:\n    parms: {{seed: '1,2'}}\n")
+        assert mistake(*own).endswith("got 'parms'; did you mean 'params'?")
+    inside = mistake(f"--config-dir={tmp_path}/experiment", "experiment=own")
+    assert inside == f"--config-dir: give the folder that experiment/ lies in, --config-dir {tmp_path}"
+    (tmp_path / "bare.yaml").write_text("# @package _global_\n")
+    beside = mistake("-cd", str(tmp_path), "experiment=bare")
+    assert beside.startswith("--config-dir: bare.yaml must lie in a folder experiment/; move it to ")
 
 
 def test_a_glob_leaves_out_the_custom_one() -> None:

@@ -33,7 +33,7 @@ PLACES = {
     "rich": ("lrd/sweeps/",),
     "submitit": ("lrd/sweeps/slurm_submit.py",),
     "scipy": ("lrd/stats/", "analysis/"),
-    "yaml": ("lrd/findings/",),
+    "yaml": ("lrd/findings/", "lrd/hydra_errors.py"),
     "jinja2": ("lrd/report/",),
     "weasyprint": ("lrd/report/pdf.py",),
     "sklearn": ("lrd/tasks/digits.py",),  # when its images are first asked for

@@ -57,6 +57,7 @@ def run(path: str | None = None, value: Any = None) -> RunSpec:
 
 WRONG = [
     ("sede", 3, r"sede: there is no such option; did you mean 'seed'\?"),
+    ("hypothesis", {}, r"hypothesis: there is no such option; did you mean 'hypotheses'\?"),
     ("modle.size", 3, r"modle: there is no such option"),
     (
         "cell.hiden_size",

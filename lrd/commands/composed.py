@@ -40,8 +40,8 @@ def composed(arguments: list[str], trains: bool) -> Composed | int:
 
     Args:
         arguments: the command line, without the command.
-        trains: whether it is to be trained: workers are prepared, and the studies' folders, which are made to see that
-            they can be, stay.
+        trains: whether it is to be trained: workers are prepared, and the studies' folders are made once all checks
+            have passed.
     """
     from lrd.hydra_errors import CompositionError
     from lrd.hydra_main import compose_from_command_line
@@ -85,11 +85,13 @@ def composed(arguments: list[str], trains: bool) -> Composed | int:
         workers = launcher.workers_at(jobs[0].place)
         folders = {job.place.folder: None for job in jobs}
         for folder in folders:
-            writable(folder, keep=trains)
+            writable(folder, keep=False)
         for folder in folders if inbox.hypotheses is not None else ():
             runs = [job.run for job in jobs if job.place.folder == folder]
             check_statements(hypotheses_from(inbox.hypotheses), runs, folder)
         work = plan(jobs, workers)
+        for folder in folders if trains else ():  # at last: what is refused leaves no folder behind
+            writable(folder)
     except (HypothesisError, SpecError, RecordError) as error:
         return fail(with_quotes(str(error), arguments, sweeps=len(inbox.configs) > 1))
     return Composed(work, launcher, workers, len(inbox.configs) - len(jobs), inbox.hypotheses)

@@ -64,7 +64,8 @@ def _probe(given: Any, config: dict[str, Any]) -> int:
     for problem in work.problems:
         print(f"left out: {problem}", file=sys.stderr)
     left = sum(each.count for each in work.measurements)
-    print(f"{len(run_ids)} runs: {work.done} measurements taken before, {left} to take", flush=True)
+    out = f", {work.left_out} left out" if work.left_out else ""
+    print(f"{len(run_ids)} runs: {work.done} measurements taken before, {left} to take{out}", flush=True)
     reasons: dict[str, int] = {}
     try:
         for measured, reason in measure(work.measurements, default_workers(torch.device("cpu"))):

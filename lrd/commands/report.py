@@ -31,14 +31,15 @@ def run(arguments: list[str]) -> int:
     if line := missing("lrd report", "report", ("weasyprint",) if given.no_pdf else ()):
         return fail(line)
 
-    from lrd.figures import draw_all
-    from lrd.figures.figure_options import study_on_paper
+    from lrd.figures import FigureOptionError, draw_all
+    from lrd.figures.figure_options import check_out, study_on_paper
     from lrd.findings import HypothesisError
     from lrd.records import RecordError
     from lrd.records.files import write_bytes
     from lrd.report import PdfError, page, write_pdf
 
     try:
+        check_out(given.out)
         study, options = study_on_paper(given.study, given.filter, ("lrd", "report"))
         findings, unreadable = _findings(given.hypotheses, study)
         out = given.out or given.study / "report"
@@ -55,7 +56,7 @@ def run(arguments: list[str]) -> int:
     except PdfError as error:
         print(f"lrd: {error}", file=sys.stderr)
         return 1
-    except (HypothesisError, RecordError, OSError) as error:
+    except (FigureOptionError, HypothesisError, RecordError, OSError) as error:
         return fail(str(error))
     return 1 if drawn.failed else 0
 

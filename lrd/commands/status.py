@@ -18,6 +18,7 @@ def run(arguments: list[str]) -> int:
     found = standing.holders(study)
     print(tables.states(study))
     print(standing.to_go(study, found))
+    print(standing.NOT_BEGUN)
     for line in [*(each.line for each in found), *standing.unheld(study, found)]:
         print(line)
     for run_id, message in study.sql("select run_id, message from runs where state = 'failed' limit 5").fetchall():

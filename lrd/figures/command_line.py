@@ -52,7 +52,10 @@ def main(
     except FigureOptionError as error:
         print(error, file=sys.stderr)
         return 2
-    except (NothingToDrawError, RecordError, OSError) as error:
+    except (RecordError, OSError) as error:  # which names the folder itself
+        print(error, file=sys.stderr)
+        return 1
+    except NothingToDrawError as error:
         print(f"{given.study}: {error}", file=sys.stderr)
         return 1
     return 0

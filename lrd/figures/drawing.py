@@ -9,7 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from lrd.figures.errors import NothingToDrawError
 from lrd.figures.figure_options import FigureOptions
+from lrd.options import nearest
+from lrd.records.query import missing_table
 
 
 class QueriedStudy:
@@ -25,12 +28,29 @@ class QueriedStudy:
     def columns(self, query: str) -> Any:
         """Return the result of a query by columns (``Study.columns``)."""
         self.queries.append(query)
-        return self.study.columns(query)
+        with _no_table(self.study):
+            return self.study.columns(query)
 
     def sql(self, query: str) -> Any:
         """Return the result of a query (``Study.sql``)."""
         self.queries.append(query)
-        return self.study.sql(query)
+        with _no_table(self.study):
+            return self.study.sql(query)
+
+
+@contextmanager
+def _no_table(study: Any) -> Iterator[None]:
+    """Say which tables a study has where a query inside asks for one that it lacks."""
+    try:
+        yield
+    except Exception as error:
+        if not (name := missing_table(error)):
+            raise
+        tables = ["runs", *study.tables]
+        raise NothingToDrawError(
+            f"the study has no table {name}{nearest(name, tables)}; it has {', '.join(tables)}; "
+            "lrd probe measures what a probe was not asked for in training"
+        ) from error
 
 
 @dataclass

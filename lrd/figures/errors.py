@@ -12,7 +12,7 @@ class NotMeasuredError(NothingToDrawError):
 
 
 class FigureOptionError(ValueError):
-    """A style or width that does not exist; the message is one line that names it and the way out."""
+    """A style, width or folder that cannot be used; the message is one line that names it and the way out."""
 
 
 class FigureScriptError(ValueError):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lrd.figures.errors import FigureOptionError
 from lrd.figures.styles import PAPER, Style, style_of, width_in_words, width_of
 from lrd.records import combine_studies, open_study
 
@@ -34,6 +35,17 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--width", help="single (3.4 in), double (7.0 in) or inches (default: by the panels)")
 
 
+def check_out(out: Path | None) -> None:
+    """Check that a folder for files can be one; None is for the default.
+
+    Raises:
+        FigureOptionError: It, or a folder that it would lie in, is a file.
+    """
+    for path in () if out is None else (out, *out.parents):
+        if path.exists() and not path.is_dir():
+            raise FigureOptionError(f"--out: {path} is a file; give a folder, which is made where there is none")
+
+
 def study_and_options(given: argparse.Namespace, program: Sequence[str], **own: Any) -> tuple[Any, FigureOptions]:
     """Open the studies of a command line as one, and return it with the options of its figures.
 
@@ -43,9 +55,10 @@ def study_and_options(given: argparse.Namespace, program: Sequence[str], **own: 
         own: Values of the options that a script has beyond those of every figure, for the command in the manifest.
 
     Raises:
-        FigureOptionError: The style or width does not exist.
+        FigureOptionError: The style or width does not exist, or ``--out`` is a file.
         RecordError: A study cannot be opened, or the condition of ``--filter`` cannot be used.
     """
+    check_out(given.out)
     style, width = style_of(given.style), width_of(given.width)
     study = combine_studies([open_study(path, given.filter) for path in (given.study, *given.compare)])
     command = [*program, *study.names[:1]]

@@ -41,3 +41,11 @@ def query_columns(study: Study, query: str) -> dict[str, np.ndarray]:
             hint = f"; did you mean {candidates[0]!r}?" if candidates else ""
             raise NoColumnError(match[1], f"there is no column {match[1]!r}{hint}") from error
         raise RecordError(said) from error
+
+
+def missing_table(error: Exception) -> str:
+    """Return the name of the table that a query asked for in vain; "" where the error is another one."""
+    import duckdb
+
+    found = re.search(r"Table with name (.+?) does not exist", str(error))
+    return found[1] if found and isinstance(error, duckdb.CatalogException) else ""

@@ -71,7 +71,7 @@ def job_from_config(config: Mapping[str, Any], sources: Mapping[str, str] = Mapp
     top = {field.name for field in dataclasses.fields(Place)} | {"seed"}
     groups = {"task", "cell", "optimizer", "training", "probe", "tracker"}
     for key in sorted(set(config) - top - groups):
-        errors.append(f"{key}: there is no such option{nearest(key, top | groups)}")
+        errors.append(f"{key}: there is no such option{nearest(key, top | groups | {'hypotheses'})}")
 
     task = build_kind("task", config, sources, errors)
     cell = build_kind("cell", config, sources, errors)

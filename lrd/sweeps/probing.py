@@ -51,11 +51,19 @@ class PackMeasurements:
 
 @dataclass(frozen=True)
 class Agenda:
-    """The ``measurements`` to take, how many are ``done`` already, and the ``problems`` that forbid others."""
+    """The measurements to take, and those that are not taken.
+
+    Attributes:
+        measurements: to take.
+        done: how many were taken before.
+        problems: a line for each run of which some cannot be taken, with the reason.
+        left_out: how many cannot be taken.
+    """
 
     measurements: tuple[PackMeasurements, ...]
     done: int
     problems: tuple[str, ...]
+    left_out: int = 0
 
 
 def agenda(
@@ -76,7 +84,7 @@ def agenda(
     if not trust:
         _refuse_foreign_code(study, run_ids)
     problems: list[str] = []
-    done = 0
+    done = left_out = 0
     groups: dict[tuple[str, tuple[tuple[str, tuple[Probe, ...]], ...]], list[RunSpec]] = {}
     for run_id in run_ids:
         record = RunRecord(study.path.parent, study.path.name, run_id)
@@ -91,22 +99,25 @@ def agenda(
             end = _end(record) if "end" in moments else None
         except (RecordError, SpecError, OptionError) as error:
             problems.append(f"{run_id}: {str(error).splitlines()[0]}")
+            left_out += len(probes) * len(moments)
             continue
-        todo = []
+        in_training = {p.name for p in spec.probes}
+        todo: list[tuple[str, tuple[Probe, ...]]] = []
+        stays: list[Probe] = []
         for moment in moments:
             if moment == "end" and end is None:
                 problems.append(f"{run_id}: it has no checkpoint yet")
+                left_out += len(probes)
                 continue
             update = 0 if moment == "start" else end
             left = tuple(p for p in probes if taken.get(f"{p.name}@{update}") != _options(p))
             done += len(probes) - len(left)
-            if stay := [p.name for p in left if p.name in {q.name for q in spec.probes}]:
-                how = (
-                    "other options" if not any(_code(p) for p in left) else "other options or another text of its class"
-                )
-                problems.append(f"{run_id}: {', '.join(stay)} measured in training with {how}, which stays")
-                left = tuple(p for p in left if p.name not in stay)
+            stays += (stay := [p for p in left if p.name in in_training])
+            left = tuple(p for p in left if p not in stay)
             todo += [(moment, left)] if left else []
+        if stays:
+            problems.append(f"{run_id}: {_what_stays(stays)}")
+            left_out += len(stays)
         if todo:
             groups.setdefault((spec.pack_key, tuple(todo)), []).append(spec)
     measurements = [
@@ -114,7 +125,14 @@ def agenda(
         for (_, todo), specs in groups.items()
         for start in range(0, len(specs), _TOGETHER)
     ]
-    return Agenda(tuple(measurements), done, tuple(problems))
+    return Agenda(tuple(measurements), done, tuple(problems), left_out)
+
+
+def _what_stays(probes: Sequence[Probe]) -> str:
+    """Say of one run what training measured otherwise, which is kept, and what to do for other options."""
+    names = ", ".join(dict.fromkeys(probe.name for probe in probes))
+    how = "other options or another text of its class" if any(_code(probe) for probe in probes) else "other options"
+    return f"{names} measured in training with {how}, which stays; for these options, train another study with them"
 
 
 def _refuse_foreign_code(study: Study, run_ids: Sequence[str]) -> None:

@@ -58,6 +58,9 @@ def unreadable(
         return f"{said}write option=value without spaces, or the whole in quotes, {shlex.quote(whole)}"
     text = whole
     key, equals, value = text.partition("=")
+    values = value.rstrip(",")
+    if values and values != value and value[:1] not in ("[", "{") and (sweeps or not takes_text):
+        return f"{key}: there is no value behind the last comma; write {key}={values}"
     if not equals or not takes_text or not _KEY.fullmatch(key) or not text.isprintable():
         return f"{said}write option=value, for example task.gap=100"
     if value[:1] in ("[", "{"):

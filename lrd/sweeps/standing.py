@@ -13,6 +13,8 @@ select coalesce(sum("update"), 0), coalesce(sum("left"), 0), sum("left" * pace),
     count(*) filter (outcome is null), count(*) filter ("left" > 0 and pace is null)
 from paced
 """
+#: What the records cannot say: an interrupted sweep leaves no trace of runs that it had not begun.
+NOT_BEGUN = "runs not begun leave no record: lrd plan, with the arguments of the sweep, says how many are left"
 _QUIET = 3 * BEAT  # a heartbeat may be late by one or two; what is silent for longer is worth a word
 
 
@@ -71,7 +73,7 @@ def to_go(study: Study, found: list[Holder]) -> str:
     ((done, left, seconds, open_runs, unknown),) = study.sql(PACED + _WORK).fetchall()
     if not open_runs:
         return f"{done:,.0f} updates done, nothing left of the runs begun"
-    line = f"{done:,.0f} of at most {done + left:,.0f} updates done"
+    line = f"{done:,.0f} of at most {done + left:,.0f} updates of the runs begun are done"
     workers = sum(each.at_work for each in found)
     if seconds is None or unknown:
         return f"{line}; no run got far enough to say how long the rest takes"
@@ -82,4 +84,4 @@ def to_go(study: Study, found: list[Holder]) -> str:
         if seconds
         else ""
     )
-    return f"{line}; {rate}at most {duration(seconds / workers)} to go, for the runs begun"
+    return f"{line}; {rate}at most {duration(seconds / workers)} to go"

@@ -69,7 +69,7 @@ def test_lrd_probe_runs_the_file_that_is_named_as_it_is_now(folder: Path) -> Non
 
 def test_what_training_measured_stays(folder: Path) -> None:
     done = run([LRD, "probe", "runs/scratch", "probe=custom", MINE, "--at", "end"], folder)
-    assert done.stdout.startswith("2 runs: 0 measurements taken before, 0 to take")
+    assert done.stdout.startswith("2 runs: 0 measurements taken before, 0 to take, 2 left out\n")
     assert "dimension measured in training with other options or another text of its class, which stays" in done.stderr
 
 

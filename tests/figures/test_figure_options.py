@@ -214,6 +214,7 @@ def test_a_label_of_another_study_keeps_colour_and_shape(pair: tuple[Path, Path]
         (["--width", "wide"], "no width 'wide'"),
         (["--compare", "nowhere"], "there is no study at nowhere"),
         (["--compare", "{study}"], "is given twice"),
+        (["--out", __file__], f"--out: {__file__} is a file; give a folder"),
     ],
 )
 def test_a_wrong_value_is_one_line(
@@ -229,3 +230,10 @@ def test_a_wrong_value_is_one_line(
         assert output.err.count("\n") == 1
         assert says in output.err
     assert not (tmp_path / "a").exists()
+
+
+def test_a_study_that_is_not_there_is_named_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert draw("gap_wall", tmp_path / "nope") == 1
+    assert capsys.readouterr().err == (
+        f"there is no study at {tmp_path / 'nope'}: give the folder of one, such as runs/demo\n"
+    )

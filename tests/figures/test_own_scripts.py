@@ -116,6 +116,14 @@ def test_what_is_no_script_is_one_line(
             "failed: mine: mine.py, line 8: RuntimeError: its draw ends the program, sys.exit(4)",
         ),
         ("return None", "failed: mine: TypeError: its draw must return the list of files that save_figure returns"),
+        *(
+            (
+                f"study.{asks}('select * from lyapunow')",
+                "not drawn: mine: the study has no table lyapunow; did you mean 'lyapunov'?; it has runs, metrics, "
+                "gradient_flow, gradient_fit, TABLES; lrd probe measures what a probe was not asked for in training",
+            )
+            for asks in ("sql", "columns")
+        ),
         ("from lrd.figures import NotMeasuredError; raise NotMeasuredError('no `x`')", "not drawn: mine: no `x`"),
     ],
 )
@@ -125,7 +133,8 @@ def test_a_script_that_fails_is_one_line_and_stops_no_other(
     wrong, right = script(tmp_path, "mine", line), script(tmp_path, "other")
     given = ["--script", str(wrong), "--script", str(right), "--out", str(tmp_path / "out")]
     assert main(["figures", str(study.folder), *given]) == 1
-    assert capsys.readouterr().err == f"lrd: {said}\n"
+    further = ", ".join(open_study(study.folder).tables[3:])
+    assert capsys.readouterr().err == f"lrd: {said.replace('TABLES', further)}\n"
     assert (tmp_path / "out" / "other.json").exists()
     assert not (tmp_path / "out" / "mine.json").exists()
 

@@ -106,4 +106,4 @@ def test_a_malformed_hypothesis_is_refused_before_any_work(
     assert said.out == ""
     assert said.err.startswith(words)
     assert said.err.count("\n") == 1
-    assert not list((tmp_path / "runs").rglob("run.json"))
+    assert not (tmp_path / "runs").exists()

@@ -113,7 +113,8 @@ def test_hypotheses_that_cannot_be_read_are_left_out(folder: Path, capsys: pytes
         (["made", "--hypotheses", "gone.yaml"], "there is no file of hypotheses at gone.yaml"),
         (["made", "--claims", "gone.yaml"], "there is no file of hypotheses at gone.yaml"),
         (["made", "--hypotheses", "bad.yaml"], "bad.yaml: hypotheses.solved: there is no key 'abovee'"),
-        (["made", "--out", "file/x"], "Not a directory"),
+        (["made", "--out", "file"], "--out: file is a file; give a folder"),
+        (["made", "--out", "file/x"], "--out: file is a file; give a folder"),
     ],
 )
 def test_a_mistake_is_one_line_before_any_work(

@@ -78,10 +78,12 @@ def test_what_training_saw_stays(tmp_path: Path) -> None:
     jobs = trained(tmp_path)
     before = record_of(jobs[0]).read_table("gradient_flow")
     study = open_study(tmp_path / "s")
-    work = agenda(study, [jobs[0].run.run_id], [GradientFlow(samples=2, answer="all")], ("end",))
+    work = agenda(study, [jobs[0].run.run_id], [GradientFlow(samples=2, answer="all")], BOTH)
     assert work.measurements == ()
+    assert (work.done, work.left_out) == (0, 2)
     assert work.problems == (
-        f"{jobs[0].run.run_id}: gradient_flow measured in training with other options, which stays",
+        f"{jobs[0].run.run_id}: gradient_flow measured in training with other options, which stays; "
+        "for these options, train another study with them",
     )
     same(record_of(jobs[0]).read_table("gradient_flow"), before, list(before["update"]))
 
@@ -101,6 +103,7 @@ def test_runs_that_cannot_be_measured_are_named_and_left_out(tmp_path: Path) -> 
     work = agenda(study, [j.run.run_id for j in jobs], [PROBE], ("end",))
     assert sum(len(one.specs) for one in work.measurements) == 2
     assert [problem.split(": ")[0] for problem in work.problems] == [j.run.run_id for j in jobs[:2]]
+    assert (work.done, work.left_out) == (0, 2)
     answer = agenda(study, [jobs[2].run.run_id], [ParameterGradient(answer=7)], ("start",))
     assert answer.problems == (f"{jobs[2].run.run_id}: must lie below the task's number of answers, 1, got 7",)
 

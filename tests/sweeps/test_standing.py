@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from jobs import job
 
+from lrd.cli import main
 from lrd.records import Study, hold_run_locks, open_study
 from lrd.spec import Job
 from lrd.sweeps.plan import plan, record_of
@@ -69,7 +70,8 @@ def test_an_interrupted_study_says_how_much_work_is_left(tmp_path: Path) -> None
     begun(job(tmp_path, seed=2), update=0, seconds=0.0)
     left = 6 * 0.5 + 12 * 0.75
     assert line(tmp_path) == (
-        f"18 of at most 36 updates done; nobody is at it; at most {duration(left)} of work for one worker"
+        "18 of at most 36 updates of the runs begun are done; nobody is at it; "
+        f"at most {duration(left)} of work for one worker"
     )
 
 
@@ -78,14 +80,21 @@ def test_processes_at_work_share_what_is_left(tmp_path: Path) -> None:
     away(begun(job(tmp_path, seed=1)), silent=1)
     with hold_run_locks([record_of(begun(job(tmp_path, seed=2))).path]):
         done, rate, left = line(tmp_path).split("; ")
-    assert (done, rate) == ("18 of at most 36 updates done", "4 run-updates/s by 2 processes")
-    assert left == f"at most {duration(18 * 0.5 / 2)} to go, for the runs begun"
+    assert (done, rate) == ("18 of at most 36 updates of the runs begun are done", "4 run-updates/s by 2 processes")
+    assert left == f"at most {duration(18 * 0.5 / 2)} to go"
+
+
+def test_status_names_what_knows_the_runs_not_begun(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    begun(job(tmp_path))
+    assert main(["status", str(tmp_path / "s")]) == 0
+    assert "\nruns not begun leave no record: lrd plan, with the arguments of the sweep, " in capsys.readouterr().out
 
 
 def test_what_no_run_says_is_not_made_up(tmp_path: Path) -> None:
     begun(job(tmp_path), update=0, seconds=None)
     done, left = line(tmp_path).split("; ")
-    assert (done, left) == ("0 of at most 12 updates done", "no run got far enough to say how long the rest takes")
+    assert done == "0 of at most 12 updates of the runs begun are done"
+    assert left == "no run got far enough to say how long the rest takes"
 
 
 def test_a_process_out_of_sight_is_alive_while_its_heart_beats(tmp_path: Path) -> None:
