@@ -90,8 +90,8 @@ WRONG: list[tuple[str, str, str]] = [
         "'middle'",
     ),
     ("probe.gradient_flow.answer=99", "probe.gradient_flow.answer: ", "99"),
-    ("probe=nope", "probe: must be one of closing, gates, gradient_flow,", "'nope'"),
-    ("probe=[gradient_flow,lyapunv]", "probe: must be one of closing, gates, gradient_flow,", "'lyapunv'"),
+    ("probe=nope", "probe: must be one of closing, custom, gates, gradient_flow,", "'nope'"),
+    ("probe=[gradient_flow,lyapunv]", "probe: must be one of closing, custom, gates, gradient_flow,", "'lyapunv'"),
     # ranges
     ("task.gap=0", "task.gap: must be >= 1, got 0", ""),
     ("cell.hidden_size=-3", "cell.hidden_size: must be >= 1, got -3", ""),

@@ -13,13 +13,10 @@ from lrd.cli import main
 from lrd.figures import FIGURES
 from lrd.records import read_json, write_json
 
-PROGRAMS = dict(
-    re.findall(
-        r"^```python\n# (my_\w+\.py)\n(.*?)^```",
-        (ROOT / "README.md").read_text(encoding="utf-8"),
-        re.DOTALL | re.MULTILINE,
-    )
-)
+#: The example cell and task of the docs, by the names of their files.
+PROGRAMS = {
+    name: (ROOT / "docs" / "examples" / name).read_text(encoding="utf-8") for name in ("my_cell.py", "my_task.py")
+}
 MINE = ["cell=custom", "cell.path=my_cell.py:MGU", "task=custom", "task.path=my_task.py:First"]
 NORMS = "training.gradient_norms=true"
 PROBES = ["gradient_flow", "parameter_gradient", "jacobian", "lyapunov", "gates", "retention", "memory_capacity"]
@@ -27,7 +24,7 @@ PROBES = ["gradient_flow", "parameter_gradient", "jacobian", "lyapunov", "gates"
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of the researcher's with the README's cell and task, trained at three gains and two gaps."""
+    """A folder of the researcher's with the cell and task of the docs, trained at three gains and two gaps."""
     folder = tmp_path_factory.mktemp("mine")
     for name, text in PROGRAMS.items():
         (folder / name).write_text(text)
