@@ -52,10 +52,8 @@ def main(
     except FigureOptionError as error:
         print(error, file=sys.stderr)
         return 2
-    except (RecordError, OSError) as error:  # which names the folder itself
-        print(error, file=sys.stderr)
-        return 1
-    except NothingToDrawError as error:
-        print(f"{given.study}: {error}", file=sys.stderr)
+    except (RecordError, OSError, NothingToDrawError) as error:
+        names_it = str(given.study) in str(error)
+        print(error if names_it else f"{given.study}: {error}", file=sys.stderr)
         return 1
     return 0
