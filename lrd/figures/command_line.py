@@ -53,7 +53,7 @@ def main(
         print(error, file=sys.stderr)
         return 2
     except (RecordError, OSError, NothingToDrawError) as error:
-        names_it = str(given.study) in str(error)
-        print(error if names_it else f"{given.study}: {error}", file=sys.stderr)
+        about = f"{given.study}: " if given.study.is_dir() else ""  # a study that is not there is named by the message
+        print(f"{about}{error}", file=sys.stderr)
         return 1
     return 0
