@@ -1,10 +1,13 @@
-"""Text files that users name: regular files, with or without a byte order mark. Standard library alone."""
+"""Files that users name: regular text files, and the modules that their programs make. Standard library alone."""
 
 from __future__ import annotations
 
 import errno
 import os
 import stat
+import sys
+import traceback
+import types
 from pathlib import Path
 
 
@@ -36,3 +39,37 @@ def read_user_text(path: Path) -> str:
     """
     check_regular(path)
     return path.read_text(encoding="utf-8-sig")
+
+
+def import_beside(path: Path) -> None:
+    """Let this process import what lies beside a user's file; nothing there hides a module of another place."""
+    if str(path.parent) not in sys.path:
+        sys.path.append(str(path.parent))
+
+
+def run_as_module(path: Path, text: str, name: str) -> types.ModuleType:
+    """Return the module that the text of a file makes.
+
+    Args:
+        path: the file, for the lines of tracebacks.
+        text: what the file says, or said.
+        name: what ``sys.modules`` keeps it under, where dataclasses look for the names of their annotations.
+
+    Raises:
+        BaseException: whatever the text raises when it is run; no module is kept then.
+    """
+    module = types.ModuleType(name)
+    module.__file__ = str(path)
+    sys.modules[name] = module
+    try:
+        exec(compile(text, str(path), "exec"), vars(module))
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module
+
+
+def line_in(error: BaseException, path: Path) -> int | None:
+    """Return the innermost line of a file that an error passed through; None where it passed through none."""
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
+    return lines[-1] if lines else None

@@ -21,7 +21,7 @@ from typing import Any
 from lrd.custom.protocol import ProtocolError, named
 from lrd.custom.protocols import PROTOCOLS
 from lrd.options import nearest
-from lrd.user_files import path_of, read_user_text
+from lrd.user_files import import_beside, line_in, path_of, read_user_text, run_as_module
 
 
 class CustomError(ValueError):
@@ -141,27 +141,13 @@ def _class(path: str, text: str) -> Any:
 
 def _module(source: Source, file: Path) -> types.ModuleType:
     """Return the module that a text makes, which may import what lies beside its file."""
-    module = types.ModuleType(f"lrd_custom_{source.code}")
-    if known := sys.modules.get(module.__name__):  # another class of the same text
+    name = f"lrd_custom_{source.code}"
+    if known := sys.modules.get(name):  # another class of the same text
         return known
-    module.__file__ = str(file)
-    sys.modules[module.__name__] = module  # dataclasses look their own module up
-    if str(file.parent) not in sys.path:
-        sys.path.append(str(file.parent))
+    import_beside(file)
     try:
-        exec(compile(source.text, str(file), "exec"), vars(module))
+        return run_as_module(file, source.text, name)
     except SyntaxError as error:
-        del sys.modules[module.__name__]
         raise CustomError(f"{file.name}, line {error.lineno}: {error.msg}") from error
     except (Exception, SystemExit) as error:  # whatever a stranger's file dies of
-        del sys.modules[module.__name__]
-        raise CustomError(f"{file.name}, line {_line(error, file)}: {named(error)}") from error
-    return module
-
-
-def _line(error: BaseException, file: Path) -> int:
-    line, trace = 0, error.__traceback__
-    while trace is not None:
-        line = trace.tb_lineno if trace.tb_frame.f_code.co_filename == str(file) else line
-        trace = trace.tb_next
-    return line
+        raise CustomError(f"{file.name}, line {line_in(error, file) or 0}: {named(error)}") from error

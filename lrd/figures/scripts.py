@@ -6,7 +6,6 @@ import contextlib
 import hashlib
 import io
 import sys
-import traceback
 import types
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from lrd.figures.errors import FigureScriptError
 from lrd.figures.script_protocol import FigureScript
 from lrd.one_line import one_line
 from lrd.paths import ANALYSIS
-from lrd.user_files import path_of, read_user_text
+from lrd.user_files import import_beside, line_in, path_of, read_user_text, run_as_module
 
 #: The scripts of ``analysis/``, in the order of a report: what the gradient does, what was learned, what the state
 #: keeps. A file that lies beside them and is not named here is not run.
@@ -43,8 +42,7 @@ def load_own_script(text: str | Path) -> FigureScript:
     """
     path = path_of(text).absolute()
     digest = hashlib.sha256(str(path).encode()).hexdigest()[:12]
-    if str(path.parent) not in sys.path:
-        sys.path.append(str(path.parent))  # behind everything else: no module of the user's hides another
+    import_beside(path)
     said = io.StringIO()
     try:
         with contextlib.redirect_stderr(said):
@@ -76,19 +74,9 @@ def in_a_line(error: BaseException, script: Path | None = None) -> str:
         script: A file to name with the line at which it failed, if the error passed through it.
     """
     said = one_line(f"{type(error).__name__}: {error}")
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(script)]
-    return f"{script.name}, line {frames[-1].lineno}: {said}" if script is not None and frames else said
+    line = None if script is None else line_in(error, script)
+    return said if script is None or line is None else f"{script.name}, line {line}: {said}"
 
 
 def _load(path: Path, name: str) -> types.ModuleType:
-    """Return the module that a file makes, under a name that no import finds."""
-    text = read_user_text(path)
-    module = types.ModuleType(name)
-    module.__file__ = str(path)
-    sys.modules[name] = module  # where dataclasses look for the names of their annotations
-    try:
-        exec(compile(text, str(path), "exec"), vars(module))
-    except BaseException:
-        del sys.modules[name]
-        raise
-    return module
+    return run_as_module(path, read_user_text(path), name)

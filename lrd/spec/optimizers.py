@@ -52,7 +52,7 @@ class RMSprop(Optimizer):
 
 @dataclass(frozen=True)
 class RMSpropURNN(Optimizer):
-    """As in the code of Arjovsky, Shah & Bengio (2016)."""
+    """RMSprop of the code of Arjovsky, Shah & Bengio (2016)."""
 
     name: ClassVar[str] = "rmsprop_urnn"
 

@@ -106,7 +106,7 @@ class LongLag(OneAnswer):
 
     @property
     def likelihoods(self) -> Likelihoods:
-        """Those of x and y alone; or of every middle; or of every middle of each length, not all as likely."""
+        """Return how likely sequences are: x or y, with each random middle, of each length by its share."""
         if self.convention == "noise_free":
             return alike(math.log(2))
         if self.convention == "random_middle":

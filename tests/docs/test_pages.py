@@ -52,7 +52,7 @@ def test_every_file_it_names_is_there(page: Path) -> None:
 
 @pytest.mark.parametrize("page", [page for page in PAGES if DOCS not in page.parents], ids=name)
 def test_every_link_of_a_page_outside_of_the_site_leads_somewhere(page: Path) -> None:
-    """Those of the site are followed when it is built."""
+    """Links of the site itself are followed when it is built."""
     targets = re.findall(r"\]\(([^)\s#]+)\S*\)", prose(page))
     assert not [target for target in targets if not target.startswith("http") and not (ROOT / target).exists()]
 
