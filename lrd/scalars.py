@@ -19,10 +19,25 @@ WHOLE = "whole"  # block of the table jacobian: of the whole state
 
 @dataclass(frozen=True)
 class Scalars:
-    """How to get the numbers ``of`` one run's measurement from its ``tables`` by name, of which all must be there."""
+    """How to get the numbers of one run's measurement from its ``tables`` by name, of which all must be there."""
 
     tables: tuple[str, ...]
-    of: Callable[[Mapping[str, Columns]], dict[str, float]]
+    numbers: Callable[[Mapping[str, Columns]], dict[str, float]]
+
+    def of(self, tables: Mapping[str, Columns]) -> dict[str, float]:
+        """Return the numbers by name; of a network of several parts, those of the last layer's forward part."""
+        return self.numbers({name: of_last_part(columns) for name, columns in tables.items()})
+
+
+def of_last_part(table: Columns) -> Columns:
+    """Return the rows of a table that are of a network's last layer and its forward direction.
+
+    A table without ``layer`` and ``direction`` has no others.
+    """
+    if "layer" not in table or not len(table["layer"]):
+        return table
+    mine = (table["layer"] == table["layer"].max()) & (table["direction"] == "forward")
+    return table if mine.all() else {name: values[mine] for name, values in table.items()}
 
 
 def mean_of(table: Columns, column: str, rows: np.ndarray) -> float:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 
@@ -23,6 +24,13 @@ LOG10_2 = math.log10(2.0)
 OF_ZERO = -(2**30)
 
 Vectors = tuple[Tensor, ...]
+
+
+class Scaled(NamedTuple):
+    """One vector a sample, ``mantissa * 2**power``."""
+
+    mantissa: Float[Tensor, "*shape size"]
+    power: Int[Tensor, "*shape"]
 
 
 def may_synchronise(x: Tensor) -> bool:
@@ -72,24 +80,27 @@ def normalise(vectors: Vectors, power: Int[Tensor, "*shape"]) -> tuple[Vectors, 
 
 
 def add(
-    vectors: Vectors, power: Int[Tensor, "*shape"], added: Float[Tensor, "*shape size"]
+    vectors: Vectors, power: Int[Tensor, "*shape"], added: Float[Tensor, "*shape size"] | Scaled
 ) -> tuple[Vectors, Int[Tensor, "*shape"]]:
     """Return ``vectors * 2**power`` with ``added`` added to the first of them, however far the two lie apart.
 
     Args:
         vectors: the parts of one vector, which share their power.
         power: the power of two of each sample.
-        added: plain numbers.
+        added: plain numbers, or scaled ones.
 
     Returns:
         Mantissas, of which the larger summand's is in [0.5, 1), and powers.
     """
     present = _largest_exponent(vectors)
     of_vectors = torch.where(present == OF_ZERO, OF_ZERO, power + present)
-    common = torch.maximum(of_vectors, exponent(added))
+    plain, more = added if isinstance(added, Scaled) else (added, torch.zeros_like(power))
+    of_added = exponent(plain)
+    of_added = torch.where(of_added == OF_ZERO, OF_ZERO, of_added + more)
+    common = torch.maximum(of_vectors, of_added)
     common = torch.where(common == OF_ZERO, 0, common)
     kept = tuple(ldexp(v, power - common) for v in vectors)
-    return (kept[0] + ldexp(added, -common), *kept[1:]), common
+    return (kept[0] + ldexp(plain, more - common), *kept[1:]), common
 
 
 def log10_norm(vectors: Float[Tensor, "*shape size"]) -> Float[Tensor, "*shape"]:

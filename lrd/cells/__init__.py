@@ -1,12 +1,27 @@
 """Recurrent cells, one file a cell: its options, initial parameters and single step (see ``lrd.cells.base``)."""
 
 from lrd.cells.attentive import Attentive
-from lrd.cells.base import Cell, Parameters, State, prepared
+from lrd.cells.base import Cell, Parameters, State
 from lrd.cells.clockwork import Clockwork
 from lrd.cells.coupled_lstm import CoupledLSTM
 from lrd.cells.gru import GRU
 from lrd.cells.lstm import LSTM
 from lrd.cells.lstm1997 import LSTM1997
+from lrd.cells.network import (
+    BACKWARD,
+    FIRST,
+    FORWARD,
+    Part,
+    features,
+    last_part,
+    network_parameters,
+    one_layer,
+    parameters_of,
+    parts_of,
+    parts_of_layer,
+    placed,
+    prepared,
+)
 from lrd.cells.orthogonal import Orthogonal
 from lrd.cells.peephole_lstm import PeepholeLSTM
 from lrd.cells.readout import products, read, readout_parameters
@@ -27,7 +42,10 @@ _KINDS: tuple[type[Cell], ...] = (
 CELLS: dict[str, type[Cell]] = {cell.name: cell for cell in _KINDS}
 
 __all__ = [
+    "BACKWARD",
     "CELLS",
+    "FIRST",
+    "FORWARD",
     "GRU",
     "LSTM",
     "LSTM1997",
@@ -38,8 +56,17 @@ __all__ = [
     "CoupledLSTM",
     "Orthogonal",
     "Parameters",
+    "Part",
     "PeepholeLSTM",
     "State",
+    "features",
+    "last_part",
+    "network_parameters",
+    "one_layer",
+    "parameters_of",
+    "parts_of",
+    "parts_of_layer",
+    "placed",
     "prepared",
     "products",
     "read",

@@ -34,7 +34,7 @@ from typing import ClassVar
 
 import torch
 
-from lrd.options import check_options, option
+from lrd.options import OptionError, check_options, option
 from lrd.shapes import Float, Tensor
 
 #: Parameters by name: of one run as a cell sees them, or of all runs of a pack, with a leading ``runs`` axis.
@@ -45,7 +45,7 @@ State = tuple[Tensor, ...]
 
 @dataclass(frozen=True)
 class Cell(ABC):
-    """One recurrent layer.
+    """One recurrent layer, and how many of it a network has (``lrd.cells.network``).
 
     Subclasses are frozen dataclasses. Their fields are made by ``lrd.options.option``, have defaults, and become
     options of the command line and part of what names a run. Runs that differ only in options marked ``per_run`` are
@@ -66,9 +66,23 @@ class Cell(ABC):
     label: str | None = option(
         None, "name on figures and in tables; null: the cell's own", per_run=True, identity=False
     )
+    layers: int = option(1, "recurrent layers, each of which reads the h of the layer below", ge=1, switch=True)
+    dropout: float = option(
+        0.0,
+        "share of the h that go from layer to layer that training sets to 0 (Zaremba et al. 2014); needs layers",
+        ge=0,
+        lt=1,
+        per_run=True,
+        switch=True,
+    )
+    bidirectional: bool = option(
+        False, "whether each layer has a second cell that reads the sequence from its end", switch=True
+    )
 
     def __post_init__(self) -> None:
         check_options(self)
+        if self.dropout and self.layers == 1:
+            raise OptionError("dropout", f"acts between layers, got {self.dropout} with one; set cell.layers=2 or more")
 
     @abstractmethod
     def parameters(self, input_size: int, generator: torch.Generator) -> Parameters:
@@ -182,22 +196,3 @@ class Cell(ABC):
         """The number of entries of each state variable that probes measure."""
         sizes = self.state_sizes()
         return tuple(sizes[v] for v in self.measured)
-
-
-def prepared(cell: Cell, params: Parameters, dtype: torch.dtype | None = None) -> Parameters:
-    """Return what the steps of a pack get: ``cell.prepare`` of the parameters of each run.
-
-    Args:
-        cell: The cell of the runs.
-        params: Their trained parameters, [runs, ...] by name.
-        dtype: The precision in which ``prepare`` computes and gives, where the cell has one; None: that of ``params``.
-
-    Returns:
-        Parameters for ``cell.stepped``, [runs, ...] by name.
-    """
-    if type(cell).prepare is Cell.prepare:
-        return params
-    runs = len(next(iter(params.values())))
-    # Run by run: how a batch of matrices is decomposed may depend on which others are in it.
-    each = [cell.prepare({name: p[run].to(dtype) for name, p in params.items()}) for run in range(runs)]
-    return {name: torch.stack([p[name] for p in each]) for name in each[0]}

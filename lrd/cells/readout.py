@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import torch
 
 from lrd.cells import initialisers
 from lrd.cells.base import Cell, Parameters
+from lrd.cells.network import features
 from lrd.shapes import Float, Tensor
 
 
 def readout_parameters(cell: Cell, output_size: int, generator: torch.Generator, input_size: int = 0) -> Parameters:
-    """Draw the initial parameters of a cell's readout: V [outputs, hidden] and V_bias [outputs].
+    """Draw the initial parameters of a network's readout: V [outputs, features] and V_bias [outputs].
 
-    Some cells have a readout of their own (``Cell.own_readout``), which may see inputs too.
+    It sees the h of the last layer (``lrd.cells.network.features``). Some cells
+    have a readout of their own (``Cell.own_readout``), which may see inputs too.
 
     Args:
-        cell: The cell, whose option ``init`` says how they are drawn.
+        cell: The cell with its layers, whose option ``init`` says how they are drawn.
         output_size: The number of outputs of a step.
         generator: The run's own source of random numbers.
         input_size: The number of inputs x_t of a step, for a readout that sees them.
     """
-    if (own := cell.own_readout(input_size, output_size, generator)) is not None:
+    seen = dataclasses.replace(cell, hidden_size=features(cell)) if cell.bidirectional else cell
+    if (own := seen.own_readout(input_size, output_size, generator)) is not None:
         return own
-    name, n = getattr(cell, "init", "torch"), cell.hidden_size
+    name, n = getattr(cell, "init", "torch"), features(cell)
     return {
         "V": initialisers.dense(name, output_size, n, n, generator),
         "V_bias": initialisers.bias(name, output_size, n, 1, generator),

@@ -32,15 +32,22 @@ class Adjoint:
 
     h: Tensor
 
-    def __init__(self, cell: Cell, params: Parameters, inputs: Float[Tensor, "time runs batch inputs"]) -> None:
+    def __init__(
+        self,
+        cell: Cell,
+        params: Parameters,
+        inputs: Float[Tensor, "time runs batch inputs"],
+        into_x: bool = False,
+    ) -> None:
         """Run the cell forward.
 
         Args:
             cell: the one that does the steps.
             params: of the pack, [runs, ...].
             inputs: of the pack.
+            into_x: whether ``into_inputs`` will be asked for.
         """
-        self.cell, self.params, self.inputs = cell, params, inputs
+        self.cell, self.params, self.inputs, self._into_x = cell, params, inputs, into_x
         self._forward()
 
     @cached_property
@@ -50,7 +57,7 @@ class Adjoint:
 
     def _forward(self) -> None:
         start = loop.zero_state(self.cell, self.inputs)
-        self._step = traced_step(self.cell, self.params, self.inputs, start)
+        self._step = traced_step(self.cell, self.params, self.inputs, start, self._into_x)
         with torch.no_grad():
             self.states = [start, *unroll(self.cell, self.params, self.inputs)]
             if self._step is not None:
@@ -74,13 +81,24 @@ class Adjoint:
         """
         if self._step is not None:
             with torch.no_grad():
-                return self._step.pull(self._fixed, self.inputs[t], self.states[t], grads)
+                return self._step.pull(self._fixed, self.inputs[t], self.states[t], grads)[:2]
         before = tuple(s.detach().requires_grad_() for s in self.states[t])
         with torch.enable_grad():
             after = loop.unroll(self.cell, self.params, self.inputs[t : t + 1], before)[0]
             # A state variable that a step ignores or merely hands on has a gradient too: zero, or what arrives.
             pulled = torch.autograd.grad(after, (*before, *after), grads, allow_unused=True, materialize_grads=True)
         return pulled[len(before) :], pulled[: len(before)]
+
+    def into_inputs(self, t: int, grads: State) -> Float[Tensor, "runs batch inputs"]:
+        """Return dL/dx_t, which the layer below gets; arguments are those of ``pull``."""
+        if self._step is not None and self._into_x:
+            with torch.no_grad():
+                return self._step.pull(self._fixed, self.inputs[t], self.states[t], grads)[2][0]
+        x = self.inputs[t : t + 1].detach().requires_grad_()
+        with torch.enable_grad():
+            after = loop.unroll(self.cell, self.params, x, self.states[t])[0]
+            (into,) = torch.autograd.grad(after, x, grads, allow_unused=True, materialize_grads=True)
+        return into[0]
 
     def partials(self, t: int, grads: State) -> Partials:
         """Return what each of the cell's parameters gets at one step, sample by sample.
@@ -108,7 +126,8 @@ class RunByRun(Adjoint):
     def _forward(self) -> None:
         runs = loop.runs_alone(self.cell, self.inputs)
         self._tapes = [
-            Adjoint(self.cell, {name: p[run] for name, p in self.params.items()}, self.inputs[:, run]) for run in runs
+            Adjoint(self.cell, {name: p[run] for name, p in self.params.items()}, self.inputs[:, run], self._into_x)
+            for run in runs
         ]
         self.h = torch.cat([tape.h for tape in self._tapes], 1)
 
@@ -117,6 +136,10 @@ class RunByRun(Adjoint):
         pulled = [tape.pull(t, mine) for tape, mine in zip(self._tapes, of_runs, strict=True)]
         total, before = (tuple(map(torch.cat, zip(*part, strict=True))) for part in zip(*pulled, strict=True))
         return total, before
+
+    def into_inputs(self, t: int, grads: State) -> Tensor:
+        of_runs = zip(*(torch.split(g, 1) for g in grads), strict=True)
+        return torch.cat([tape.into_inputs(t, mine) for tape, mine in zip(self._tapes, of_runs, strict=True)])
 
     def partials(self, t: int, grads: State) -> Partials:
         of_runs = zip(*(torch.split(g, 1) for g in grads), strict=True)
@@ -143,6 +166,9 @@ class RNNAdjoint(Adjoint):
     def pull(self, t: int, grads: State) -> tuple[State, State]:
         return grads, (torch.bmm(grads[0] * self._slopes[t], self.params["W"]),)
 
+    def into_inputs(self, t: int, grads: State) -> Tensor:
+        return torch.bmm(grads[0] * self._slopes[t], self.params["U"])
+
     def partials(self, t: int, grads: State) -> Partials:
         return _partials_of_delta(self, t, grads[0] * self._slopes[t])
 
@@ -163,6 +189,9 @@ class LSTMAdjoint(Adjoint):
     def pull(self, t: int, grads: State) -> tuple[State, State]:
         dh, dc, deltas = self._deltas(t, grads)
         return (dh, dc), (torch.bmm(deltas, self.params["W"]), dc * self._slopes.forget[t])
+
+    def into_inputs(self, t: int, grads: State) -> Tensor:
+        return torch.bmm(self._deltas(t, grads)[-1], self.params["U"])
 
     def partials(self, t: int, grads: State) -> Partials:
         return _partials_of_delta(self, t, self._deltas(t, grads)[-1])
@@ -208,6 +237,11 @@ class AttentiveAdjoint(Adjoint):
             into_past[:, :, t - 1] = 0
         return grads, (arriving, into_past.flatten(2), into_count)
 
+    def into_inputs(self, t: int, grads: State) -> Tensor:
+        delta = grads[0] * self._slopes[t]
+        query = torch.stack([self._attended(run, t, d)[1] for run, d in enumerate(delta)])
+        return torch.bmm(delta, self.params["U"]) + torch.bmm(query, self.params["P"])
+
     def _attended(self, run: int, t: int, delta: Tensor) -> tuple[Tensor, Tensor]:
         past, into_read = self._states[run][:, :t], delta @ self._runs[run]["R"]
         return attentive.attend_back(past, self._queries[run][t], self._weights[run][t], into_read)
@@ -228,9 +262,11 @@ def _partials_of_delta(tape: Adjoint, t: int, delta: Float[Tensor, "runs batch r
 _BY_CELL: dict[type[Cell], type[Adjoint]] = {RNN: RNNAdjoint, LSTM: LSTMAdjoint, Attentive: AttentiveAdjoint}
 
 
-def adjoint(cell: Cell, params: Parameters, inputs: Float[Tensor, "time runs batch inputs"]) -> Adjoint:
+def adjoint(
+    cell: Cell, params: Parameters, inputs: Float[Tensor, "time runs batch inputs"], into_x: bool = False
+) -> Adjoint:
     """Return the fastest adjoint that there is for a cell; arguments are those of ``Adjoint``."""
     if isinstance(cell, Attentive) and not cell.sees_all(len(inputs)):
-        return Adjoint(cell, params, inputs)
+        return Adjoint(cell, params, inputs, into_x)
     kind = _BY_CELL.get(type(cell), RunByRun if len(loop.runs_alone(cell, inputs)) > 1 else Adjoint)
-    return kind(cell, params, inputs)
+    return kind(cell, params, inputs, into_x)

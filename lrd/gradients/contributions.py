@@ -12,8 +12,10 @@ from dataclasses import dataclass
 
 import torch
 
+from lrd.cells import Part
 from lrd.gradients.adjoint import Adjoint, Partials
-from lrd.gradients.flow import backward_pass
+from lrd.gradients.backward_pass import IntoH, Seen, backward_pass
+from lrd.gradients.network import NetworkTapes
 from lrd.scaled import LOG10_2, ldexp, log10_norm
 from lrd.shapes import Float, Int, Tensor
 
@@ -22,11 +24,14 @@ _ABSENT = -(2**20)  # the power of a step that a sample does not have
 
 @dataclass(frozen=True)
 class Contributions:
-    """The contribution of each step to the gradient of one parameter, in rows from the largest lag to lag 0.
+    """The contribution of each step to the gradient of one parameter, in rows whose lags fall by 1 from the largest.
 
-    ``immediate`` [lags, runs, batch]: log10 norm, nan where a sample has no such step. The contribution itself is
-    ``left right^T`` (or ``left``) times ``2**power``.
+    They fall to 0; where an answer hears of later steps, further. Lags count steps in the order in which the part of
+    the network reads. ``immediate`` [lags, runs, batch]: log10 norm, nan where a sample has no such step. The
+    contribution itself is ``left right^T`` (or ``left``) times ``2**power``.
     """
+
+    lags: list[int]
 
     immediate: Float[Tensor, "lags runs batch"]
     left: Float[Tensor, "lags runs batch rows"]
@@ -35,8 +40,8 @@ class Contributions:
 
     def beyond(self, run: int, lags: list[int]) -> Float[Tensor, "lags batch"]:
         """Return log10 of the norm of the sum over steps further back than each lag, over that of the whole sum."""
-        first = len(self.left) - 1  # the largest lag, which is row 0
-        edges = sorted({0, first + 1, *(first - lag for lag in lags)})
+        first, rows = self.lags[0], len(self.lags)
+        edges = sorted({0, rows, *(first - lag for lag in lags)})
         total: Tensor | None = None
         power = torch.zeros_like(self.power[0, run])
         norms: dict[int, Tensor] = {}
@@ -57,27 +62,36 @@ class Contributions:
                 total = ldexp(total, power - common) + ldexp(added, largest - common)
                 power = common
             norms[stop] = log10_norm(total) + power.double() * LOG10_2
-        whole = norms[first + 1]
-        return torch.stack([norms[first - lag] - whole for lag in lags])
+        whole = norms[rows]
+        found = [norms[first - lag] - whole for lag in lags]
+        return torch.stack(found) if found else whole.new_empty(0, *whole.shape)
 
 
 def contributions(
-    tape: Adjoint, into_h: dict[int, Float[Tensor, "runs batch hidden"]], last: Int[Tensor, "runs batch"]
+    tape: Adjoint,
+    into_h: IntoH,
+    last: Int[Tensor, "runs batch"],
+    seen: Seen | None = None,
 ) -> dict[str, Contributions]:
     """Return the contributions of every step to the gradient of each of the cell's parameters, by name.
 
     Args:
         tape: the states, and the backward pass of a step.
-        into_h: what the readout sends into h_t, by step.
+        into_h: what h_t gets from the readout or the layer above, by step.
         last: each sample's answer step, which lags are counted from.
+        seen: called at each step with t, the gradients that arrive there and their power.
     """
     kept: list[tuple[Partials, Tensor]] = []
     for t, arriving, _, power in backward_pass(tape, into_h):
+        if seen is not None:
+            seen(t, arriving, power)
         kept.append((tape.partials(t, arriving), power))
     kept.reverse()
-    lags = torch.arange(len(kept) - 1, -1, -1, device=last.device)
-    step = (last - lags[:, None, None]).clamp(min=0)
-    there = last >= lags[:, None, None]
+    latest = int(last.max())
+    lags = torch.arange(latest, latest - len(kept), -1, device=last.device)
+    step = last - lags[:, None, None]
+    there = (step >= 0) & (step < len(kept))
+    step = step.clamp(0, len(kept) - 1)
     powers = torch.stack([power for _, power in kept]).gather(0, step).masked_fill(~there, _ABSENT)
     found: dict[str, Contributions] = {}
     for name in kept[0][0]:
@@ -88,8 +102,27 @@ def contributions(
         if right is not None:  # the norm of an outer product is that of its factors
             norm = norm + log10_norm(right)
         norm = norm + powers.double() * LOG10_2
-        found[name] = Contributions(torch.where(there, norm, torch.nan), left, right, powers)
+        found[name] = Contributions(lags.tolist(), torch.where(there, norm, torch.nan), left, right, powers)
     return found
+
+
+def contributions_of_parts(
+    tapes: NetworkTapes, into_h: IntoH, last: Int[Tensor, "runs batch"]
+) -> dict[Part, dict[str, Contributions]]:
+    """Return the contributions to the gradient of the parameters of each part of the networks.
+
+    Args:
+        tapes: the networks along their sequences.
+        into_h: what the h that the readout sees get from it, by step.
+        last: each sample's answer step.
+    """
+    found: dict[Part, dict[str, Contributions]] = {}
+
+    def of_part(part: Part, into: IntoH, seen: Seen | None) -> None:
+        found[part] = contributions(tapes.tapes[part], into, tapes.order(part, last), seen)
+
+    tapes.backward(into_h, of_part)
+    return {part: found[part] for part in tapes.parts}
 
 
 def _aligned(

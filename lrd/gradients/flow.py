@@ -9,29 +9,27 @@ The gradient is a scaled vector (``lrd.scaled``), normalised before each step ba
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import torch
 
-from lrd.cells import Cell, Parameters, State, read
-from lrd.gradients.adjoint import Adjoint, adjoint
-from lrd.scaled import LOG10_2, add, log10_norm, normalise
+from lrd.cells import Cell, Parameters, Part, features, read
+from lrd.gradients.network import NetworkTapes
 from lrd.shapes import Float, Int, Tensor
 from lrd.tasks import Batch, Task
 
 # Runs are taken in groups whose tape stays about this small: for caches, or for a GPU, which more of them fill.
 _GROUP_BYTES, _GROUP_BYTES_ON_GPU = 64 * 2**20, 2**30
-# Gradients of a vanilla RNN are held for so many steps, larger ones for fewer, so that one call takes the norm of many.
-_HELD_STEPS = 32
 
 
 @dataclass(frozen=True)
 class Flow:
-    """The gradient flow of a pack. Row j of every array is the step ``answer step - lags[j]``; ``lags`` fall to 0.
+    """The gradient flow of one part of the networks of a pack (``lrd.cells.Part``).
 
-    The rows are the same whatever runs are in the pack: where the answer's step varies, they begin at that of the
-    longest sequence that the task can draw.
+    Row j of every array is the step ``answer step - lags[j]``. ``lags`` fall to 0; in a bidirectional network, whose
+    answers hear of later steps, they fall further, to that of the last step. The rows are the same whatever runs are in
+    the pack: where the answer's step varies, they begin at that of the longest sequence that the task can draw.
 
     ``total[variable]`` and ``direct[variable]`` [lags, runs, batch]: log10 norm; -inf where the gradient is exactly 0,
     nan where a (shorter) sample has no such step. ``total`` is dL/d(variable at t), ``direct`` the part of it that does
@@ -39,6 +37,7 @@ class Flow:
     """
 
     answer: str
+    part: Part
     lags: Int[Tensor, "lags"]
     total: dict[str, Float[Tensor, "lags runs batch"]]
     direct: dict[str, Float[Tensor, "lags runs batch"]]
@@ -52,11 +51,24 @@ def gradient_flow(
     answer: str | int = "last",
     dtype: torch.dtype = torch.float64,
 ) -> Flow:
-    """Return the gradient flow of every sample of every run of a pack.
+    """Return the gradient flow of a cell alone; arguments are those of ``gradient_flows``."""
+    (flow,) = gradient_flows(task, cell, params, batch, answer, dtype)
+    return flow
+
+
+def gradient_flows(
+    task: Task,
+    cell: Cell,
+    params: Parameters,
+    batch: Batch,
+    answer: str | int = "last",
+    dtype: torch.dtype = torch.float64,
+) -> list[Flow]:
+    """Return the gradient flow of every sample of every run of a pack, for each part of its networks.
 
     Args:
         task: says which steps are answers and what their loss is.
-        cell: the one that does the steps (``Cell.stepped``).
+        cell: the one that does the steps (``Cell.stepped``); of a network of several parts, the one that is trained.
         params: of cell and readout, [runs, ...], as the cell's step gets them (``lrd.cells.prepared``).
         batch: the sequences.
         answer: whose loss is followed back: "last", "first", "all" (the sum over answers) or a number.
@@ -67,20 +79,26 @@ def gradient_flow(
         ValueError: if the task has no such answer.
     """
     runs = torch.arange(batch.inputs.shape[1], device=batch.inputs.device)
-    parts = []
+    groups = []
     for group in torch.split(runs, runs_per_group(batch.inputs[:, 0, :, 0].numel(), cell, runs.device)):
-        part = _flow(task, cell, *select_runs(params, batch, group, dtype), answer)
-        if dtype != torch.float64 and len(beyond := _beyond(part)):  # of these runs alone, whatever their companions
-            exact = _flow(task, cell, *select_runs(params, batch, group[beyond], torch.float64), answer)
-            for mine, other in ((part.total, exact.total), (part.direct, exact.direct)):
-                for name in mine:
-                    mine[name][:, beyond] = other[name]
-        parts.append(part)
-    joined = [
-        {name: torch.cat([getattr(part, kind)[name] for part in parts], dim=1) for name in cell.measured_names}
+        flows = _flows(task, cell, *select_runs(params, batch, group, dtype), answer)
+        if dtype != torch.float64 and len(beyond := _beyond(flows)):  # of these runs alone, whatever their companions
+            exact = _flows(task, cell, *select_runs(params, batch, group[beyond], torch.float64), answer)
+            for flow, other in zip(flows, exact, strict=True):
+                for mine, its in ((flow.total, other.total), (flow.direct, other.direct)):
+                    for name in mine:
+                        mine[name][:, beyond] = its[name]
+        groups.append(flows)
+    return [_joined(of_part) for of_part in zip(*groups, strict=True)]
+
+
+def _joined(groups: Sequence[Flow]) -> Flow:
+    """Return the flow of all runs from those of groups of them."""
+    total, direct = (
+        {name: torch.cat([getattr(group, kind)[name] for group in groups], dim=1) for name in groups[0].total}
         for kind in ("total", "direct")
-    ]
-    return Flow(str(answer), parts[0].lags, *joined)
+    )
+    return replace(groups[0], total=total, direct=direct)
 
 
 def runs_per_group(symbols: int, cell: Cell, device: torch.device) -> int:
@@ -89,7 +107,7 @@ def runs_per_group(symbols: int, cell: Cell, device: torch.device) -> int:
     Some 12 float64 of each unit and symbol are kept meanwhile.
     """
     most = _GROUP_BYTES if device.type == "cpu" else _GROUP_BYTES_ON_GPU
-    return max(1, most // (12 * 8 * symbols * cell.hidden_size))
+    return max(1, most // (12 * 8 * symbols * features(cell) * cell.layers))
 
 
 def answer_numbers(task: Task, answer: str | int) -> range:
@@ -149,103 +167,46 @@ def readout_gradient(
     return {t: grad[t - first] for t in torch.unique(steps).tolist()}
 
 
-def backward_pass(
-    tape: Adjoint, into_h: dict[int, Float[Tensor, "runs batch hidden"]], cuts: Container[int] = ()
-) -> Iterator[tuple[int, State, State, Int[Tensor, "runs batch"]]]:
-    """Go back step by step from the last step that gets a gradient to step 0.
-
-    Args:
-        tape: the adjoint of the cell: its states, and how a gradient is pulled through one step.
-        into_h: what h_t gets from outside, by step.
-        cuts: the steps from which nothing goes back further.
-
-    Yields:
-        ``(t, arriving, total, power)``. ``arriving``: the gradients that arrive at the variables of step t from later
-        steps and from outside; ``total``: dL/d(variable), which counts also what c_t does through h_t; both are
-        mantissas, times ``2**power``.
-    """
-    grads = tape.zero_gradients()
-    power = torch.zeros(grads[0].shape[:2], dtype=torch.int64, device=grads[0].device)
-    for t in range(max(into_h), -1, -1):
-        # At every step: a saturated unit or a small weight takes hundreds of orders of magnitude at once.
-        grads, power = normalise(grads, power)
-        if t in into_h:
-            grads, power = add(grads, power, into_h[t])
-        total, before = tape.pull(t, grads)
-        yield t, grads, total, power
-        grads = tape.zero_gradients() if t in cuts else before
-
-
-def total_norms(
-    tape: Adjoint, into_h: dict[int, Float[Tensor, "runs batch hidden"]], cuts: Container[int] = ()
-) -> list[Float[Tensor, "time runs batch"]]:
-    """Return log10 of the norm of dL/d(state variable), of each variable, from step 0 to the last one in ``into_h``.
-
-    Arguments are those of ``backward_pass``.
-    """
-    zeros = tape.zero_gradients()
-    held_steps = max(1, _HELD_STEPS * zeros[0].shape[-1] // sum(zero.shape[-1] for zero in zeros))
-    norms_backwards: list[list[Tensor]] = [[] for _ in zeros]  # by variable: norms of a few steps each, last step first
-    held: list[list[Tensor]] = [[] for _ in zeros]  # by variable: gradients of the latest steps, without their powers
-    powers = []
-    for t, _, total, power in backward_pass(tape, into_h, cuts):
-        powers.append(power)
-        for gradients, gradient in zip(held, total, strict=True):
-            gradients.append(gradient)
-        if len(held[0]) == held_steps or t == 0:
-            for norms, gradients in zip(norms_backwards, held, strict=True):
-                norms.append(log10_norm(torch.stack(gradients)))
-                gradients.clear()
-    log10_of_powers = torch.stack(powers[::-1]).double() * LOG10_2  # int64 * float would be float32
-    return [torch.cat(norms).flip(0) + log10_of_powers for norms in norms_backwards]
-
-
-def _flow(task: Task, cell: Cell, params: Parameters, batch: Batch, answer: str | int) -> Flow:
+def _flows(task: Task, cell: Cell, params: Parameters, batch: Batch, answer: str | int) -> list[Flow]:
     steps = torch.stack([task.answer_steps(batch, k) for k in answer_numbers(task, answer)])
     with torch.no_grad():
-        tape = adjoint(cell, params, batch.inputs)
-        into_h = readout_gradient(task, params, batch, tape.h, steps)
-        total = total_norms(tape, into_h)
-        direct = _direct_norms(tape, into_h, total)
+        tapes = NetworkTapes(cell, params, batch.inputs)
+        into_h = readout_gradient(task, params, batch, tapes.h, steps)
+        total, direct = tapes.total_norms(into_h), tapes.direct_norms(into_h)
     last = steps.amax(0)
     latest = int(last.max()) if batch.weights is None else task.loss_steps[-1]
-    lags = torch.arange(latest, -1, -1, device=last.device)
-    return Flow(
-        str(answer),
-        lags,
-        {cell.state_names[v]: _by_lag(total[v], last, lags) for v in cell.measured},
-        {cell.state_names[v]: _by_lag(direct[v], last, lags) for v in cell.measured},
-    )
+    # Where a part reads backward, an answer hears of later steps too.
+    after = len(batch.inputs) - 1 - latest if cell.bidirectional else 0
+    lags = torch.arange(latest, -1 - after, -1, device=last.device)
+    return [
+        Flow(
+            str(answer),
+            part,
+            lags,
+            {name: _by_lag(norms, last, lags) for name, norms in total[part].items()},
+            {name: _by_lag(norms, last, lags) for name, norms in direct[part].items()},
+        )
+        for part in tapes.parts
+    ]
 
 
-def _direct_norms(
-    tape: Adjoint,
-    into_h: dict[int, Float[Tensor, "runs batch hidden"]],
-    like: list[Float[Tensor, "time runs batch"]],
-) -> list[Float[Tensor, "time runs batch"]]:
-    """Return the norms of the gradient that the readout alone sends into each variable, at every step."""
-    zeros, answered = tape.zero_gradients(), sorted(into_h)
-    alone = [tape.pull(t, (into_h[t], *zeros[1:]))[0] for t in answered]
-    direct = [torch.full_like(norms, -torch.inf) for norms in like]
-    for v, norms in enumerate(direct):
-        norms[answered] = log10_norm(torch.stack([gradients[v] for gradients in alone]))
-    return direct
-
-
-def _beyond(flow: Flow) -> Int[Tensor, "some"]:
+def _beyond(flows: Sequence[Flow]) -> Int[Tensor, "some"]:
     """Return the runs with a norm that is nan at an answer, where every sample has a step, infinite, or 0 anywhere.
 
     A slope below 1e-38 is 0 in float32; what is 0 in truth (behind a dead rectifier) is so in float64 too.
     """
-    wrong = [norms[-1].isnan().any(-1) | norms.isinf().any(-1).any(0) for norms in flow.total.values()]
+    wrong = []
+    for flow in flows:
+        at_answer = int((flow.lags == 0).nonzero())
+        wrong += [norms[at_answer].isnan().any(-1) | norms.isinf().any(-1).any(0) for norms in flow.total.values()]
     return torch.stack(wrong).any(0).nonzero()[:, 0]
 
 
 def _by_lag(
     norms: Float[Tensor, "time runs batch"], last: Int[Tensor, "runs batch"], lags: Int[Tensor, "lags"]
 ) -> Float[Tensor, "lags runs batch"]:
-    """Return the rows by lag behind each sample's own answer, nan before its first step."""
-    t = last - lags[:, None, None]
+    """Return the rows by lag behind each sample's own answer, nan where it has no such step."""
+    t, time = last - lags[:, None, None], len(norms)
     if bool((t[0] == 0).all()):
-        return norms
-    return torch.where(t >= 0, norms.gather(0, t.clamp(min=0)), torch.nan)
+        return norms[: len(lags)]
+    return torch.where((t >= 0) & (t < time), norms.gather(0, t.clamp(0, time - 1)), torch.nan)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from lrd.cells import Cell
+from lrd.cells import Cell, Part, one_layer, parts_of, placed
 from lrd.gradients.training_norms import Norms
 from lrd.scalars import Columns
 from lrd.shapes import Bool, Float, Tensor
@@ -23,6 +23,8 @@ from lrd.shapes import Bool, Float, Tensor
 #: that are not 0; how many are 0; the least log10 of the others and the largest of all; and the sum of the norms over
 #: the largest, which no power of ten can take out of float64. The names stand in checkpoints.
 _KEPT = ("log_sum", "square_sum", "zeros", "least", "most", "relative")
+#: A state variable of a part of the network.
+Variable = tuple[Part, str]
 _LN10 = math.log(10.0)
 
 
@@ -30,16 +32,18 @@ _LN10 = math.log(10.0)
 class NormSums:
     """Sums of training gradient norms over the updates so far, in float64, changed in place.
 
-    ``kept[variable, what]`` [runs, time] of each of ``_KEPT``, and the number of ``updates`` [runs].
+    ``kept[variable, what]`` [runs, time] of each of ``_KEPT``, where a variable is a part of the network and a state
+    variable of the cell, and the number of ``updates`` [runs].
     """
 
-    kept: Mapping[tuple[str, str], Float[Tensor, "runs time"]]
+    kept: Mapping[tuple[Variable, str], Float[Tensor, "runs time"]]
     updates: Float[Tensor, "runs"]
 
     @classmethod
     def nothing(cls, cell: Cell, runs: int, time: int, device: torch.device) -> NormSums:
         """Return the sums before the first update."""
-        keys = [(name, what) for name in cell.measured_names for what in _KEPT]
+        variables = [(part, name) for part in parts_of(cell) for name in one_layer(cell).measured_names]
+        keys = [(variable, what) for variable in variables for what in _KEPT]
         made = {key: torch.zeros(runs, time, dtype=torch.float64, device=device) for key in keys}
         sums = cls(made, torch.zeros(runs, dtype=torch.float64, device=device))
         sums.clear()
@@ -55,14 +59,14 @@ class NormSums:
         """Add the norms of an update, each times the batch size.
 
         Args:
-            norms: log10 norms by state variable, of a loss that is a mean over the batch.
+            norms: log10 norms by part and state variable, of a loss that is a mean over the batch.
             counts: in which runs the update counts; the others stay as they are.
             batch_size: how many samples that mean is over. Times it, a norm is that of one sample's own loss, which no
                 longer depends on the size of the batch.
         """
         self.updates.add_(counts)
         counts = counts[:, None]
-        for variable in dict.fromkeys(name for name, _ in self.kept):
+        for variable in self._variables:
             own = {what: self.kept[variable, what] for what in _KEPT}
             log = norms[variable].permute(1, 0, 2) + math.log10(batch_size)
             # Sums over the gradients that are not 0, and the number of those that are.
@@ -86,7 +90,8 @@ class NormSums:
 
     def tensors(self) -> dict[str, Float[Tensor, "runs *time"]]:
         """Return all sums by name, for a checkpoint."""
-        return {f"{name} {what}": value for (name, what), value in self.kept.items()} | {"": self.updates}
+        named = {f"{part.name_of(name)} {what}": value for ((part, name), what), value in self.kept.items()}
+        return named | {"": self.updates}
 
     @classmethod
     def of_runs(cls, each: Sequence[Mapping[str, Any]], device: torch.device) -> NormSums:
@@ -96,26 +101,30 @@ class NormSums:
         for key in each[0]:
             if key:
                 name, what = key.split(" ")
-                kept[name, what] = torch.stack([own[key] for own in each]).to(device)
+                kept[placed(name), what] = torch.stack([own[key] for own in each]).to(device)
         return cls(kept, updates)
 
     def tables(self, batch_size: int) -> list[Columns]:
-        """Return the columns of ``schema.GRADIENT_NORMS`` of each run; {} where there was no update.
+        """Return the columns of ``schema.PART_COLUMNS`` and ``GRADIENT_NORMS`` of each run; {} where was no update.
 
         Args:
             batch_size: sequences of each update.
         """
-        names = list(dict.fromkeys(name for name, _ in self.kept))
+        variables = self._variables
         # One copy from the device: [what, runs, variables, time].
-        every = torch.stack([torch.stack([self.kept[name, what] for name in names], 1) for what in _KEPT]).cpu()
+        every = torch.stack([torch.stack([self.kept[v, what] for v in variables], 1) for what in _KEPT]).cpu()
         updates = self.updates.cpu()
         return [
-            _columns(names, dict(zip(_KEPT, every[:, run].numpy(), strict=True)), int(count), batch_size)
+            _columns(variables, dict(zip(_KEPT, every[:, run].numpy(), strict=True)), int(count), batch_size)
             for run, count in enumerate(updates)
         ]
 
+    @property
+    def _variables(self) -> list[Variable]:
+        return list(dict.fromkeys(variable for variable, _ in self.kept))
 
-def _columns(names: Sequence[str], own: Mapping[str, np.ndarray], updates: int, batch_size: int) -> Columns:
+
+def _columns(variables: Sequence[Variable], own: Mapping[str, np.ndarray], updates: int, batch_size: int) -> Columns:
     """Return the table of one run, from ``own[what]`` [variables, time]."""
     if updates == 0:
         return {}
@@ -132,7 +141,11 @@ def _columns(names: Sequence[str], own: Mapping[str, np.ndarray], updates: int, 
             "zero_share": own["zeros"] / count,
         }
     time = own["zeros"].shape[1]
+    parts, names = zip(*variables, strict=True)
+    layers, directions = zip(*parts, strict=True)
     labels = {
+        "layer": np.repeat(np.array(layers), time),
+        "direction": np.repeat(np.array(directions, dtype=object), time),
         "variable": np.repeat(np.array(names, dtype=object), time),
         "t": np.tile(np.arange(time), len(names)),
         "updates": np.full(time * len(names), updates),

@@ -7,6 +7,8 @@ QUANTILES = {"log10_q05": 0.05, "log10_q25": 0.25, "log10_q50": 0.5, "log10_q75"
 #: Statistics over samples (``lrd.gradients.summary.over_samples``).
 OVER_SAMPLES = dict.fromkeys(("log10_mean", "log10_gmean", *QUANTILES, "zero_share"), "DOUBLE")
 
+#: Of which part of a network a row is (``lrd.cells.Part``); in front of the columns of each table of this module.
+PART_COLUMNS = {"layer": "BIGINT", "direction": "VARCHAR"}
 #: A row a (variable, part, answer, step): the gradient flow of an answer (``lrd.gradients.flow``).
 GRADIENT_FLOW = {
     "variable": "VARCHAR",

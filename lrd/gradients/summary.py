@@ -38,12 +38,18 @@ class Fit:
 
 
 def fit(task: Task, flow: Flow, variable: str, run: int) -> Fit:
-    """Return the line fitted by least squares to the total gradient flow of one run, over the task's quiet steps."""
+    """Return the line fitted by least squares to the total gradient flow of one run, over the task's quiet steps.
+
+    Of a part that reads backward, steps count from the last one of the sequence: above 0 the gradient vanishes from one
+    step that it reads to the one that it read before.
+    """
     lags = flow.lags.cpu().numpy()
     t = lags.max() - lags
     norms = flow.total[variable][:, run]
-    y = over_samples(norms)["log10_gmean"].cpu().numpy()
     quiet = (t >= task.quiet_steps.start) & (t < task.quiet_steps.stop)
+    if flow.part.is_backward:
+        t, norms, quiet = -t[::-1], norms.flip(0), quiet[::-1]
+    y = over_samples(norms)["log10_gmean"].cpu().numpy()
     (slope,), (points,) = _slopes(t[quiet], y[quiet, None])
     slopes, _ = _slopes(t[quiet], norms.cpu().numpy()[quiet])
     slopes = slopes[~np.isnan(slopes)]

@@ -14,20 +14,21 @@ from collections.abc import Sequence
 
 import torch
 
-from lrd.cells import Cell, Parameters
-from lrd.gradients.adjoint import adjoint
-from lrd.gradients.flow import total_norms
+from lrd.cells import FIRST, Cell, Parameters, Part
+from lrd.gradients.network import NetworkTapes
 from lrd.kernels import GradientNorms
+from lrd.kernels.layers import Dropout
 from lrd.shapes import Float, Tensor
 
-#: log10 norms by state variable, of the loss that is a mean over the batch; -inf where the gradient is exactly 0.
-Norms = dict[str, Float[Tensor, "time runs batch"]]
+#: log10 norms by part of the network and state variable, of the loss that is a mean over the batch; -inf where the
+#: gradient is exactly 0.
+Norms = dict[tuple[Part, str], Float[Tensor, "time runs batch"]]
 
 
 def norms_of_kernel(
     cell: Cell, parts: Sequence[GradientNorms], inputs: Float[Tensor, "time runs batch inputs"], every: int
 ) -> Norms:
-    """Return the norms of whole sequences from those that a kernel gave for their parts.
+    """Return the norms of whole sequences, of a cell alone, from those that a kernel gave for their parts.
 
     Args:
         cell: whose state variables are measured.
@@ -40,7 +41,7 @@ def norms_of_kernel(
         steps = inputs[start : start + every, ..., 0]
         nothing = dict.fromkeys(cell.measured_names, torch.full_like(steps, -torch.inf).double())
         found.append(part.log10() or nothing)
-    return {name: torch.cat([part[name] for part in found]) for name in found[0]}
+    return {(FIRST, name): torch.cat([part[name] for part in found]) for name in found[0]}
 
 
 def norms_by_adjoint(
@@ -49,16 +50,18 @@ def norms_by_adjoint(
     inputs: Float[Tensor, "time runs batch inputs"],
     direct: Sequence[Tensor],
     every: int,
+    dropout: Dropout | None = None,
 ) -> Norms:
-    """Return the norms for any cell, by going forward and back once more.
+    """Return the norms for any network, by going forward and back once more.
 
     Args:
-        cell: the one that does the steps (``Cell.stepped``).
+        cell: the one that is trained, with its layers.
         params: of the pack, prepared.
         inputs: of the pack.
-        direct: the gradient of h that does not pass through later steps, in parts between which the gradient is cut;
-            each part has the last steps of ``every``.
+        direct: the gradient of the h that the readout sees that does not pass through later steps, in parts between
+            which the gradient is cut; each part has the last steps of ``every``.
         every: steps of a part; the last one may be shorter.
+        dropout: what the update handed from layer to layer instead of h; None: h.
     """
     time = len(inputs)
     into_h: dict[int, Tensor] = {}
@@ -66,10 +69,6 @@ def norms_by_adjoint(
         stop = min(start + every, time)
         into_h |= {stop - len(part) + j: into for j, into in enumerate(part.unbind(0))}
     with torch.no_grad():
-        tape = adjoint(cell, {name: value.detach() for name, value in params.items()}, inputs)
-        norms = total_norms(tape, into_h, range(every, time, every))
-    found = {}
-    for v in cell.measured:
-        after = norms[v].new_full((time - len(norms[v]), *norms[v].shape[1:]), -torch.inf)
-        found[cell.state_names[v]] = torch.cat([norms[v], after])
-    return found
+        tapes = NetworkTapes(cell, {name: value.detach() for name, value in params.items()}, inputs, dropout)
+        norms = tapes.total_norms(into_h, range(every, time, every))
+    return {(part, name): values for part, of_part in norms.items() for name, values in of_part.items()}

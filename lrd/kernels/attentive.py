@@ -96,7 +96,7 @@ class _AttentiveRun(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        _, w, _, _, q, r, x, states = ctx.saved_tensors
+        u, w, _, p, q, r, x, states = ctx.saved_tensors
         # From the last step to the first: dL/dh_s gathers in ``into``, also from the steps that read h_s.
         into, deltas, into_queries = grad.clone(), [], []
         for t in range(len(x) - 1, -1, -1):
@@ -113,7 +113,8 @@ class _AttentiveRun(torch.autograd.Function):
         read, last, inputs = (v.flatten(0, 1) for v in (reads(states, ctx.weights), before(states), x))
         by = {"U": delta.T @ inputs, "W": delta.T @ last, "b": delta.sum(0), "R": delta.T @ read}
         by |= {"P": into_query.T @ inputs, "Q": into_query.T @ last}
-        return (*(by[name] for name in NAMES), None)
+        into_x = (delta @ u + into_query @ p).view_as(x) if ctx.needs_input_grad[-1] else None
+        return (*(by[name] for name in NAMES), into_x)
 
 
 def scan(

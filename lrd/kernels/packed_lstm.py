@@ -22,7 +22,7 @@ import torch
 
 from lrd.cells import LSTM, Cell, Parameters, State
 from lrd.kernels.norms import GradientNorms
-from lrd.kernels.run_major import groups, input_products, parameter_gradients, products_of
+from lrd.kernels.run_major import groups, input_gradients, input_products, parameter_gradients, products_of
 from lrd.kernels.scaled_backward import scaled_backward
 from lrd.shapes import Float, Tensor
 
@@ -51,7 +51,7 @@ class _Loop(torch.autograd.Function):
         ctx: Any, u: Tensor, w: Tensor, b: Tensor, x: Tensor, h0: Tensor, c0: Tensor, keep: Tensor | None, first: int,
         norms: GradientNorms | None,
     ) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
-        hidden = w.shape[2]
+        hidden, given_u = w.shape[2], u
         u, w_t, b = (_negative(of, hidden) for of in (u, w, b))
         w_t = w_t.transpose(1, 2).contiguous()
         gates = input_products(x, u, b)
@@ -68,13 +68,13 @@ class _Loop(torch.autograd.Function):
                 torch.exp(a[..., hidden:], out=logistic).add_(1).reciprocal_()
                 c = torch.mul(f, c, out=c_t).add_(i * g)
                 h = torch.tanh(c, out=h_t).mul_(o)
-        ctx.save_for_backward(w, x, h0, c0, keep, gates, states, cells)
+        ctx.save_for_backward(given_u, w, x, h0, c0, keep, gates, states, cells)
         ctx.first, ctx.norms = first, norms
         return states[:, first:], states[:, -1].clone(), cells[:, -1].clone()
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor, grad_h: Tensor, grad_c: Tensor) -> tuple[Tensor | None, ...]:
-        w, x, h0, c0, keep, gates, states, cells = ctx.saved_tensors
+        u, w, x, h0, c0, keep, gates, states, cells = ctx.saved_tensors
         delta, into_h0, into_c0 = torch.empty_like(gates), torch.empty_like(h0), torch.empty_like(c0)
         found = []
         for group in groups(gates, w):
@@ -91,7 +91,8 @@ class _Loop(torch.autograd.Function):
             *sizes, power = map(torch.cat, zip(*found, strict=True))
             for variable, size in zip("hc", sizes, strict=True):
                 ctx.norms.put(variable, size, power)
-        return *parameter_gradients(delta, x, h0, states), None, into_h0, into_c0, None, None, None
+        into_x = input_gradients(delta, u) if ctx.needs_input_grad[3] else None
+        return *parameter_gradients(delta, x, h0, states), into_x, into_h0, into_c0, None, None, None
 
 
 class _Back:

@@ -3,7 +3,8 @@
 Reference: ``lrd.kernels.loop``. With pre-activation gradients delta_t and D_t = f'(a_t),
 
     h_t = f(U x_t + W h_{t-1} + b),      delta_t = D_t (dL/dh_t directly + W^T delta_{t+1}),
-    dL/dU = sum_t delta_t x_t^T,         dL/dW = sum_t delta_t h_{t-1}^T,         dL/db = sum_t delta_t.
+    dL/dU = sum_t delta_t x_t^T,         dL/dW = sum_t delta_t h_{t-1}^T,         dL/db = sum_t delta_t,
+    dL/dx_t = U^T delta_t, where x_t is the state of a layer below.
 
 Storage is run-major, and products go through a tensor without gaps (``lrd.kernels.run_major``). D_t is made of the
 stored h_t (1 - h_t^2), by torch's own backward of the activation: one pass over what is in the cache. The slopes of
@@ -19,7 +20,7 @@ import torch
 
 from lrd.cells import RNN, Cell, Parameters, State
 from lrd.kernels.norms import GradientNorms
-from lrd.kernels.run_major import groups, input_products, parameter_gradients, products_of
+from lrd.kernels.run_major import groups, input_gradients, input_products, parameter_gradients, products_of
 from lrd.kernels.scaled_backward import scaled_backward
 from lrd.shapes import Float, Tensor
 
@@ -60,13 +61,13 @@ class _Loop(torch.autograd.Function):
             h, hs = h0[group], states[group].unbind(1)
             for h_t, a in zip(hs, products_of(hs), strict=True):
                 h = act(torch.baddbmm(h_t, h, w_t, out=a), h_t)
-        ctx.save_for_backward(w, x, h0, states)
+        ctx.save_for_backward(u, w, x, h0, states)
         ctx.activation, ctx.first, ctx.norms = activation, first, norms
         return states[:, first:], states[:, -1].clone()
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor, grad_last: Tensor) -> tuple[Tensor | None, ...]:
-        w, x, h0, states = ctx.saved_tensors
+        u, w, x, h0, states = ctx.saved_tensors
         delta = torch.empty_like(states)
         into_h0 = torch.empty_like(h0)
         found = []
@@ -81,7 +82,8 @@ class _Loop(torch.autograd.Function):
             torch.bmm(d, w[group], out=into_h0[group])
         if ctx.norms is not None:
             ctx.norms.put("h", *map(torch.cat, zip(*found, strict=True)))
-        return *parameter_gradients(delta, x, h0, states), None, into_h0, None, None, None
+        into_x = input_gradients(delta, u) if ctx.needs_input_grad[3] else None
+        return *parameter_gradients(delta, x, h0, states), into_x, into_h0, None, None, None
 
 
 class _Back:

@@ -43,6 +43,7 @@ class Scan(Protocol):
 
         Returns:
             h of the steps from ``first`` on, so that ``steps`` is ``time - first``, and the state after the last step.
-            Both carry gradients to ``params`` and ``state``, none to ``inputs``.
+            Both carry gradients to ``params`` and ``state``, and to ``inputs`` where these require them: x_t of a
+            layer is h of the layer below.
         """
         ...

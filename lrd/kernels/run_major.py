@@ -75,3 +75,16 @@ def parameter_gradients(
         later = flat[:, batch:].transpose(1, 2)
         grad_w += products(later, states.reshape(runs, time * batch, -1)[:, :-batch])
     return grad_u, grad_w, flat.sum(1)
+
+
+def input_gradients(
+    delta: Float[Tensor, "runs time batch rows"], u: Float[Tensor, "runs rows inputs"]
+) -> Float[Tensor, "runs time batch inputs"]:
+    """Return dL/dx_t of every step, of pre-activations a_t = U x_t + W h_{t-1} + b.
+
+    Args:
+        delta: dL/da_t of every step.
+        u: U of each run.
+    """
+    runs, time, batch, rows = delta.shape
+    return products(delta.reshape(runs, time * batch, rows), u).view(runs, time, batch, -1)

@@ -31,7 +31,7 @@ class TracedStep:
         variables: The number of state variables.
     """
 
-    def __init__(self, cell: Cell, params: Parameters, x: Tensor, state: State) -> None:
+    def __init__(self, cell: Cell, params: Parameters, x: Tensor, state: State, into_x: bool = False) -> None:
         """Trace the step of a cell.
 
         Args:
@@ -39,6 +39,7 @@ class TracedStep:
             params: Parameters [runs, ...] by name, of the shapes of those to come.
             x: Inputs [runs, batch, inputs] of one step, of the shape of those to come.
             state: A state of the shapes of those to come.
+            into_x: Whether the backward pass gives the gradient of x too.
 
         Raises:
             NotTraceableError: The step has no graph that always does what it does.
@@ -46,10 +47,12 @@ class TracedStep:
         over_pack = vmap(vmap(cell.step, in_dims=(None, 0, 0)), in_dims=(0, 0, 0))
 
         def there_and_back(p: list[Tensor], x: Tensor, state: State, into: State) -> Any:
-            leaves = [value.detach().requires_grad_() for value in (*p, *state)]
+            given = [x] if into_x else []
+            leaves = [value.detach().requires_grad_() for value in (*p, *given, *state)]
             with torch.enable_grad():
                 named = dict(zip(params, leaves[: len(p)], strict=True))
-                after = over_pack(named, x, tuple(leaves[len(p) :]))
+                x, *before = leaves[len(p) :] if into_x else [x, *leaves[len(p) :]]
+                after = over_pack(named, x, tuple(before))
             # No gradient flows through a variable that depends on nothing that came in.
             reached = [(a, g) for a, g in zip(after, into, strict=True) if a.requires_grad]
             outputs, arriving = [a for a, _ in reached], [g for _, g in reached]
@@ -58,18 +61,20 @@ class TracedStep:
             )
 
         traced = trace(there_and_back, list(params.values()), x, state, tuple(s.flip(0) for s in state))
-        self._cut(traced, list(params), len(state))
+        self._cut(traced, list(params), len(state), into_x)
 
-    def _cut(self, traced: Traced, names: list[str], variables: int) -> None:
+    def _cut(self, traced: Traced, names: list[str], variables: int, into_x: bool) -> None:
         """Cut the graph into parts; ``fixed`` depends on the parameters alone, ``kept`` is what back has of forward."""
         # Name the nodes of arguments and results.
         p, x, *others = _split(traced.arguments, len(names), 1, variables, variables)
         (x_node,), (before, arriving) = x, others
-        after, of_params, pulled, total = _split(traced.results, variables, len(names), variables, variables)
+        after, of_params, of_x, pulled, total = _split(
+            traced.results, variables, len(names), int(into_x), variables, variables
+        )
         ahead = set(needed(after, ()))
         used = [i for i, node in enumerate(p) if node in ahead]  # the readout's parameters are no affair of a step
         self.names, self.variables = [names[i] for i in used], variables
-        p, back = [p[i] for i in used], [of_params[i] for i in used] + pulled
+        p, back = [p[i] for i in used], [of_params[i] for i in used] + of_x + pulled
         nodes = list(traced.graph.nodes)
 
         # Fixed: what depends on nothing but parameters.
@@ -89,7 +94,7 @@ class TracedStep:
         self._step = traced.part([*fixed_here, x_node, *before], after)
         self._forward = traced.part([*fixed_here, x_node, *before], [*after, *kept])
         self._back = traced.part([*fixed_here, *kept, *arriving], back)
-        self._pull = traced.part([*fixed_here, x_node, *before, *arriving], [*total, *pulled])
+        self._pull = traced.part([*fixed_here, x_node, *before, *arriving], [*total, *pulled, *of_x])
 
     def once(self, params: list[Tensor]) -> list[Tensor]:
         """Return ``fixed``: what all steps of a sequence share."""
@@ -104,8 +109,10 @@ class TracedStep:
         found = self._forward(*fixed, x, *state)
         return found[: self.variables], found[self.variables :]
 
-    def back(self, fixed: list[Tensor], kept: list[Tensor], into: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
-        """Return the gradients of the parameters and of the state before a step.
+    def back(
+        self, fixed: list[Tensor], kept: list[Tensor], into: list[Tensor]
+    ) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
+        """Return the gradients of the parameters, of x (in a list that is empty without ``into_x``) and of the state.
 
         Args:
             fixed: What ``once`` gave.
@@ -113,10 +120,11 @@ class TracedStep:
             into: The gradients that arrive at the state after the step.
         """
         found = self._back(*fixed, *kept, *into)
-        return found[: len(self.names)], found[len(self.names) :]
+        names, before = len(self.names), len(found) - self.variables
+        return found[:names], found[names:before], found[before:]
 
-    def pull(self, fixed: list[Tensor], x: Tensor, before: State, into: State) -> tuple[State, State]:
-        """Return the total gradients of the states after and before a step, of which nothing was kept.
+    def pull(self, fixed: list[Tensor], x: Tensor, before: State, into: State) -> tuple[State, State, list[Tensor]]:
+        """Return the total gradients of the states after and before a step, of which nothing was kept, and that of x.
 
         Args:
             fixed: What ``once`` gave.
@@ -125,8 +133,8 @@ class TracedStep:
             into: The gradients that arrive at the state after the step. Its total gradients may differ from them, where
                 one variable of the new state acts through another (dL/dc_t of an LSTM counts its part through h_t).
         """
-        found = self._pull(*fixed, x, *before, *into)
-        return tuple(found[: self.variables]), tuple(found[self.variables :])
+        found, variables = self._pull(*fixed, x, *before, *into), self.variables
+        return tuple(found[:variables]), tuple(found[variables : 2 * variables]), found[2 * variables :]
 
 
 def _split(nodes: list[Node], *sizes: int) -> list[list[Node]]:
@@ -165,20 +173,22 @@ class _TracedLoop(torch.autograd.Function):
         into, first = list(grad_last), ctx.first
         direct = grad.unbind(1)
         totals: list[Tensor] = []
+        into_x: list[Tensor] = []
         for t in range(len(ctx.tape) - 1, -1, -1):
             if t >= first:
                 into[0] = into[0] + direct[t - first]
-            of_params, into = ctx.step.back(ctx.fixed, ctx.tape[t], into)
+            of_params, of_x, into = ctx.step.back(ctx.fixed, ctx.tape[t], into)
+            into_x += of_x
             if totals:
                 for total, added in zip(totals, of_params, strict=True):
                     total += added
             else:
                 totals = [g.clone() for g in of_params]
-        return None, None, None, *totals, *into
+        return None, torch.stack(into_x[::-1]) if into_x else None, None, *totals, *into
 
 
 def traced_step(
-    cell: Cell, params: Parameters, inputs: Float[Tensor, "time runs batch inputs"], state: State
+    cell: Cell, params: Parameters, inputs: Float[Tensor, "time runs batch inputs"], state: State, into_x: bool = False
 ) -> TracedStep | None:
     """Return the step of a cell, traced for packs of given shapes; None where it cannot be traced.
 
@@ -189,10 +199,11 @@ def traced_step(
         params: What its steps get, [runs, ...] by name.
         inputs: x_t of every step; any number of steps.
         state: A state of the pack.
+        into_x: Whether its backward pass gives the gradient of x too.
     """
     shapes = tuple((name, tuple(value.shape)) for name, value in params.items())
     return _traced_step(
-        cell, shapes, tuple(inputs.shape[1:]), tuple(tuple(s.shape) for s in state), inputs.dtype, inputs.device
+        cell, shapes, tuple(inputs.shape[1:]), tuple(tuple(s.shape) for s in state), inputs.dtype, inputs.device, into_x
     )
 
 
@@ -204,6 +215,7 @@ def _traced_step(
     state_shapes: tuple[Shape, ...],
     dtype: torch.dtype,
     device: torch.device,
+    into_x: bool,
 ) -> TracedStep | None:
     generator = torch.Generator().manual_seed(0)
 
@@ -212,7 +224,7 @@ def _traced_step(
 
     try:
         params = {name: some(shape) for name, shape in shapes}
-        return TracedStep(cell, params, some(x_shape), tuple(some(shape) for shape in state_shapes))
+        return TracedStep(cell, params, some(x_shape), tuple(some(shape) for shape in state_shapes), into_x)
     except NotTraceableError:
         return None
 
@@ -226,7 +238,7 @@ def scan(
 ) -> tuple[Float[Tensor, "steps runs batch hidden"], State]:
     """Run any cell by its traced step (see ``lrd.kernels.protocol``)."""
     before = loop.zero_state(cell, inputs) if state is None else state
-    step = traced_step(cell, params, inputs, before)
+    step = traced_step(cell, params, inputs, before, into_x=inputs.requires_grad)
     if step is None:
         return loop.scan(cell, params, inputs, state, first)
     h, *last = _TracedLoop.apply(step, inputs, first, *(params[name] for name in step.names), *before)  # type: ignore[no-untyped-call]

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 import torch
 
+from lrd.cells import Part
 from lrd.gradients import schema
-from lrd.gradients.flow import Flow, answer_numbers, gradient_flow
+from lrd.gradients.flow import Flow, answer_numbers, gradient_flows
 from lrd.gradients.summary import fit, over_samples
 from lrd.options import OptionError, option
-from lrd.probes.base import Probe, Subject
+from lrd.probes.base import Probe, Subject, joined
 from lrd.scalars import DTYPES, Columns
 from lrd.tasks import Task
 
@@ -35,24 +37,29 @@ class GradientFlow(Probe):
     def tables_of(self, subject: Subject) -> list[dict[str, Columns]]:
         batch = subject.task.batch(subject.seeds, "probe", 0, self.samples)
         flows = [
-            gradient_flow(subject.task, subject.cell, subject.params, batch, k, getattr(torch, self.precision))
+            gradient_flows(subject.task, subject.cell, subject.params, batch, k, getattr(torch, self.precision))
             for k in (range(subject.task.answers) if self.answer == "each" else [self.answer])
         ]
-        tables: list[dict[str, Columns]] = []
-        for run in range(len(subject.seeds)):
-            parts = [profile_columns(flow, run) for flow in flows]
-            profile = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-            fits = [{"variable": v} | vars(fit(subject.task, flows[-1], v, run)) for v in flows[-1].total]
-            lines = {
-                name: np.array([row[name] for row in fits], dtype=DTYPES[kind])
-                for name, kind in schema.GRADIENT_FIT.items()
-            }
-            tables.append({self.name: profile, "gradient_fit": lines})
-        return tables
+        by_part: dict[Part, list[dict[str, Columns]]] = {}
+        for of_part in zip(*flows, strict=True):  # one an answer
+            by_part[of_part[0].part] = [self._tables(subject.task, of_part, run) for run in range(len(subject.seeds))]
+        return joined(by_part)
+
+    def _tables(self, task: Task, flows: Sequence[Flow], run: int) -> dict[str, Columns]:
+        """Return the two tables of one run and one part of its network, from the flow of each answer."""
+        answers = [profile_columns(flow, run) for flow in flows]
+        profile = {name: np.concatenate([one[name] for one in answers]) for name in answers[0]}
+        fits = [{"variable": v} | vars(fit(task, flows[-1], v, run)) for v in flows[-1].total]
+        lines = {
+            name: np.array([row[name] for row in fits], dtype=DTYPES[kind])
+            for name, kind in schema.GRADIENT_FIT.items()
+        }
+        return {self.name: profile, "gradient_fit": lines}
 
     @classmethod
     def tables(cls) -> dict[str, dict[str, str]]:
-        return {cls.name: cls.columns, "gradient_fit": schema.GRADIENT_FIT}
+        tables = {cls.name: cls.columns, "gradient_fit": schema.GRADIENT_FIT}
+        return {name: {**schema.PART_COLUMNS, **columns} for name, columns in tables.items()}
 
     def check(self, task: Task) -> None:
         if self.answer != "each":
@@ -68,7 +75,7 @@ def check_answer(task: Task, answer: str | int) -> None:
 
 
 def profile_columns(flow: Flow, run: int) -> Columns:
-    """Return the rows of one run in the table ``gradient_flow``, all but the column ``update``.
+    """Return the rows of one run and one part of its network in the table ``gradient_flow``.
 
     A row a (variable, part, step) that any sample has; of the direct part only the steps where there is one.
     """

@@ -12,13 +12,14 @@ from typing import ClassVar
 import numpy as np
 import torch
 
-from lrd.gradients.adjoint import adjoint
-from lrd.gradients.contributions import Contributions, contributions
+from lrd.cells import Part
+from lrd.gradients.contributions import Contributions, contributions_of_parts
 from lrd.gradients.flow import answer_numbers, readout_gradient, select_runs
+from lrd.gradients.network import NetworkTapes
 from lrd.gradients.schema import OVER_SAMPLES
 from lrd.gradients.summary import over_samples
 from lrd.options import option
-from lrd.probes.base import Probe, Subject
+from lrd.probes.base import Probe, Subject, joined
 from lrd.probes.gradient_flow import check_answer
 from lrd.probes.schedule import log_spaced
 from lrd.scalars import Columns
@@ -54,32 +55,43 @@ class ParameterGradient(Probe):
         check_answer(task, self.answer)
 
     def measure(self, subject: Subject) -> list[Columns]:
+        return [tables[self.name] for tables in self.tables_of(subject)]
+
+    def tables_of(self, subject: Subject) -> list[dict[str, Columns]]:
         task, cell, batch = subject.task, subject.cell, subject.sequences(self.samples)
         runs = torch.arange(len(subject.seeds), device=batch.inputs.device)
         rows = sum(value[0].numel() for value in subject.params.values()) // cell.hidden_size
         per_run = 8 * batch.inputs[:, 0, :, 0].numel() * rows * 2
-        tables: list[Columns] = []
+        tables: list[dict[str, Columns]] = []
         for group in torch.split(runs, max(1, _GROUP_BYTES // per_run)):
             params, part = select_runs(subject.params, batch, group, torch.float64)
             steps = torch.stack([task.answer_steps(part, k) for k in answer_numbers(task, self.answer)])
             with torch.no_grad():
-                tape = adjoint(cell, params, part.inputs)
-                into_h = readout_gradient(task, params, part, tape.h, steps)
-                found = contributions(tape, into_h, steps.amax(0))
-            tables += [self._table(found, run) for run in range(len(group))]
+                tapes = NetworkTapes(cell, params, part.inputs)
+                found = contributions_of_parts(
+                    tapes, readout_gradient(task, params, part, tapes.h, steps), steps.amax(0)
+                )
+            of_runs = {
+                place: [{self.name: self._table(of_part, run, place)} for run in range(len(group))]
+                for place, of_part in found.items()
+            }
+            tables += joined(of_runs)
         return tables
 
-    def _table(self, found: dict[str, Contributions], run: int) -> Columns:
+    def _table(self, found: dict[str, Contributions], run: int, place: Part) -> Columns:
         parts: list[Columns] = []
+        sign = -1 if place.is_backward else 1  # lags of contributions count in the order in which the part reads
         for name, of in found.items():
-            lags = torch.arange(len(of.immediate) - 1, -1, -1)
-            chosen = [lag for lag in log_spaced(len(lags) - 1, self.lags_per_decade) if lag < len(lags) - 1]
+            lags, largest = of.lags, of.lags[0]
+            chosen = [lag for lag in log_spaced(largest, self.lags_per_decade) if lag < largest]
             beyond = of.beyond(run, chosen)
             for part, at, norms in (("immediate", lags, of.immediate[:, run]), ("beyond", chosen, beyond)):
                 statistics = {key: value.cpu().numpy() for key, value in over_samples(norms).items()}
                 there = ~np.isnan(statistics["zero_share"])
                 labels = {"parameter": name, "part": part, "answer": str(self.answer)}
                 columns: Columns = {key: np.full(there.sum(), label, dtype=object) for key, label in labels.items()}
-                columns |= {"lag": np.asarray(at)[there]} | {key: value[there] for key, value in statistics.items()}
+                columns |= {"lag": sign * np.asarray(at, dtype=np.int64)[there]} | {
+                    key: value[there] for key, value in statistics.items()
+                }
                 parts.append(columns)
         return {name: np.concatenate([part[name] for part in parts]) for name in self.columns}

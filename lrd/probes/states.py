@@ -90,6 +90,4 @@ def latest_answer(task: Task, batch: Batch) -> int:
 def one_by_one(subject: Subject) -> Iterator[Subject]:
     """Yield each run of a pack by itself: its numbers cannot depend on its companions, and its states fit the cache."""
     for run in range(len(subject.seeds)):
-        only = slice(run, run + 1)
-        params = {name: value[only] for name, value in subject.params.items()}
-        yield Subject(subject.task, subject.cell, params, subject.seeds[only])
+        yield subject.of_runs(slice(run, run + 1))

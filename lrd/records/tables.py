@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     import duckdb
     import numpy as np
 
+#: Columns that tables did not always have, and what their absence means.
+_SINCE = {"layer": 1, "direction": "forward"}
 _lock = threading.Lock()
 _connections: dict[int, duckdb.DuckDBPyConnection] = {}
 
@@ -119,8 +121,15 @@ def view(name: str, paths: Sequence[Path], columns: Mapping[str, str], absent: C
         return f"create or replace view {name} as select cast(null as VARCHAR) as run_id, {empty} where false"
     source = parquet(paths, ", union_by_name=true, filename=true")
     run_id = "parse_path(filename)[-2] as run_id"
-    nulls = "".join(f", cast(null as {kind}) as {column}" for column, kind in columns.items() if column in absent)
-    return f"create or replace view {name} as select {run_id}, * exclude (filename){nulls} from {source}"
+    filled = {column: literal(value) for column, value in _SINCE.items() if column in columns}
+    nulls = "".join(
+        f", cast({filled.get(column, 'null')} as {kind}) as {column}"
+        for column, kind in columns.items()
+        if column in absent
+    )
+    here = [f"coalesce({column}, {value}) as {column}" for column, value in filled.items() if column not in absent]
+    replaced = f" replace ({', '.join(here)})" if here else ""
+    return f"create or replace view {name} as select {run_id}, * exclude (filename){replaced}{nulls} from {source}"
 
 
 def literal(text: object) -> str:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from typing import NamedTuple
 
 import torch
 
-from lrd.cells import Parameters, prepared, read
+from lrd.cells import Parameters, features, parts_of, prepared, read
 from lrd.gradients.training_norms import Norms, norms_by_adjoint, norms_of_kernel
 from lrd.kernels import KERNELS, GradientNorms, runs_at_once
+from lrd.kernels.layers import Dropout, scan_layers
 from lrd.shapes import Float, Int, Tensor
 from lrd.spec import RunSpec
 from lrd.tasks import Batch
@@ -79,9 +81,12 @@ class Net:
         first: int,
         norms: list[GradientNorms] | None = None,
         updating: bool = False,
+        dropout: Dropout | None = None,
         **cut: Tensor,
-    ) -> list[Float[Tensor, "_ runs batch hidden"]]:
-        """Return h from step ``first`` on, in the parts between which the gradient is cut (``training.truncate``).
+    ) -> list[Float[Tensor, "_ runs batch features"]]:
+        """Return the h that the readout sees from step ``first`` on, in parts between which the gradient is cut.
+
+        It is cut by ``training.truncate``; without it there is one part.
 
         Args:
             params: Parameters as ``lrd.cells.prepared`` gives them.
@@ -89,6 +94,7 @@ class Net:
             first: The first step whose h is wanted.
             norms: A list that gets one more entry for each part, which the backward pass fills; None: no norms.
             updating: Whether the kernel of updates runs; else that of evaluations.
+            dropout: Changes h from layer to layer; None: nothing does.
             **cut: Where the backward pass is cut in h (``Tricks.cut``), for the kernel of updates.
         """
         every, parts, state = self.training.truncate or len(inputs), [], None
@@ -99,8 +105,15 @@ class Net:
             if norms is not None:
                 norms.append(GradientNorms())
                 options["norms"] = norms[-1]
-            h, state = scan(
-                self.cell.stepped, params, inputs[steps], state, min(max(0, first - start), every), **options
+            h, state = scan_layers(
+                scan,
+                self.cell,
+                params,
+                inputs[steps],
+                state,
+                min(max(0, first - start), every),
+                None if dropout is None else functools.partial(dropout, steps),
+                **options,
             )
             state = tuple(s.detach() for s in state)
             parts.append(h)
@@ -129,7 +142,7 @@ class Net:
             clock: The number of the update, for what is drawn in it.
             tricks: What is added to the gradient, or cut from it.
         """
-        numbers = self.task.sequence_length * self.training.batch_size * self.cell.hidden_size
+        numbers = self.task.sequence_length * self.training.batch_size * features(self.cell) * self.cell.layers
         size = runs_at_once(self.kernel, numbers * theta.element_size(), self.device) or len(theta)
         found = [
             self._of_runs(theta[runs], batch.of_runs(runs), seeds[runs], clock, tricks.of_runs(runs))
@@ -148,14 +161,16 @@ class Net:
         theta = theta.detach().requires_grad_()
         own, first = self.parameters(theta), self.task.loss_steps.start
         params = prepared(self.cell, own)
-        cut = tricks.cut(seeds, clock.expand(len(theta)), len(batch.inputs))
+        update, (time, _, samples, _) = clock.expand(len(theta)), batch.inputs.shape
+        cut = tricks.cut(seeds, update, time)
+        dropout = tricks.dropped(self.cell, seeds, update, time, samples)
         given: list[GradientNorms] | None = None
         asked = self.training.gradient_norms
-        if asked and KERNELS[self.kernel].norms:
+        if asked and KERNELS[self.kernel].norms and len(parts_of(self.cell)) == 1:
             given = []
         with computing(self.training.precision):
             states = self.states(
-                params, batch.inputs, first if tricks.omega is None else 0, given, updating=True, **cut
+                params, batch.inputs, first if tricks.omega is None else 0, given, updating=True, dropout=dropout, **cut
             )
             outputs = self._read(params, states, batch)
         loss = self.task.loss(outputs, batch)
@@ -174,7 +189,7 @@ class Net:
         if asked:
             every = self.training.truncate or len(batch.inputs)
             if given is None:
-                norms = norms_by_adjoint(self.cell.stepped, params, batch.inputs, direct, every)
+                norms = norms_by_adjoint(self.cell, params, batch.inputs, direct, every, dropout)
             else:
                 norms = norms_of_kernel(self.cell, given, batch.inputs, every)
         return Gradient(loss.detach(), grad, measured, norms)

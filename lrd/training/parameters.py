@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import torch
 
-from lrd.cells import Parameters, readout_parameters
+from lrd.cells import Parameters, network_parameters, readout_parameters
 from lrd.shapes import Float, Tensor
 from lrd.spec import RunSpec
 
@@ -24,7 +24,7 @@ def split_theta(theta: Float[Tensor, "runs parameters"], shapes: Mapping[str, tu
 
 
 def initial_parameters(spec: RunSpec) -> Parameters:
-    """Draw the parameters of cell and readout of one run, on the CPU so that they are the same on every device."""
+    """Draw the parameters of layers and readout of one run, on the CPU so that they are the same on every device."""
     generator = torch.Generator().manual_seed(spec.seed)
-    cell = spec.cell.parameters(spec.task.input_size, generator)
-    return cell | readout_parameters(spec.cell, spec.task.output_size, generator, spec.task.input_size)
+    layers = network_parameters(spec.cell, spec.task.input_size, generator)
+    return layers | readout_parameters(spec.cell, spec.task.output_size, generator, spec.task.input_size)

@@ -10,11 +10,13 @@ from typing import Any
 
 import torch
 
-from lrd.cells import RNN, Cell, Parameters
+from lrd.cells import RNN, Cell, Parameters, features, parts_of
 from lrd.kernels import KERNELS, choose_kernel
+from lrd.kernels.layers import Dropout
 from lrd.shapes import Float, Int, Tensor
 from lrd.spec import RunSpec
 from lrd.tasks.streams import Stream
+from lrd.training.dropout import dropout
 from lrd.training.omega import omega
 
 
@@ -27,7 +29,8 @@ def update_kernel(run: RunSpec, device: torch.device | None = None, runs: int = 
         runs: How many runs the pack has.
     """
     training = run.training
-    cut, norms = bool(training.h_detach), training.gradient_norms
+    # A kernel's own norms are of one part: what layers hand down leaves the range of float32 (lrd.gradients.network).
+    cut, norms = bool(training.h_detach), training.gradient_norms and len(parts_of(run.cell)) == 1
     return choose_kernel(run.cell, device, runs, cut=cut, norms=norms, precision=training.precision)
 
 
@@ -51,13 +54,15 @@ class Tricks:
     omega: Float[Tensor, "runs"] | None
     #: The probability with which the backward pass is cut in h at a step.
     h_detach: Float[Tensor, "runs"] | None
+    #: The share of the h between layers that is set to 0.
+    dropout: Float[Tensor, "runs"] | None
 
     @classmethod
     def of(cls, runs: Sequence[RunSpec], device: torch.device) -> Tricks:
         """Return the options of the runs of a pack."""
 
         def column(name: str) -> Tensor | None:
-            values = [getattr(run.training, name) for run in runs]
+            values = [getattr(run.cell if name == "dropout" else run.training, name) for run in runs]
             return torch.tensor(values, dtype=torch.float64, device=device) if values[0] else None
 
         return cls(**{field.name: column(field.name) for field in dataclasses.fields(cls)})
@@ -92,8 +97,25 @@ class Tricks:
         """
         if self.h_detach is None:
             return {}
-        drawn = Stream(seeds, "train", update, aside=True).uniform(time, dtype=torch.float64)
+        drawn = Stream(seeds, "train", update, aside="h_detach").uniform(time, dtype=torch.float64)
         return {"keep": (drawn >= self.h_detach[:, None]).float()}
+
+    def dropped(
+        self, cell: Cell, seeds: Int[Tensor, "runs"], update: int | Int[Tensor, "runs"], time: int, batch: int
+    ) -> Dropout | None:
+        """Return what dropout does to the h that go from layer to layer in an update; None where it is off.
+
+        Args:
+            cell: The cell of the runs, with its layers.
+            seeds: The seed of each run.
+            update: The number of the update, of which the draws are a function.
+            time: Steps of the sequence.
+            batch: Samples of the batch.
+        """
+        if self.dropout is None:
+            return None
+        stream = Stream(seeds, "train", update, aside="dropout")
+        return dropout(stream, self.dropout, cell.layers - 1, (time, batch, features(cell)))
 
     def add_omega(
         self, cell: Cell, params: Parameters, grads: Parameters, states: Sequence[Tensor], direct: Sequence[Tensor]

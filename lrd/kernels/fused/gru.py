@@ -11,7 +11,18 @@ import torch
 
 from lrd.cells import GRU, Cell, Parameters, State
 from lrd.kernels.fused import gru_programs
-from lrd.kernels.fused.launch import Tiles, copied, empty, into_parameters, launch, room, room_for_norms, started, tiles
+from lrd.kernels.fused.launch import (
+    Tiles,
+    copied,
+    empty,
+    into_inputs,
+    into_parameters,
+    launch,
+    room,
+    room_for_norms,
+    started,
+    tiles,
+)
 from lrd.kernels.loop import zero_state
 from lrd.kernels.norms import GradientNorms
 from lrd.kernels.run_major import input_products
@@ -32,14 +43,14 @@ class _FusedGRU(torch.autograd.Function):
         launch(
             gru_programs.forward, runs, batch, cut, gates, w, d.contiguous(), states, from_h, time, batch, w.shape[2]
         )
-        ctx.save_for_backward(w, x, gates, from_h, states)
+        ctx.save_for_backward(u, w, x, gates, from_h, states)
         ctx.first, ctx.cut, ctx.norms = first, cut, norms
         return states[:, first + 1 :], states[:, -1].clone()
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, grad: Tensor, grad_last: Tensor) -> tuple[Tensor | None, ...]:
-        w, x, gates, from_h, states = ctx.saved_tensors
+        u, w, x, gates, from_h, states = ctx.saved_tensors
         runs, time, batch, hidden = from_h.shape
         cut, norms, asked = ctx.cut, ctx.norms, ctx.norms is not None
         delta, into_h0 = empty(gates, runs, time, batch, 4 * hidden), copied(grad_last)
@@ -56,7 +67,11 @@ class _FusedGRU(torch.autograd.Function):
         into_u, into_d = torch.cat([into_u[:, rows] for rows in n_last], 1), into_b[:, 3 * hidden :]
         into_b = torch.cat([into_b[:, rows] for rows in n_last], 1)
         into_w = into_parameters(delta[..., hidden:], states[:, :-1], cut)
-        return into_u, into_w, into_b, into_d, None, into_h0, *(None,) * 3
+        into_x = None
+        if ctx.needs_input_grad[4]:
+            n_first = torch.cat([u[:, 2 * hidden :], u[:, : 2 * hidden]], 1)  # rows in the order of delta
+            into_x = into_inputs(delta[..., : 3 * hidden], n_first, cut)
+        return into_u, into_w, into_b, into_d, into_x, into_h0, *(None,) * 3
 
 
 def scan(

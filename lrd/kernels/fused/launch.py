@@ -159,6 +159,18 @@ def into_parameters(
     """
     runs, time, batch, rows = delta.shape
     left, right = delta.reshape(runs, time * batch, rows), right.reshape(runs, time * batch, right.shape[3])
+    return _product(left.transpose(1, 2), right, cut)
+
+
+def into_inputs(
+    delta: Float[Tensor, "runs time batch rows"], u: Float[Tensor, "runs rows inputs"], cut: Tiles
+) -> Float[Tensor, "runs time batch inputs"]:
+    """Return the gradient of x_t, which U multiplies at every step; arguments as of ``into_parameters``."""
+    runs, time, batch, rows = delta.shape
+    return _product(delta.reshape(runs, time * batch, rows), u, cut).view(runs, time, batch, -1)
+
+
+def _product(left: Tensor, right: Tensor, cut: Tiles) -> Tensor:
     if cut.PRECISION in ("bfloat16", "rounded"):
-        return products(left.bfloat16().transpose(1, 2), right.bfloat16()).to(delta.dtype)
-    return products(left.transpose(1, 2), right)
+        return products(left.bfloat16(), right.bfloat16()).to(left.dtype)
+    return products(left, right)

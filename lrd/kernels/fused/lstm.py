@@ -11,7 +11,18 @@ import torch
 
 from lrd.cells import LSTM, Cell, Parameters, State
 from lrd.kernels.fused import lstm_programs
-from lrd.kernels.fused.launch import Tiles, copied, empty, into_parameters, launch, room, room_for_norms, started, tiles
+from lrd.kernels.fused.launch import (
+    Tiles,
+    copied,
+    empty,
+    into_inputs,
+    into_parameters,
+    launch,
+    room,
+    room_for_norms,
+    started,
+    tiles,
+)
 from lrd.kernels.loop import zero_state
 from lrd.kernels.norms import GradientNorms
 from lrd.kernels.run_major import input_products
@@ -30,14 +41,14 @@ class _FusedLSTM(torch.autograd.Function):
         runs, time, batch, _ = gates.shape
         states, cells = started(h0, time), started(c0, time)
         launch(lstm_programs.forward, runs, batch, cut, gates, w, states, cells, time, batch, w.shape[2])
-        ctx.save_for_backward(w, x, keep, gates, states, cells)
+        ctx.save_for_backward(u, w, x, keep, gates, states, cells)
         ctx.first, ctx.cut, ctx.norms = first, cut, norms
         return states[:, first + 1 :], states[:, -1].clone(), cells[:, -1].clone()
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, grad: Tensor, grad_h: Tensor, grad_c: Tensor) -> tuple[Tensor | None, ...]:
-        w, x, keep, gates, states, cells = ctx.saved_tensors
+        u, w, x, keep, gates, states, cells = ctx.saved_tensors
         runs, time, batch, _ = gates.shape
         hidden, cut, norms, asked = w.shape[2], ctx.cut, ctx.norms, ctx.norms is not None
         delta, into_h0, into_c0 = empty(gates, *gates.shape), copied(grad_h), copied(grad_c)
@@ -53,7 +64,8 @@ class _FusedLSTM(torch.autograd.Function):
                 norms.put(variable, size, power)
         into_w = into_parameters(delta, states[:, :-1], cut)
         into_b = delta.sum((1, 2))
-        return into_parameters(delta, x, cut), into_w, into_b, None, into_h0, into_c0, *(None,) * 4
+        into_x = into_inputs(delta, u, cut) if ctx.needs_input_grad[3] else None
+        return into_parameters(delta, x, cut), into_w, into_b, into_x, into_h0, into_c0, *(None,) * 4
 
 
 def scan(

@@ -11,7 +11,18 @@ import torch
 
 from lrd.cells import RNN, Cell, Parameters, State
 from lrd.kernels.fused import rnn_programs
-from lrd.kernels.fused.launch import Tiles, copied, empty, into_parameters, launch, room, room_for_norms, started, tiles
+from lrd.kernels.fused.launch import (
+    Tiles,
+    copied,
+    empty,
+    into_inputs,
+    into_parameters,
+    launch,
+    room,
+    room_for_norms,
+    started,
+    tiles,
+)
 from lrd.kernels.loop import zero_state
 from lrd.kernels.norms import GradientNorms
 from lrd.kernels.run_major import input_products
@@ -30,14 +41,14 @@ class _FusedRNN(torch.autograd.Function):
         runs, time, batch, hidden = a.shape
         states = started(h0, time)
         launch(rnn_programs.forward, runs, batch, cut, a, w, states, time, batch, hidden, ACTIVATION=activation)
-        ctx.save_for_backward(w, x, states)
+        ctx.save_for_backward(u, w, x, states)
         ctx.activation, ctx.first, ctx.cut, ctx.norms = activation, first, cut, norms
         return states[:, first + 1 :], states[:, -1].clone()
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, grad: Tensor, grad_last: Tensor) -> tuple[Tensor | None, ...]:
-        w, x, states = ctx.saved_tensors
+        u, w, x, states = ctx.saved_tensors
         runs, later, batch, hidden = states.shape
         time, norms, cut = later - 1, ctx.norms, ctx.cut
         delta, into_h0 = empty(states, runs, time, batch, hidden), copied(grad_last)
@@ -51,7 +62,8 @@ class _FusedRNN(torch.autograd.Function):
         if norms is not None:
             norms.put("h", size, power)
         into_w = into_parameters(delta, states[:, :-1], cut)
-        return into_parameters(delta, x, cut), into_w, delta.sum((1, 2)), None, into_h0, *(None,) * 4
+        into_x = into_inputs(delta, u, cut) if ctx.needs_input_grad[3] else None
+        return into_parameters(delta, x, cut), into_w, delta.sum((1, 2)), into_x, into_h0, *(None,) * 4
 
 
 def scan(

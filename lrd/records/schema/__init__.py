@@ -57,7 +57,7 @@ RUNS_COLUMNS = types_of(RUNS)
 METRICS_COLUMNS = {"update": INTEGER}
 GRADIENT_FLOW_COLUMNS = types_of(STUDY_TABLES["gradient_flow"][1])
 GRADIENT_FIT_COLUMNS = types_of(STUDY_TABLES["gradient_fit"][1])
-GRADIENT_NORMS_COLUMNS = gradients.GRADIENT_NORMS  # beside ``update``
+GRADIENT_NORMS_COLUMNS = {**gradients.PART_COLUMNS, **gradients.GRADIENT_NORMS}  # beside ``update``
 
 #: The tables whose columns are known without asking a probe: the type of each, and that of any other (None: of any).
 TABLES: dict[str, tuple[dict[str, str], str | None]] = {

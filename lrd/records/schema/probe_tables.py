@@ -6,13 +6,14 @@ A probe's class in ``lrd/probes/`` says which columns its table has, in ``column
 from __future__ import annotations
 
 from lrd.records.schema.column_kinds import INTEGER, REAL, TEXT, Column, Columns
-from lrd.records.schema.tables import QUANTILES, UPDATE
+from lrd.records.schema.tables import PART, QUANTILES, UPDATE
 
 _T = Column(INTEGER, "time step, from 0; samples of different length are aligned at their last answer")
 _LAG = Column(INTEGER, "last answer's step minus t")
 
 PARAMETER_GRADIENT: Columns = {
     "update": UPDATE,
+    **PART,
     "parameter": Column(TEXT, "name of the cell's parameter"),
     "part": Column(
         TEXT,
@@ -29,6 +30,7 @@ PARAMETER_GRADIENT: Columns = {
 
 JACOBIAN: Columns = {
     "update": UPDATE,
+    **PART,
     "block": Column(TEXT, "whole state, or a block of it: h->c is d c_T / d h_t"),
     "quantity": Column(
         TEXT,
@@ -47,6 +49,7 @@ JACOBIAN: Columns = {
 
 LYAPUNOV: Columns = {
     "update": UPDATE,
+    **PART,
     "mode": Column(TEXT, "driven: along the task's sequences; free: with zero input"),
     "index": Column(INTEGER, "number of the exponent, 1 the largest"),
     "exponent": Column(REAL, "Lyapunov exponent [nats a step]; -inf: mapped to exactly 0; NULL: not resolved"),
@@ -57,6 +60,7 @@ LYAPUNOV: Columns = {
 
 GATES: Columns = {
     "update": UPDATE,
+    **PART,
     "quantity": Column(
         TEXT,
         "gate: the gate's value; since_store, to_answer: log10 of the product of forget gates from the store to t, and "
@@ -75,6 +79,7 @@ GATES: Columns = {
 
 RETENTION: Columns = {
     "update": UPDATE,
+    **PART,
     "item": Column(TEXT, "what the task showed, such as the first symbol"),
     "variable": Column(TEXT, "state variable that a linear readout is fitted to"),
     "t": _T,
@@ -88,6 +93,7 @@ RETENTION: Columns = {
 
 MEMORY_CAPACITY: Columns = {
     "update": UPDATE,
+    **PART,
     "variable": Column(TEXT, "state variable that a linear readout is fitted to"),
     "k": Column(INTEGER, "which past input u_(t-k) is read"),
     "score": Column(REAL, "held-out R^2"),

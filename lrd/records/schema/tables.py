@@ -81,8 +81,18 @@ METRICS: Columns = {
 
 _FLOW_T = "time step, from 0; where lengths vary, of the longest sample: samples are aligned at their answer"
 
+#: Of which part of a network a row is. Records older than these columns have networks of one layer, read as such.
+PART: Columns = explained(
+    gradients.PART_COLUMNS,
+    {
+        "layer": "recurrent layer, from 1, which reads the task's inputs; each further one reads the layer below",
+        "direction": "forward; of a bidirectional network also backward, the cell that reads from the last step on",
+    },
+)
+
 GRADIENT_FLOW: Columns = {
     "update": UPDATE,
+    **PART,
     **explained(
         gradients.GRADIENT_FLOW,
         {
@@ -90,7 +100,7 @@ GRADIENT_FLOW: Columns = {
             "part": "total, or direct: what reaches the step through its own output alone",
             "answer": "whose loss L is: last, first, the number of an answer (from 0), or all for their sum",
             "t": _FLOW_T,
-            "lag": "answer step minus t",
+            "lag": "answer step minus t; below 0 after the answer, of which bidirectional networks alone have steps",
             "log10_mean": "log10 of the mean norm over samples; -inf where it is exactly 0",
             "log10_gmean": "log10 of the geometric mean over the samples whose norm is not 0",
             **_QUANTILES,
@@ -101,11 +111,13 @@ GRADIENT_FLOW: Columns = {
 
 GRADIENT_FIT: Columns = {
     "update": UPDATE,
+    **PART,
     **explained(
         gradients.GRADIENT_FIT,
         {
             "variable": "state variable, h or c",
-            "slope": "log10 units a step of t; above 0 the gradient vanishes going back, below 0 it explodes",
+            "slope": "log10 units a step of t; above 0 the gradient vanishes going back, below 0 it explodes; where a cell "
+            "reads backward, a step that it reads",
             "horizon": "steps back over which the fitted norm falls to 1/e; inf where it does not fall",
             "points": "steps that the line was fitted to",
             "slope_error": "standard error of the slope over samples with a line each",
@@ -118,6 +130,7 @@ GRADIENT_FIT: Columns = {
 
 GRADIENT_NORMS: Columns = {
     "update": Column(INTEGER, "last of the updates that the row covers; they begin after those of the row before"),
+    **PART,
     **explained(
         gradients.GRADIENT_NORMS,
         {
