@@ -283,6 +283,47 @@ def test_a_switch_that_is_off_is_in_no_hash_and_what_it_is_when_on_may_differ_in
         assert off.pack_key not in {run.pack_key for run in on}
 
 
+def test_a_run_of_one_layer_has_the_name_that_it_had_before_there_were_layers() -> None:
+    """As commit c6141c5 of November 2026 named it."""
+    config = BASE | {"cell": {"name": "rnn"}, "task": {"name": "adding"}, "optimizer": {"name": "adam"}, "training": {}}
+    assert job_from_config(config).run.run_id == "rnn-adding-T100-s3-5fe38176be"
+    assert job_from_config(with_("cell.layers", 1, config)).run.run_id == "rnn-adding-T100-s3-5fe38176be"
+    assert job_from_config(with_("cell.layers", 2, config)).run.run_id != "rnn-adding-T100-s3-5fe38176be"
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"cell.layers": 0}, "cell.layers: must be >= 1, got 0"),
+        ({"cell.dropout": 0.3}, "cell.dropout: acts between layers, got 0.3 with one; set cell.layers=2 or more"),
+        ({"cell.dropout": 1.0, "cell.layers": 2}, "cell.dropout: must be >= 0 and < 1, got 1.0"),
+        (
+            {"task.name": "reber", "task.gap": 5, "cell.bidirectional": True},
+            "cell.bidirectional: must be false for task=reber, whose answers are its next inputs",
+        ),
+        (
+            {"cell.bidirectional": True, "training.truncate": 5},
+            "training.truncate: must be null with cell.bidirectional=true, got 5",
+        ),
+        (
+            {"cell.name": "rnn", "cell.layers": 2, "training.omega": 0.5},
+            "training.omega: must be 0 with cell.layers > 1 or cell.bidirectional=true, got 0.5",
+        ),
+        (
+            {"cell.layers": 2, "training.h_detach": 0.5, "training.gradient_norms": True},
+            "training.gradient_norms: must be off with h_detach with cell.layers > 1 or cell.bidirectional=true",
+        ),
+    ],
+)
+def test_options_that_do_not_go_with_layers_are_refused(changes: dict[str, Any], said: str) -> None:
+    config = BASE
+    for path, value in changes.items():
+        config = with_(path, value, config)
+    with pytest.raises(SpecError) as error:
+        job_from_config(config)
+    assert str(error.value) == said
+
+
 @pytest.mark.parametrize(("probe", "option"), [("lyapunov", "exponents"), ("jacobian", "values")])
 def test_a_state_too_large_for_matrices_of_it_is_refused(probe: str, option: str) -> None:
     cell: dict[str, Any] = {"name": "attentive", "hidden_size": 64}
