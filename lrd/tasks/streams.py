@@ -21,8 +21,9 @@ from lrd.shapes import Float, Int, Tensor
 
 SPLITS = {"train": 0, "eval": 1, "test": 2, "probe": 3}
 MAX_STEP = 2**30
-#: The place from which on training draws what is not its data; a batch would need 16 GiB of words a run to get there.
-ASIDE = 2**31
+#: Where a step's places for something else than data begin and end, by its name; no two of them meet. A batch of data,
+#: which ends where they begin, would need 16 GiB of words a run to get there.
+ASIDES = {"h_detach": (2**31, 3 * 2**30), "gradient_noise": (3 * 2**30, 2**32)}
 _GOLDEN = 0x9E3779B97F4A7C15 - 2**64  # as a signed 64-bit integer, like all below
 _MIX_1 = 0xBF58476D1CE4E5B9 - 2**64
 _MIX_2 = 0x94D049BB133111EB - 2**64
@@ -47,13 +48,13 @@ class Stream:
         seeds: name the runs; what a run draws does not depend on its companions.
         split: train, eval, test or probe.
         step: of the split, 0..``MAX_STEP``-1; one for all runs, or one of each.
-        aside: words for something else than data, which no data ever draws.
+        aside: what the words are for, one of ``ASIDES``; None: data. None of them ever draws the words of another.
     """
 
     seeds: Int[Tensor, "runs"]
     split: str
     step: int | Int[Tensor, "runs"]
-    aside: bool = False
+    aside: str | None = None
 
     def __post_init__(self) -> None:
         # A later step would run into the next split's counters.
@@ -61,13 +62,15 @@ class Stream:
             raise ValueError(f"step must be >= 0 and < {MAX_STEP}, got {self.step}")
         self._key = _mix(_mix(self.seeds.to(torch.int64) * _GOLDEN + 1))
         self._start = (SPLITS[self.split] << 62) - (2**64 if SPLITS[self.split] >= 2 else 0) + self.step * 2**32
-        self._place = ASIDE if self.aside else 0
+        self._place, self._end = ASIDES[self.aside] if self.aside else (0, min(ASIDES.values())[0])
 
     def _words(self, shape: tuple[int, ...]) -> Int[Tensor, "..."]:
         """Draw uniform 64-bit words [runs, *shape]."""
         count = 1
         for size in shape:
             count *= size
+        if self._place + count > self._end:
+            raise ValueError(f"a step has no more than {self._end - self._place} words left here, got {count}")
         place = torch.arange(self._place, self._place + count, device=self._key.device)
         self._place += count
         start = self._start

@@ -1,4 +1,4 @@
-"""Changes of the gradient before it is clipped (Omega, h-detach), and the kernels that runs with them use."""
+"""Changes of the gradient before it is clipped (Omega, h-detach, the norm stabiliser), and the kernels for them."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from lrd.kernels import KERNELS, choose_kernel
 from lrd.shapes import Float, Int, Tensor
 from lrd.spec import RunSpec
 from lrd.tasks.streams import Stream
+from lrd.training.norm_stabilizer import norm_changes
 from lrd.training.omega import omega
 
 
@@ -51,6 +52,8 @@ class Tricks:
     omega: Float[Tensor, "runs"] | None
     #: The probability with which the backward pass is cut in h at a step.
     h_detach: Float[Tensor, "runs"] | None
+    #: The weight of the norm stabiliser.
+    norm_stabilizer: Float[Tensor, "runs"] | None
 
     @classmethod
     def of(cls, runs: Sequence[RunSpec], device: torch.device) -> Tricks:
@@ -73,7 +76,12 @@ class Tricks:
     @property
     def measures(self) -> tuple[str, ...]:
         """The names of what is measured at every update."""
-        return () if self.omega is None else ("omega",)
+        return tuple(name for name in ("omega", "norm_stabilizer") if getattr(self, name) is not None)
+
+    @property
+    def need_every_h(self) -> bool:
+        """Whether what is added to the loss needs h of every step, and not only of those that are scored."""
+        return bool(self.measures)
 
     def cut(
         self, seeds: Int[Tensor, "runs"], update: int | Int[Tensor, "runs"], time: int
@@ -92,8 +100,22 @@ class Tricks:
         """
         if self.h_detach is None:
             return {}
-        drawn = Stream(seeds, "train", update, aside=True).uniform(time, dtype=torch.float64)
+        drawn = Stream(seeds, "train", update, aside="h_detach").uniform(time, dtype=torch.float64)
         return {"keep": (drawn >= self.h_detach[:, None]).float()}
+
+    def add_norm_stabilizer(
+        self, loss: Float[Tensor, "runs"], states: Sequence[Tensor]
+    ) -> tuple[Float[Tensor, "runs"], dict[str, Float[Tensor, "runs"]]]:
+        """Return what the gradient is taken of, and the value of what was added to the loss, without its weight.
+
+        Args:
+            loss: The training loss of each run.
+            states: h_t of every step, in parts (see ``lrd.training.norm_stabilizer.norm_changes``).
+        """
+        if self.norm_stabilizer is None:
+            return loss, {}
+        value = norm_changes(states)
+        return loss + self.norm_stabilizer.to(value.dtype) * value, {"norm_stabilizer": value.detach()}
 
     def add_omega(
         self, cell: Cell, params: Parameters, grads: Parameters, states: Sequence[Tensor], direct: Sequence[Tensor]
