@@ -54,8 +54,8 @@ class Curriculum:
         if kind == "combined":
             kind = "naive" if _uniform("strategy", update) < 0.5 else "mixed"
         size = len(self._gaps)
-        part = update / self._grows if kind == "naive" else _uniform("gap", update)
-        return self._gaps[min(size - 1, int(size * part))]
+        number = size * update / self._grows if kind == "naive" else size * _uniform("gap", update)
+        return self._gaps[min(size - 1, int(number))]
 
     def task(self, update: int) -> Task:
         """Return the task of an update, counted from 0: one object for each gap."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import pytest
@@ -47,7 +48,7 @@ def test_places_of_all_that_is_drawn_in_a_step_are_apart() -> None:
     """Of data too, which ends where the first of them begins; and no step reaches into the next one's."""
     bounds = sorted(ASIDES.values())
     assert all(low < high for low, high in bounds)
-    assert all(before[1] <= after[0] for before, after in zip(bounds[:-1], bounds[1:], strict=True))
+    assert all(before[1] <= after[0] for before, after in itertools.pairwise(bounds))
     assert bounds[0][0] == 2**31
     assert bounds[-1][1] == 2**32
     drawn = {
