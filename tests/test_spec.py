@@ -37,7 +37,17 @@ BASE: dict[str, Any] = {
 NAMED = {"task": TASKS, "cell": CELLS, "optimizer": OPTIMIZERS}
 _RNN = {"cell": {"name": "rnn"}}
 #: What an option wants that BASE has not.
-NEEDS: dict[str, Any] = {"omega": _RNN, "input_std": _RNN, "least_blanks": {"task": {"name": "variable_copy"}}}
+NEEDS: dict[str, Any] = {
+    "omega": _RNN,
+    "input_std": _RNN,
+    "least_blanks": {"task": {"name": "variable_copy"}},
+    "end_factor": {"optimizer": {"name": "adam", "schedule": "cosine"}},
+    "step_size": {"optimizer": {"name": "adam", "schedule": "step"}},
+    "step_factor": {"optimizer": {"name": "adam", "schedule": "step"}},
+    "noise_decay": {"optimizer": {"name": "adam", "gradient_noise": 0.3}},
+    "curriculum_from": {"training": {"max_updates": 50, "curriculum": "naive"}},
+    "curriculum_share": {"training": {"max_updates": 50, "curriculum": "naive"}},
+}
 
 
 def with_(path: str, value: Any, base: dict[str, Any] = BASE) -> dict[str, Any]:
@@ -100,6 +110,40 @@ WRONG = [
     ),
     ("training.stop_when_solved", 1, r"training\.stop_when_solved: input should be a valid boolean, got 1"),
     ("training.omega", 2.0, r"training\.omega: is for cell=rnn alone, got cell=lstm; set it to 0"),
+    (
+        "optimizer.end_factor",
+        0.1,
+        r"optimizer\.end_factor: is for schedule=linear or cosine alone, got schedule=constant; set it to 0\.0",
+    ),
+    ("optimizer.step_size", 9, r"optimizer\.step_size: is for schedule=step alone, got .*; set it to 1000"),
+    ("optimizer.noise_decay", 1.0, r"optimizer\.noise_decay: needs gradient_noise > 0; set it to 0\.55"),
+    ("optimizer.warmup", 50, r"optimizer\.warmup: must be < training\.max_updates, 50, got 50"),
+    ("training.curriculum_from", 3, r"training\.curriculum_from: is for curriculum=naive, .*; set it to null"),
+    (
+        "training",
+        {"curriculum": "mixed", "curriculum_share": 0.1},
+        r"training\.curriculum_share: is for curriculum=naive, combined alone, got curriculum=mixed; set it to 0\.5",
+    ),
+    (
+        "training",
+        {"curriculum": "naive", "curriculum_from": 20},
+        r"training\.curriculum_from: must be < task\.gap, 20, got 20",
+    ),
+    (
+        "training",
+        {"curriculum": "naive", "curriculum_from": 0},
+        r"training\.curriculum_from: must be >= 1 for this task \(task\.gap must be >= 1, got 0\), got 0",
+    ),
+    (
+        "training",
+        {"curriculum": "naive", "gradient_norms": True},
+        r"training\.curriculum: cannot be on together with gradient_norms; turn one of them off",
+    ),
+    (
+        "training",
+        {"norm_stabilizer": 1.0, "gradient_norms": True},
+        r"training\.norm_stabilizer: cannot be on together with gradient_norms; turn one of them off",
+    ),
     ("training.h_detach", 1.5, r"training\.h_detach: must be >= 0 and <= 1, got 1\.5"),
     ("training.truncate", 0, r"training\.truncate: must be >= 1, got 0"),
     (
@@ -135,6 +179,22 @@ def test_a_wrong_option_is_one_line_with_its_name_and_the_rule(path: str, value:
     message = str(error.value)
     assert "\n" not in message
     assert re.match(line, message), message
+
+
+@pytest.mark.parametrize(
+    ("task", "why"),
+    [
+        ({"name": "memory_capacity"}, "at gap 9 its output_size is 9 and not 10"),
+        ({"name": "long_lag"}, "at gap 99 its input_size is 100 and not 101"),
+        ({"name": "reber"}, "its sequences are no shorter at smaller gaps"),
+        ({"name": "copy", "gap": 1}, r"task\.gap must be >= 1, got 0"),
+    ],
+    ids=lambda value: value.get("name") if isinstance(value, dict) else "",
+)
+def test_a_task_without_smaller_gaps_has_no_curriculum(task: dict[str, Any], why: str) -> None:
+    said = rf"^training\.curriculum: needs smaller gaps, {task['name']} has none: {why}; use curriculum=none$"
+    with pytest.raises(SpecError, match=said):
+        job_from_config(BASE | {"task": task, "training": {"curriculum": "naive"}})
 
 
 def test_h_detach_is_for_lstms_alone() -> None:
@@ -212,6 +272,7 @@ def same_text() -> str:
 
 #: Options that others bound.
 BOUND = ("gap", "convention", "digest", "block_size", "output_bias")
+BOUND += ("end_factor", "step_size", "step_factor", "noise_decay")
 #: Values of options that are null.
 FREE = {"forget_bias": 0.5, "input_bias": -1.0, "output_bias": -1.0}
 
@@ -236,6 +297,7 @@ def another(field: Any, value: Any) -> Any:
         "largest": 9,
         "ridge": 0.5,
         "distractors": 30,
+        "curriculum_from": 3,
     }
     return ({"answer": "first", "label": "x"} | numbers | FREE)[field.name]
 
@@ -268,16 +330,16 @@ def name_by_hand(spec: RunSpec, left_out: set[str]) -> str:
 def test_a_switch_that_is_off_is_in_no_hash_and_what_it_is_when_on_may_differ_in_a_pack() -> None:
     """Runs recorded before there was the option keep their names."""
     switches = {f.name: (group, f) for group, _, kind in kinds() for f in fields(kind) if f.metadata["switch"]}
-    assert switches.keys() >= {"omega", "h_detach", "precision"}
+    assert switches.keys() >= {"omega", "h_detach", "precision", "schedule", "gradient_noise", "curriculum"}
     for name, (group, option) in switches.items():
-        others = (
-            (1, 2, 3) if name == "layers" else {bool: (0, True), int: (0, 1)}.get(type(option.default), (0, 0.25, 0.5))
-        )
-        values = (option.default, *option.metadata.get("choices", others)[1:3])
+        others = {bool: (0, True), int: (0, 1)}.get(type(option.default), (0, 0.25, 0.5))
+        chosen = {"curriculum_from": (0, 3, 4), "curriculum_share": (0, 0.25, 0.75), "layers": (1, 2, 3)}
+        values = (option.default, *option.metadata.get("choices", chosen.get(name, others))[1:3])
+        needed = {"cell": {"layers": 2}} if name == "dropout" else NEEDS.get(name, {})
         off, *on = (job_from_config(with_(f"{group}.{name}", v, fitting(name))).run for v in values)
-        needed = {"layers"} if name == "dropout" else set()
-        assert off.run_id.endswith("-" + name_by_hand(off, switches.keys() - needed))
-        assert all(run.run_id.endswith("-" + name_by_hand(run, switches.keys() - needed - {name})) for run in on)
+        are_off = switches.keys() - {key for options in needed.values() for key in options}
+        assert off.run_id.endswith("-" + name_by_hand(off, are_off))
+        assert all(run.run_id.endswith("-" + name_by_hand(run, are_off - {name})) for run in on)
         if len(on) > 1:
             assert (on[0].pack_key == on[1].pack_key) == option.metadata["per_run"]
         assert off.pack_key not in {run.pack_key for run in on}

@@ -26,7 +26,7 @@ Row = dict[str, Any]
 Tables = Mapping[str, Mapping[str, str]]
 
 #: Columns that are there only when something was trained: of a summary, and of metrics.
-_LATER = re.compile(r"(summary|eval|test|train|grad)_\w+|\w+_(start|end)|omega")
+_LATER = re.compile(r"(summary|eval|test|train|grad)_\w+|\w+_(start|end)|omega|norm_stabilizer|lr")
 
 
 def check_statements(

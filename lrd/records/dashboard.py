@@ -83,4 +83,5 @@ def sections(keys: MirrorKeys) -> dict[str, list[Chart]]:
 
 def _positive(key: str) -> bool:
     """Return whether a metric is a positive number over orders of magnitude, rather than a share or a score."""
-    return key.endswith(("loss", "_error", "omega")) or ("_error_" in key and not key.endswith("share"))
+    positive = ("loss", "_error", "omega", "norm_stabilizer")
+    return key.endswith(positive) or ("_error_" in key and not key.endswith("share"))

@@ -8,7 +8,7 @@ from lrd.spec.build import named_options
 from lrd.spec.error import SpecError
 from lrd.spec.job import Job, job_from_config, run_from_dict
 from lrd.spec.kinds import kinds_of
-from lrd.spec.optimizers import CLIPS, OPTIMIZERS, SGD, Adam, Optimizer, RMSprop, RMSpropURNN
+from lrd.spec.optimizers import CLIPS, OPTIMIZERS, SGD, Adam, AdamW, Optimizer, RMSprop, RMSpropURNN
 from lrd.spec.place import Place, TrackerOptions
 from lrd.spec.probes import probes_from_config
 from lrd.spec.run import RunSpec, Seed
@@ -19,6 +19,7 @@ __all__ = [
     "OPTIMIZERS",
     "SGD",
     "Adam",
+    "AdamW",
     "Job",
     "Optimizer",
     "Place",

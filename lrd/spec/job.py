@@ -81,11 +81,19 @@ def job_from_config(config: Mapping[str, Any], sources: Mapping[str, str] = Mapp
     tracker = build(TrackerOptions, "tracker", config.get("tracker", {}), errors)
     place = build(Place, "", {k: v for k, v in config.items() if k in top - {"seed"}}, errors)
     seed = build(Seed, "", {k: v for k, v in config.items() if k == "seed"}, errors)
-    if cell is not None and training is not None:
+    if training is not None:
         try:
-            training.check(cell)
+            if cell is not None:
+                training.check(cell)
+            if task is not None:
+                training.check_task(task)
         except OptionError as error:
             errors.append(f"training.{error.key}: {error.message}")
+    if optimizer is not None and training is not None:
+        try:
+            optimizer.check(training.max_updates)
+        except OptionError as error:
+            errors.append(f"optimizer.{error.key}: {error.message}")
     if task is not None and cell is not None:
         if cell.bidirectional and task.predicts_inputs:
             errors.append(f"cell.bidirectional: must be false for task={task.name}, whose answers are its next inputs")

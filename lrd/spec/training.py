@@ -1,4 +1,4 @@
-"""Options of training: how long, on how much, and the tricks that change the gradient."""
+"""Options of training: how long, on how much, on which gaps, and the tricks that change the gradient."""
 
 from __future__ import annotations
 
@@ -8,11 +8,25 @@ import torch
 
 from lrd.cells import GRU, LSTM, RNN, Cell, parts_of
 from lrd.options import OptionError, check_options, option
+from lrd.spec.curriculum import gaps
+from lrd.tasks import Task
 from lrd.tasks.streams import MAX_STEP
 
 PRECISIONS = ("float32", "tf32", "bfloat16", "float64")
+CURRICULA = ("none", "naive", "mixed", "combined")
 #: Precisions that only a GPU's matrix units have.
 ON_GPU = ("tf32", "bfloat16")
+#: Values of options that are off.
+_OFF = (0, False, "none")
+#: Pairs of options that do not go together: the gradient of the training loss alone is part of what the others measure,
+#: and training gradient norms are of the steps of one gap.
+_APART = (
+    ("norm_stabilizer", "omega"),
+    ("norm_stabilizer", "gradient_norms"),
+    ("curriculum", "gradient_norms"),
+)
+#: Options of some curricula alone, and which these are.
+_OF_CURRICULA = {"curriculum_from": CURRICULA[1:], "curriculum_share": ("naive", "combined")}
 
 
 @dataclass(frozen=True)
@@ -37,6 +51,22 @@ class Training:
         per_run=True,
         switch=True,
     )
+    norm_stabilizer: float = option(
+        0.0,
+        "weight of the penalty on changes of the norm of h from step to step (Krueger & Memisevic 2015); 0: none",
+        ge=0,
+        per_run=True,
+        switch=True,
+    )
+    curriculum: str = option(
+        "none", "gaps of the updates, up to task.gap (Zaremba & Sutskever 2014)", choices=CURRICULA, switch=True
+    )
+    curriculum_from: int | None = option(
+        None, "smallest gap of a curriculum; null: the smallest that the task allows", ge=0, switch=True
+    )
+    curriculum_share: float = option(
+        0.5, "share of max_updates over which the gap of naive and combined grows", gt=0, le=1, switch=True
+    )
     gradient_norms: bool = option(
         False,
         "record the norm of the training loss's gradient at every step of every update (table gradient_norms)",
@@ -57,6 +87,14 @@ class Training:
 
     def __post_init__(self) -> None:
         check_options(self)
+        for one, other in _APART:
+            if getattr(self, one) not in _OFF and getattr(self, other) not in _OFF:
+                raise OptionError(one, f"cannot be on together with {other}; turn one of them off")
+        for key, curricula in _OF_CURRICULA.items():
+            default = self.__dataclass_fields__[key].default
+            if getattr(self, key) != default and self.curriculum not in curricula:
+                is_for = f"is for curriculum={', '.join(curricula)} alone, got curriculum={self.curriculum}"
+                raise OptionError(key, f"{is_for}; set it to {'null' if default is None else default}")
 
     def check(self, cell: Cell) -> None:
         """Check the options against a cell.
@@ -86,6 +124,15 @@ class Training:
             raise OptionError("gradient_norms", f"must be off with h_detach {several}")
         if self.gradient_norms and self.precision == "bfloat16":
             raise OptionError("gradient_norms", f"must be off in bfloat16 {several}; use precision=tf32")
+
+    def check_task(self, task: Task) -> None:
+        """Check the options against a task.
+
+        Raises:
+            OptionError: the task has no such smaller gaps as a curriculum wants.
+        """
+        if self.curriculum != "none":
+            gaps(task, self.curriculum_from)
 
     def check_device(self, device: torch.device) -> None:
         """Check the options against a device of this machine.

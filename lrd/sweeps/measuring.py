@@ -22,6 +22,7 @@ from lrd.probes import Probe, Subject, log_spaced
 from lrd.spec import RunSpec
 from lrd.sweeps.sizes import EVAL_CHUNK, preactivations
 from lrd.training import Pack
+from lrd.training.curriculum import RESTLESS, Curriculum, without
 from lrd.training.recorded import WARM_UP
 from lrd.training.tricks import update_kernel
 
@@ -38,7 +39,8 @@ Shape = tuple[RunSpec, int]  # a run, and how many like it train in a pack
 class Costs:
     """Seconds of a pack for an update, for evaluating one sequence of each run, and for a measurement of each probe.
 
-    On a CPU this is the processor's time, which it takes where nobody else is at work.
+    The update is one at the task's own gap, also where a curriculum has smaller ones. On a CPU this is the processor's
+    time, which it takes where nobody else is at work.
     """
 
     update: float
@@ -58,7 +60,8 @@ class Costs:
             seconds * moments_between(last, probe.per_decade, start, end)
             for probe, seconds in zip(run.probes, self.probes, strict=True)
         )
-        return (end - start) * self.update + sequences * self.sequence + measured
+        share = Curriculum(run.task, training).share_of_steps(start, math.ceil(end))
+        return (end - start) * share * self.update + sequences * self.sequence + measured
 
 
 @lru_cache(maxsize=4096)
@@ -138,14 +141,10 @@ def _nearest(run: RunSpec, runs: int, known: Sequence[_Measured], device: torch.
 def family(run: RunSpec) -> tuple[object, ...]:
     """Return what decides, beside sizes, how long a run takes: packs of one family are scaled to each other."""
     training = run.training
-    tricks = (bool(training.omega), bool(training.h_detach), training.gradient_norms, training.precision)
-    return (
-        type(run.cell),
-        len(parts_of(run.cell)),
-        update_kernel(run),
-        tricks,
-        tuple(probe.name for probe in run.probes),
-    )
+    numbers = (training.omega, training.h_detach, training.norm_stabilizer, run.optimizer.gradient_noise)
+    tricks = (*map(bool, numbers), training.gradient_norms, training.precision, training.curriculum in RESTLESS)
+    network = type(run.cell), len(parts_of(run.cell)), bool(run.cell.dropout)
+    return network, update_kernel(run), tricks, tuple(probe.name for probe in run.probes)
 
 
 def shortened(run: RunSpec) -> RunSpec:
@@ -162,7 +161,11 @@ def shortened(run: RunSpec) -> RunSpec:
 
 
 def _measured(run: RunSpec, runs: int, device: torch.device) -> Costs:
-    pack = Pack.of_copies(run, runs, device)
+    at_its_gap = dataclasses.replace(run, training=without(run.training))
+    if run.training.curriculum in RESTLESS:  # whose updates are not recorded
+        pack = Pack.of_copies(at_its_gap, runs, device, record=lambda update, device: update)
+    else:
+        pack = Pack.of_copies(at_its_gap, runs, device)
     size = min(EVAL_CHUNK, max(run.training.eval_samples, run.training.test_samples))
 
     def probing(probe: Probe) -> Callable[[], object]:

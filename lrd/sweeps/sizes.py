@@ -35,6 +35,7 @@ _SHARE = 0.5
 _UNSEEN = 64  # runs a pack on a GPU that this machine has not, such as a cluster's
 EVAL_CHUNK = 256  # sequences of one evaluation that are taken at once (Pack.evaluate)
 _PARAMETERS = 10  # copies: the parameters, two slots of the optimiser, gradients and moved parameters of an update
+_NOISE = 16  # copies more, for words and normal numbers of 64 bits
 _DRAWN = 4  # numbers beside each drawn symbol: random words are 64 bits, and mixed out of place
 _SAMPLES = 16  # when kept numbers are counted: enough for copies of parameters not to count
 
@@ -127,7 +128,7 @@ def pack_bytes(run: RunSpec, runs: int, device: torch.device) -> int:
     kernel = update_kernel(run, device, runs)
     at_once = min(runs, runs_at_once(kernel, symbols * hidden * number, device) or runs)
     tape = hidden + (kept if kernel in ("loop", "traced") else 2 * kept)
-    tape += 3 * hidden if training.omega else 0  # directions and products
+    tape += 3 * hidden if training.omega or training.norm_stabilizer else 0  # directions and products, or lengths
     update = symbols * (at_once * (tape + 2 * read) + runs * task.input_size)
 
     samples = min(EVAL_CHUNK, max(training.eval_samples, training.test_samples))
@@ -143,7 +144,8 @@ def pack_bytes(run: RunSpec, runs: int, device: torch.device) -> int:
         kept = (5 + 2 * len(cell.measured)) * hidden  # states, what multiplies gradients, those, copies for norms
         measurement = max(measurement, width * symbols * measured * (kept + data + 2 * read))
 
-    held = _PARAMETERS * runs * parameter_count(run) + drawn * data
+    parameters = _PARAMETERS + (_NOISE if run.optimizer.gradient_noise else 0)
+    held = parameters * runs * parameter_count(run) + drawn * data
     if on_gpu:  # a recorded update keeps its memory
         return math.ceil(number * (held + drawn * _DRAWN + update + max(evaluation, measurement)))
     return math.ceil(number * (held + max(drawn * _DRAWN, update, evaluation, measurement)))

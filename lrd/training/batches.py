@@ -11,6 +11,7 @@ import torch
 from lrd.cells import Cell, units
 from lrd.shapes import Int, Tensor
 from lrd.tasks import Batch, Task
+from lrd.training.curriculum import Curriculum
 
 _STEPS, _NUMBERS = 16, 2**16  # updates drawn ahead at most, and about so many symbols
 # Runs are evaluated so many at once that their states fill about this: what fits in caches, or what fills a GPU.
@@ -39,8 +40,8 @@ def evaluated_at_once(task: Task, cell: Cell, samples: int, number: int, device:
 class Draws:
     """The batches of the updates of a pack, several drawn at once; to be made anew when its runs change."""
 
-    def __init__(self, task: Task, seeds: Int[Tensor, "runs"], batch_size: int) -> None:
-        self._task, self._seeds, self._size = task, seeds, batch_size
+    def __init__(self, curriculum: Curriculum, seeds: Int[Tensor, "runs"], batch_size: int) -> None:
+        self._curriculum, self._seeds, self._size = curriculum, seeds, batch_size
         self._from = self._steps = 0
         self._ahead: Batch | None = None
 
@@ -48,9 +49,17 @@ class Draws:
         """Return the batch of one update, counted from 0."""
         runs = len(self._seeds)
         if self._ahead is None or not self._from <= update < self._from + self._steps:
-            self._from, self._steps = update, drawn_steps(self._task, self._size, runs)
-            updates = torch.arange(update, update + self._steps, device=self._seeds.device)
-            each = updates[:, None].expand(-1, runs).flatten()
-            self._ahead = self._task.batch(self._seeds.repeat(self._steps), "train", each, self._size)
+            self._draw(update)
+            assert self._ahead is not None
         start = (update - self._from) * runs
         return self._ahead.of_runs(slice(start, start + runs))
+
+    def _draw(self, update: int) -> None:
+        """Draw the batches of an update and of those behind it that are of the same gap."""
+        runs, task = len(self._seeds), self._curriculum.task(update)
+        most, steps = drawn_steps(task, self._size, runs), 1
+        while steps < most and self._curriculum.task(update + steps) is task:
+            steps += 1
+        self._from, self._steps = update, steps
+        each = torch.arange(update, update + steps, device=self._seeds.device)[:, None].expand(-1, runs).flatten()
+        self._ahead = task.batch(self._seeds.repeat(steps), "train", each, self._size)

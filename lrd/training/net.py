@@ -169,20 +169,19 @@ class Net:
         if asked and KERNELS[self.kernel].norms and len(parts_of(self.cell)) == 1:
             given = []
         with computing(self.training.precision):
-            states = self.states(
-                params, batch.inputs, first if tricks.omega is None else 0, given, updating=True, dropout=dropout, **cut
-            )
+            since = 0 if tricks.need_every_h else first
+            states = self.states(params, batch.inputs, since, given, updating=True, dropout=dropout, **cut)
             outputs = self._read(params, states, batch)
         loss = self.task.loss(outputs, batch)
+        whole, measured = tricks.add_norm_stabilizer(loss, states)
         # Backward: to the parameters, and to h directly where Omega or the norms of other kernels need that.
         if tricks.omega is None and (given is not None or not asked):
-            (grad,), direct = torch.autograd.grad(loss.sum(), theta), []
+            (grad,), direct = torch.autograd.grad(whole.sum(), theta), []
         else:
             seen = [h for h in states if len(h)]  # others may have no gradient
             grad, *into = torch.autograd.grad(loss.sum(), (theta, *seen), allow_unused=True, materialize_grads=True)
             direct = [into.pop(0) if len(h) else h for h in states]
         # What is added to the gradient, and the norms of the loss's own.
-        measured = {}
         if tricks.omega is not None:
             measured = tricks.add_omega(self.cell, own, self.parameters(grad), states, direct)
         norms: Norms = {}

@@ -13,6 +13,8 @@ import torch
 
 from lrd import spec
 from lrd.shapes import Float, Int, Tensor
+from lrd.training.gradient_noise import noisy
+from lrd.training.schedule import Schedule
 
 Constants = dict[str, Float[Tensor, "runs 1"]]
 
@@ -25,18 +27,23 @@ class PackOptimizer:
         slots: The optimiser's memory, [runs, parameters] by name.
         constants: The options that may differ from run to run, [runs, 1] by name.
         clip: How gradients are clipped: none, norm or value.
+        schedule: The learning rate of every update; None: it is always that of the constants.
     """
 
     slot_start: dict[str, float] = {}
 
-    def __init__(self, options: Sequence[spec.Optimizer], theta: Float[Tensor, "runs parameters"]) -> None:
-        """Begin with the options of each run and parameters as they will be updated."""
+    def __init__(
+        self, options: Sequence[spec.Optimizer], theta: Float[Tensor, "runs parameters"], updates: int = 1
+    ) -> None:
+        """Begin with the options of each run, parameters as they will be updated, and the updates of a schedule."""
         per_run = [field.name for field in dataclasses.fields(options[0]) if field.metadata["per_run"]]
         self.constants: Constants = {
             name: torch.tensor([[getattr(o, name)] for o in options], dtype=theta.dtype, device=theta.device)
             for name in per_run
         }
         self.clip = options[0].clip
+        self.schedule = Schedule.of(options, updates, theta.device)
+        self._noise = options[0].gradient_noise > 0
         self.slots = {name: torch.full_like(theta, start) for name, start in self.slot_start.items()}
 
     def step(self, theta: Tensor, grad: Tensor, update: Int[Tensor, ""]) -> Float[Tensor, "runs parameters"]:
@@ -47,15 +54,31 @@ class PackOptimizer:
             grad: Their gradient, which may be overwritten.
             update: The number of this update, counted from 1. A tensor, so that the same calls can be replayed.
         """
-        return self._step(theta, grad, self.constants, self.slots, update)
+        constants = self.constants
+        if self.schedule is not None:
+            constants = constants | {"lr": self.schedule.rate(update).to(theta.dtype)}
+        return self._step(theta, grad, constants, self.slots, update)
 
     def _step(self, theta: Tensor, grad: Tensor, k: Constants, slots: dict[str, Tensor], update: Tensor) -> Tensor:
         raise NotImplementedError
+
+    def with_noise(self, grad: Tensor, seeds: Int[Tensor, "runs"], update: Int[Tensor, ""]) -> Tensor:
+        """Return clipped gradients with the noise of this update, where there is any (``lrd.training.gradient_noise``).
+
+        Args:
+            grad: The gradients [runs, parameters].
+            seeds: The seed of each run.
+            update: The number of this update, counted from 1.
+        """
+        if not self._noise:
+            return grad
+        return noisy(grad, seeds, update - 1, self.constants["gradient_noise"], self.constants["noise_decay"])
 
     def each(self, change: Callable[[Tensor], Tensor]) -> None:
         """Change every tensor whose rows are runs."""
         self.constants = {name: change(column) for name, column in self.constants.items()}
         self.slots = {name: change(slot) for name, slot in self.slots.items()}
+        self.schedule = None if self.schedule is None else self.schedule.each(change)
 
 
 class Momentum(PackOptimizer):
@@ -113,22 +136,35 @@ class PackAdam(PackOptimizer):
         return torch.addcdiv(theta, m * (k["lr"] / correction1).to(m.dtype), denominator, value=-1)
 
 
-def pack_optimizer(options: Sequence[spec.Optimizer], theta: Float[Tensor, "runs parameters"]) -> PackOptimizer:
+class PackAdamW(PackAdam):
+    """theta <- (1 - lr weight_decay) theta, then as ``PackAdam`` (Loshchilov & Hutter 2019, in torch's form)."""
+
+    def _step(self, theta: Tensor, grad: Tensor, k: Constants, slots: dict[str, Tensor], update: Tensor) -> Tensor:
+        # In float64, like the Python numbers of torch.optim: in float32 1 - 1e-3 * 1e-2 has two digits of what is lost.
+        kept = 1 - k["lr"].double() * k["weight_decay"].double()
+        return super()._step(theta * kept.to(theta.dtype), grad, k, slots, update)
+
+
+def pack_optimizer(
+    options: Sequence[spec.Optimizer], theta: Float[Tensor, "runs parameters"], updates: int = 1
+) -> PackOptimizer:
     """Return the optimiser of a pack.
 
     Args:
         options: The optimiser's options of each run; they differ in ``per_run`` values only.
         theta: The parameters at the start.
+        updates: The updates of the whole training, over which a schedule of the learning rate lasts.
     """
     first = options[0]
     if isinstance(first, spec.SGD):
-        return (PackNesterov if first.nesterov else Momentum)(options, theta)
+        return (PackNesterov if first.nesterov else Momentum)(options, theta, updates)
     kinds: dict[type[spec.Optimizer], type[PackOptimizer]] = {
         spec.RMSprop: PackRMSprop,
         spec.RMSpropURNN: PackRMSpropURNN,
         spec.Adam: PackAdam,
+        spec.AdamW: PackAdamW,
     }
-    return kinds[type(first)](options, theta)
+    return kinds[type(first)](options, theta, updates)
 
 
 def clip(

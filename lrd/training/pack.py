@@ -18,8 +18,9 @@ from lrd.gradients.norm_sums import NormSums
 from lrd.scalars import Columns
 from lrd.shapes import Float, Tensor
 from lrd.spec import RunSpec
-from lrd.tasks import Batch
+from lrd.tasks import Batch, Task
 from lrd.training.batches import Draws, evaluated_at_once
+from lrd.training.curriculum import Curriculum
 from lrd.training.fetch import by_run, copied
 from lrd.training.net import Gradient, Net
 from lrd.training.optimizers import clip, pack_optimizer
@@ -37,6 +38,8 @@ class Pack:
 
     Attributes:
         specs: The runs.
+        task: Their task, at the gap that they are evaluated at.
+        curriculum: The task of every update.
         theta: The parameters of each run in one row.
         update: How many updates the runs have had.
         clock: ``update`` as a tensor, for what runs on the device.
@@ -61,7 +64,8 @@ class Pack:
         fresh = [initial_parameters(spec) for spec in specs]
         self.net = Net(specs[0], device, len(specs), {name: tuple(value.shape) for name, value in fresh[0].items()})
         self.theta = torch.stack([torch.cat([v.flatten() for v in p.values()]) for p in fresh]).to(device, self.dtype)
-        self.optimizer = pack_optimizer([spec.optimizer for spec in specs], self.theta)
+        self.optimizer = pack_optimizer([s.optimizer for s in specs], self.theta, self.training.max_updates)
+        self.curriculum = Curriculum(self.task, self.training)
         self.seeds = torch.tensor([spec.seed for spec in specs], device=device)
         self.update = 0
         self.clock = torch.zeros((), dtype=torch.int64, device=device)
@@ -76,9 +80,11 @@ class Pack:
             else None
         )
         self._record = CudaGraph if record is None and device.type == "cuda" else record
+        if self.curriculum.restless:
+            self._record = None
         self._draws: Draws | None = None
         self._recorded: Update | None = None
-        self._recorded_rows = 0
+        self._recorded_rows, self._recorded_task = 0, self.task
 
     @classmethod
     def of_copies(cls, spec: RunSpec, runs: int, device: torch.device, record: Record | None = None) -> Pack:
@@ -100,35 +106,38 @@ class Pack:
 
     def step(self) -> None:
         """Update every run once. A run whose loss or parameters stop being finite stays as it was before."""
+        task = self.curriculum.task(self.update)
         if self._record is None:
-            self._advance(self._next_batch())
+            self._advance(self._next_batch(), task)
         else:
-            if self._recorded is None:
-                self._recorded = self._record(self._drawn_and_advanced(), self.device)
-                self._recorded_rows = len(self.specs)
+            if self._recorded is None or self._recorded_task is not task:
+                self._recorded = None  # its memory is free before more is taken
+                self._recorded = self._record(self._drawn_and_advanced(task), self.device)
+                self._recorded_rows, self._recorded_task = len(self.specs), task
             self._recorded()
         self.update += 1
         self.summed += 1
 
-    def _drawn_and_advanced(self) -> Callable[[], None]:
+    def _drawn_and_advanced(self, task: Task) -> Callable[[], None]:
         """Return a whole update of these runs, on the tensors that they are in now, which may outlast the runs."""
         whole = copy.copy(self)
         whole.optimizer = copy.copy(self.optimizer)
 
         def update() -> None:
             step = whole.clock.expand(len(whole.seeds))
-            whole._advance(whole.task.batch(whole.seeds, "train", step, whole.training.batch_size))
+            whole._advance(task.batch(whole.seeds, "train", step, whole.training.batch_size), task)
 
         return update
 
-    def _advance(self, batch: Batch) -> None:
+    def _advance(self, batch: Batch, task: Task) -> None:
         """Update all runs by one batch, from tensors to the same tensors: nothing goes to or comes from the host."""
-        loss, grad, measured, norms = self.gradient(converted(batch, self.dtype))
+        loss, grad, measured, norms = self.gradient(converted(batch, self.dtype), task)
         with torch.no_grad():
             # Clip and move.
             optimizer = self.optimizer
             self.clock += 1
             grad, before, after = clip(optimizer.clip, grad, optimizer.constants["clip_threshold"])
+            grad = optimizer.with_noise(grad, self.seeds, self.clock)
             moved = optimizer.step(self.theta, grad, self.clock)
             # Keep a run that has diverged as it was.
             fine = loss.isfinite() & moved.isfinite().all(1)
@@ -142,21 +151,34 @@ class Pack:
             for name, value in measured.items():
                 self.sums[name] += value
 
-    def gradient(self, batch: Batch) -> Gradient:
-        """Return each run's training loss for one batch, and its gradient."""
-        return self.net.gradient(self.theta, batch, self.seeds, self.clock, self.tricks)
+    def gradient(self, batch: Batch, task: Task | None = None) -> Gradient:
+        """Return each run's training loss for one batch of a task (default: the pack's own), and its gradient."""
+        net = self.net
+        if task is not None and task is not self.task:
+            net = copy.copy(net)  # a task at another gap has the same parameters and kernels
+            net.task = task
+        return net.gradient(self.theta, batch, self.seeds, self.clock, self.tricks)
 
     def _next_batch(self) -> Batch:
-        self._draws = self._draws or Draws(self.task, self.seeds, self.training.batch_size)
+        self._draws = self._draws or Draws(self.curriculum, self.seeds, self.training.batch_size)
         return self._draws.batch(self.update)
 
     def averages(self) -> dict[str, Float[Tensor, "runs"]]:
-        """Return means of training loss and gradient norms over the updates since the last call; {} if none were."""
+        """Return what metrics say of training since the last call; {} if there was no update.
+
+        These are means over the updates (training loss, gradient norms, what is added to the loss, the gap of a
+        curriculum) and, where there is a schedule, the learning rate of the last of them.
+        """
         if self.summed == 0:
             return {}
         means = {name: value / self.summed for name, value in self.sums.items()}
         for value in self.sums.values():
             value.zero_()
+        if self.training.curriculum != "none":
+            gap = self.curriculum.mean_gap(self.update - self.summed, self.update)
+            means["train_gap"] = torch.full_like(means["train_loss"], gap)
+        if self.optimizer.schedule is not None:
+            means["lr"] = self.optimizer.schedule.rate(self.clock)[:, 0]
         self.summed = 0
         return means
 

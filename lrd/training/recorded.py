@@ -3,7 +3,7 @@
 A recording has fixed shapes and fixed memory. So runs that leave the pack do not end it: the others move to the front
 rows, and the rows behind them go on idly, until no more than half of the rows are in use. Only then is the update
 recorded anew, for the runs that are left. Idle rows thus never cost more than the runs that use theirs, and a pack of R
-runs is recorded at most 1 + log2 R times.
+runs is recorded at most 1 + log2 R times; where the gap of a curriculum grows, once more for each gap that lasts.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Changes of the gradient before it is clipped (Omega, h-detach), and the kernels that runs with them use."""
+"""Changes of the gradient before it is clipped (Omega, h-detach, the norm stabiliser), and the kernels for them."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from lrd.shapes import Float, Int, Tensor
 from lrd.spec import RunSpec
 from lrd.tasks.streams import Stream
 from lrd.training.dropout import dropout
+from lrd.training.norm_stabilizer import norm_changes
 from lrd.training.omega import omega
 
 
@@ -56,6 +57,8 @@ class Tricks:
     h_detach: Float[Tensor, "runs"] | None
     #: The share of the h between layers that is set to 0.
     dropout: Float[Tensor, "runs"] | None
+    #: The weight of the norm stabiliser.
+    norm_stabilizer: Float[Tensor, "runs"] | None
 
     @classmethod
     def of(cls, runs: Sequence[RunSpec], device: torch.device) -> Tricks:
@@ -78,7 +81,12 @@ class Tricks:
     @property
     def measures(self) -> tuple[str, ...]:
         """The names of what is measured at every update."""
-        return () if self.omega is None else ("omega",)
+        return tuple(name for name in ("omega", "norm_stabilizer") if getattr(self, name) is not None)
+
+    @property
+    def need_every_h(self) -> bool:
+        """Whether what is added to the loss needs h of every step, and not only of those that are scored."""
+        return bool(self.measures)
 
     def cut(
         self, seeds: Int[Tensor, "runs"], update: int | Int[Tensor, "runs"], time: int
@@ -116,6 +124,20 @@ class Tricks:
             return None
         stream = Stream(seeds, "train", update, aside="dropout")
         return dropout(stream, self.dropout, cell.layers - 1, (time, batch, features(cell)))
+
+    def add_norm_stabilizer(
+        self, loss: Float[Tensor, "runs"], states: Sequence[Tensor]
+    ) -> tuple[Float[Tensor, "runs"], dict[str, Float[Tensor, "runs"]]]:
+        """Return what the gradient is taken of, and the value of what was added to the loss, without its weight.
+
+        Args:
+            loss: The training loss of each run.
+            states: h_t of every step, in parts (see ``lrd.training.norm_stabilizer.norm_changes``).
+        """
+        if self.norm_stabilizer is None:
+            return loss, {}
+        value = norm_changes(states)
+        return loss + self.norm_stabilizer.to(value.dtype) * value, {"norm_stabilizer": value.detach()}
 
     def add_omega(
         self, cell: Cell, params: Parameters, grads: Parameters, states: Sequence[Tensor], direct: Sequence[Tensor]

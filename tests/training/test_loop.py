@@ -121,6 +121,27 @@ def test_interruption_leaves_no_trace(cell: RNN | LSTM, stop_at: int, tmp_path: 
         assert torch.equal(final_theta(spec, cut), final_theta(spec, tmp_path / "whole"))
 
 
+@pytest.mark.parametrize("curriculum", ["naive", "mixed", "combined"])
+@pytest.mark.parametrize(("schedule", "stop_at"), [("linear", 2), ("cosine", 13), ("step", 29)])
+def test_interruption_in_the_middle_of_schedule_and_curriculum_leaves_no_trace(
+    schedule: str, stop_at: int, curriculum: str, tmp_path: Path
+) -> None:
+    """A warm-up of 5 updates; a gap that grows over the first 15."""
+    more = {"step": {"step_size": 4}}.get(schedule, {"end_factor": 0.2})
+    noisy = {"gradient_noise": 0.01, "norm_stabilizer": 0.1}
+    how = {"optimizer": "adamw", "schedule": schedule, "warmup": 5, "curriculum": curriculum, **more, **noisy}
+    task = Copy(gap=7, items=2, symbols=2)
+    specs = [run_spec(task, LSTM(hidden_size=3), s, lr=0.01 * s, max_updates=30, **how, **SMALL) for s in (1, 2)]
+    go(specs, tmp_path / "whole")
+    cut = tmp_path / "cut"
+    assert go(specs, cut, stop_at) == Ending(interrupted=True, update=stop_at)
+    assert go(specs, cut) == Ending(interrupted=False, update=30)
+    for spec in specs:
+        assert_same(contents(spec, cut), contents(spec, tmp_path / "whole"))
+        assert torch.equal(final_theta(spec, cut), final_theta(spec, tmp_path / "whole"))
+        assert {"lr", "train_gap", "norm_stabilizer"} < set(contents(spec, cut)["metrics"])
+
+
 @pytest.mark.slow
 def test_interrupted_again_and_again_with_checkpoints_all_the_time(tmp_path: Path) -> None:
     specs = [

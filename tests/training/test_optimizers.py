@@ -40,11 +40,15 @@ PAIRS: dict[str, tuple[list[spec.Optimizer], Any]] = {
         ],
         lambda o: {"lr": o.lr, "betas": (o.beta1, o.beta2), "eps": o.eps},
     ),
+    "adamw": (
+        [spec.AdamW(lr=lr, weight_decay=w) for lr, w in zip(RATES, (0.01, 0.0, 3.0), strict=True)],
+        lambda o: {"lr": o.lr, "weight_decay": o.weight_decay},
+    ),
 }
-THEIRS = {"rmsprop": torch.optim.RMSprop, "adam": torch.optim.Adam}
+THEIRS = {"rmsprop": torch.optim.RMSprop, "adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
 
 
-#: lrd's own: learning rate and clipping.
+#: lrd's own: learning rate with its schedule, clipping and noise.
 OWN = {field.name for field in dataclasses.fields(spec.Optimizer)}
 
 

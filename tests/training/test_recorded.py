@@ -29,6 +29,8 @@ CASES: list[tuple[Task, Cell, dict[str, Any]]] = [
     (Adding(gap=12), LSTM(hidden_size=4), {"h_detach": 0.4, "truncate": 5}),
     (Reber(), Clockwork(hidden_size=6, modules=3), {"optimizer": "rmsprop_urnn", "clip": "none"}),
     (COPY, Orthogonal(hidden_size=4), {"optimizer": "sgd", "momentum": 0.5}),
+    (COPY, LSTM(hidden_size=4), {"optimizer": "adamw", "schedule": "cosine", "warmup": 3, "gradient_noise": 0.1}),
+    (COPY, RNN(hidden_size=4), {"norm_stabilizer": 2.0, "truncate": 5}),
 ]
 
 

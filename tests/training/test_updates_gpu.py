@@ -114,7 +114,17 @@ def test_no_optimiser_waits(optimizer: str, clip: str) -> None:
     assert_no_update_waits(runs(Adding(gap=9), RNN(hidden_size=4), optimizer=optimizer, clip=clip))
 
 
-@pytest.mark.parametrize("options", [{"omega": 0.1}, {"h_detach": 0.3}, {"truncate": 4}])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"omega": 0.1},
+        {"h_detach": 0.3},
+        {"truncate": 4},
+        {"norm_stabilizer": 0.1},
+        {"gradient_noise": 0.1, "schedule": "cosine", "warmup": 3},
+    ],
+    ids=str,
+)
 def test_no_trick_waits(options: dict[str, Any]) -> None:
     cell = RNN(hidden_size=4) if "omega" in options else LSTM(hidden_size=4)
     assert_no_update_waits(runs(Adding(gap=9), cell, **options))
@@ -126,6 +136,8 @@ RECORDED: list[tuple[Task, Cell, dict[str, Any]]] = [
     (Adding(gap=12), GRU(hidden_size=16), {"optimizer": "sgd", "momentum": 0.5}),
     (Adding(gap=12), LSTM(hidden_size=16), {"h_detach": 0.4, "truncate": 5}),
     (Adding(gap=12), RNN(hidden_size=16), {"omega": 0.5}),
+    (Adding(gap=12), LSTM(hidden_size=16), {"norm_stabilizer": 0.5, "schedule": "step", "step_size": 4}),
+    (Adding(gap=12), GRU(hidden_size=16), {"optimizer": "adamw", "gradient_noise": 0.1, "schedule": "cosine"}),
     (Reber(), PeepholeLSTM(hidden_size=8), {"optimizer": "rmsprop_urnn", "clip": "none"}),
     (Adding(gap=12), Own(hidden_size=8), {}),
     (Adding(gap=12), RNN(hidden_size=16), {"precision": "bfloat16"}),
@@ -152,6 +164,17 @@ def test_a_recorded_update_is_the_plain_one_bit_for_bit(task: Task, cell: Cell, 
     assert torch.all(packs[1].diverged_at < 0)
     values = [{name: value.tolist() for name, value in pack.evaluate("eval", 30).items()} for pack in packs]
     assert values[0] == values[1]
+
+
+@pytest.mark.parametrize("kind", ["naive", "mixed", "combined"])
+def test_updates_of_a_curriculum_are_plain_ones_bit_for_bit(kind: str) -> None:
+    specs = runs(Copy(gap=5, items=2), LSTM(hidden_size=16), 3, curriculum=kind, max_updates=40)
+    packs = [plain(specs), Pack(specs, GPU)]
+    for update in range(40):
+        for pack in packs:
+            pack.step()
+        assert torch.equal(packs[0].theta, packs[1].theta), update
+    assert (packs[1]._recorded is not None) == (kind == "naive")
 
 
 def test_replays_do_not_wait() -> None:

@@ -19,7 +19,7 @@ from lrd.cells import CELLS, GRU, LSTM, RNN, Attentive, Cell, Clockwork, Orthogo
 from lrd.options import OptionError
 from lrd.shapes import Tensor
 from lrd.spec import OPTIMIZERS, RunSpec
-from lrd.spec.optimizers import CLIPS
+from lrd.spec.optimizers import CLIPS, SCHEDULES
 from lrd.tasks import TASKS, Adding, Task
 from lrd.training import Pack
 
@@ -91,10 +91,27 @@ def test_no_optimiser_waits(optimizer: str, clip: str, device: torch.device) -> 
     update(run_spec(TASK, RNN(hidden_size=2), optimizer=optimizer, clip=clip, batch_size=2), device)
 
 
+@pytest.mark.parametrize("device", DEVICES, ids=str)
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_no_schedule_waits(schedule: str, device: torch.device) -> None:
+    update(run_spec(TASK, RNN(hidden_size=2), schedule=schedule, warmup=2, batch_size=2), device)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("device", DEVICES, ids=str)
 @pytest.mark.parametrize(
-    "options", [{"omega": 0.1}, {"h_detach": 0.1}, {"truncate": 2}, {"precision": "bfloat16"}, {"precision": "float64"}]
+    "options",
+    [
+        {"omega": 0.1},
+        {"h_detach": 0.1},
+        {"truncate": 2},
+        {"precision": "bfloat16"},
+        {"precision": "float64"},
+        {"norm_stabilizer": 0.1},
+        {"gradient_noise": 0.1},
+        {"curriculum": "naive"},
+    ],
+    ids=str,
 )
 def test_no_trick_waits(options: dict[str, Any], device: torch.device) -> None:
     cell = RNN(hidden_size=2) if "omega" in options else LSTM(hidden_size=2)

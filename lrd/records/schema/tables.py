@@ -76,6 +76,9 @@ METRICS: Columns = {
     "grad_norm": Column(REAL, "2-norm of the training gradient over all parameters, mean over the same updates"),
     "grad_norm_clipped": Column(REAL, "the same norm after clipping"),
     "omega": Column(REAL, "the regulariser Omega without its weight, where it is on"),
+    "norm_stabilizer": Column(REAL, "the penalty on changes of the norm of h, without its weight, where it is on"),
+    "train_gap": Column(REAL, "gap of a curriculum, mean over the same updates"),
+    "lr": Column(REAL, "learning rate of the last update, where it has a schedule or a warm-up"),
     "eval_*": Column(REAL, "each metric of the task on evaluation sequences: eval_loss, eval_accuracy, ..."),
 }
 
