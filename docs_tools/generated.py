@@ -77,7 +77,8 @@ def options(group: str) -> list[str]:
         rows = []
         for field in dataclasses.fields(kind):
             if "help" in field.metadata:
-                default = "null" if field.default is None else f"`{str(field.default).lower()}`"
+                value = list(field.default) if isinstance(field.default, tuple) else field.default
+                default = "null" if value is None else f"`{str(value).lower()}`"
                 allowed = ", ".join(map(str, field.metadata.get("choices", ())))
                 meaning = field.metadata["help"] + (f" ({allowed})" if allowed else "")
                 rows.append((f"`{prefix}.{field.name}`", default, meaning))
