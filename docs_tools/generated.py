@@ -3,7 +3,7 @@
 A Markdown extension. A line of its own such as ``{{ reading gap_wall }}`` is exchanged for
 
 * ``reading SCRIPT``: how to read a figure, from the docstring of its script in ``analysis/``;
-* ``options GROUP``: a table of every option of a group (task, cell, optimizer, training, probe);
+* ``options GROUP``: a table of every option of a group (task, cell, optimizer, training, evaluation, probe);
 * ``probes``: what a row of each probe's table is;
 * ``tables``, ``files``: the tables of a study and the files of a run (``lrd.records.schema``).
 """
@@ -61,27 +61,29 @@ def kinds(group: str) -> Mapping[str, type[Any]]:
     """Return the classes of a group of options by name."""
     from lrd.cells import CELLS
     from lrd.probes import PROBES
-    from lrd.spec import OPTIMIZERS, Training
+    from lrd.spec import OPTIMIZERS, Evaluation, Training
     from lrd.tasks import TASKS
 
     groups: dict[str, Mapping[str, type[Any]]] = {"cell": CELLS, "task": TASKS, "optimizer": OPTIMIZERS}
-    return {**groups, "probe": PROBES, "training": {"training": Training}}[group]
+    alone = {"training": {"training": Training}, "evaluation": {"evaluation": Evaluation}}  # groups of one class
+    return {**groups, **alone, "probe": PROBES}[group]
 
 
 def options(group: str) -> list[str]:
     """Return the options of each class of a group."""
     lines: list[str] = []
     for name, kind in sorted(kinds(group).items()):
-        prefix = {"probe": f"probe.{name}", "training": "training"}.get(group, group)
+        prefix = {"probe": f"probe.{name}"}.get(group, group)
         rows = []
         for field in dataclasses.fields(kind):
             if "help" in field.metadata:
-                default = "null" if field.default is None else f"`{str(field.default).lower()}`"
+                value = list(field.default) if isinstance(field.default, tuple) else field.default
+                default = "null" if value is None else f"`{str(value).lower()}`"
                 allowed = ", ".join(map(str, field.metadata.get("choices", ())))
                 meaning = field.metadata["help"] + (f" ({allowed})" if allowed else "")
                 rows.append((f"`{prefix}.{field.name}`", default, meaning))
         summary = plain(kind.__doc__)[1]
-        heading = [] if group == "training" else [f"### `{group}={name}`", "", summary]
+        heading = [] if group == name else [f"### `{group}={name}`", "", summary]
         lines += ["", *heading, *table(("Option", "Default", "Meaning"), rows)]
     return lines
 

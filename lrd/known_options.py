@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Iterator
 from typing import Any
 
-GROUPS = ("task", "cell", "optimizer", "training", "probe", "tracker")
+GROUPS = ("task", "cell", "optimizer", "training", "evaluation", "probe", "tracker")
 #: Where the options of a class in a researcher's file stand, by the group of its kind.
 CUSTOM = {"cell": "cell", "task": "task", "probe": "probe.custom"}
 #: Groups that can be left out: ``~tracker`` is ``tracker=none``.
@@ -45,6 +45,7 @@ def option_classes() -> dict[str, list[type[Any]]]:
         "cell": [*spec.kinds_of("cell").values()],
         "optimizer": [*spec.OPTIMIZERS.values()],
         "training": [spec.Training],
+        "evaluation": [spec.Evaluation],
         **{f"probe.{name}": [kind] for name, kind in spec.kinds_of("probe").items()},
         "probe.custom": [Probe],
         "tracker": [spec.TrackerOptions],

@@ -14,7 +14,7 @@ from lrd.cells import CELLS, RNN, Cell
 from lrd.paths import CONF
 from lrd.probes import PROBES, Probe
 from lrd.records import RunRecord
-from lrd.spec import OPTIMIZERS, Place, Seed, TrackerOptions, Training, job_from_config
+from lrd.spec import OPTIMIZERS, Evaluation, Place, Seed, TrackerOptions, Training, job_from_config
 from lrd.tasks import TASKS
 
 STUDIES = sorted((CONF / "experiment").resolve().glob("*.yaml"))
@@ -25,6 +25,7 @@ FILES: list[tuple[str, str, type[Any]]] = [
     *((group, name, kind) for group, kinds in NAMED.items() for name, kind in kinds.items()),
     *ALIASES,
     ("training", "default", Training),
+    ("evaluation", "default", Evaluation),
     *(("probe", name, kind) for name, kind in PROBES.items()),
     ("tracker", "wandb", TrackerOptions),
     ("tracker", "none", TrackerOptions),
@@ -49,6 +50,7 @@ def read(path: Path) -> dict[str, Any]:
 
 def defaults(kind: type[Any], name: str | None = None) -> dict[str, Any]:
     values = {field.name: field.default for field in dataclasses.fields(kind)}
+    values = {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
     return values | ({} if name is None else {"name": name})
 
 
@@ -83,7 +85,7 @@ def test_the_top_level_gives_the_defaults_of_place_and_seed() -> None:
     expected = defaults(Place) | defaults(Seed)
     assert {key: value for key, value in values.items() if key not in ("defaults", "hydra")} == expected
     groups = {key for entry in values["defaults"] if isinstance(entry, dict) for key in entry}
-    assert {"task", "cell", "optimizer", "training", "probe", "tracker", "experiment"} <= groups
+    assert {"task", "cell", "optimizer", "training", "evaluation", "probe", "tracker", "experiment"} <= groups
 
 
 def test_every_default_is_a_run_that_is_allowed() -> None:

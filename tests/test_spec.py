@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 
 from lrd.cells import CELLS, Attentive
 from lrd.probes import PROBES, Closing
-from lrd.spec import OPTIMIZERS, RunSpec, SpecError, Training, job_from_config
+from lrd.spec import OPTIMIZERS, Evaluation, RunSpec, SpecError, Training, job_from_config
 from lrd.tasks import TASKS
 from lrd.tasks.corpus import corpus
 
@@ -38,6 +38,7 @@ NAMED = {"task": TASKS, "cell": CELLS, "optimizer": OPTIMIZERS}
 _RNN = {"cell": {"name": "rnn"}}
 #: What an option wants that BASE has not.
 NEEDS: dict[str, Any] = {
+    "gradient_flow": {"evaluation": {"gaps": [30]}},
     "omega": _RNN,
     "input_std": _RNN,
     "least_blanks": {"task": {"name": "variable_copy"}},
@@ -257,7 +258,8 @@ def test_run_id_does_not_depend_on_where_and_how_it_is_shown(path: str, value: A
 
 def kinds() -> list[tuple[str, str, type]]:
     named = [(group, name, kind) for group, table in NAMED.items() for name, kind in table.items()]
-    return [*named, ("training", "", Training), *((f"probe.{name}", "", kind) for name, kind in PROBES.items())]
+    single = [("training", "", Training), ("evaluation", "", Evaluation)]
+    return [*named, *single, *((f"probe.{name}", "", kind) for name, kind in PROBES.items())]
 
 
 @functools.cache
@@ -285,6 +287,8 @@ def another(field: Any, value: Any) -> Any:
         return not value
     if isinstance(value, int):
         return value + 1
+    if isinstance(value, tuple):
+        return [*value, 40]
     if isinstance(value, float):
         return value / 2 + 0.001
     if field.name == "file":
@@ -322,7 +326,9 @@ def test_every_option_names_another_run_and_another_pack_as_its_marks_say(group:
 def name_by_hand(spec: RunSpec, left_out: set[str]) -> str:
     """The hash of all that decides a run's results, but for options of these names."""
     tree = spec.to_dict()
-    identity = {g: {k: v for k, v in tree[g].items() if k not in left_out | {"label"}} for g in (*NAMED, "training")}
+    groups = (*NAMED, "training", "evaluation")
+    identity = {g: {k: v for k, v in tree[g].items() if k not in left_out | {"label"}} for g in groups}
+    identity = {group: options for group, options in identity.items() if options}
     identity |= {"probe": [{"name": name} | chosen for name, chosen in tree["probe"].items()], "seed": tree["seed"]}
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:10]
 
@@ -332,7 +338,7 @@ def test_a_switch_that_is_off_is_in_no_hash_and_what_it_is_when_on_may_differ_in
     switches = {f.name: (group, f) for group, _, kind in kinds() for f in fields(kind) if f.metadata["switch"]}
     assert switches.keys() >= {"omega", "h_detach", "precision", "schedule", "gradient_noise", "curriculum"}
     for name, (group, option) in switches.items():
-        others = {bool: (0, True), int: (0, 1)}.get(type(option.default), (0, 0.25, 0.5))
+        others = {bool: (0, True), int: (0, 1), tuple: (0, [30], [40])}.get(type(option.default), (0, 0.25, 0.5))
         chosen = {"curriculum_from": (0, 3, 4), "curriculum_share": (0, 0.25, 0.75), "layers": (1, 2, 3)}
         values = (option.default, *option.metadata.get("choices", chosen.get(name, others))[1:3])
         needed = {"cell": {"layers": 2}} if name == "dropout" else NEEDS.get(name, {})

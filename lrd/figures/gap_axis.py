@@ -55,6 +55,12 @@ def aside(gaps: Sequence[int], places: ArrayLike, share: float) -> NDArray[np.fl
     return further(gaps, places, share * decades)
 
 
+def share_of(gaps: Sequence[int], place: float) -> float:
+    """Return how far along the way from the first gap to the last a place stands; 0 where there is one gap alone."""
+    first, last, here = _transform(gaps).transform(np.array([gaps[0], gaps[-1], place], dtype=np.float64))
+    return float((here - first) / (last - first)) if last > first else 0.0
+
+
 def further(gaps: Sequence[int], places: ArrayLike, decades: ArrayLike) -> NDArray[np.float64]:
     """Return places on the axis of ``gaps`` moved to the right by as much as ``decades`` take there."""
     transform = _transform(gaps)

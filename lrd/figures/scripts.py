@@ -21,7 +21,7 @@ from lrd.user_files import import_beside, line_in, path_of, read_user_text, run_
 FIGURES = (
     *("gradient_flow", "gradient_heatmap", "regimes", "slopes", "lag_profiles", "gradient_norms"),
     *("phase_diagram", "lyapunov_slope"),
-    *("gap_wall", "walls", "cell_pairs", "survival", "learning_curves", "outcomes"),
+    *("gap_wall", "walls", "generalisation", "cell_pairs", "survival", "learning_curves", "outcomes"),
     *("gates_along_gap", "retention_along_gap", "closing_distance", "cost"),
 )
 

@@ -12,7 +12,7 @@ from lrd.figures.drawable_text import named
 from lrd.figures.labels import in_order
 from lrd.records import without_home
 
-GROUPS = ("task", "cell", "optimizer", "training")
+GROUPS = ("task", "cell", "optimizer", "training", "evaluation")
 #: Options by which figures have panels and labels in any case.
 TOLD_APART = ("task_name", "task_gap", "task_convention", "cell_name", "cell_label")
 #: Options that change no result: where the code or the text lies whose digest is an option, too.

@@ -106,9 +106,10 @@ def _together(rows: Sequence[Row], folder: Path, tables: Tables) -> Study | None
 
 
 def _tables(runs: Iterable[RunSpec]) -> Tables:
-    """Return the columns of the tables of lrd's probes and of those of a researcher's own that measure the runs."""
+    """Return the columns of tables that lrd's probes, those of a researcher's own, and tests at other gaps fill."""
     own = {type(probe) for run in runs for probe in run.probes} - set(PROBES.values())
-    return {name: columns for probe in (*own, *PROBES.values()) for name, columns in probe.tables().items()}
+    of_probes = {name: columns for probe in (*own, *PROBES.values()) for name, columns in probe.tables().items()}
+    return of_probes | schema.GENERALISATION_COLUMNS
 
 
 def _study(rows: Sequence[Row], tables: Tables) -> Study:

@@ -17,6 +17,12 @@ from lrd.spec import OPTIMIZERS, kinds_of
 #: The probe that fills each table.
 TABLES = {table: name for name, probe in PROBES.items() for table in probe.tables()}
 
+#: How to fill the tables that no probe fills, where a study has no rows of them.
+NOT_OF_PROBES = dict.fromkeys(
+    ("generalisation", "generalisation_flow", "generalisation_fit"),
+    "no run was tested at other gaps: train a study with evaluation.gaps (and evaluation.gradient_flow=true)",
+)
+
 #: Columns of ``runs`` that are there only where some cell, task or optimiser has the option.
 OPTIONS = frozenset(
     f"{group}_{field.name}"
@@ -28,7 +34,7 @@ OPTIONS = frozenset(
 #: Columns of ``runs`` by which runs of two groups are paired where a hypothesis names none.
 BY_TASK = ("task", "convention", "gap", "seed")
 
-_TABLES = {"metrics", *TABLES}
+_TABLES = {"metrics", *TABLES, *NOT_OF_PROBES}
 _OUTCOME = ("run_id", "state", "outcome", "solved", "update", "solved_at", "max_updates")
 _MOMENTS = {"start": '"update" = 0', "end": '"update" > 0 and "update" = ended', "all": "true"}
 
@@ -99,9 +105,10 @@ def answer(study: Study, query: str) -> dict[str, Any]:
         NotYetError: a table that it reads is empty, or a column is there only in runs unlike these or finished ones.
         BrokenError: it cannot be answered.
     """
-    for name, probe in TABLES.items():
+    ways = {t: f"no run was measured by the probe {p}: lrd probe {study.path} probe={p}" for t, p in TABLES.items()}
+    for name, way_out in (ways | NOT_OF_PROBES).items():
         if re.search(rf"\b{name}\b", query, re.IGNORECASE) and _empty(study, name):
-            raise NotYetError(f"no run was measured by the probe {probe}: lrd probe {study.path} probe={probe}")
+            raise NotYetError(way_out)
     try:
         return query_columns(study, query)
     except NoColumnError as error:

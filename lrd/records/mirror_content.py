@@ -52,6 +52,18 @@ def summary_values(summary: Mapping[str, Any]) -> dict[str, Any]:
     return {**summary, **({"seconds_per_update": seconds / update} if seconds is not None and update else {})}
 
 
+def values_at_gaps(columns: Columns) -> dict[str, float]:
+    """Return what a mirror's summary shows of tests at other gaps: ``test_accuracy_at_gap_200`` and the like.
+
+    Args:
+        columns: the table ``generalisation`` of one run; {} where it has none.
+    """
+    if not columns:
+        return {}
+    tests = zip(columns["metric"], columns["tested_gap"], columns["value"], strict=True)
+    return {f"test_{metric}_at_gap_{gap}": float(value) for metric, gap, value in tests}
+
+
 #: Tables of gradient norms over t, of which a mirror shows a picture with a row a measurement.
 PICTURED = ("gradient_flow", "gradient_norms")
 

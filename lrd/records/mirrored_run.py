@@ -17,6 +17,7 @@ from lrd.records.mirror_content import (
     measurements_of,
     rows_of,
     scalars_of,
+    values_at_gaps,
 )
 from lrd.records.record import RunRecord
 from lrd.records.run_files import read_object
@@ -62,6 +63,7 @@ def read_mirrored_run(folder: Path) -> MirroredRun:
         metrics = rows_of(record.read_metrics())  # first, since it is written last
         pictured = {table: measurements_of(record.read_table(table)) for table in PICTURED}
         fits = rows_of(record.read_table("gradient_fit"))
+        at_gaps = values_at_gaps(record.read_table("generalisation"))
         scalars = scalars_of(lambda name: measurements_of(record.read_table(name)))
         shown, lost = logged_updates(metrics, scalars, pictured), fits_missing(fits, pictured["gradient_flow"])
     except KeyError as error:
@@ -74,4 +76,4 @@ def read_mirrored_run(folder: Path) -> MirroredRun:
     if lost:
         where = f"no row of update {lost[0][0]}, {lost[0][1]}"
         raise RecordError(f"cannot read {folder / schema.GRADIENT_FIT}: it is damaged ({where})")
-    return MirroredRun(record.run_id, study, dict(run["spec"]), shown, summary)
+    return MirroredRun(record.run_id, study, dict(run["spec"]), shown, summary and summary | at_gaps)

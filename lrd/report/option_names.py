@@ -9,7 +9,7 @@ from lrd.records import RecordError, Study, read_json
 from lrd.records.schema import RUN
 from lrd.report.runs import rows
 
-GROUPS = ("task", "cell", "optimizer", "training", "probe", "seed")  # in this order
+GROUPS = ("task", "cell", "optimizer", "training", "evaluation", "probe", "seed")  # in this order
 _NAMES = {"task_name", "cell_name", "cell_label"}  # by these the report's tables are grouped
 
 

@@ -6,6 +6,7 @@ number a run produces, and the ``Place`` where it is computed and kept. The run 
 
 from lrd.spec.build import named_options
 from lrd.spec.error import SpecError
+from lrd.spec.evaluation import Evaluation, flow_probe
 from lrd.spec.job import Job, job_from_config, run_from_dict
 from lrd.spec.kinds import kinds_of
 from lrd.spec.optimizers import CLIPS, OPTIMIZERS, SGD, Adam, AdamW, Optimizer, RMSprop, RMSpropURNN
@@ -20,6 +21,7 @@ __all__ = [
     "SGD",
     "Adam",
     "AdamW",
+    "Evaluation",
     "Job",
     "Optimizer",
     "Place",
@@ -30,6 +32,7 @@ __all__ = [
     "SpecError",
     "TrackerOptions",
     "Training",
+    "flow_probe",
     "job_from_config",
     "kinds_of",
     "named_options",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping
 from functools import cache
-from typing import Any, get_type_hints
+from typing import Annotated, Any, get_origin, get_type_hints
 
 from lrd.options import OptionError, nearest, not_a_choice, several_are_swept, wrong_options
 from lrd.spec.error import SpecError
@@ -50,12 +50,19 @@ def build_named(kinds: Mapping[str, type[Any]], group: str, config: Mapping[str,
     return build(kinds[name], group, options, errors)
 
 
+def _listed(hint: Any) -> Any:
+    """Return the type of an option for pydantic: what is a tuple here is a list in configurations."""
+    import pydantic
+
+    return Annotated[hint, pydantic.Strict(False)] if get_origin(hint) is tuple else hint
+
+
 @cache
 def _model(kind: Callable[..., Any]) -> Any:
     import pydantic
 
     # pydantic checks types and unknown names; the dataclass checks its bounds (lrd.options).
-    hints = get_type_hints(kind)
+    hints = {name: _listed(hint) for name, hint in get_type_hints(kind).items()}
     fields: dict[str, Any] = {f.name: (hints[f.name], f.default) for f in dataclasses.fields(kind)}  # type: ignore[arg-type]
     return pydantic.create_model(kind.__name__, __config__={"extra": "forbid", "strict": True}, **fields)
 
@@ -84,6 +91,8 @@ def build(kind: type[Any], group: str, options: Any, errors: list[str]) -> Any:
             key = str(problem["loc"][0])
             if problem["type"] == "extra_forbidden":
                 text = f"there is no such option{nearest(key, known)}; {group or 'here'} has {', '.join(known)}"
+            elif problem["type"] == "tuple_type":
+                text = f"must be a list, in brackets, got {problem['input']!r}"
             elif key in wrong:  # none of several types
                 allowed = problem["msg"].removeprefix("Input should be")
                 text = f"{wrong[key].split(', got ')[0]} or{allowed}, got {problem['input']!r}"

@@ -13,6 +13,7 @@ import torch
 from lrd.options import OptionError, nearest
 from lrd.spec.build import build, build_named
 from lrd.spec.error import SpecError
+from lrd.spec.evaluation import Evaluation
 from lrd.spec.kinds import build_kind
 from lrd.spec.optimizers import OPTIMIZERS
 from lrd.spec.place import Place, TrackerOptions
@@ -69,7 +70,7 @@ def job_from_config(config: Mapping[str, Any], sources: Mapping[str, str] = Mapp
     """
     errors: list[str] = []
     top = {field.name for field in dataclasses.fields(Place)} | {"seed"}
-    groups = {"task", "cell", "optimizer", "training", "probe", "tracker"}
+    groups = {"task", "cell", "optimizer", "training", "evaluation", "probe", "tracker"}
     for key in sorted(set(config) - top - groups):
         errors.append(f"{key}: there is no such option{nearest(key, top | groups | {'hypotheses'})}")
 
@@ -77,6 +78,7 @@ def job_from_config(config: Mapping[str, Any], sources: Mapping[str, str] = Mapp
     cell = build_kind("cell", config, sources, errors)
     optimizer = build_named(OPTIMIZERS, "optimizer", config, errors)
     training = build(Training, "training", config.get("training", {}), errors)
+    evaluation = build(Evaluation, "evaluation", config.get("evaluation", {}), errors)
     probes = build_probes(config.get("probe"), sources, errors)
     tracker = build(TrackerOptions, "tracker", config.get("tracker", {}), errors)
     place = build(Place, "", {k: v for k, v in config.items() if k in top - {"seed"}}, errors)
@@ -106,6 +108,12 @@ def job_from_config(config: Mapping[str, Any], sources: Mapping[str, str] = Mapp
                 probe.check_cell(cell)
         except OptionError as error:
             errors.append(f"probe.{key_of(probe)}.{error.key}: {error.message}")
+    if task is not None and cell is not None and evaluation is not None and not errors:
+        try:
+            evaluation.check(task, cell, probes)
+        except OptionError as error:
+            errors.append(f"evaluation.{error.key}: {error.message}")
     if errors:
         raise SpecError("\n".join(errors))
-    return Job(RunSpec(task, cell, optimizer, training, tuple(probes), seed.seed), place, tracker)
+    run = RunSpec(task, cell, optimizer, training, tuple(probes), seed.seed, evaluation)
+    return Job(run, place, tracker)

@@ -6,7 +6,7 @@ import dataclasses
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache, cached_property
 from typing import Any
 
@@ -14,6 +14,7 @@ from lrd.cells import Cell
 from lrd.custom import source_of
 from lrd.options import check_options, option
 from lrd.probes import Probe
+from lrd.spec.evaluation import Evaluation, cell_at, task_at
 from lrd.spec.optimizers import Optimizer
 from lrd.spec.training import Training
 from lrd.tasks import Task
@@ -39,6 +40,7 @@ class RunSpec:
     training: Training
     probes: tuple[Probe, ...]
     seed: int
+    evaluation: Evaluation = field(default_factory=Evaluation)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the resolved configuration as nested plain values, as run.json keeps it under ``spec``."""
@@ -47,6 +49,7 @@ class RunSpec:
             "cell": _named(self.cell) | _origin(self.cell),
             "optimizer": _named(self.optimizer),
             "training": dataclasses.asdict(self.training),
+            "evaluation": dataclasses.asdict(self.evaluation) | {"gaps": list(self.evaluation.gaps)},
             "probe": {probe.name: dataclasses.asdict(probe) | _origin(probe) for probe in self.probes},
             "seed": self.seed,
         }
@@ -70,6 +73,8 @@ class RunSpec:
         identity = self._fields_with("identity") | {"seed": self.seed}
         for group, off in self._switches(on=False):
             identity[group].pop(off, None)
+        if not identity["evaluation"]:  # runs recorded before there was this group keep their names
+            del identity["evaluation"]
         digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:10]
         return f"{self.cell.name}-{self.task.name}-T{self.task.gap}-s{self.seed}-{digest}"
 
@@ -89,6 +94,15 @@ class RunSpec:
         static = self._fields_with("per_run", False) | {"on": self._switches(on=True)}
         return json.dumps(static, sort_keys=True)
 
+    @cached_property
+    def tested(self) -> tuple[RunSpec, ...]:
+        """The run as it is at each gap of ``evaluation.gaps`` and at its own, in ascending order; () without these."""
+        gaps = sorted({*self.evaluation.gaps, self.task.gap}) if self.evaluation.gaps else []
+        tasks = [self.task if gap == self.task.gap else task_at(self.task, gap) for gap in gaps]
+        cells = [cell_at(self.cell, self.task, task) for task in tasks]
+        there = zip(tasks, cells, strict=True)
+        return tuple(dataclasses.replace(self, task=t, cell=c, evaluation=Evaluation()) for t, c in there)
+
     def _fields_with(self, mark: str, value: bool = True) -> dict[str, Any]:
         """Return the options of all groups whose metadata has ``mark`` at ``value``."""
         groups = {group: _chosen(getattr(self, group), mark, value) for group in _GROUPS}
@@ -105,7 +119,7 @@ class RunSpec:
         return found
 
 
-_GROUPS = ("task", "cell", "optimizer", "training")
+_GROUPS = ("task", "cell", "optimizer", "training", "evaluation")
 
 
 def _chosen(options: Any, mark: str, value: bool) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from omegaconf import DictConfig
 
 from lrd.options import several_are_swept
 
-_ONE_OF = ("task", "cell", "optimizer", "training", "tracker")
+_ONE_OF = ("task", "cell", "optimizer", "training", "evaluation", "tracker")
 #: Stands for a class of the user's and needs its path, which no pattern can give: only its own name means it.
 _CUSTOM = "custom"
 

@@ -55,7 +55,9 @@ class Costs:
         """Return the seconds from update ``start`` to the end, with all that is done on the way."""
         training, last = run.training, run.training.max_updates
         evaluations = math.ceil(end / training.eval_every) - start // training.eval_every + (start == 0)
-        sequences = evaluations * training.eval_samples + training.test_samples
+        lengths = {run.task.sequence_length, *(there.task.sequence_length for there in run.tested)}
+        tests = sum(lengths) / run.task.sequence_length  # of so many sequences as long as those of training
+        sequences = evaluations * training.eval_samples + tests * training.test_samples
         measured = sum(
             seconds * moments_between(last, probe.per_decade, start, end)
             for probe, seconds in zip(run.probes, self.probes, strict=True)

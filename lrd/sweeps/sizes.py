@@ -20,7 +20,7 @@ from lrd.gradients.flow import runs_per_group
 from lrd.kernels import loop, run_by_run, runs_at_once
 from lrd.kernels.fused.launch import PRECISIONS, samples_a_program
 from lrd.kernels.layers import scan_layers
-from lrd.spec import Job, RunSpec, SpecError
+from lrd.spec import Job, RunSpec, SpecError, flow_probe
 from lrd.training.batches import drawn_steps, evaluated_at_once
 from lrd.training.parameters import initial_parameters
 from lrd.training.tricks import evaluation_kernel, update_kernel
@@ -132,17 +132,21 @@ def pack_bytes(run: RunSpec, runs: int, device: torch.device) -> int:
     update = symbols * (at_once * (tape + 2 * read) + runs * task.input_size)
 
     samples = min(EVAL_CHUNK, max(training.eval_samples, training.test_samples))
-    evaluated = min(runs, evaluated_at_once(task, cell, samples, number, device))
+    longest = max((run, *run.tested), key=lambda there: there.task.sequence_length)
+    length, kept = longest.task.sequence_length, kept_numbers(longest)
+    evaluated = min(runs, evaluated_at_once(longest.task, cell, samples, number, device))
     inside = 1 if run_by_run(evaluation_kernel(run, device, runs)) else evaluated if on_gpu else 0
-    evaluation = task.sequence_length * samples * (inside * kept / 2 + evaluated * (hidden + data + read))
+    evaluation = length * samples * (inside * kept / 2 + evaluated * (hidden + data + read))
 
     measurement = 0.0
-    for probe in run.probes:
-        symbols = task.sequence_length * probe.samples
+    measured_on = [(task.sequence_length, probe) for probe in run.probes]
+    measured_on += [(length, flow_probe(run.probes))] if run.evaluation.gradient_flow else []
+    for steps, probe in measured_on:
+        symbols = steps * probe.samples
         measured = min(runs, runs_per_group(symbols, cell, device))
         width = 1 if getattr(probe, "precision", "float64") == "float32" else 2
-        kept = (5 + 2 * len(cell.measured)) * hidden  # states, what multiplies gradients, those, copies for norms
-        measurement = max(measurement, width * symbols * measured * (kept + data + 2 * read))
+        states = (5 + 2 * len(cell.measured)) * hidden  # states, what multiplies gradients, those, copies for norms
+        measurement = max(measurement, width * symbols * measured * (states + data + 2 * read))
 
     parameters = _PARAMETERS + (_NOISE if run.optimizer.gradient_noise else 0)
     held = parameters * runs * parameter_count(run) + drawn * data

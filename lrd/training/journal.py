@@ -13,8 +13,8 @@ import torch
 
 from lrd.probes import Columns, Probe
 from lrd.records import ImmediateWriter, RunRecord, Tracker, Writer, hardware
-from lrd.records.mirror_content import PICTURED, logged_updates, profiles_of, scalars_of
-from lrd.records.schema import GRADIENT_NORMS_COLUMNS
+from lrd.records.mirror_content import PICTURED, logged_updates, profiles_of, scalars_of, values_at_gaps
+from lrd.records.schema import GENERALISATION_COLUMNS, GRADIENT_NORMS_COLUMNS
 from lrd.spec import RunSpec
 from lrd.tasks import Task
 from lrd.training.cost import Cost
@@ -117,6 +117,12 @@ class Journal:
             self.tables.setdefault("gradient_norms", []).append({"update": np.full(size, update)} | columns)
             self._show(update, "gradient_norms")
 
+    def add_generalisation(self, update: int, tables: dict[str, Columns]) -> None:
+        """Add the tests beyond the trained gap, which are done once, at the last update; {} where there are none."""
+        for name, columns in tables.items():  # not to follow rows of a run that was cut off between these and its end
+            size = len(columns["tested_gap"])
+            self.tables[name] = [{"update": np.full(size, update)} | columns]
+
     def _show(self, update: int, table: str) -> None:
         """Show the mirror the last measurement of a table of ``PICTURED``."""
         self.tracker.profiles(self.record.run_id, update, profiles_of(table, self.tables[table][-1]))
@@ -135,7 +141,7 @@ class Journal:
 
     def _write_tables(self, metrics: Rows, tables: dict[str, list[Columns]]) -> None:
         kinds = {name: kind for probe in self.spec.probes for name, kind in probe.tables().items()}
-        kinds["gradient_norms"] = GRADIENT_NORMS_COLUMNS
+        kinds |= {"gradient_norms": GRADIENT_NORMS_COLUMNS, **GENERALISATION_COLUMNS}
         for name, parts in tables.items():
             columns = {column: np.concatenate([part[column] for part in parts]) for column in parts[0]}
             self.record.write_table(name, columns, kinds[name])
@@ -174,8 +180,10 @@ class Journal:
         summary |= {f"test_{name}": value for name, value in test.items()}
         summary |= overlap(self.spec, update)
 
+        at_gaps = values_at_gaps(next(iter(self.tables.get("generalisation", [])), {}))
+
         def finished() -> dict[str, Any]:
-            self.tracker.finish(self.record.run_id, summary)
+            self.tracker.finish(self.record.run_id, summary | at_gaps)
             return {"run_id": self.record.run_id, **summary}
 
         self.writer.put(lambda: self.record.finish(summary), finished)

@@ -14,6 +14,7 @@ from lrd.probes import Probe, Subject, log_spaced
 from lrd.records import BackgroundWriter, ImmediateWriter, RecordError, RunRecord, Tracker, Writer
 from lrd.spec import Place, RunSpec
 from lrd.training.determinism import repeat_bits
+from lrd.training.generalisation import generalisation
 from lrd.training.journal import Journal, numbers
 from lrd.training.pack import Pack
 
@@ -199,7 +200,10 @@ def _retire(pack: Pack, journals: list[Journal]) -> None:
     measured_at = leavers[0].measured_at
     _measure(finished, leavers, [p for p in finished.specs[0].probes if measured_at.get(p.name) != pack.update])
     _record_norms(finished, leavers)
-    test = numbers(finished.evaluate("test", pack.training.test_samples))
+    tested = finished.evaluate("test", pack.training.test_samples)
+    for journal, tables in zip(leavers, generalisation(finished, tested), strict=True):
+        journal.add_generalisation(pack.update, tables)
+    test = numbers(tested)
     states = finished.snapshot()
     for journal, state in zip(leavers, states, strict=True):
         journal.checkpoint(state)  # the trained parameters stay; before the summary, which ends a record

@@ -220,6 +220,17 @@ class Pack:
         taken.select(runs)
         return taken
 
+    def as_in(self, spec: RunSpec) -> Pack:
+        """Return the same runs, with the same tensors, to be tested on the task and with the cell of a run like them.
+
+        Args:
+            spec: A run that differs from one of the pack's in the length of its sequences alone (``RunSpec.tested``).
+        """
+        other = copy.copy(self)
+        other.task, other.cell = spec.task, spec.cell
+        other.net = self.net.of_runs(spec, len(self.specs))
+        return other
+
     def select(self, runs: Sequence[int]) -> None:
         """Go on with some of the runs only, by their rows."""
         rows, left = torch.tensor(runs, dtype=torch.int64, device=self.device), len(runs)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from synthetic_generalisation import write_generalisation
 from synthetic_probes import gain, write_probes
 
 from lrd.records import RunRecord
@@ -162,6 +163,7 @@ def _write(root: Path, study: str, run: Made, max_updates: int) -> None:
     record.write_table("gradient_flow", rows)
     record.write_table("gradient_fit", fits)
     write_probes(record, run)
+    write_generalisation(record, run)
     _write_norms(record, run)
     if run.state == "finished":
         end = int(run.updates[-1])

@@ -35,6 +35,12 @@ def test_above_zero_moving_is_multiplying() -> None:
     assert laid_out([10, 40]).get_xscale() == "log"
 
 
+def test_the_share_of_the_way_to_a_place() -> None:
+    assert [gap_axis.share_of([10, 1000], place) for place in (10, 100, 1000)] == pytest.approx([0, 0.5, 1])
+    assert gap_axis.share_of([0, 10, 100], 10) == pytest.approx(gap_axis.ROOM / (gap_axis.ROOM + 1))
+    assert gap_axis.share_of([30], 30) == 0
+
+
 def test_zero_stands_half_a_decade_from_the_least_gap() -> None:
     axes = laid_out([0, 10, 100])
     zero, least, most = axes.transData.transform([[gap, 0] for gap in (0, 10, 100)])[:, 0]

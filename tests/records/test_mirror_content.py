@@ -16,6 +16,7 @@ from lrd.records.mirror_content import (
     rows_of,
     scalars_of,
     summary_values,
+    values_at_gaps,
 )
 from lrd.records.schema import GRADIENT_FLOW_COLUMNS
 
@@ -120,6 +121,14 @@ def test_a_summary_is_shown_with_the_price_of_an_update() -> None:
     assert summary_values({"update": 40, "seconds": 2.0}) == {"update": 40, "seconds": 2.0, "seconds_per_update": 0.05}
     for partial in ({}, {"update": 0, "seconds": 1.0}, {"update": 3}, {"update": 3, "seconds": None}):
         assert summary_values(partial) == partial
+
+
+def test_tests_at_other_gaps_are_shown_by_metric_and_gap() -> None:
+    columns: dict[str, Any] = {"tested_gap": np.array([5, 200, 200]), "value": np.array([0.5, 0.25, 2.0])}
+    columns["metric"] = np.array(["accuracy", "accuracy", "loss"], dtype=object)
+    expected = {"test_accuracy_at_gap_5": 0.5, "test_accuracy_at_gap_200": 0.25, "test_loss_at_gap_200": 2.0}
+    assert values_at_gaps(columns) == expected
+    assert values_at_gaps({}) == {}
 
 
 @pytest.mark.parametrize("lost", [0, 1, 3])

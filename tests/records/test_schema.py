@@ -15,7 +15,7 @@ from lrd.probes import PROBES
 from lrd.records import open_study, schema
 from lrd.records.schema import documents, probe_tables, tables
 
-OPTIONS = ("task", "cell", "optimizer", "training", "probe")
+OPTIONS = ("task", "cell", "optimizer", "training", "evaluation", "probe")
 FEW = ("training.max_updates=3", "cell.hidden_size=3", "tracker=none", "task.gap=8", "study=s")
 
 
@@ -26,6 +26,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
     def train(folder: Path) -> None:
         most = f"probe=[{','.join(name for name in PROBES if name != 'closing')}]"
         sizes = ("probe.retention.samples=16", "probe.retention.test_samples=16", "training.gradient_norms=true")
+        sizes = (*sizes, "evaluation.gaps=[5,12]", "evaluation.gradient_flow=true")
         run([LRD, "train", "task=copy", "cell=rnn", "training.omega=0.1", most, *sizes, *FEW], folder)
         run([LRD, "train", "task=copy", "cell=lstm", most, *sizes, *FEW], folder)
         run([LRD, "train", "task=text", "probe=[closing]", *FEW], folder)

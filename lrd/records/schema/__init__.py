@@ -6,6 +6,7 @@ folders ``wandb``, ``slurm``, ``figures``, ``report``, ``logs`` and those whose 
 
 * ``documents``: the JSON files of a run, key by key;
 * ``tables``: the tables that every study has, column by column;
+* ``generalisation``: the tables of tests beyond the trained gap;
 * ``probe_tables``: the tables of further probes.
 """
 
@@ -27,6 +28,7 @@ from lrd.records.schema.column_kinds import (
     types_of,
 )
 from lrd.records.schema.documents import JSON_FILES, OTHER_FILES
+from lrd.records.schema.generalisation import GENERALISATION_TABLES
 from lrd.records.schema.names import (
     CHECKPOINT,
     ENVIRONMENT,
@@ -59,12 +61,15 @@ GRADIENT_FLOW_COLUMNS = types_of(STUDY_TABLES["gradient_flow"][1])
 GRADIENT_FIT_COLUMNS = types_of(STUDY_TABLES["gradient_fit"][1])
 GRADIENT_NORMS_COLUMNS = {**gradients.PART_COLUMNS, **gradients.GRADIENT_NORMS}  # beside ``update``
 
+GENERALISATION_COLUMNS = {name: types_of(columns) for name, (_, columns) in GENERALISATION_TABLES.items()}
+
 #: The tables whose columns are known without asking a probe: the type of each, and that of any other (None: of any).
 TABLES: dict[str, tuple[dict[str, str], str | None]] = {
     "metrics": (METRICS_COLUMNS, REAL),
     "gradient_flow": (GRADIENT_FLOW_COLUMNS, None),
     "gradient_fit": (GRADIENT_FIT_COLUMNS, None),
     "gradient_norms": ({"update": INTEGER, **GRADIENT_NORMS_COLUMNS}, None),
+    **{name: (columns, None) for name, columns in GENERALISATION_COLUMNS.items()},
 }
 
 Described = tuple[str, str, list[tuple[str, str, str]]]
@@ -75,7 +80,7 @@ def schema_tables() -> list[Described]:
 
     Every table but ``runs`` also has the column ``run_id``: ``join runs using (run_id)``.
     """
-    return [_described(name, *entry) for name, entry in (STUDY_TABLES | PROBE_TABLES).items()]
+    return [_described(name, *entry) for name, entry in (STUDY_TABLES | GENERALISATION_TABLES | PROBE_TABLES).items()]
 
 
 def schema_files() -> list[Described]:
@@ -95,6 +100,8 @@ __all__ = [
     "COUNT",
     "DOCUMENTS",
     "ENVIRONMENT",
+    "GENERALISATION_COLUMNS",
+    "GENERALISATION_TABLES",
     "GRADIENT_FIT",
     "GRADIENT_FIT_COLUMNS",
     "GRADIENT_FLOW",
