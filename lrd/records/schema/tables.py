@@ -116,8 +116,8 @@ GRADIENT_FIT: Columns = {
         gradients.GRADIENT_FIT,
         {
             "variable": "state variable, h or c",
-            "slope": "log10 units a step of t; above 0 the gradient vanishes going back, below 0 it explodes; where a cell "
-            "reads backward, a step that it reads",
+            "slope": "log10 units a step of t; above 0 the gradient vanishes going back, below 0 it explodes; where a "
+            "cell reads backward, a step that it reads",
             "horizon": "steps back over which the fitted norm falls to 1/e; inf where it does not fall",
             "points": "steps that the line was fitted to",
             "slope_error": "standard error of the slope over samples with a line each",
