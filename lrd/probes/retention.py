@@ -42,9 +42,9 @@ class Retention(Probe):
     sample. Sequences that have not shown the item yet are left out of fit and score. nan where states overflow.
 
     Each layer's state is read. A cell that reads backward comes to an item from the end: it has rows at the step that
-    shows the item and those before, and ``since`` counts the steps that it has read from there. (In further layers of a
-    bidirectional network a cell may know of an item before it comes to it, from the layer below; there are no rows of
-    that.)
+    shows the item and those before, every ``stride`` steps from step 0 on, and ``since`` counts the steps that it has
+    read from the item on. (In further layers of a bidirectional network a cell may know of an item before it comes to
+    it, from the layer below; there are no rows of that.)
     """
 
     name: ClassVar[str] = "retention"
@@ -74,7 +74,8 @@ class Retention(Probe):
     def _table(self, subject: Subject) -> Columns:
         batches = [subject.sequences(size, k) for size, k in ((self.samples, TRAINING), (self.test_samples, TESTING))]
         latest = max(latest_answer(subject.task, batch) for batch in batches)
-        lags = torch.arange(latest - latest % self.stride, -1, -self.stride, device=subject.seeds.device)
+        first = 0 if subject.part.is_backward else latest % self.stride  # so that one is the last step that it reads
+        lags = torch.arange(latest - first, -1, -self.stride, device=subject.seeds.device)
         shown = []
         for batch in batches:
             last = subject.task.answer_steps(batch, -1)
