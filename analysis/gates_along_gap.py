@@ -2,7 +2,8 @@
 
     python analysis/gates_along_gap.py runs/demo --out figures/
 
-How to read it. A row a task and gap, or one a cell where cells are many; time runs to the right, and the answer stands
+How to read it. A row a task and gap, or one a cell where cells are many, and one a layer and direction where a network
+has several; time runs to the right, and the answer stands
 at the dotted line. One panel a gate: the line is the median over units and samples, the pale area reaches from the 25 %
 to the 75 % quantile over them (each the median over seeds), the darker one is the band of the median over seeds. A
 forget gate at 1 keeps everything; at 0.9 a tenth of what was stored is gone with each step.
@@ -12,7 +13,7 @@ The last panel asks what that means for the gradient. Dashed is the product of t
 same of those units and samples that keep most (95 % quantile). Solid is the measured norm of dL/dc_t relative to its
 value at the answer (geometric mean over samples). A norm counts the units that keep most, and so may run above the
 dashed line; where it leaves the dotted one too, the gradient arrives by the recurrent weights, by which c also acts
-through h and the gates of later steps.
+through h and the gates of later steps; below the last layer it also arrives from the layer above, at every step.
 
 Lines are medians over seeds, bands run from the 10 % to the 90 % quantile (least to greatest where there are fewer
 than 10 seeds). Thick at the end of training, thin and pale before the first update. Only runs that came to an end are
@@ -33,12 +34,12 @@ from lrd.figures import (
     FigureScript,
     LineStyle,
     NothingToDrawError,
+    PartLabel,
     Table,
     drawn_from,
     finite,
     groups,
     in_files,
-    in_order,
     join_runs,
     layout,
     line_styles,
@@ -46,10 +47,12 @@ from lrd.figures import (
     plain,
     runs_of,
     save_figure,
+    whole_of,
 )
-from lrd.figures.facet import Place, labels_at, together
+from lrd.figures.facet import MOST, Place, labels_at, together
 from lrd.figures.flow_profiles import at_start_and_end, flow_profiles
 from lrd.figures.gradient_panel import limits_of, powers_of_ten, say_where_it_goes, steps_to_answer, symbol
+from lrd.figures.label_legend import label_entries
 from lrd.figures.start_and_end import THIN, Profile, along_t, need_probe, note, rows_at
 
 import numpy as np
@@ -71,7 +74,10 @@ def draw(study: Any, out: Path) -> list[Path]:
     need_probe(study, "gates")
     runs = runs_of(study)
     seen = rows_at(
-        study, "gates", "quantity, gate, variable, t, lag, mean, q25, q50, q75, q95", "quantity <> 'since_store'"
+        study,
+        "gates",
+        "layer, direction, quantity, gate, variable, t, lag, mean, q25, q50, q75, q95",
+        "quantity <> 'since_store'",
     )
     if not len(seen["run_id"]):
         raise NothingToDrawError("no finished run that was measured by the probe `gates` has a cell with gates")
@@ -87,7 +93,7 @@ def draw(study: Any, out: Path) -> list[Path]:
         (place, name, alike, names[start : start + columns])
         for place, labels in labels_at((*key[:2], key[4]) for key in profiles).items()
         for names in [_panels(key for key in profiles if key[:2] == place)]
-        for name, alike in together(labels)
+        for name, alike in together(labels, 1 if any(isinstance(label, PartLabel) for label in labels) else MOST)
         for start in range(0, len(names), columns)
     ]
     paths: list[Path] = []
@@ -106,7 +112,7 @@ def _gradients(study: Any, seen: Table) -> Table:
         [(run_id, variable) in kept and answer == "last" for run_id, variable, answer in names], dtype=bool
     )
     rows = flow.rows({name: column[chosen] for name, column in measurements.items()})
-    keys = list(zip(rows["run_id"], rows["variable"], rows["moment"], strict=True))
+    keys = list(zip(*(rows[name] for name in ("run_id", "layer", "direction", "variable", "moment")), strict=True))
     at_answer = {key: value for key, value, lag in zip(keys, rows["log10_gmean"], rows["lag"], strict=True) if lag == 0}
     reference = np.array([at_answer.get(key, np.nan) for key in keys], dtype=np.float64)
     rows["value"] = plain(rows["log10_gmean"]) - finite(reference)
@@ -114,7 +120,7 @@ def _gradients(study: Any, seen: Table) -> Table:
 
 
 def _lines(seen: Table, gradients: Table) -> Table:
-    """Return all that is drawn as one table: run_id, moment, t, lag, quantity, ``what`` it is of, value, q25, q75."""
+    """Return what is drawn in one table: run, moment, part, t, lag, quantity, ``what`` it is of, value, q25, q75."""
     gate = seen["quantity"] == "gate"
     gates, products = ({name: column[chosen] for name, column in seen.items()} for chosen in (gate, ~gate))
     sources = (  # rows, quantity, what, value
@@ -126,7 +132,7 @@ def _lines(seen: Table, gradients: Table) -> Table:
     parts = []
     for rows, quantity, what, value in sources:
         unknown = np.full(len(rows["t"]), np.nan)
-        part = {name: rows[name] for name in ("run_id", "moment", "t", "lag")}
+        part = {name: rows[name] for name in ("run_id", "moment", "layer", "direction", "t", "lag")}
         part |= {"quantity": np.full(len(unknown), quantity, dtype=object), "what": rows[what], "value": rows[value]}
         part |= {name: rows[name] if quantity == "gate" else unknown for name in ("q25", "q75")}
         parts.append(part)
@@ -149,7 +155,9 @@ def _page(
     out: Path,
 ) -> list[Path]:
     styles = line_styles(runs["label"])
-    gated = np.isin(runs["label"].astype(str), [key[4] for key in profiles])  # the others have no gates to draw
+    gated = np.isin(
+        runs["label"].astype(str), [whole_of(key[4]) for key in profiles]
+    )  # the others have no gates to draw
     figure, grid = layout.grid(len(lines), max(len(names) for *_, names in lines), 1.5)
     table: list[dict[str, object]] = []
     shown: dict[Key, Profile] = {}
@@ -167,7 +175,9 @@ def _page(
             if kind == "gate":
                 _draw_gates(axes, mine, styles)
             else:  # in the range of all cells, also of those in other rows
-                _draw_kept(axes, mine, styles, limits_of([statistics[0] for statistics in here.values()]))
+                _draw_kept(
+                    axes, mine, styles, limits_of([statistics[0] for statistics in here.values()], ends[panel, gap])
+                )
             layout.head(axes, f"{what} gate" if kind == "gate" else rf"$\partial L/\partial {symbol(what)}$, relative")
             steps_to_answer(axes, ends[panel, gap])
             for key, statistics in mine.items():
@@ -226,9 +236,7 @@ def _rows(place: dict[str, object], key: Line, statistics: Statistics) -> list[d
 
 
 def _legend(keys: set[Key], styles: dict[str, LineStyle]) -> tuple[list[Any], list[str]]:
-    entries: list[tuple[Any, str]] = []
-    for label in in_order(key[4] for key in keys):
-        entries.append((Line2D([], [], **styles[label].points), label))
+    entries = label_entries((key[4] for key in keys), styles)
     names = {"gradient": "measured gradient", "product": "product of forget gates", "product q95": "its 95 % quantile"}
     for quantity in [name for name in DASHES if any(key[2] == name for key in keys)]:
         entries.append((Line2D([], [], color="0.25", linestyle=DASHES[quantity], linewidth=1.0), names[quantity]))

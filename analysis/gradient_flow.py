@@ -3,10 +3,11 @@
     python analysis/gradient_flow.py runs/demo --out figures/
     python analysis/gradient_flow.py runs/demo --when end
 
-How to read it. One panel a task and gap, or one a cell where cells are many; time runs to the right, and the answer
-stands at the dotted line. Solid lines are the norm of dL/dh_t, dashed lines that of dL/dc_t; thick at the end of
-training, thin and pale before the first update. A line that falls to the left vanishes backwards in time, one that
-rises to the left explodes, a flat one persists.
+How to read it. One panel a task and gap, or one a cell where cells are many; a line a layer where a network has
+several, paler from layer to layer, and hollow where a layer reads backward, from the last step to the first; time runs
+to the right, and the answer stands at the dotted line. Solid lines are the norm of dL/dh_t, dashed lines that of
+dL/dc_t; thick at the end of training, thin and pale before the first update. A line that falls to the left vanishes
+backwards in time, one that rises to the left explodes, a flat one persists.
 
 Of each run the geometric mean over samples is taken (of those whose gradient is not exactly 0); lines are medians over
 the seeds, bands run from the 10 % to the 90 % quantile (least to greatest where there are fewer than 10 seeds). Over
@@ -29,6 +30,7 @@ from typing import Any
 from lrd.figures import (
     FigureScript,
     NothingToDrawError,
+    PartLabel,
     Table,
     drawn_from,
     groups,
@@ -138,11 +140,16 @@ def _notes(profiles: dict[tuple[Any, ...], Profile], runs: Table) -> list[str]:
     counts = [int(spread.count.max()) for _, spread in profiles.values()]
     missing = int((runs["state"] != "finished").sum())
     return [
-        "×a (n): the norm changes by a in each step back and is down to 1/e after n steps.",
+        "×a (n): the norm changes by a in each step back and is down to 1/e after n steps"
+        + ("; of what reads backward, in each step to one that it read before." if _is_backward(profiles) else "."),
         lines_are(runs, counts, (spread for _, spread in profiles.values()))
         + (f" Not drawn: {missing} runs that did not come to an end." if missing else "")
         + pooling(runs),
     ]
+
+
+def _is_backward(profiles: dict[tuple[Any, ...], Profile]) -> bool:
+    return any(isinstance(key[2], PartLabel) and key[2].is_backward for key in profiles)
 
 
 def _rows(place: dict[str, object], key: Key, steps: np.ndarray, spread: Band, slope: float) -> list[dict[str, object]]:

@@ -2,14 +2,15 @@
 
     python analysis/gradient_heatmap.py runs/demo --out figures/
 
-How to read it. One panel a task, gap, cell and state variable. Time steps t run to the right, up to the answer (black
-triangle); training runs down, a row for each measurement, evenly spaced although measurements are log-spaced. Colour is
-log10 of the norm of dL/dh_t or dL/dc_t, L the loss of that one answer: bright, the gradient arrives; dark, it has
-vanished. The colours of a line of panels are the same, so that its cells can be compared; a pointed end of the colour
-bar says that norms reach further than the 20 decades above and below the gradient at the answer that are shown. Grey is
-a gradient of exactly 0, white was not measured. The bar over a panel spans the steps at which what the answer needs can
-have been shown. The dashed line is the update at which the median run met the task's criterion; no line, fewer than
-half of the runs did. The numbers over the panel say how many did, of how many.
+How to read it. One panel a task, gap, cell and state variable, and a layer and direction where a network has several.
+Time steps t run to the right, up to the answer (black triangle; of bidirectional networks also beyond it); training
+runs down, a row for each measurement, evenly spaced although measurements are log-spaced. Colour is log10 of the norm
+of dL/dh_t or dL/dc_t, L the loss of that one answer: bright, the gradient arrives; dark, it has vanished. The colours
+of a line of panels are the same, so that its cells can be compared; a pointed end of the colour bar says that norms
+reach further than the 20 decades above and below the gradient at the answer that are shown. Grey is a gradient of
+exactly 0, white was not measured. The bar over a panel spans the steps at which what the answer needs can have been
+shown. The dashed line is the update at which the median run met the task's criterion; no line, fewer than half of the
+runs did. The numbers over the panel say how many did, of how many.
 
 Of each run the geometric mean over samples is taken (of those whose gradient is not exactly 0), then the median over
 the seeds. A run that ended counts with its last measurement from there on.
@@ -36,6 +37,7 @@ from lrd.figures import (
     runs_of,
     save_figure,
     span,
+    whole_of,
 )
 from lrd.figures.flow_profiles import flow_profiles, panels_by_answer
 from lrd.figures.gradient_panel import DECADES, symbol
@@ -105,14 +107,14 @@ def _sheet(
     figure, panels = layout.grid(len(sheet.lines), max(2, sheet.across), 1.35)
     table: list[dict[str, object]] = []
     for line, (place, tracks) in zip(panels, sheet.lines, strict=True):
-        colours, extend = _colours([pictures[key] for key in pictures if key[:2] == place])
+        colours, extend = _colours([pictures[key] for key in pictures if key[:2] == place], ends[place])
         for axes in line[len(tracks) :]:
             axes.axis("off")
         for axes, track in zip(line, tracks, strict=False):
             picture = pictures[*place, *track]
             image = _panel(axes, picture, colours)
             _landmarks(axes, picture[1], ends[place], shown.get(place))
-            updates, count, of = solved[*place, track[0]]
+            updates, count, of = solved[*place, whole_of(track[0])]
             _mark_solved(axes, picture[0].updates, updates)
             title = layout.fitted(axes, f"{track[0]}, ${symbol(track[1])}$")
             axes.set_title(title, loc="left", pad=6 * layout.scale())  # over the landmarks
@@ -131,12 +133,12 @@ def _sheet(
     return save_figure(figure, out, f"gradient_heatmap{sheet.suffix}", table)
 
 
-def _colours(pictures: list[Picture]) -> tuple[Normalize, str]:
+def _colours(pictures: list[Picture], answer: int) -> tuple[Normalize, str]:
     """Return the scale of a line of panels, and at which of its ends there are norms beyond it."""
     finite = np.concatenate([values[np.isfinite(values)] for *_, values, _ in pictures])
     if not finite.size:
         return Normalize(-1, 0), "neither"
-    nearest = np.concatenate([values[:, -1] for *_, values, _ in pictures])
+    nearest = np.concatenate([values[:, np.abs(steps - answer).argmin()] for _, steps, values, _ in pictures])
     nearest = nearest[np.isfinite(nearest)]
     at_answer = float(np.median(nearest if nearest.size else finite))
     low, high = max(finite.min(), at_answer - DECADES), min(finite.max(), at_answer + DECADES)

@@ -2,14 +2,15 @@
 
     python analysis/gradient_norms.py runs/demo --out figures/
 
-How to read it. One panel a task, gap, cell and state variable; updates run to the right. A line is the norm of dL/dh_t
-or dL/dc_t, L the training loss of one sample over all of its scored steps, at one step t of five, from the first of the
-sequence (dark) to the last (bright). The figure gradient_flow is of the loss of one answer, measured now and then on
-probe sequences; this one is of every sample of every update: a point sums up the updates since the point before it.
-Solid is the geometric mean (of the norms that are not exactly 0), dotted the greatest norm of all. Where the dark line
-lies far below the bright one, what was shown early teaches nothing; where a dotted line leaps, the gradient exploded,
-if only once. The dashed vertical line is the update at which the median run met the task's criterion; no line, fewer
-than half of the runs did. The numbers over the panel say how many did, of how many.
+How to read it. One panel a task, gap, cell and state variable, and a layer and direction where a network has several;
+updates run to the right. A line is the norm of dL/dh_t or dL/dc_t, L the training loss of one sample over all of its
+scored steps, at one step t of five, from the first of the sequence (dark) to the last (bright). The figure
+gradient_flow is of the loss of one answer, measured now and then on probe sequences; this one is of every sample of
+every update: a point sums up the updates since the point before it. Solid is the geometric mean (of the norms that are
+not exactly 0), dotted the greatest norm of all. Where the dark line lies far below the bright one, what was shown early
+teaches nothing; where a dotted line leaps, the gradient exploded, if only once. The dashed vertical line is the update
+at which the median run met the task's criterion; no line, fewer than half of the runs did. The numbers over the panel
+say how many did, of how many.
 
 Lines are medians over the seeds, bands of the solid ones run from the 10 % to the 90 % quantile (least to greatest
 where there are fewer than 10 seeds). A run that ended counts with its last point from there on; in one that diverged
@@ -39,6 +40,7 @@ from lrd.figures import (
     plain,
     runs_of,
     save_figure,
+    whole_of,
 )
 from lrd.figures.gradient_panel import limits_around, powers_of_ten, symbol
 from lrd.figures.sheet import Place, Sheet, sheets
@@ -82,12 +84,12 @@ def _rows_of_steps(study: Any) -> Table:
             select run_id, step, last * step // {len(STEPS) - 1} as t
             from (select run_id, max(t) as last from gradient_norms group by run_id), range({len(STEPS)}) as r(step)
         )
-        select norms.run_id, norms.update, variable, step, t,
+        select norms.run_id, norms.update, layer, direction, variable, step, t,
             coalesce(log10_gmean, 'nan'::double) as middle, coalesce(log10_max, 'nan'::double) as greatest, ended
         from gradient_norms as norms
         join chosen using (run_id, t)
         join (select run_id, case when state = 'finished' then update end as ended from runs) using (run_id)
-        order by run_id, norms.update, variable, step
+        order by run_id, norms.update, layer, direction desc, variable, step
         """
     )
     return found | {"ended": plain(found["ended"])}
@@ -119,7 +121,7 @@ def _sheet(
         for axes, track in zip(line, tracks, strict=False):
             moments, lines = found[*place, *track]
             _panel(axes, moments.updates, lines, limits)
-            updates, count, of = solved[*place, track[0]]
+            updates, count, of = solved[*place, whole_of(track[0])]
             if np.isfinite(updates):
                 axes.axvline(updates, color="0.25", **SOLVED)
             layout.head(axes, f"{track[0]}, ${symbol(track[1])}$", f"{count}/{of}")

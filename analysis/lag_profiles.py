@@ -2,10 +2,11 @@
 
     python analysis/lag_profiles.py runs/demo --out figures/
 
-How to read it. One panel a task, gap, cell and state variable. The lag, steps back from the answer, runs to the right;
-up runs the norm of dL/dh_t (or dL/dc_t) over that at the answer itself, so that every line starts at 1. A straight
-line is exponential decay. Thick in the colour of the cell, with its band: after training; thin and pale: before. The
-black lines are theory, after training:
+How to read it. One panel a task, gap, cell and state variable, and a layer and direction where a network has several.
+The lag, steps back from the answer, runs to the right (below 0, steps after it, which bidirectional networks hear of);
+up runs the norm of dL/dh_t (or dL/dc_t) over that at the answer itself, so that every line starts at 1. A straight line
+is exponential decay. Thick in the colour of the cell, with its band: after training; thin and pale: before. The black
+lines are theory, after training, but for the first of the last layer alone:
 
 * dotted, the fitted slope, one factor per step back, at the height of the middle of the thick line: where that bends
   away from it, the gradient does not decay by one factor;
@@ -34,6 +35,7 @@ from lrd.figures import (
     Array,
     FigureScript,
     LineStyle,
+    PartLabel,
     Table,
     drawn_from,
     groups,
@@ -91,7 +93,8 @@ def draw(study: Any, out: Path) -> list[Path]:
     for (*place, moment), group in flow.groups(measurements, *keys, "moment"):
         lags, norms = _left(group)
         lines.setdefault(tuple(place), {})[moment] = lags, band(np.stack(list(norms.values())))
-        slopes = {run: slope for run, slope in fitted.get((*place, moment), {}).items() if run in norms}
+        sign = -1 if isinstance(place[2], PartLabel) and place[2].is_backward else 1  # of a step that it reads
+        slopes = {run: sign * slope for run, slope in fitted.get((*place, moment), {}).items() if run in norms}
         if moment == "end" and slopes:
             lines[tuple(place)]["slope"] = slope_lines(slopes, lags, norms)
     for key in lines:
@@ -105,8 +108,9 @@ def draw(study: Any, out: Path) -> list[Path]:
 def _left(rows: Table) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """Return the lags, and for each run log10 of its norms over that at the answer."""
     lags, norms = pivot(rows, "run_id", "lag", "log10_gmean")
-    norms[~np.isfinite(norms[:, 0])] = np.nan  # nothing at the answer: nothing to measure against
-    return lags, dict(zip(sorted(set(rows["run_id"].astype(str))), norms - norms[:, :1], strict=True))
+    at_answer = norms[:, lags == 0]
+    norms[~np.isfinite(at_answer).all(axis=1)] = np.nan  # nothing at the answer: nothing to measure against
+    return lags, dict(zip(sorted(set(rows["run_id"].astype(str))), norms - at_answer, strict=True))
 
 
 def _slopes(rows: Table) -> dict[str, float]:

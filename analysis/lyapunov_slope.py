@@ -10,7 +10,9 @@ end. Below and left of 0 things vanish, above and right they explode.
 
 On the line the two agree, as they must in the long run: the product of the same Jacobians, read from either end. Off
 the line the gap is too short for its slope, the answer's gradient lies in a direction of its own, or the inputs of the
-gap are other than those of the whole sequence. Of a cell with several state variables the gradient is that of c.
+gap are other than those of the whole sequence. A network of several layers has a point for each, paler from layer to
+layer (hollow lines: it reads backward); below the last one the gradient also arrives from above. Of a cell with several
+state variables the gradient is that of c.
 
 Ends are drawn of runs that came to an end. The note of a panel is the median over its points of the exponent minus the
 rate. Where one of the two is no number (a gradient of exactly 0, a state that left the range of floats) there is no
@@ -33,7 +35,6 @@ from lrd.figures import (
     Table,
     drawn_from,
     groups,
-    in_order,
     join_runs,
     layout,
     line_styles,
@@ -43,6 +44,7 @@ from lrd.figures import (
     runs_of,
     save_figure,
 )
+from lrd.figures.label_legend import label_entries
 from lrd.figures.start_and_end import KEEPING, absent, need_probe, rows_at
 from lrd.stats import median
 
@@ -86,14 +88,15 @@ def draw(study: Any, out: Path) -> list[Path]:
 def _points(study: Any) -> Table:
     """Return rate, exponent and their standard errors, in nats a step, of each finished run at its start and end."""
     both = f"""(
-        select run_id, update, variable, slope, slope_error, exponent, standard_error
-        from gradient_fit join lyapunov using (run_id, update) where mode = 'driven' and "index" = 1 {KEEPING}
+        select run_id, update, layer, direction, variable, slope, slope_error, exponent, standard_error
+        from gradient_fit join lyapunov using (run_id, update, layer, direction)
+        where mode = 'driven' and "index" = 1 {KEEPING}
     )"""
-    rows = rows_at(study, both, "variable, slope, slope_error, exponent, standard_error")
+    rows = rows_at(study, both, "layer, direction, variable, slope, slope_error, exponent, standard_error")
     return {
         "run_id": rows["run_id"],
         "moment": rows["moment"],
-        "variable": rows["variable"],
+        **{name: rows[name] for name in ("layer", "direction", "variable")},
         "rate": -NATS * plain(rows["slope"]),
         "rate_error": NATS * plain(rows["slope_error"]),
         "exponent": plain(rows["exponent"]),
@@ -164,9 +167,7 @@ def _draw_lines(axes: Axes, points: Table) -> None:
 
 
 def _legend(rows: Table, styles: dict[str, LineStyle]) -> tuple[list[Any], list[str]]:
-    entries: list[tuple[Any, str]] = [
-        (Line2D([], [], **styles[label].points, linestyle="none"), label) for label in in_order(rows["label"])
-    ]
+    entries = label_entries(rows["label"], styles, linestyle="none")
     for moment, name in (("init", "before training"), ("end", "after training")):
         if moment in rows["moment"]:
             face = "0.25" if moment == "end" else "white"

@@ -37,7 +37,6 @@ from lrd.figures import (
     drawn_from,
     finite,
     groups,
-    in_order,
     in_words,
     join_runs,
     layout,
@@ -49,6 +48,7 @@ from lrd.figures import (
     save_figure,
     span,
 )
+from lrd.figures.label_legend import label_entries
 from lrd.figures.start_and_end import KEEPING
 from lrd.stats import Band, band
 from lrd.stats.mean_field import ACTIVATIONS, leading_exponent
@@ -125,14 +125,15 @@ def _swept(study: Any, runs: Table) -> Table:
 def _rates(study: Any) -> Table:
     """Return how fast each quantity grows before the first update, in nats a step: run_id, quantity, rate."""
     exponents = (
-        'union all select run_id, mode, exponent from lyapunov where update = 0 and "index" = 1'
+        'union all select run_id, layer, direction, mode, exponent from lyapunov where update = 0 and "index" = 1'
         if "lyapunov" in study.tables
         else ""
     )
     found: Table = study.columns(
         f"""
-        select run_id, quantity, rate from (
-            select run_id, 'gradient' as quantity, -ln(10) * slope as rate from gradient_fit where update = 0 {KEEPING}
+        select run_id, layer, direction, quantity, rate from (
+            select run_id, layer, direction, 'gradient' as quantity, -ln(10) * slope as rate
+            from gradient_fit where update = 0 {KEEPING}
         ) {exponents} order by all
         """
     )
@@ -234,9 +235,7 @@ def _mark_zero(axes: Axes) -> None:
 
 
 def _legend(rows: Table, styles: dict[str, LineStyle]) -> tuple[list[Any], list[str]]:
-    entries: list[tuple[Any, str]] = [
-        (Line2D([], [], **styles[label].points), label) for label in in_order(rows["label"])
-    ]
+    entries = label_entries(rows["label"], styles)
     for quantity in [name for name in DRAWN if name in rows["quantity"]]:
         entries.append((Line2D([], [], color="0.25", marker="o", **DRAWN[quantity]), NAMES[quantity]))
     entries.append((Line2D([], [], color="0.65", linewidth=2.8), "theory"))

@@ -41,10 +41,12 @@ from lrd.figures import (
     main,
     runs_of,
     save_figure,
+    whole_of,
 )
 from lrd.figures.facet import labels_at, together
 from lrd.figures.flow_profiles import flow_fits, flow_profiles, panels_by_answer
 from lrd.figures.gradient_panel import DASHES, OTHERS, symbol
+from lrd.figures.label_legend import part_entries
 from lrd.figures.regime_curve import HORIZONS, RegimeCurve
 from lrd.figures.sheet import LINES, Place, Track, in_order
 from lrd.figures.start_and_end import THIN
@@ -97,13 +99,13 @@ def _page(suffix: str, curves: list[Line], solved: dict[Any, Any], runs: Table, 
         _factors(line[0], mine, styles)
         for axes, name in zip(line[1:], HORIZONS, strict=True):
             _horizons(axes, name, mine, styles, place[1])
-        _stars(line[0], {label: solved[*place, label][0] for label, _ in mine}, styles)
+        _stars(line[0], {label: solved[*place, label][0] for label in {whole_of(label) for label, _ in mine}}, styles)
         layout.head(line[0], f"{alone}: " * bool(alone) + f"{place[0]}, $T$ = {place[1]}")
         line[0].set_ylabel("factor per step back")
         line[1].set_ylabel("steps to 1/e")
         line[2].set_ylabel("steps to 1/1000")
         for track, curve in mine.items():
-            table += _rows(place, track, curve, solved[*place, track[0]][0])
+            table += _rows(place, track, curve, solved[*place, whole_of(track[0])][0])
     for axes in panels[-1]:
         cell = axes.get_subplotspec()
         if cell is not None and cell.is_last_row():
@@ -182,10 +184,11 @@ def _within(steps: np.ndarray, top: float) -> np.ndarray:
 
 def _legend(figure: Any, tracks: set[Track], styles: dict[str, LineStyle]) -> None:
     entries = []
-    for label, variable in in_order(tracks):
+    for label, variable in in_order({(whole_of(label), variable) for label, variable in tracks}):
         style = styles[label]
         handle = Line2D([], [], **style.points, linestyle=DASHES.get(variable, OTHERS))
         entries.append((handle, f"{label}, ${symbol(variable)}$"))
+    entries += part_entries(label for label, _ in tracks)
     entries.append((Line2D([], [], color="0.25", **THIN), "of the slope"))
     entries.append((Line2D([], [], color="0.25", linewidth=0.9, linestyle=":"), "gap"))
     solved = Line2D([], [], color="white", marker="*", markersize=5, markeredgecolor="black", markeredgewidth=0.5)

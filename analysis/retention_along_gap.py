@@ -3,11 +3,11 @@
     python analysis/retention_along_gap.py runs/demo --out figures/
     python analysis/retention_along_gap.py runs/demo --item sum
 
-How to read it. A column a cell; time runs to the right, and the answer stands at the dotted line. Upper panels: how
-well what the task showed can be read from the state at step t by a linear readout fitted to other sequences, solid from
-h_t, dashed from c_t: accuracy for classes, R^2 for values. 1 is all of it; the grey dotted line is chance, what a
-readout of nothing scores. Of several items shown by then the median is taken, or one of them alone with --item. Scores
-below -0.1, worse than the mean, are not shown.
+How to read it. A column a cell, or a layer and direction of its network; time runs to the right, and the answer stands
+at the dotted line. Upper panels: how well what the task showed can be read from the state at step t by a linear readout
+fitted to other sequences, solid from h_t, dashed from c_t: accuracy for classes, R^2 for values. 1 is all of it; the
+grey dotted line is chance, what a readout of nothing scores. Of several items shown by then the median is taken, or one
+of them alone with --item. Scores below -0.1, worse than the mean, are not shown.
 
 Lower panels: the norm of dL/dh_t (solid) and dL/dc_t (dashed) of the same runs, with the factor by which it changes in
 each step back and, in brackets, its horizon in steps, as in the figure gradient_flow. Where the upper lines stay up
@@ -119,18 +119,18 @@ def _of_runs(rows: Table, run_ids: Array, runs: Table) -> Table:
 
 def _scores(study: Any, item: str) -> Table:
     """Return score and chance by finished run, moment, variable and step: of one item, or the median over all."""
-    rows = rows_at(study, "retention", "item, variable, t, lag, score, chance")
+    rows = rows_at(study, "retention", "layer, direction, item, variable, t, lag, score, chance")
     if item != "median":
         known = sorted(set(rows["item"]))
         if known and item not in known:
             raise NothingToDrawError(f"no item {item!r} in its records; there is {', '.join(known)}, or median")
         rows = {name: column[rows["item"] == item] for name, column in rows.items()}
     parts = []
-    for (run_id, moment, variable), measured in groups(rows, "run_id", "moment", "variable"):
+    keys = ("run_id", "moment", "layer", "direction", "variable")
+    for key, measured in groups(rows, *keys):
         steps, scores = pivot(measured, "item", "t", "score")
         chances = pivot(measured, "item", "t", "chance")[1]
-        names = {"run_id": run_id, "moment": moment, "variable": variable}
-        labels = {name: np.full(len(steps), value, dtype=object) for name, value in names.items()}
+        labels = {name: np.full(len(steps), value, dtype=object) for name, value in zip(keys, key, strict=True)}
         answer = np.full(len(steps), np.max(measured["t"] + measured["lag"]))
         parts.append(labels | {"t": steps, "answer": answer, "score": median(scores), "chance": median(chances)})
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]} if parts else rows
@@ -197,7 +197,7 @@ def _draw_scores(
     if np.isfinite(chance.median[-1]):
         _name_chance(axes, float(chance.median[-1]))
     steps_to_answer(axes, answer)
-    axes.set_xlim(*_reach(answer))
+    axes.set_xlim(*_reach(max(answer, int(steps[-1]))))
     return table
 
 
@@ -213,9 +213,9 @@ def _name_chance(axes: Axes, level: float) -> None:
     )
 
 
-def _reach(answer: int) -> tuple[float, float]:
-    """Return the first and last step that panels show, the same above and below."""
-    return -0.04 * max(answer, 1), 1.04 * max(answer, 1)
+def _reach(last: int) -> tuple[float, float]:
+    """Return the range of panels whose last step is given, the same above and below."""
+    return -0.04 * max(last, 1), 1.04 * max(last, 1)
 
 
 def _draw_gradients(
@@ -228,7 +228,7 @@ def _draw_gradients(
         return []
     slopes = {key[2:]: found.slopes.get(key, np.nan) for key in keys}
     draw_panel(axes, {key[2:]: found.profiles[key] for key in keys}, slopes, styles, answer, "")
-    axes.set_xlim(*_reach(answer))
+    axes.set_xlim(*_reach(max(answer, *(int(found.profiles[key][0][-1]) for key in keys))))
     return [row for key in keys for row in _rows(key, "gradient", *found.profiles[key], None)]
 
 

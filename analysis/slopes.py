@@ -2,12 +2,13 @@
 
     python analysis/slopes.py runs/gap_wall --out figures/
 
-How to read it. One column a task: above before training, below after it. A point is the median over seeds of the
-factor by which the norm of dL/dh_t (dL/dc_t, where the cell has a c) changes for each step back from the answer, from
-the straight line that was fitted over the quiet steps of the gap; its bar is a 95 % interval of that median (order
-statistics), which with fewer than 6 seeds covers less (``attainable`` in the CSV): from the least to the greatest seed.
-Points are moved sideways a little where they would hide each other. In the grey stripe, between 1/e and e times of the
-gradient are left over all of the gap; below, it vanishes; above, it explodes.
+How to read it. One column a task, or a task and cell where networks have several layers, a line each: above before
+training, below after it. A point is the median over seeds of the factor by which the norm of dL/dh_t (dL/dc_t, where
+the cell has a c) changes for each step back from the answer, from the straight line that was fitted over the quiet
+steps of the gap; its bar is a 95 % interval of that median (order statistics), which with fewer than 6 seeds covers
+less (``attainable`` in the CSV): from the least to the greatest seed. Points are moved sideways a little where they
+would hide each other. In the grey stripe, between 1/e and e times of the gradient are left over all of the gap; below,
+it vanishes; above, it explodes.
 
 Lines are Theil-Sen's, through all runs of a cell: log10 of the factor against log10 of the gap. The fan around a line,
 drawn where cells are few, is Sen's 95 % interval of its slope, turned about the median gap; there is none where the
@@ -36,6 +37,7 @@ from lrd.figures import (
     LineStyle,
     NothingToDrawError,
     NotMeasuredError,
+    PartLabel,
     Table,
     drawn_from,
     drawn_over,
@@ -53,13 +55,14 @@ from lrd.figures import (
     runs_of,
     save_figure,
     span,
+    whole_of,
 )
+from lrd.figures.label_legend import label_entries
 from lrd.figures.start_and_end import KEEPING, absent, rows_at
 from lrd.stats import factor_per_step, median, median_interval, robust_slope
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FixedLocator, NullFormatter, NullLocator
 
@@ -74,6 +77,7 @@ TICKS = {  # of axes that span so many times their least factor, at most
 }
 
 Place = tuple[str, str]  # panel, moment
+Column = tuple[str, str, list[str]]  # panel, the cell if it is alone, labels
 
 
 @FigureScript
@@ -83,7 +87,7 @@ def draw(study: Any, out: Path) -> list[Path]:
     several = [task for (task,), rows in groups(runs, "panel") if len(set(rows["gap"].tolist())) > 1]
     if not several:
         raise NotMeasuredError("no task of the study has more than one gap")
-    fits = rows_at(study, f"(select * from gradient_fit {KEEPING})", "variable, slope")
+    fits = rows_at(study, f"(select * from gradient_fit {KEEPING})", "layer, direction, variable, slope")
     rows = join_runs(fits, runs)
     drawn_from(runs, rows)
     rows["log10_factor"] = -plain(rows["slope"])
@@ -94,10 +98,21 @@ def draw(study: Any, out: Path) -> list[Path]:
     rows = {name: column[chosen] for name, column in rows.items()}
     runs = {name: column[np.isin(runs["panel"], several)] for name, column in runs.items()}
     paths: list[Path] = []
-    for suffix, tasks in in_files(several, layout.across(PAGE_COLUMNS)):
+    for suffix, columns in in_files(_columns(rows, several), layout.across(PAGE_COLUMNS)):
         styles = line_styles(runs["label"])
-        paths += _page(suffix, tasks, _of(rows, tasks), _of(runs, tasks), styles, out)
+        tasks = [task for task, *_ in columns]
+        paths += _page(suffix, columns, _of(rows, tasks), _of(runs, tasks), styles, out)
     return paths
+
+
+def _columns(rows: Table, tasks: list[str]) -> list[Column]:
+    """Return the columns of panels: one a task, or one a task and cell where networks have several layers."""
+    found: list[Column] = []
+    for task in tasks:
+        labels = in_order(rows["label"][rows["panel"] == task])
+        deep = any(isinstance(label, PartLabel) for label in labels)
+        found += [(task, name, alike) for name, alike in (facet.together(labels) if deep else [("", labels)])]
+    return found
 
 
 def _of(table: Table, tasks: list[str]) -> Table:
@@ -105,28 +120,31 @@ def _of(table: Table, tasks: list[str]) -> Table:
 
 
 def _page(
-    suffix: str, tasks: list[str], rows: Table, runs: Table, styles: dict[str, LineStyle], out: Path
+    suffix: str, columns: list[Column], rows: Table, runs: Table, styles: dict[str, LineStyle], out: Path
 ) -> list[Path]:
-    figure, grid = layout.grid(len(MOMENTS), len(tasks), 1.9, sharex="col", sharey=True)
+    figure, grid = layout.grid(len(MOMENTS), len(columns), 1.9, sharex="col", sharey=True)
     table: list[dict[str, Any]] = []
-    labels = in_order(rows["label"])
+    drawn: list[str] = []
     for line, (moment, words) in zip(grid, MOMENTS.items(), strict=True):
-        for axes, task in zip(line, tasks, strict=True):
-            mine = {name: column[(rows["panel"] == task) & (rows["moment"] == moment)] for name, column in rows.items()}
+        for axes, (task, name, labels) in zip(line, columns, strict=True):
+            here = (rows["panel"] == task) & (rows["moment"] == moment) & np.isin(rows["label"].astype(str), labels)
+            mine = {key: column[here] for key, column in rows.items()}
+            drawn += labels
             points = _points((task, moment), mine, runs)
             _draw(axes, points, styles)
             axes.set_xlabel("")
-            layout.head(axes, f"{task}, {words}", span([p["fits"] for p in points]) if points else "no fit")
+            title = f"{name}: " * bool(name) + f"{task}, {words}"
+            layout.head(axes, title, span([p["fits"] for p in points]) if points else "no fit")
             table += points
         line[0].set_ylabel("factor per step back")
-    for axes, task in zip(grid[-1], tasks, strict=True):  # those of both moments
+    for axes, (task, *_) in zip(grid[-1], columns, strict=True):  # those of both moments
         gaps = sorted({row["gap"] for row in table if row["panel"] == task})
         if gaps:
             gap_axis.lay_out(axes, gaps, *gap_axis.edges(gaps, BEYOND))
     _factors(grid[0][0], table)
-    handles = [Line2D([], [], **styles[label].points, linestyle=styles[label].dashes) for label in labels]
-    stripe = Patch(facecolor="0.9", edgecolor="none")
-    layout.legend(figure, [*handles, stripe], [*labels, "preserved over the gap"])
+    entries = label_entries(drawn, styles, dashed=True)
+    entries.append((Patch(facecolor="0.9", edgecolor="none"), "preserved over the gap"))
+    layout.legend(figure, [handle for handle, _ in entries], [name for _, name in entries])
     layout.foot(figure, [_note(rows, runs, table)])
     return save_figure(figure, out, f"slopes{suffix}", table)
 
@@ -140,7 +158,7 @@ def _points(place: Place, rows: Table, runs: Table) -> list[dict[str, Any]]:
         line = robust_slope(np.log10(gap[inside]), rate[inside])
         through = float(median(rate[inside] - line.slope * np.log10(gap[inside]))) if line.count else np.nan
         for (at,), group in groups(of_label, "gap"):
-            begun = (runs["panel"] == place[0]) & (runs["label"] == label) & (runs["gap"] == at)
+            begun = (runs["panel"] == place[0]) & (runs["label"] == whole_of(label)) & (runs["gap"] == at)
             values = group["log10_factor"]
             middle = median_interval(np.where(np.isfinite(values), values, np.nan))
             ends = (middle.estimate, middle.low, middle.high)

@@ -87,7 +87,7 @@ def of_gates(tables: Mapping[str, Columns]) -> dict[str, float]:
     found = {}
     for gate in dict.fromkeys(table["gate"]):
         mine = table["gate"] == gate
-        found[f"gate_{gate}"] = mean_of(table, "mean", mine & (table["quantity"] == "gate"))
+        found[f"gate_{gate}"] = mean_of(table, "mean", mine & (table["quantity"] == "gate") & (table["lag"] >= 0))
         products = mine & (table["quantity"] == "since_store") & (table["lag"] == 0)
         if products.any():
             found[f"log10_kept_by_{gate}"] = mean_of(table, "mean", products)

@@ -13,7 +13,7 @@ from lrd.figures.drawn_figures import DrawnFigures, draw_all
 from lrd.figures.errors import FigureOptionError, FigureScriptError, NothingToDrawError, NotMeasuredError
 from lrd.figures.figure_files import save_figure, save_table
 from lrd.figures.figure_options import FigureOptions
-from lrd.figures.labels import in_order, natural
+from lrd.figures.labels import PartLabel, in_order, natural, whole_of
 from lrd.figures.line_style import LineStyle, line_styles
 from lrd.figures.manifest import drawn_from
 from lrd.figures.page import PAGE_COLUMNS, PAGE_ROWS, Page, in_files, pages
@@ -36,6 +36,7 @@ __all__ = [
     "NotMeasuredError",
     "NothingToDrawError",
     "Page",
+    "PartLabel",
     "Table",
     "draw_all",
     "drawn_from",
@@ -59,4 +60,5 @@ __all__ = [
     "save_table",
     "shortfall",
     "span",
+    "whole_of",
 ]

@@ -14,6 +14,8 @@ import matplotlib
 from matplotlib.font_manager import FontProperties, findfont, get_font
 from matplotlib.mathtext import MathTextParser
 
+from lrd.records.display_names import split_network
+
 LONGEST = 24  # letters of a name on a figure
 HEAD, TAIL = 14, 9  # of a longer one, with an ellipsis between
 WIDEST = 400.0  # of a formula, points: more than a column of a paper is no name
@@ -43,9 +45,10 @@ def _name(name: str) -> str:
     shown = _in_glyphs(" ".join(name.split()))
     if "$" in shown and _is_drawable(shown):
         return shown
-    if len(shown) > LONGEST:
-        shown = f"{shown[:HEAD].rstrip()}…{shown[-TAIL:].lstrip()}"
-    return shown.replace("$", r"\$") or "(no name)"
+    cell, network = split_network(shown)  # what tells networks apart is never cut
+    if len(cell) > LONGEST:
+        cell = f"{cell[:HEAD].rstrip()}…{cell[-TAIL:].lstrip()}"
+    return (cell + network).replace("$", r"\$") or "(no name)"
 
 
 def _in_glyphs(line: str) -> str:

@@ -9,10 +9,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from lrd.figures import layout
-from lrd.figures.labels import base_of, in_order
+from lrd.figures.labels import PartLabel, base_of, in_order
 from lrd.figures.page import PAGE_COLUMNS, PAGE_ROWS, in_files, pages
 
 MOST = 3  # labels in one panel
+LONG = 16  # letters of a name that has a line of the title for itself
 RATES = 2.3  # width of a panel with the rates of its lines over it, inches
 
 Place = tuple[str, int]  # panel (the task), gap
@@ -35,20 +36,54 @@ def labels_at(keys: Iterable[tuple[str, int, str]]) -> dict[Place, list[str]]:
     return {place: in_order(found[place]) for place in sorted(found)}
 
 
-def together(labels: list[str]) -> list[tuple[str, list[str]]]:
+def together(labels: list[str], most: int = 0) -> list[tuple[str, list[str]]]:
     """Return which labels share a row of panels, with the name of each row.
 
     Few labels share one row without a name. Many have a row each; but those that differ by their study alone stay
-    together, since they are there to be compared.
+    together, since they are there to be compared, and so do the layers of a network.
+
+    Args:
+        labels: The labels, in natural order.
+        most: How many may share a row; 0: ``MOST``.
     """
-    if len(labels) <= MOST:
+    most = max(1, most or MOST)
+    if len(labels) <= most:
         return [("", labels)]
     alike: dict[str, list[str]] = {}
     for label in labels:
         alike.setdefault(base_of(label), []).append(label)
-    most = max(1, MOST)
-    blocks = [(base, group[at : at + most]) for base, group in alike.items() for at in range(0, len(group), most)]
-    return [(group[0] if len(group) == 1 else base, group) for base, group in blocks]
+    return [block for base, group in alike.items() for block in _blocks(base, group, most)]
+
+
+def _blocks(base: str, group: list[str], most: int) -> list[tuple[str, list[str]]]:
+    """Cut the labels of one base into rows of at most so many; directions are not mixed where they do not all fit."""
+    if len(group) > most:
+        ways = [[one for one in group if _is_backward(one) is way] for way in (False, True)]
+        if all(ways):
+            return [block for way in ways for block in _blocks(base, way, most)]
+    blocks = [group[at : at + most] for at in range(0, len(group), most)]
+    return [(block[0] if len(block) == 1 else _name(base, block, len(blocks) > 1), block) for block in blocks]
+
+
+def _is_backward(label: str) -> bool:
+    return isinstance(label, PartLabel) and label.is_backward
+
+
+def _name(base: str, block: list[str], is_cut: bool) -> str:
+    """Return the name of several labels of one base: what they share."""
+    parts = [label for label in block if isinstance(label, PartLabel)]
+    if not parts:
+        return base
+    layers = sorted({part.layer for part in parts})
+    where = [f"layers {layers[0]}–{layers[-1]}"] if is_cut and len(layers) > 1 else []
+    ways = {part.direction for part in parts}
+    return ", ".join([base, *where, *(ways if ways == {"backward"} else ())])
+
+
+def _title(name: str, place: Place) -> str:
+    """Return the title of a panel of some labels; the name of a network has a line for itself."""
+    between = ":\n" if len(name) > LONG else ": "
+    return f"{name}{between}" * bool(name) + f"{place[0]}, $T$ = {place[1]}"
 
 
 def facets(keys: Iterable[tuple[str, int, str]]) -> list[tuple[str, list[list[Facet]]]]:
@@ -77,10 +112,7 @@ def facets(keys: Iterable[tuple[str, int, str]]) -> list[tuple[str, list[list[Fa
         ]
     columns = layout.across(PAGE_COLUMNS, RATES)
     rows = [
-        [
-            Facet(place, tuple(group), f"{name}: " * bool(name) + f"{place[0]}, $T$ = {place[1]}")
-            for name, group in blocks[start : start + columns]
-        ]
+        [Facet(place, tuple(group), _title(name, place)) for name, group in blocks[start : start + columns]]
         for place, blocks in ((place, together(labels)) for place, labels in known.items())
         for start in range(0, len(blocks), columns)
     ]

@@ -22,6 +22,7 @@ from matplotlib.text import Text
 from lrd.figures import manifest, page_processes, pictures
 from lrd.figures.drawable_text import literal
 from lrd.figures.drawing import current_drawing
+from lrd.figures.labels import PartLabel, whole_of
 from lrd.figures.layout import letters_across
 from lrd.records.files import write_bytes
 
@@ -41,6 +42,7 @@ def save_figure(figure: Figure, out: Path, name: str, table: Sequence[Mapping[st
     Returns:
         The files written.
     """
+    table = _parts_apart(table)
     out.mkdir(parents=True, exist_ok=True)
     paths = [out / f"{name}.{suffix}" for suffix in ("pdf", "png", "csv")]
     _wrap(figure)
@@ -49,6 +51,23 @@ def save_figure(figure: Figure, out: Path, name: str, table: Sequence[Mapping[st
     page_processes.save(name, partial(pictures.write, figure, *paths[:2]))
     write_table(paths[2], table)
     return paths + manifest.write(out / f"{name}.json", paths[2], table, float(figure.get_figwidth()))
+
+
+def _parts_apart(table: Sequence[Mapping[str, object]]) -> Sequence[Mapping[str, object]]:
+    """Return rows in which labels name whole networks, with the columns layer and direction of their parts behind.
+
+    A table without parts of networks stays as it is.
+    """
+    if not any(isinstance(row.get("label"), PartLabel) for row in table):
+        return table
+    apart = []
+    for row in table:
+        label = row["label"]
+        part = (label.layer, label.direction) if isinstance(label, PartLabel) else (1, "forward")
+        split = {"label": whole_of(str(label) if label is None else label), "layer": part[0], "direction": part[1]}
+        apart.append({key: value for name, one in row.items()
+                      for key, value in (split if name == "label" else {name: one}).items()})  # fmt: skip
+    return apart
 
 
 def save_table(out: Path, name: str, table: Sequence[Mapping[str, object]]) -> list[Path]:

@@ -15,10 +15,10 @@ import numpy as np
 from lrd.figures.start_and_end import LAST_ANSWER
 from lrd.figures.tables import Array, Table, groups, plain
 
-#: A row a measurement and state variable, with its profile as lists.
+#: A row a measurement, part of the network and state variable, with its profile as lists.
 _FLOW = f"""
     with profiles as (
-        select run_id, update, variable, answer,
+        select run_id, update, layer, direction, variable, answer,
             list(t) as t, list(lag) as lag, list(coalesce(log10_gmean, 'nan'::double)) as log10_gmean
         from gradient_flow where part = 'total' group by all
     ),
@@ -28,12 +28,12 @@ _FLOW = f"""
     from measured
     join (select run_id, update, count(distinct answer) as answers from profiles group by all) using (run_id, update)
     join (select run_id, case when state = 'finished' then update end as ended from runs) using (run_id)
-    order by measured.run_id, measured.update, variable
+    order by measured.run_id, measured.update, layer, direction desc, variable
 """
 _FITS = """
     select measured.*, ended from gradient_fit as measured
     join (select run_id, case when state = 'finished' then update end as ended from runs) using (run_id)
-    order by run_id, measured.update, variable
+    order by run_id, measured.update, layer, direction desc, variable
 """
 _PROFILE = ("t", "lag", "log10_gmean")
 
@@ -46,8 +46,8 @@ class FlowProfiles:
     sequence: groups of measurements are made first, and their steps set beside them then (``rows``).
 
     Attributes:
-        measurements: A row a run, update and state variable, with ``answer``, ``ended`` (the update at which a finished
-            run ended, NaN for the others) and ``number``, its place in this table.
+        measurements: A row a run, update, part of a network and state variable, with ``answer``, ``ended`` (the update
+            at which a finished run ended, NaN for the others) and ``number``, its place in this table.
         steps: t, lag and log10_gmean of one measurement after the other.
         starts: [measurements + 1] where the steps of each measurement begin.
     """
@@ -80,7 +80,7 @@ _kept: WeakKeyDictionary[Any, dict[str, Any]] = WeakKeyDictionary()
 
 
 def flow_profiles(study: Any) -> FlowProfiles:
-    """Return the gradient flow of all runs at all measurements, in the order of run, update, variable and t."""
+    """Return the gradient flow of all runs at all measurements, in the order of run, update, part, variable and t."""
     flow: FlowProfiles = _once(study, _FLOW, _profiles)
     return flow
 

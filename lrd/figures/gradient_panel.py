@@ -11,7 +11,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from numpy.typing import ArrayLike
 
 from lrd.figures import layout
-from lrd.figures.labels import in_order
+from lrd.figures.label_legend import label_entries
 from lrd.figures.line_style import LineStyle
 from lrd.stats import Band, factor_per_step, horizon
 
@@ -44,7 +44,7 @@ def draw_panel(
         answer: The step of the answer.
         title: The title of the panel.
     """
-    limits = limits_of(list(profiles.values()))
+    limits = limits_of(list(profiles.values()), answer)
     axes.set_ylim(*limits)
     powers_of_ten(axes)
     steps_to_answer(axes, answer)
@@ -133,13 +133,21 @@ def _beside(text: Any, place: float, edge: float, width: float) -> bool:
     return bool(text.xy[1] == edge and abs(text.xy[0] - place) < 0.3 * width)
 
 
-def limits_of(profiles: list[Profile]) -> tuple[float, float]:
-    """Return the log10 that a panel shows: LEAST to DECADES powers of ten to either side of the norm at the answer."""
-    medians = [spread.median[np.isfinite(spread.median)] for _, spread in profiles]
-    medians = [one for one in medians if one.size]
-    if not medians:
+def limits_of(profiles: list[Profile], answer: int) -> tuple[float, float]:
+    """Return the log10 that a panel shows: LEAST to DECADES powers of ten to either side of the norm at the answer.
+
+    Where that is exactly 0, the nearest step counts at which it is not.
+
+    Args:
+        profiles: The steps t and the band of each line.
+        answer: The step of the answer.
+    """
+    lines = [(steps[there], spread.median[there])
+             for steps, spread in profiles for there in (np.isfinite(spread.median),) if there.any()]  # fmt: skip
+    if not lines:
         return -1.0, 1.0
-    return limits_around(np.concatenate(medians), [one[-1] for one in medians])
+    near = [medians[np.abs(steps - answer).argmin()] for steps, medians in lines]
+    return limits_around(np.concatenate([medians for _, medians in lines]), near)
 
 
 def limits_around(values: ArrayLike, at_answer: ArrayLike) -> tuple[float, float]:
@@ -181,15 +189,15 @@ def norm_of(variable: str) -> str:
 
 
 def legend(keys: set[tuple[Any, ...]], styles: dict[str, LineStyle]) -> tuple[list[Any], list[str]]:
-    """Return the handles and names of a legend: cells by colour and marker, variables by dashes, moments by width.
+    """Return handles and names of a legend: cells by colour and marker, layers by shade, variables by dashes.
+
+    Moments differ by width.
 
     Args:
         keys: The (label, variable, moment) of all lines.
         styles: The line style of each label.
     """
-    entries: list[tuple[Any, str]] = []
-    for label in in_order(label for label, *_ in keys):
-        entries.append((Line2D([], [], **styles[label].points), label))
+    entries = label_entries((label for label, *_ in keys), styles)
     for variable in sorted({variable for _, variable, _ in keys}, reverse=True):
         line = Line2D([], [], color="0.25", linestyle=DASHES.get(variable, OTHERS), linewidth=1.0)
         entries.append((line, norm_of(variable)))

@@ -31,23 +31,65 @@ class Label(str):
         return label
 
 
+class PartLabel(str):
+    """The label of one part of a network of several: it reads as ``lstm, layer 2, backward``.
+
+    Attributes:
+        whole: The label of the whole network.
+        layer: The layer of the part, from 1.
+        direction: In which the part reads: ``forward`` or ``backward``.
+        deepest: The layers of the deepest network of the study, of which figures make shades.
+        is_last: Whether it is the forward part of the last layer, above which there is the readout alone.
+    """
+
+    whole: str
+    layer: int
+    direction: str
+    deepest: int
+    is_last: bool
+
+    def __new__(cls, whole: str, layer: int, direction: str, network: tuple[int, bool], deepest: int) -> PartLabel:
+        """Return the label of a part of a network, which is given as (layers, whether it is bidirectional)."""
+        layers, bidirectional = network
+        where = [f"layer {layer}"] * (layers > 1) + [direction] * bidirectional
+        label = super().__new__(cls, ", ".join([whole, *where]))
+        label.whole, label.layer, label.direction, label.deepest = whole, layer, direction, deepest
+        label.is_last = layer == layers and direction == "forward"
+        return label
+
+    @property
+    def is_backward(self) -> bool:
+        """Whether the part reads from the last step to the first."""
+        return self.direction == "backward"
+
+
 Parts = tuple[tuple[str | float, ...], str]
 
 
 def natural(label: str) -> Parts:
     """Return a key to sort labels by: texts as texts, numbers as numbers, equal ones by their spelling.
 
-    A label that several studies have stands together, in the order in which the studies are given.
+    A label that several studies have stands together, in the order in which the studies are given; so do the parts of a
+    network, layer by layer.
     """
+    if isinstance(label, PartLabel):
+        parts, spelling = natural(label.whole)
+        return parts, f"{spelling} {label.layer:06} {label.is_backward:d}"
     if isinstance(label, Label):
         return natural(label.base)[0], f"{label.base} {label.rank:06}"
     parts = NUMBER.split(str(label))
     return tuple(float(part.replace("−", "-")) if at % 2 else part for at, part in enumerate(parts)), str(label)
 
 
+def whole_of(label: str) -> str:
+    """Return the label of the network of which a label may name a part."""
+    return label.whole if isinstance(label, PartLabel) else label
+
+
 def base_of(label: str) -> str:
-    """Return a label without the name of its study."""
-    return label.base if isinstance(label, Label) else label
+    """Return a label without the part of its network and the name of its study."""
+    whole = whole_of(label)
+    return whole.base if isinstance(whole, Label) else whole
 
 
 def by_study(labels: Sequence[str], studies: Sequence[str], names: Sequence[str]) -> list[str]:

@@ -8,6 +8,9 @@ too; the others take what is left. All of this in natural order over the whole s
 In the style ``grey``, labels differ by marker, by level of grey and, where dashes mean nothing else, by dashes.
 Where studies are compared, a label of the second keeps colour and marker, both hollow; of the third, with a black
 core.
+
+Networks of one cell have its colour: darker ones with other markers where a study has several (``lstm, 2 layers``). The
+parts of a network have the colour of the whole, paler from layer to layer; one that reads backward is hollow.
 """
 
 from __future__ import annotations
@@ -19,14 +22,15 @@ from typing import Any, Literal
 
 import matplotlib
 import numpy as np
-from matplotlib.colors import to_hex
+from matplotlib.colors import to_hex, to_rgb
 from matplotlib.markers import MarkerStyle
 from matplotlib.path import Path
 from matplotlib.patheffects import AbstractPathEffect
 from matplotlib.transforms import Affine2D
 
 from lrd.figures.drawing import current_drawing
-from lrd.figures.labels import Label, base_of, family, in_order
+from lrd.figures.labels import Label, PartLabel, base_of, family, in_order
+from lrd.records.display_names import split_network
 
 Dashes = Literal["-"] | tuple[float, tuple[float, ...]]
 
@@ -72,6 +76,9 @@ GREYS = {  # level, place in DASHED
 FREE_GREYS = (0.68, 0.25, 0.6, 0.1, 0.4, 0.65, 0.2, 0.55, 0.3, 0.45)
 LIGHTEST_GREY = 0.7
 DASHED: tuple[Dashes, ...] = ("-", (0, (4, 1.3)), (0, (1, 1.1)), (0, (5, 1.2, 1, 1.2)))
+DARKER, DARKEST = 0.28, 0.6  # share of black in the colours of further networks of a cell
+PALEST = 0.62  # share of white in the colour of the last layer
+PALE, PALE_GREY = "white", "0.85"  # what colours are mixed with
 CORES = ("", "white", "black")  # within the lines and markers of the first, second, ... study compared
 
 
@@ -119,8 +126,33 @@ class LineStyle:
         return self.line | {"marker": self.marker}
 
 
-def line_styles(labels: Iterable[str]) -> dict[str, LineStyle]:
-    """Return the line style of every label of a study.
+class LineStyles(dict[str, LineStyle]):
+    """The line style of each label of a study, and of each part of a network by its own label (``PartLabel``)."""
+
+    def __missing__(self, label: str) -> LineStyle:
+        if not isinstance(label, PartLabel):
+            raise KeyError(label)
+        return of_part(self[label.whole], label)
+
+
+def of_part(style: LineStyle, part: PartLabel) -> LineStyle:
+    """Return the line style of a part of a network, given that of the whole."""
+    pale = PALE_GREY if current_drawing().options.style.grey else PALE
+    share = PALEST * (part.layer - 1) / max(1, part.deepest - 1)
+    core, marker = style.core, style.marker
+    if part.is_backward and not core:
+        assert isinstance(marker, str)
+        core, marker = CORES[1], _hollow(marker, with_core=False)
+    dashes = DASHED[(part.layer - 1) % len(DASHED)]
+    return LineStyle(_mixed(style.colour, pale, share), marker, core, dashes)
+
+
+def _mixed(colour: str, with_colour: str, share: float) -> str:
+    return to_hex((1 - share) * np.array(to_rgb(colour)) + share * np.array(to_rgb(with_colour)))
+
+
+def line_styles(labels: Iterable[str]) -> LineStyles:
+    """Return the line style of every label of a study, by label.
 
     Any two labels differ in colour or marker, for up to ``len(FREE)`` squared labels.
 
@@ -128,9 +160,29 @@ def line_styles(labels: Iterable[str]) -> dict[str, LineStyle]:
         labels: All labels of the study, and not only those of one figure: so they are drawn alike in every figure.
     """
     names = in_order(labels)
-    bases = _plain(in_order(base_of(name) for name in names))
-    return {name: _of_study(bases[base_of(name)], name.rank) if isinstance(name, Label) else bases[name]
-            for name in names}  # fmt: skip
+    bases = _of_networks(in_order(base_of(name) for name in names))
+    return LineStyles(
+        {name: _of_study(bases[base_of(name)], name.rank) if isinstance(name, Label) else bases[name] for name in names}
+    )
+
+
+def _of_networks(names: list[str]) -> dict[str, LineStyle]:
+    """Return the style of each label; those of one cell that differ in their networks share its colour."""
+    cells: dict[str, list[str]] = {}
+    for name in names:
+        cells.setdefault(split_network(name)[0], []).append(name)
+    styles = _plain(in_order(cells))
+    return {name: _further(styles[cell], rank) for cell, own in cells.items() for rank, name in enumerate(own)}
+
+
+def _further(style: LineStyle, rank: int) -> LineStyle:
+    """Return the style of the first, second, ... network of a cell; the first has that of the cell."""
+    if not rank:
+        return style
+    others = [marker for _, marker in FREE if marker != style.marker]
+    dashes = DASHED[(DASHED.index(style.dashes) + rank) % len(DASHED)]
+    colour = _mixed(style.colour, "black", min(DARKER * rank, DARKEST))
+    return LineStyle(colour, others[(rank - 1) % len(others)], dashes=dashes)
 
 
 def _plain(names: list[str]) -> dict[str, LineStyle]:

@@ -12,7 +12,7 @@ from lrd.figures.errors import NothingToDrawError
 from lrd.figures.labels import by_study
 from lrd.figures.manifest import drawn_from
 from lrd.figures.swept_options import pooled
-from lrd.figures.tables import Array, Table
+from lrd.figures.tables import Array, Table, plain
 
 
 def runs_of(study: Any) -> Table:
@@ -26,8 +26,8 @@ def runs_of(study: Any) -> Table:
         study: An open study, or several as one (``lrd.records``).
 
     Returns:
-        run_id, panel, label, gap, seed, state, outcome (None while unfinished) and ``pooled``: the options in which
-        runs differ that agree in panel, gap and label, in words.
+        run_id, panel, label, gap, seed, state, outcome (None while unfinished), ``layers`` and ``bidirectional`` of
+        the network, and ``pooled``: the options in which runs differ that agree in panel, gap and label, in words.
 
     Raises:
         NothingToDrawError: The study holds no runs.
@@ -56,6 +56,10 @@ def runs_of(study: Any) -> Table:
         current_drawing().remember_names(zip(runs[name], recorded[name], strict=True))
     runs["outcome"] = np.array([value if isinstance(value, str) else None for value in rows["outcome"]], dtype=object)
     runs["pooled"] = pooled(rows, list(zip(runs["panel"], runs["gap"], runs["label"], strict=True)))
+    for name, least in (("layers", 1), ("bidirectional", 0)):  # older records have networks of one part
+        option = plain(rows[f"cell_{name}"]) if f"cell_{name}" in rows else np.full(len(rows["run_id"]), np.nan)
+        runs[name] = np.where(np.isnan(option), least, option).astype(np.int64)
+    runs["bidirectional"] = runs["bidirectional"].astype(bool)
     drawn_from(runs)
     return runs
 

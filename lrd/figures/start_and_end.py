@@ -17,7 +17,7 @@ MOMENTS = {"init": "measured.update = 0", "end": "measured.update > 0 and measur
 THIN: dict[str, Any] = {"linewidth": 0.8, "alpha": 0.5}  # lines of before training, in every figure
 
 #: SQL that keeps, of rows that differ by state variable, those of c, the memory, where the cell has it; else of h.
-KEEPING = "qualify rank() over (partition by run_id, update order by variable) = 1"
+KEEPING = "qualify rank() over (partition by run_id, update, layer, direction order by variable) = 1"
 #: SQL that keeps, of profiles that differ by answer, those of the last answer measured: the one that the fit is of.
 LAST_ANSWER = """qualify rank() over (
     partition by measured.run_id, measured.update

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lrd.figures.labels import natural
+from lrd.figures.labels import PartLabel, natural
 
 Array = NDArray[Any]
 Table = dict[str, Array]
@@ -59,11 +59,33 @@ def join_runs(rows: Table, runs: Table, *further: str) -> Table:
         further: Columns of ``runs`` to add beside panel, label, gap, seed, state and outcome.
 
     Returns:
-        The columns of ``rows``, those of the runs, and ``run``: the place of the row's run in ``runs``.
+        The columns of ``rows``, those of the runs, and ``run``: the place of the row's run in ``runs``. Where rows say
+        ``layer`` and ``direction``, the label of a row is that of the part of the network (``PartLabel``), so that
+        figures that group rows by label never mix parts.
     """
     order = np.argsort(runs["run_id"].astype(str))
     found = order[np.searchsorted(runs["run_id"].astype(str)[order], rows["run_id"].astype(str))]
-    return rows | {name: runs[name][found] for name in (*OF_A_RUN, *further)} | {"run": found}
+    joined = rows | {name: runs[name][found] for name in (*OF_A_RUN, *further)} | {"run": found}
+    return joined | {"label": _labels_of_parts(joined, runs)}
+
+
+def _labels_of_parts(rows: Table, runs: Table) -> Array:
+    """Return the label of each row: of networks of several parts, that of the row's part."""
+    if not {"layer", "direction"} <= rows.keys() or not {"layers", "bidirectional"} <= runs.keys():
+        return rows["label"]
+    layers, bidirectional = (runs[name][rows["run"]] for name in ("layers", "bidirectional"))
+    several = np.flatnonzero((layers > 1) | bidirectional)
+    if not several.size:
+        return rows["label"]
+    labels, deepest = rows["label"].astype(object), int(runs["layers"].max())
+    known: dict[tuple[Any, ...], PartLabel] = {}
+    columns = (rows["label"], rows["layer"], rows["direction"], layers, bidirectional)
+    for place, key in zip(several, zip(*(column[several] for column in columns), strict=True), strict=True):
+        if key not in known:
+            label, layer, direction, *network = key
+            known[key] = PartLabel(label, int(layer), direction, (int(network[0]), bool(network[1])), deepest)
+        labels[place] = known[key]
+    return labels
 
 
 def plain(column: Array) -> NDArray[np.float64]:

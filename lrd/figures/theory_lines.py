@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from lrd.figures.labels import PartLabel
 from lrd.figures.start_and_end import rows_at
 from lrd.figures.tables import Table, groups, join_runs, pivot
 from lrd.stats import Band, band, median
@@ -16,9 +17,9 @@ Lines = dict[str, tuple[np.ndarray, Band]]  # name: lags, log10 of what is left 
 #: Of the Jacobian of the whole state; there is a bound for the cell whose state is h alone.
 _JACOBIAN = "block = 'whole' and quantity in ('sigma', 'bound', 'bound_slopes') and \"index\" = 1"
 _PROBED = {
-    "jacobian": ("'h' as variable, quantity as curve, lag, log10_q50 as value", _JACOBIAN),
+    "jacobian": ("layer, direction, 'h' as variable, quantity as curve, lag, log10_q50 as value", _JACOBIAN),
     "gates": (
-        "variable, unnest(['gates', 'gates_q95']) as curve, lag, unnest([mean, q95]) as value",
+        "layer, direction, variable, unnest(['gates', 'gates_q95']) as curve, lag, unnest([mean, q95]) as value",
         "quantity = 'to_answer' and variable <> ''",
     ),
 }
@@ -26,6 +27,8 @@ _PROBED = {
 
 def theory(study: Any, runs: Table) -> dict[Key, Lines]:
     """Return the lines of theory of each (panel, gap, label, variable) at the end of training.
+
+    Of networks of several parts they are those of the last layer, forward.
 
     Returns:
         By name, the lines whose probe measured the runs. ``bound``, ``bound_slopes`` and ``sigma``: the bounds of
@@ -39,7 +42,8 @@ def theory(study: Any, runs: Table) -> dict[Key, Lines]:
         if table in study.tables:
             rows = join_runs(rows_at(study, table, columns, where), runs)
             for (moment, *key, curve), group in groups(rows, "moment", *keys, "curve"):
-                if moment == "end":
+                # Below the last layer the gradient arrives at every step, from above too: no theory of one layer.
+                if moment == "end" and (not isinstance(key[2], PartLabel) or key[2].is_last):
                     found.setdefault(tuple(key), {})[curve] = _over_runs(group)
     for lines in found.values():
         if "sigma" in lines and "bound" not in lines:  # a state of several variables: no gradient of one is bounded

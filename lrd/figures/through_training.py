@@ -93,7 +93,7 @@ def need_measurements_between(rows: Table) -> None:
 
 
 def solved_at(study: Any, runs: Table) -> dict[tuple[Any, ...], tuple[float, int, int]]:
-    """Return when runs solved their task, for each (panel, gap, label).
+    """Return when runs solved their task, for each (panel, gap, label), of whole networks.
 
     Returns:
         The median over all runs of the update at which they solved the task, inf where fewer than half have; how many

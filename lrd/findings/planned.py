@@ -14,6 +14,7 @@ from lrd.findings.hypothesis import Hypothesis, HypothesisError
 from lrd.findings.queries import OPTIONS, BrokenError, query_of_runs, query_of_table
 from lrd.probes import PROBES
 from lrd.records import RecordError, Study, schema
+from lrd.records.display_names import is_network
 from lrd.records.query import NoColumnError, query_columns
 from lrd.records.run_rows import planned_row, read_row
 from lrd.records.tables import view
@@ -95,8 +96,8 @@ def _rows(runs: Iterable[RunSpec]) -> list[Row]:
 
 def _together(rows: Sequence[Row], folder: Path, tables: Tables) -> Study | None:
     """Return a study of these rows and of those in a folder; ``None`` where none of these could be told apart."""
-    if not any(row.get(f"{group}_code") for row in rows for group in ("cell", "task")):  # lrd's own never are
-        return None
+    if not any(row.get("cell_code") or row.get("task_code") or is_network(row) for row in rows):
+        return None  # a cell or task of lrd's is told apart from none
     kept: list[Row] = []
     for path in sorted(folder.glob(f"*/{schema.RUN}")):
         with suppress(RecordError):

@@ -38,6 +38,14 @@ class Contributions:
     right: Float[Tensor, "lags runs batch columns"] | None
     power: Int[Tensor, "lags runs batch"]
 
+    def of_run(self, run: int) -> Contributions:
+        """Return the contributions of one run, in the rows that some sample of it has: whatever its companions are."""
+        there = (self.power[:, run] != _ABSENT).any(-1).nonzero()[:, 0]
+        rows = slice(int(there[0]), int(there[-1]) + 1)
+        left, power, immediate = (v[rows, run : run + 1] for v in (self.left, self.power, self.immediate))
+        right = None if self.right is None else self.right[rows, run : run + 1]
+        return Contributions(self.lags[rows], immediate, left, right, power)
+
     def beyond(self, run: int, lags: list[int]) -> Float[Tensor, "lags batch"]:
         """Return log10 of the norm of the sum over steps further back than each lag, over that of the whole sum."""
         first, rows = self.lags[0], len(self.lags)
@@ -71,6 +79,7 @@ def contributions(
     tape: Adjoint,
     into_h: IntoH,
     last: Int[Tensor, "runs batch"],
+    after: bool = False,
     seen: Seen | None = None,
 ) -> dict[str, Contributions]:
     """Return the contributions of every step to the gradient of each of the cell's parameters, by name.
@@ -79,6 +88,7 @@ def contributions(
         tape: the states, and the backward pass of a step.
         into_h: what h_t gets from the readout or the layer above, by step.
         last: each sample's answer step, which lags are counted from.
+        after: whether the answer hears of steps that are read after it, which then have rows too.
         seen: called at each step with t, the gradients that arrive there and their power.
     """
     kept: list[tuple[Partials, Tensor]] = []
@@ -88,7 +98,8 @@ def contributions(
         kept.append((tape.partials(t, arriving), power))
     kept.reverse()
     latest = int(last.max())
-    lags = torch.arange(latest, latest - len(kept), -1, device=last.device)
+    least = int(last.min()) - len(kept) + 1 if after else 0
+    lags = torch.arange(latest, least - 1, -1, device=last.device)
     step = last - lags[:, None, None]
     there = (step >= 0) & (step < len(kept))
     step = step.clamp(0, len(kept) - 1)
@@ -117,9 +128,12 @@ def contributions_of_parts(
         last: each sample's answer step.
     """
     found: dict[Part, dict[str, Contributions]] = {}
+    both = any(part.is_backward for part in tapes.parts)
 
     def of_part(part: Part, into: IntoH, seen: Seen | None) -> None:
-        found[part] = contributions(tapes.tapes[part], into, tapes.order(part, last), seen)
+        # The parts above read the whole sequence before the answer, in one of their directions.
+        after = both and part.layer < tapes.parts[-1].layer
+        found[part] = contributions(tapes.tapes[part], into, tapes.order(part, last), after, seen)
 
     tapes.backward(into_h, of_part)
     return {part: found[part] for part in tapes.parts}

@@ -72,6 +72,11 @@ class Subject:
         whole = None if self.whole is None else self.whole.of_runs(runs)
         return replace(self, params=params, seeds=self.seeds[runs], whole=whole)
 
+    @property
+    def network(self) -> Subject:
+        """The whole networks: those of which this is a part, or this very subject."""
+        return self if self.whole is None else self.whole
+
     def driven(self, inputs: Float[Tensor, "time runs batch inputs"]) -> Float[Tensor, "time runs batch _"]:
         """Return what this part reads at each step, in the order in which it reads.
 
@@ -91,15 +96,20 @@ class Subject:
 
     @torch.no_grad()
     def h(self, inputs: Float[Tensor, "time runs batch inputs"]) -> Float[Tensor, "time runs batch features"]:
-        """Return what the readout sees after every step: h of the last layer, both directions side by side."""
-        from lrd.probes.states import along  # which imports this module
+        """Return what the readout sees after every step: h of the last layer, both directions side by side.
 
+        Of a part it is that of the networks to which it belongs.
+        """
+        from lrd.probes.states import unroll  # which imports this module
+
+        if self.whole is not None:
+            return self.whole.h(inputs)
         parts = {subject.part: subject for subject in self.parts()}
 
         def run_part(part: Part, x: Tensor) -> Tensor:
             mine = parts[part]
-            states = along(mine.cell, mine.parameters(x.dtype), x)
-            return in_reading_order(part, states[mine.cell.state_names[0]])
+            h = torch.stack([state[0] for state in unroll(mine.cell, mine.parameters(x.dtype), x)])
+            return in_reading_order(part, h)
 
         return through(self.cell, inputs, run_part)
 

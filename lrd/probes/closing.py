@@ -15,7 +15,7 @@ import torch
 from lrd.cells import read
 from lrd.options import OptionError, option
 from lrd.probes.base import Probe, Subject
-from lrd.probes.states import along, one_by_one
+from lrd.probes.states import one_by_one
 from lrd.scalars import Columns
 from lrd.shapes import Float, Int, Tensor
 from lrd.tasks import Stream, Task, Text
@@ -32,10 +32,12 @@ class Closing(Probe):
     (windows overlap, so it is a little too small); ``accuracy``: share predicted right; ``unigram``: mean loss of the
     character frequencies of the training part, which see nothing.
 
-    Windows are of this probe's own length, whatever the run was trained on, and cover the whole probe part.
+    Windows are of this probe's own length, whatever the run was trained on, and cover the whole probe part. The answers
+    are those of the network as a whole: of its layers there are no rows.
     """
 
     name: ClassVar[str] = "closing"
+    of_network: ClassVar[bool] = True
     columns: ClassVar[dict[str, str]] = {
         "low": "BIGINT",
         "high": "BIGINT",
@@ -77,12 +79,11 @@ class Closing(Probe):
         self, subject: Subject, task: Text, number: int
     ) -> tuple[Int[Tensor, "some"], Float[Tensor, "some"], Float[Tensor, "some"], Int[Tensor, "some"]]:
         """Return distance, loss, whether predicted right, and symbol of each closing sign in windows of a number."""
-        batch, params = subject.sequences(self.samples, number), subject.parameters()
+        batch = subject.sequences(self.samples, number)
         distances = task.closers(Stream(subject.seeds, "probe", number), self.samples)
         there = distances > 0
-        # The readout sees the first variable, as in training.
-        h = along(subject.cell, params, batch.inputs)[subject.cell.state_names[0]]
-        outputs, targets = read(params, h)[there], batch.targets[there]
+        outputs = read(subject.parameters(), subject.h(batch.inputs), batch.inputs)[there]
+        targets = batch.targets[there]
         losses = -torch.log_softmax(outputs, -1).gather(1, targets[:, None])[:, 0]
         return distances[there], losses, (outputs.argmax(-1) == targets).double(), targets
 

@@ -15,8 +15,9 @@ import torch
 from torch.func import vmap
 
 from lrd.cells import Cell, Parameters
+from lrd.kernels.layers import in_reading_order
 from lrd.probes.base import Probe, Subject
-from lrd.probes.states import along, latest_answer, one_by_one
+from lrd.probes.states import along, every_lag, one_by_one
 from lrd.scalars import DTYPES, Columns
 from lrd.shapes import Float, Int, Tensor
 
@@ -36,6 +37,10 @@ class Gates(Probe):
     ``variable``: what the gate multiplies, or empty. ``t`` and ``lag`` are those of gradient flow: samples of different
     length are aligned at their last answer. A step that a sample does not have, or that lies before its store, is left
     out.
+
+    Each layer has gates of its own, along what it reads. A cell that reads backward has the quantity ``gate`` alone,
+    since what it stores goes away from the answer. In a bidirectional network the rows of ``gate`` go on after the
+    answer, to the last step.
     """
 
     name: ClassVar[str] = "gates"
@@ -56,16 +61,19 @@ class Gates(Probe):
         task, cell, batch = subject.task, subject.cell, subject.sequences(self.samples)
         last = task.answer_steps(batch, -1)
         stored = torch.stack([item.steps for item in task.shown(batch)]).amax(0)
-        lags = torch.arange(latest_answer(task, batch), -1, -1, device=last.device)
+        lags = every_lag(subject, batch)
+        to_answer = lags[lags >= 0]
         variables = {gate: variable for variable, gate in cell.keeps.items()}
         tables = []
-        for gate, values in gates_along(cell, subject.parameters(), batch.inputs).items():
-            quantities = {"gate": values}
-            if gate in variables:
-                quantities["since_store"], quantities["to_answer"] = forget_products(values, stored, last)
-            for quantity, of_gate in quantities.items():
+        for gate, read in gates_along(cell, subject.parameters(), subject.driven(batch.inputs)).items():
+            values = in_reading_order(subject.part, read)
+            quantities = {"gate": (values, lags)}
+            if gate in variables and not subject.part.is_backward:
+                since, until = forget_products(values, stored, last)
+                quantities |= {"since_store": (since, to_answer), "to_answer": (until, to_answer)}
+            for quantity, (of_gate, at) in quantities.items():
                 labels = {"quantity": quantity, "gate": gate, "variable": variables.get(gate, "")}
-                tables.append(_rows(labels, _by_lag(of_gate, last, lags), lags.cpu().numpy()))
+                tables.append(_rows(labels, _by_lag(of_gate, last, at), at.cpu().numpy()))
         empty = {name: np.empty(0, dtype=DTYPES[kind]) for name, kind in self.columns.items()}
         return {name: np.concatenate([table[name] for table in tables]) for name in self.columns} if tables else empty
 
@@ -74,7 +82,7 @@ class Gates(Probe):
 def gates_along(
     cell: Cell, params: Parameters, inputs: Float[Tensor, "time runs batch inputs"]
 ) -> dict[str, Float[Tensor, "time runs batch _"]]:
-    """Return every gate of a cell at every step, by name; in the precision of ``inputs``."""
+    """Return every gate of a cell at every step of what it reads, by name; in the precision of ``inputs``."""
     if type(cell).gates is Cell.gates:
         return {}
     time, runs, batch = inputs.shape[:3]

@@ -41,6 +41,10 @@ class Jacobian(Probe):
     rounding errors, and then the condition number is too; the rates of such directions are what the probe ``lyapunov``
     resolves. They count as small (for the condition number as large) in the quantiles, and ``unresolved`` is their
     share among the ``samples`` that have such a step and finite states. -inf is exactly 0.
+
+    Each layer has a state and products of its own, along what it reads: the diagonal blocks of the product of the
+    Jacobians of all layers, which is block triangular since no layer reads those above it. A cell that reads backward
+    has them along its own way: T is step 0, the last one that it reads, and lags count the steps that it read before.
     """
 
     name: ClassVar[str] = "jacobian"
@@ -65,13 +69,15 @@ class Jacobian(Probe):
 
     def measure(self, subject: Subject) -> list[Columns]:
         batch, params = subject.sequences(self.samples), subject.parameters()
-        last = subject.task.answer_steps(batch, -1)
+        last, inputs = subject.task.answer_steps(batch, -1), subject.driven(batch.inputs)
+        if subject.part.is_backward:
+            last = torch.full_like(last, len(inputs) - 1)
         lags = log_spaced_lags(subject.task.largest_lag, self.lags)
         per_run = 8 * self.samples * sum(subject.cell.measured_sizes) ** 2 * (len(lags) + 4)
         tables: list[Columns] = []
         for group in torch.split(torch.arange(len(last)), max(1, _GROUP_BYTES // per_run)):
             mine = {name: value[group] for name, value in params.items()}
-            products = jacobian_products(subject.cell, mine, batch.inputs[:, group], last[group], lags)
+            products = jacobian_products(subject.cell, mine, inputs[:, group], last[group], lags)
             rows = self._rows(subject.cell, mine, products)
             tables += [_table(rows, products, run) for run in range(len(group))]
         return tables

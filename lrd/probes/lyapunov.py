@@ -19,7 +19,7 @@ from lrd.shapes import Float, Tensor
 BLOCKS = 10
 _PIECE = 50  # steps linearised at once
 _GROUP_BYTES = 64 * 2**20  # runs are taken in groups whose linearised steps stay about this small
-MODES = ("driven", "free")
+DRIVEN, FREE = "driven", "free"
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,11 @@ class Lyapunov(Probe):
     ``driven``: along the task's own sequences, one after another (each as far as its last answer where lengths vary)
     without resetting the state; ``free``: with zero input, from the state in which the driven trajectory ends. In each,
     the first ``transient`` steps turn the frame into place and are left out.
+
+    Each layer has a spectrum of its own, along what it reads: in ``free`` it reads the free layers below it. No layer
+    reads those above it: the Jacobian of a step of all layers is block triangular, and the spectrum of the whole stack
+    is the union of theirs. A cell that reads backward goes along the sequences from their end. A bidirectional
+    network needs all of its input before its first answer, and so never runs free: its rows are ``driven`` alone.
 
     A row a (mode, index). ``exponent``: mean over steps and samples of log |R_ii|. ``se_time``: its standard error from
     the means of 10 blocks of consecutive steps, each averaged over samples, as if blocks were independent: too small
@@ -63,17 +68,26 @@ class Lyapunov(Probe):
         check_state(cell, "exponents")
 
     def measure(self, subject: Subject) -> list[Columns]:
-        inputs, params = stream(subject, self.samples, self.transient + self.steps), subject.parameters()
+        steps, params = self.transient + self.steps, subject.parameters()
+        inputs = stream(subject, self.samples, steps)
+        modes: tuple[str, ...]
+        if subject.network.cell.bidirectional:
+            read, modes = subject.driven(inputs), (DRIVEN,)
+        else:  # the layers below run free from where they are driven to
+            read, modes = subject.driven(torch.cat([inputs, torch.zeros_like(inputs)])), (DRIVEN, FREE)
         size = sum(subject.cell.measured_sizes)
         per_run = 8 * self.samples * _PIECE * 6 * size
         tables: list[Columns] = []
         for group in torch.split(torch.arange(inputs.shape[1]), max(1, _GROUP_BYTES // per_run)):
-            mine, x = {name: value[group] for name, value in params.items()}, inputs[:, group]
+            mine, x = {name: value[group] for name, value in params.items()}, read[:, group]
             state, parts = loop.zero_state(subject.cell, x), []
-            for mode, driving in zip(MODES, (x, torch.zeros_like(x)), strict=True):
+            for mode, driving in zip(modes, torch.split(x, steps), strict=True):
                 rates, state = local_rates(subject.cell, mine, driving, state, self.exponents)
                 parts.append([spectrum_columns(mode, rates[self.transient :, run]) for run in range(len(group))])
-            tables += [{name: np.concatenate([d[name], f[name]]) for name in d} for d, f in zip(*parts, strict=True)]
+            tables += [
+                {name: np.concatenate([of_mode[name] for of_mode in of_run]) for name in of_run[0]}
+                for of_run in zip(*parts, strict=True)
+            ]
         return tables
 
 

@@ -14,7 +14,7 @@ from typing import ClassVar
 import numpy as np
 import torch
 
-from lrd.cells import Cell, Parameters
+from lrd.kernels.layers import in_reading_order
 from lrd.options import option
 from lrd.probes.base import Probe, Subject
 from lrd.probes.ridge import fit_ridge, out_of_sample, standard_error, unit
@@ -35,6 +35,9 @@ class MemoryCapacity(Probe):
     ``error``: its standard error over test sequences; ``capacity``: the sum of the scores from 0 to k, each at least 0,
     so that the last row has the memory capacity, with the present input (k = 0) in it, which Jaeger leaves out;
     ``capacity_error``: its standard error. nan where states overflow.
+
+    Each layer has a capacity for the inputs of the network, which it gets through the layers below. Where a cell reads
+    backward, k counts the steps that it has read since: u_{t+k}.
     """
 
     name: ClassVar[str] = "memory_capacity"
@@ -61,7 +64,7 @@ class MemoryCapacity(Probe):
         driven = []
         for number in (TRAINING, TESTING):
             u = signal(subject.seeds, number, largest + self.steps, self.samples)
-            driven.append((drive(subject.cell, subject.parameters(), u, subject.task.input_size, largest), u[:, 0]))
+            driven.append((drive(subject, u, largest), in_reading_order(subject.part, u)[:, 0]))
         (states, u), (test_states, test_u) = driven
         tables = []
         for variable in subject.cell.measured_names:
@@ -84,13 +87,17 @@ def signal(seeds: Int[Tensor, "runs"], number: int, time: int, samples: int) -> 
     return 2 * drawn.transpose(0, 1) - 1
 
 
-def drive(
-    cell: Cell, params: Parameters, u: Float[Tensor, "time 1 batch"], input_size: int, first: int
-) -> dict[str, Float[Tensor, "steps batch _"]]:
-    """Return the states of one run from step ``first`` on, by variable, with ``u`` as the first of its inputs."""
-    inputs = torch.nn.functional.pad(u[..., None], (0, input_size - 1))
-    kept = [state for t, state in enumerate(unroll(cell, params, inputs)) if t >= first]
-    return {name: torch.stack([state[v][0] for state in kept]) for v, name in enumerate(cell.state_names)}
+def drive(subject: Subject, u: Float[Tensor, "time 1 batch"], first: int) -> dict[str, Float[Tensor, "steps batch _"]]:
+    """Return the states of one run, by variable, with ``u`` as the first of the network's inputs.
+
+    Args:
+        subject: one run, or a part of its network.
+        u: the numbers, in the order of time.
+        first: how many steps are left out before the first state; states are in the order in which the part reads.
+    """
+    inputs = subject.driven(torch.nn.functional.pad(u[..., None], (0, subject.task.input_size - 1)))
+    kept = [state for s, state in enumerate(unroll(subject.cell, subject.parameters(), inputs)) if s >= first]
+    return {name: torch.stack([state[v][0] for state in kept]) for v, name in enumerate(subject.cell.state_names)}
 
 
 def past(u: Float[Tensor, "time batch"], largest: int) -> Float[Tensor, "steps batch lags"]:

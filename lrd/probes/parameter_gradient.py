@@ -81,11 +81,12 @@ class ParameterGradient(Probe):
     def _table(self, found: dict[str, Contributions], run: int, place: Part) -> Columns:
         parts: list[Columns] = []
         sign = -1 if place.is_backward else 1  # lags of contributions count in the order in which the part reads
-        for name, of in found.items():
+        for name, of_pack in found.items():
+            of = of_pack.of_run(run)
             lags, largest = of.lags, of.lags[0]
             chosen = [lag for lag in log_spaced(largest, self.lags_per_decade) if lag < largest]
-            beyond = of.beyond(run, chosen)
-            for part, at, norms in (("immediate", lags, of.immediate[:, run]), ("beyond", chosen, beyond)):
+            beyond = of.beyond(0, chosen)
+            for part, at, norms in (("immediate", lags, of.immediate[:, 0]), ("beyond", chosen, beyond)):
                 statistics = {key: value.cpu().numpy() for key, value in over_samples(norms).items()}
                 there = ~np.isnan(statistics["zero_share"])
                 labels = {"parameter": name, "part": part, "answer": str(self.answer)}

@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 
+from lrd.cells import Part
 from lrd.options import option
 from lrd.probes.base import Probe, Subject
 from lrd.probes.ridge import fit_ridge, out_of_sample, standard_error, unit
@@ -39,6 +40,11 @@ class Retention(Probe):
     values 0. ``error``: standard error of the score over test sequences. ``t`` and ``lag`` are those of gradient flow
     (samples aligned at their last answer); ``since``: steps since the item was shown, their mean where that differs by
     sample. Sequences that have not shown the item yet are left out of fit and score. nan where states overflow.
+
+    Each layer's state is read. A cell that reads backward comes to an item from the end: it has rows at the step that
+    shows the item and those before, every ``stride`` steps from step 0 on, and ``since`` counts the steps that it has
+    read from the item on. (In further layers of a bidirectional network a cell may know of an item before it comes to
+    it, from the layer below; there are no rows of that.)
     """
 
     name: ClassVar[str] = "retention"
@@ -68,14 +74,16 @@ class Retention(Probe):
     def _table(self, subject: Subject) -> Columns:
         batches = [subject.sequences(size, k) for size, k in ((self.samples, TRAINING), (self.test_samples, TESTING))]
         latest = max(latest_answer(subject.task, batch) for batch in batches)
-        lags = torch.arange(latest - latest % self.stride, -1, -self.stride, device=subject.seeds.device)
+        first = 0 if subject.part.is_backward else latest % self.stride  # so that one is the last step that it reads
+        lags = torch.arange(latest - first, -1, -self.stride, device=subject.seeds.device)
         shown = []
         for batch in batches:
             last = subject.task.answer_steps(batch, -1)
-            states = at_lags(subject.cell, subject.parameters(), batch.inputs, last, lags)
+            inputs = subject.driven(batch.inputs)
+            states = at_lags(subject.cell, subject.parameters(), inputs, last, lags, subject.part)
             steps = (last - lags[:, None, None])[:, 0]
             of_run = {name: s[:, 0] for name, s in states.items()}
-            shown.append(_Sequences(of_run, steps, subject.task.shown(batch)))
+            shown.append(_Sequences(of_run, steps, subject.task.shown(batch), subject.part))
         training, testing = shown
         for variable in subject.cell.measured_names:
             size = unit(training.states[variable])
@@ -108,8 +116,7 @@ class Retention(Probe):
             outputs = torch.split(readout(x_test), width.tolist(), 1)
             constants = torch.split(readout.y_mean, width.tolist())
             for k, item, output, constant in zip(numbers, items, outputs, constants, strict=True):
-                asked = testing.items[k]
-                since = (testing.steps[j] - asked.steps[0])[tested].double().mean()
+                asked, since = testing.items[k], testing.since(j, k)[tested].double().mean()
                 score, chance, error = _score(asked, asked.values[0][tested], output, constant)
                 row = {"item": item.name, "since": float(since), "score": score, "chance": chance, "error": error}
                 rows.append(row | {"sequences": len(x_test)})
@@ -123,9 +130,15 @@ class _Sequences:
     states: dict[str, Float[Tensor, "lags batch _"]]
     steps: Int[Tensor, "lags batch"]
     items: list[Item]
+    part: Part
+
+    def since(self, j: int, item: int) -> Int[Tensor, "batch"]:
+        """Return how many steps the part has read since the one that shows an item; below 0: it is not there yet."""
+        ahead = self.steps[j] - self.items[item].steps[0]
+        return -ahead if self.part.is_backward else ahead
 
     def has_seen(self, j: int, item: int) -> Bool[Tensor, "batch"]:
-        return self.steps[j] >= self.items[item].steps[0]
+        return (self.since(j, item) >= 0) & (self.steps[j] >= 0)
 
 
 def _targets(item: Item, seen: Bool[Tensor, "batch"]) -> Float[Tensor, "some targets"]:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import torch
 
-from lrd.cells import LSTM, RNN, Cell, Parameters, State
+from lrd.cells import FIRST, LSTM, RNN, Cell, Parameters, Part, State
 from lrd.gradients.closed_forms import input_part, unroll_lstm, unroll_rnn
 from lrd.kernels import loop, traced
 from lrd.probes.base import Subject
@@ -53,15 +53,17 @@ def at_lags(
     inputs: Float[Tensor, "time runs batch inputs"],
     last: Int[Tensor, "runs batch"],
     lags: Int[Tensor, "lags"],
+    part: Part = FIRST,
 ) -> dict[str, Float[Tensor, "lags runs batch _"]]:
     """Return the states at some steps before each sample's answer, by variable.
 
     Args:
         cell: the one that does the steps.
         params: of the pack, [runs, ...].
-        inputs: of the pack.
+        inputs: what it reads at each step, in the order in which it reads.
         last: each sample's answer step.
         lags: how many steps before it, each.
+        part: the place of the cell in its network, which says in which direction it reads.
 
     Returns:
         [lags, runs, batch, size]; 0 where a sample has no such step.
@@ -69,8 +71,10 @@ def at_lags(
     row_of = torch.full((int(lags.max()) + 1,), -1, device=lags.device)
     row_of[lags] = torch.arange(len(lags), device=lags.device)
     kept = [inputs.new_zeros(len(lags), *zero.shape) for zero in loop.zero_state(cell, inputs)]
-    for t, state in enumerate(unroll(cell, params, inputs[: int(last.max()) + 1])):
-        lag = last - t
+    if not part.is_backward:
+        inputs = inputs[: int(last.max()) + 1]
+    for s, state in enumerate(unroll(cell, params, inputs)):
+        lag = last - (len(inputs) - 1 - s if part.is_backward else s)
         row = torch.where((lag >= 0) & (lag < len(row_of)), row_of[lag.clamp(0, len(row_of) - 1)], -1)
         runs, samples = (row >= 0).nonzero(as_tuple=True)
         if len(runs):
@@ -85,6 +89,16 @@ def latest_answer(task: Task, batch: Batch) -> int:
     Tables count their steps ``t`` to it: a sample's step is ``t`` less what its own answer comes earlier.
     """
     return int(task.answer_steps(batch, -1).max()) if batch.weights is None else task.loss_steps[-1]
+
+
+def every_lag(subject: Subject, batch: Batch) -> Int[Tensor, "lags"]:
+    """Return the lags of all steps, in the order of time; they fall to 0, as those of gradient flow.
+
+    In a bidirectional network, whose answers hear of later steps, they fall further, to that of the last step.
+    """
+    latest = latest_answer(subject.task, batch)
+    after = len(batch.inputs) - 1 - latest if subject.network.cell.bidirectional else 0
+    return torch.arange(latest, -1 - after, -1, device=batch.inputs.device)
 
 
 def one_by_one(subject: Subject) -> Iterator[Subject]:

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING
 
 from lrd.records import schema
 from lrd.records.files import plain_text, utf8_path
+from lrd.records.schema.column_kinds import types_of
 from lrd.records.schema.probe_tables import PROBE_TABLES
-from lrd.records.tables import literal, without_patterns
+from lrd.records.schema.tables import PART
+from lrd.records.tables import SINCE, literal, without_patterns
 from lrd.records.type_checks import column_fits
 
 if TYPE_CHECKING:
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
 #: Tables of lrd, of which columns are known; others are those of probes that are not lrd's.
 _OWN = schema.TABLES.keys() | PROBE_TABLES.keys()
+PART_COLUMNS = types_of(PART)
 _RESERVED = ("run_id", "filename")  # the reader adds these
 _TYPES = {"INT64": schema.INTEGER, "INT32": schema.INTEGER, "DOUBLE": schema.REAL, "FLOAT": schema.REAL}
 _TYPES |= {"BOOLEAN": schema.BOOLEAN, "BYTE_ARRAY": schema.TEXT}
@@ -30,6 +33,21 @@ _PLAIN = (None, "INT_64", "INT_32", "UTF8")  # annotations of plain numbers and 
 def declared_for(name: str) -> dict[str, str]:
     """Return the types of the columns that a table is known to have; {} for a table of a further probe."""
     return schema.TABLES.get(name, ({}, None))[0]
+
+
+def shown_for(name: str, types: Mapping[str, str]) -> dict[str, str]:
+    """Return the types of the columns that a table shows in any case, whatever its files have.
+
+    They are the declared ones, and those that say of which part of a network a row is: of lrd's probes that measure
+    parts, and of other probes where any of their files has them.
+
+    Args:
+        name: name of the table.
+        types: SQL type of each column of its files.
+    """
+    known = PROBE_TABLES[name][1] if name in PROBE_TABLES else types
+    parts = SINCE.keys() if known.keys() >= SINCE.keys() else ()
+    return declared_for(name) | {column: PART_COLUMNS[column] for column in parts}
 
 
 def as_declared(name: str, types: Mapping[str, str]) -> bool | None:
@@ -93,7 +111,8 @@ def unshared_columns(connection: duckdb.DuckDBPyConnection, name: str, paths: Se
         return ""
     names = ", ".join(literal(without_patterns(path)) for path in paths)
     query = f"select name, count(*) from parquet_schema([{names}]) where type is not null group by name order by name"
-    some = {column: count for column, count in connection.execute(query).fetchall() if count < len(paths)}
+    counts = connection.execute(query).fetchall()
+    some = {column: count for column, count in counts if count < len(paths) and column not in SINCE}
     if not some:
         return ""
     which = ", ".join(f"{column} ({count})" for column, count in some.items())

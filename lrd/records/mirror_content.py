@@ -6,12 +6,16 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from lrd.records.tables import SINCE, with_parts
 from lrd.scalars import SCALARS
 
 if TYPE_CHECKING:
     import numpy as np
 
     Columns = Mapping[str, np.ndarray]
+
+#: Layer and direction of one cell of a network (``lrd.cells.Part``).
+Part = tuple[int, str]
 
 
 @dataclass(frozen=True)
@@ -69,22 +73,47 @@ PICTURED = ("gradient_flow", "gradient_norms")
 
 
 def profiles_of(table: str, measurement: Columns) -> dict[str, np.ndarray]:
-    """Return the next row of each picture by its name, such as ``gradient_flow/h``.
+    """Return the next row of each picture by its name.
+
+    It is ``gradient_flow/h``; of a network of several parts ``gradient_flow/layer 2/h``, and of the part of a layer
+    that reads backward ``gradient_flow/layer 2 backward/h``.
 
     Args:
         table: one of ``PICTURED``.
         measurement: columns of one measurement of that table.
     """
-    return {f"{table}/{variable}": norms for variable, norms in mean_profiles(measurement).items()}
+    means = mean_profiles(measurement)
+    alone = len({part for part, _ in means}) < 2
+    return {
+        "/".join((table, *(() if alone else (part_in_words(part),)), variable)): norms
+        for (part, variable), norms in means.items()
+    }
 
 
-def mean_profiles(measurement: Columns) -> dict[str, np.ndarray]:
-    """Return log10 of the geometric mean norm over t for each variable, from the columns of one measurement."""
+def part_in_words(part: Part) -> str:
+    """Return a part of a network as ``layer 2`` or ``layer 2 backward``."""
+    layer, direction = part
+    return f"layer {layer}" + ("" if direction == SINCE["direction"] else f" {direction}")
+
+
+def mean_profiles(measurement: Columns) -> dict[tuple[Part, str], np.ndarray]:
+    """Return log10 of the geometric mean norm over t for each part and variable, from one measurement's columns."""
     import numpy as np
 
     of, norms = measurement["variable"], measurement["log10_gmean"]
+    layers, directions = parts_in(measurement)
     total = measurement["part"] == "total" if "part" in measurement else np.ones(len(of), dtype=bool)
-    return {variable: norms[total & (of == variable)] for variable in dict.fromkeys(str(each) for each in of)}
+    keys = dict.fromkeys(zip(layers.tolist(), map(str, directions), map(str, of), strict=True))
+    return {
+        ((layer, direction), variable): norms[total & (layers == layer) & (directions == direction) & (of == variable)]
+        for layer, direction, variable in keys
+    }
+
+
+def parts_in(columns: Columns) -> tuple[np.ndarray, np.ndarray]:
+    """Return layer and direction of each row; records older than these columns are of networks of one part."""
+    whole = with_parts(columns, SINCE)
+    return whole["layer"], whole["direction"]
 
 
 def logged_updates(
@@ -140,6 +169,7 @@ def fits_missing(fits: Sequence[Mapping[str, Any]], measurements: Iterable[Colum
         fits: rows of gradient_fit.
         measurements: columns of the measurements of gradient_flow.
     """
-    known = {(int(fit["update"]), fit["variable"]) for fit in fits}
-    seen = [(int(one["update"][0]), variable) for one in measurements for variable in mean_profiles(one)]
-    return [key for key in seen if key not in known]
+    rows = [{**SINCE, **fit} for fit in fits]
+    known = {(int(fit["update"]), (fit["layer"], fit["direction"]), fit["variable"]) for fit in rows}
+    seen = [(int(one["update"][0]), *key) for one in measurements for key in mean_profiles(one)]
+    return [(update, variable) for update, part, variable in seen if (update, part, variable) not in known]

@@ -19,7 +19,7 @@ from lrd.records.environment import environment
 from lrd.records.files import TEMPORARY, RecordError, read_json, storage_error, utf8_path, write_json
 from lrd.records.process import this_process
 from lrd.records.run_files import read_object, state_of
-from lrd.records.tables import read_table, write_table
+from lrd.records.tables import read_table, with_parts, write_table
 from lrd.records.type_checks import column_fits
 
 if TYPE_CHECKING:
@@ -163,12 +163,12 @@ class RunRecord:
             columns: the rows, without ``update``.
             types: SQL type of each of these columns.
             fresh: whether none of the rows that are there stay, as where an earlier text of the probe measured them.
-                Rows with other columns never stay.
+                Rows with other columns never stay, but for those of before tables said layer and direction.
         """
         import numpy as np
 
         new = {"update": np.full(len(next(iter(columns.values()))), update), **columns}
-        if not fresh and (before := self.read_table(name)) and before.keys() == new.keys():
+        if not fresh and (before := with_parts(self.read_table(name), new)).keys() == new.keys():
             kept = before["update"] != update
             order = np.argsort(np.concatenate([before["update"][kept], new["update"]]), kind="stable")
             joined = {column: [before[column][kept], values] for column, values in new.items()}

@@ -13,7 +13,8 @@ from lrd.records.schema import RUNS_COLUMNS
 from lrd.records.type_checks import mismatch
 
 #: Types of the options that lrd's own tables and figures compute with.
-_USED = {"training_max_updates": schema.COUNT} | dict.fromkeys(
+_USED = {"training_max_updates": schema.COUNT, "cell_layers": schema.COUNT, "cell_bidirectional": schema.BOOLEAN}
+_USED |= dict.fromkeys(
     ("cell_label", "cell_name", "cell_init", "cell_activation", "task_name", "task_convention"), schema.TEXT
 )
 _DECLARED = RUNS_COLUMNS | {"gap": schema.COUNT} | _USED

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lrd.one_line import one_line
 from lrd.records.checksums import is_whole, kept_sums, problem
-from lrd.records.column_types import as_declared, declared_for, odd_columns, unshared_columns
+from lrd.records.column_types import as_declared, odd_columns, shown_for, unshared_columns
 from lrd.records.display_names import with_display_names
 from lrd.records.files import RecordError, plain_text
 from lrd.records.run_rows import columns_of
@@ -221,15 +221,16 @@ class Study:
         if not good:
             types = self._show(name, paths)
             self.problems += filter(None, [unshared_columns(self._connection, name, paths)])
-        if absent := declared_for(name).keys() - types.keys():  # in no file, but declared: a column of NULL
-            self._show(name, paths, absent)
         self._paths[name] = paths
 
-    def _show(self, name: str, paths: Sequence[Path], absent: Collection[str] = ()) -> dict[str, str]:
-        """Make the view of a table over these files, and return the types of its columns."""
-        self._connection.execute(view(name, paths, declared_for(name), absent))
+    def _show(self, name: str, paths: Sequence[Path]) -> dict[str, str]:
+        """Make the view of a table over these files, and return the types of the columns that the files have."""
+        self._connection.execute(view(name, paths, {}))
         made = self._connection.sql(f"select * from {name} limit 0")
-        return {column: str(kind) for column, kind in zip(made.columns, made.types, strict=True)}
+        types = {column: str(kind) for column, kind in zip(made.columns, made.types, strict=True)}
+        if columns := shown_for(name, types):
+            self._connection.execute(view(name, paths, columns, columns.keys() - types.keys()))
+        return types
 
     def _without(self, paths: Sequence[Path], good: Callable[[Path], bool]) -> list[Path]:
         kept = [path for path in paths if good(path)]

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     import duckdb
     import numpy as np
 
-#: Columns that tables did not always have, and what their absence means.
-_SINCE = {"layer": 1, "direction": "forward"}
+#: Columns that tables did not always have, and what their absence means: a network of one part.
+SINCE: dict[str, int | str] = {"layer": 1, "direction": "forward"}
 _lock = threading.Lock()
 _connections: dict[int, duckdb.DuckDBPyConnection] = {}
 
@@ -113,23 +113,40 @@ def view(name: str, paths: Sequence[Path], columns: Mapping[str, str], absent: C
     Args:
         name: name of the view.
         paths: the files, each in its run's folder; without any the view is empty.
-        columns: the SQL types of the declared columns.
-        absent: declared columns that no file has; they are NULL.
+        columns: the SQL types of the columns that the view has in any case. Those of ``SINCE`` have their values there
+            in the rows of files that lack them.
+        absent: those of ``columns`` that no file has; but for those of ``SINCE`` they are NULL.
     """
     if not paths:
-        empty = ", ".join(f"cast(null as {kind}) as {column}" for column, kind in columns.items())
-        return f"create or replace view {name} as select cast(null as VARCHAR) as run_id, {empty} where false"
+        empty = "".join(f", cast(null as {kind}) as {column}" for column, kind in columns.items())
+        return f"create or replace view {name} as select cast(null as VARCHAR) as run_id{empty} where false"
     source = parquet(paths, ", union_by_name=true, filename=true")
     run_id = "parse_path(filename)[-2] as run_id"
-    filled = {column: literal(value) for column, value in _SINCE.items() if column in columns}
-    nulls = "".join(
-        f", cast({filled.get(column, 'null')} as {kind}) as {column}"
-        for column, kind in columns.items()
-        if column in absent
-    )
-    here = [f"coalesce({column}, {value}) as {column}" for column, value in filled.items() if column not in absent]
-    replaced = f" replace ({', '.join(here)})" if here else ""
-    return f"create or replace view {name} as select {run_id}, * exclude (filename){replaced}{nulls} from {source}"
+    instead = {column: literal(SINCE[column]) if column in SINCE else "null" for column in columns}
+    added = "".join(f", cast({instead[column]} as {kind}) as {column}" for column, kind in columns.items()
+                    if column in absent)  # fmt: skip
+    filled = [column for column in columns if column in SINCE and column not in absent]
+    replaced = ", ".join(f"coalesce({column}, {instead[column]}) as {column}" for column in filled)
+    replace = f" replace ({replaced})" if replaced else ""
+    return f"create or replace view {name} as select {run_id}, * exclude (filename){replace}{added} from {source}"
+
+
+def with_parts(columns: Mapping[str, np.ndarray], wanted: Collection[str]) -> dict[str, np.ndarray]:
+    """Return the columns of a table with those of ``SINCE`` that it is too old to have.
+
+    Args:
+        columns: the table.
+        wanted: the columns that a table of today has; none is added that is not among them.
+    """
+    import numpy as np
+
+    size = len(next(iter(columns.values()), ()))
+    added = {
+        name: np.full(size, value, dtype=np.int64 if isinstance(value, int) else object)
+        for name, value in SINCE.items()
+        if name in wanted and name not in columns
+    }
+    return {**columns, **added}
 
 
 def literal(text: object) -> str:

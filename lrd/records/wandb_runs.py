@@ -190,10 +190,11 @@ class WandbRuns:
 
         images: dict[str, Any] = {"update": update}
         for name in names:
-            rows, (_, variable) = self._flow[run_id][name], name.split("/", 1)
+            rows, (_, *part, variable) = self._flow[run_id][name], name.split("/")
             pixels, low, high = heatmap([row for _, row in rows])
+            what = f"log10 |dL/d{variable}_t|" + "".join(f" of {where}" for where in part)
             caption = (  # a terminal shows its first words
-                f"log10 |dL/d{variable}_t|: {low:.1f} (dark) to {high:.1f} (bright), grey: zero; "
+                f"{what}: {low:.1f} (dark) to {high:.1f} (bright), grey: zero; "
                 f"down: updates {', '.join(str(logged) for logged, _ in rows)}; across: t = 0 to {len(rows[-1][1]) - 1}"
             )
             images[name] = wandb.Image(pixels, caption=caption)

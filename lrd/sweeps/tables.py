@@ -9,11 +9,13 @@ from lrd.records import Study
 from lrd.stats import factor_per_step, horizon
 from lrd.sweeps.units import duration
 
-# A row a (task, gap, cell): medians over runs; slopes of the first and the last measurement of dL/dh_t.
+# A row a (task, gap, cell): medians over runs; slopes of the first and the last measurement of dL/dh_t, of networks in
+# the last layer.
 _RESULTS = """
 with measured as (
     select run_id, arg_min(slope, "update") as slope_start, arg_max(slope, "update") as slope_end
-    from gradient_fit where variable = 'h' group by run_id
+    from gradient_fit where variable = 'h' and direction = 'forward' group by run_id, layer
+    qualify layer = max(layer) over (partition by run_id)
 )
 select task, gap, coalesce(cast(cell_label as varchar), cell) as cell, count(*) as runs,
     count(*) filter (outcome = 'solved') as solved, count(*) filter (outcome = 'diverged') as diverged,

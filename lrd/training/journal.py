@@ -15,6 +15,7 @@ from lrd.probes import Columns, Probe
 from lrd.records import ImmediateWriter, RunRecord, Tracker, Writer, hardware
 from lrd.records.mirror_content import PICTURED, logged_updates, profiles_of, scalars_of, values_at_gaps
 from lrd.records.schema import GENERALISATION_COLUMNS, GRADIENT_NORMS_COLUMNS
+from lrd.records.tables import with_parts
 from lrd.spec import RunSpec
 from lrd.tasks import Task
 from lrd.training.cost import Cost
@@ -140,14 +141,18 @@ class Journal:
         self.status(state, update, message)
 
     def _write_tables(self, metrics: Rows, tables: dict[str, list[Columns]]) -> None:
-        kinds = {name: kind for probe in self.spec.probes for name, kind in probe.tables().items()}
-        kinds |= {"gradient_norms": GRADIENT_NORMS_COLUMNS, **GENERALISATION_COLUMNS}
+        kinds = self._kinds()
         for name, parts in tables.items():
             columns = {column: np.concatenate([part[column] for part in parts]) for column in parts[0]}
             self.record.write_table(name, columns, kinds[name])
         if metrics:  # last: what others hold at the updates that stand in it is then complete
             names = {name: None for row in metrics for name in row}  # update 0 has no training averages
             self.record.metrics({name: [row.get(name) for row in metrics] for name in names})
+
+    def _kinds(self) -> dict[str, dict[str, str]]:
+        """Return the SQL types of the columns of each table."""
+        kinds = {name: kind for probe in self.spec.probes for name, kind in probe.tables().items()}
+        return kinds | {"gradient_norms": GRADIENT_NORMS_COLUMNS, **GENERALISATION_COLUMNS}
 
     def status(self, state: str, update: int, message: str = "") -> None:
         """Write where this run stands (status.json); arguments as of ``write``."""
@@ -208,8 +213,12 @@ class Journal:
         for key, name in _KEPT.items():
             setattr(self, name, kept[key])
         self.cost.resume(kept.get("cost", kept), update)  # one of before ``cost`` has its seconds beside the others
+        kinds = self._kinds()
         self.tables = {
-            name: [{column: _array(values) for column, values in part.items()} for part in parts]
+            name: [
+                with_parts({column: _array(values) for column, values in part.items()}, kinds.get(name, ()))
+                for part in parts
+            ]
             for name, parts in kept["looks"].items()
         }
         scalars = scalars_of(lambda name: self.tables.get(name, []))

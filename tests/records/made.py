@@ -29,10 +29,18 @@ def make_record(
         name: [-0.5 * (2 - t) for _, t in steps] for name, kind in GRADIENT_FLOW_COLUMNS.items() if kind == REAL
     }
     columns |= {"update": [u for u, _ in steps], "t": [t for _, t in steps], "lag": [2 - t for _, t in steps]}
-    columns |= {name: [text] * len(steps) for name, text in (("variable", "h"), ("part", "total"), ("answer", "last"))}
+    texts = (("direction", "forward"), ("variable", "h"), ("part", "total"), ("answer", "last"))
+    columns |= {name: [text] * len(steps) for name, text in texts} | {"layer": [1] * len(steps)}
     record.write_table("gradient_flow", {name: columns[name] for name in GRADIENT_FLOW_COLUMNS})
     count = len(updates)
-    fits = {"update": list(updates), "variable": ["h"] * count, "slope": [0.5] * count, "horizon": [0.9] * count}
+    part = {"layer": [1] * count, "direction": ["forward"] * count}
+    fits = {
+        "update": list(updates),
+        **part,
+        "variable": ["h"] * count,
+        "slope": [0.5] * count,
+        "horizon": [0.9] * count,
+    }
     errors = {
         "slope_error": [0.1] * count,
         "samples": [4] * count,

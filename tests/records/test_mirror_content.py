@@ -50,7 +50,8 @@ def measurement(update: int) -> dict[str, np.ndarray]:
     columns: dict[str, Any] = {name: np.full(12, -1.5) for name in GRADIENT_FLOW_COLUMNS}
     columns |= {name: np.tile(np.arange(3), 4) for name in ("t", "lag")}
     columns |= {name: np.full(12, text, dtype=object) for name, text in (("answer", "last"), ("part", "total"))}
-    columns["update"] = np.full(12, update)
+    columns["update"], columns["layer"] = np.full(12, update), np.ones(12, dtype=np.int64)
+    columns["direction"] = np.full(12, "forward", dtype=object)
     columns["variable"] = np.repeat(np.array(["h", "c", "h", "c"], dtype=object), 3)
     columns["part"] = np.repeat(np.array(["total", "direct"], dtype=object), 6)
     columns["log10_gmean"] = np.arange(12.0) + update
