@@ -33,6 +33,8 @@ RUNS = [run_spec(TASKS["adding"](gap=gap), cell(hidden_size=3)) for gap in (5, 9
         {"measure": "median", "number": "slope_h_start", "of": "true", "than": "false"},
         {"measure": "mean", "table": "lyapunov", "number": "max(exponent)", "rows": "mode = 'free'"},
         {"measure": "mean", "table": "metrics", "at": "all", "number": "min(eval_recall_accuracy)"},
+        {"measure": "mean", "table": "generalisation", "number": "max(value)", "rows": "tested_gap = 50"},
+        {"measure": "mean", "table": "generalisation_fit", "number": "max(slope)", "rows": "variable = 'c'"},
         {"measure": "mean", "table": "gradient_flow", "number": "avg(log10_mean)", "rows": "t < 5"},
     ],
 )

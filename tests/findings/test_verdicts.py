@@ -210,6 +210,7 @@ def test_what_cannot_be_asked_is_said(statement: dict[str, object], words: str) 
     [
         ({"number": "max(score)", "table": "retention"}, "the probe retention: lrd probe . probe=retention"),
         ({"number": "(select max(score) from retention) > 1"}, "no run was measured by the probe retention"),
+        ({"number": "max(value)", "table": "generalisation"}, "train a study with evaluation.gaps"),
         ({"of": "cell_modules = 3"}, "no run here has the option cell_modules"),
     ],
 )

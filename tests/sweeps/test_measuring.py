@@ -12,7 +12,7 @@ from helpers import run_spec
 
 from lrd.cells import LSTM, RNN, Cell
 from lrd.probes import GradientFlow, log_spaced
-from lrd.spec import RunSpec
+from lrd.spec import Evaluation, RunSpec
 from lrd.sweeps import measuring as module
 from lrd.sweeps.measuring import Costs, family, measure, shortened
 from lrd.tasks import Adding
@@ -46,6 +46,14 @@ def test_costs_count_what_the_training_loop_does(last: int, every: int, start: i
     assert Costs(0, 1, (0,)).of(run, start, end) == 7 * evaluations + 9
     assert Costs(0, 0, (1,)).of(run, start, end) == measured
     assert Costs(0, 0, ()).of(replace(run, probes=()), start, end) == 0
+
+
+def test_tests_at_other_gaps_cost_as_their_sequences_are_long() -> None:
+    """Adding's sequences are as long as its gap: 5 + 10 + 200 steps a test sequence in place of 10."""
+    run = spec(max_updates=10, eval_every=10, eval_samples=1, test_samples=100)
+    tested = replace(run, evaluation=Evaluation((5, 200)))
+    assert Costs(0, 1, (0,)).of(run, 0, 10) == 2 + 100
+    assert Costs(0, 1, (0,)).of(tested, 0, 10) == pytest.approx(2 + 100 * (5 + 10 + 200) / 10)
 
 
 @pytest.mark.parametrize("cell", [RNN(hidden_size=4), Looped(hidden_size=16)])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -14,7 +14,7 @@ from torch.autograd.profiler import profile
 
 from lrd.cells import GRU, LSTM, LSTM1997, RNN, Attentive, Cell, Clockwork, CoupledLSTM, PeepholeLSTM
 from lrd.probes import Subject
-from lrd.spec import RunSpec
+from lrd.spec import Evaluation, RunSpec
 from lrd.sweeps.sizes import kept_numbers, pack_bytes
 from lrd.tasks import Adding, Copy, Delay, Task
 from lrd.training import Pack
@@ -118,4 +118,6 @@ def test_more_of_anything_takes_more() -> None:
         run_spec(Adding(gap=10), LSTM(hidden_size=8)),
     ]
     assert all(pack_bytes(spec, 1, CPU) > pack_bytes(least, 1, CPU) for spec in more)
+    tested = replace(least, evaluation=Evaluation((5, 400)))
+    assert pack_bytes(tested, 1, CPU) > 10 * pack_bytes(replace(least, evaluation=Evaluation((5,))), 1, CPU)
     assert pack_bytes(least, 2, CPU) > pack_bytes(least, 1, CPU)

@@ -15,6 +15,7 @@ from reference import plain_flow
 from lrd.cells import LSTM, RNN, Attentive, Cell
 from lrd.kernels import loop
 from lrd.records import RunRecord
+from lrd.records.mirrored_run import read_mirrored_run
 from lrd.records.tracker import NullTracker
 from lrd.shapes import Tensor
 from lrd.spec import Evaluation, Place, RunSpec
@@ -166,6 +167,22 @@ def test_it_is_not_measured_unless_asked_for(tmp_path: Path) -> None:
     assert not tested.read_table("generalisation_flow")
     (alone,) = trained(tmp_path, replace(spec_of(COPY, RNN(hidden_size=4)), evaluation=Evaluation()))
     assert not any(tables(alone).values())
+
+
+class Mirror(NullTracker):
+    """Keeps the summary that a mirror is shown."""
+
+    def finish(self, run_id: str, summary: Any) -> None:
+        self.summary = dict(summary)
+
+
+def test_a_mirror_shows_them_in_its_summary_live_and_from_the_record_alike(tmp_path: Path) -> None:
+    spec, mirror = spec_of(COPY, RNN(hidden_size=4)), Mirror()
+    train([spec], Place(runs_dir=str(tmp_path), study="s"), mirror, torch.device("cpu"))
+    record = RunRecord(tmp_path, "s", spec.run_id)
+    at_gaps = {f"test_{metric}_at_gap_{gap}": value for (gap, metric), value in values(record).items()}
+    assert mirror.summary == record.read_summary() | at_gaps
+    assert read_mirrored_run(record.path).summary == mirror.summary
 
 
 def test_nothing_else_in_the_record_changes(tmp_path: Path) -> None:
