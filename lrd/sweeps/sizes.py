@@ -35,7 +35,7 @@ _SHARE = 0.5
 _UNSEEN = 64  # runs a pack on a GPU that this machine has not, such as a cluster's
 EVAL_CHUNK = 256  # sequences of one evaluation that are taken at once (Pack.evaluate)
 _PARAMETERS = 10  # copies: the parameters, two slots of the optimiser, gradients and moved parameters of an update
-_NOISE = 16  # copies more, for words and normal numbers of 64 bits
+_NOISE = 6  # copies more: random words and normal numbers of 64 bits, beside what an update holds at its end
 _DRAWN = 4  # numbers beside each drawn symbol: random words are 64 bits, and mixed out of place
 _SAMPLES = 16  # when kept numbers are counted: enough for copies of parameters not to count
 

@@ -29,7 +29,8 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
         sizes = (*sizes, "evaluation.gaps=[5,12]", "evaluation.gradient_flow=true")
         run([LRD, "train", "task=copy", "cell=rnn", "training.omega=0.1", most, *sizes, *FEW], folder)
         run([LRD, "train", "task=copy", "cell=lstm", most, *sizes, *FEW], folder)
-        run([LRD, "train", "task=text", "probe=[closing]", *FEW], folder)
+        parts = ("optimizer.schedule=cosine", "training.norm_stabilizer=0.1", "training.curriculum=naive")
+        run([LRD, "train", "task=text", "probe=[closing]", *parts, *FEW], folder)
 
     return once(tmp_path_factory, "described", train) / "runs" / "s"
 

@@ -15,7 +15,8 @@ from lrd.probes import GradientFlow, log_spaced
 from lrd.spec import Evaluation, RunSpec
 from lrd.sweeps import measuring as module
 from lrd.sweeps.measuring import Costs, family, measure, shortened
-from lrd.tasks import Adding
+from lrd.tasks import Adding, Copy
+from lrd.training.curriculum import without
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
 STEP = {"update": 1e-5, "evaluate": 4e-6, "probe": 3e-4}  # seconds a step of a sequence, whatever the number of runs
@@ -127,7 +128,23 @@ def test_a_family_is_of_one_cell_and_one_set_of_options() -> None:
     same = [spec(gap=20), spec(RNN(hidden_size=9)), spec(lr=0.5), spec(batch_size=9)]
     assert {family(run) for run in same} == {family(spec())}
     other = [spec(LSTM()), spec(omega=1.0), spec(gradient_norms=True), replace(spec(), probes=())]
-    assert len({family(run) for run in other} | {family(spec())}) == 5
+    other += [spec(norm_stabilizer=1.0), spec(gradient_noise=1.0), spec(curriculum="mixed")]
+    assert len({family(run) for run in other} | {family(spec())}) == 8
+
+
+def test_updates_of_a_curriculum_are_measured_at_its_gap_and_count_for_their_length(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    task = Copy(gap=40, items=2)
+    naive = run_spec(task, RNN(hidden_size=3), curriculum="naive", max_updates=1000, eval_samples=4, test_samples=4)
+    plain, lengths = replace(naive, training=without(naive.training)), []
+    monkeypatch.setattr(module.Pack, "_advance", lambda self, batch, task: lengths.append(len(batch.inputs)))
+    (costs,), _ = measure([(naive, 2)], CPU, seconds=60)
+    assert costs
+    assert set(lengths) == {task.sequence_length}
+    steps = ((1 + 40) / 2 + 4 + 44) / 2  # as many updates at each gap as at others, then as many at the last
+    saved = 1000 * costs.update * (1 - steps / 44)
+    assert costs.of(plain, 0, 1000) - costs.of(naive, 0, 1000) == pytest.approx(saved, rel=0.01)
 
 
 @pytest.fixture

@@ -87,6 +87,9 @@ CASES: list[tuple[Task, Cell, int, dict[str, Any]]] = [
     (Adding(gap=40), Attentive(hidden_size=32).for_length(40), 2, UPDATING | {"gradient_norms": True}),
     (Adding(gap=10), RNN(hidden_size=256), 3, SMALL | {"batch_size": 2}),  # parameters outweigh states
     (Adding(gap=40), RNN(hidden_size=4), 2, SMALL | {"batch_size": 128}),  # drawing outweighs states
+    (Adding(gap=10), RNN(hidden_size=256), 3, SMALL | {"batch_size": 2, "gradient_noise": 0.1}),
+    (Adding(gap=60), RNN(hidden_size=24), 4, SMALL | {"norm_stabilizer": 1.0, "samples": 2}),
+    (Copy(gap=40), LSTM(hidden_size=16), 3, SMALL | {"curriculum": "mixed"}),
 ]
 
 
