@@ -55,8 +55,8 @@ class TextUnits(Probe):
     the features of another one, for every shift of the windows. A unit that is constant has no correlation (nan).
 
     ``text_activations`` has the activations along one passage of the last third: a row a character, for the ``best``
-    units of each feature and for ``units``, each with the feature that it follows best. Of the windows there, the
-    passage is of the one in which the feature varies most.
+    units of each feature and for ``units``, each with the feature that it follows best. The passage is of the window
+    there in which the feature varies most, or of the median one for ``line``.
     """
 
     name: ClassVar[str] = "text_units"

@@ -71,9 +71,10 @@ def together(parts: Sequence[Windows]) -> Windows:
 
 
 def passage(windows: Windows, feature: str, length: int) -> tuple[int, slice]:
-    """Return the window in which a feature varies most, and which steps of it to show.
+    """Return the window that shows a feature, and which steps of it to show.
 
-    They begin with the first start of a line that leaves enough of them.
+    It is the one in which the feature varies most; for the place in the line it is the median one, since the longest
+    lines are those of tables. The steps begin with the first line that leaves enough of them.
     """
     levels, known = windows.features[feature]
     spans = [_span(characters, length) for characters in windows.characters.T]
@@ -81,11 +82,12 @@ def passage(windows: Windows, feature: str, length: int) -> tuple[int, slice]:
         np.std(levels[span, window], where=known[span, window]) if known[span, window].any() else 0.0
         for window, span in enumerate(spans)
     ]
-    chosen = int(np.argmax(spread))
+    order = np.argsort(spread, kind="stable")
+    chosen = int(order[len(order) // 2] if feature == "line" else order[-1])
     return chosen, spans[chosen]
 
 
 def _span(characters: np.ndarray, length: int) -> slice:
-    starts = np.flatnonzero(characters == "\n") + 1
+    starts = np.flatnonzero((characters[:-1] == "\n") & (characters[1:] != "\n")) + 1
     start = int(starts[0]) if len(starts) and starts[0] + length <= len(characters) else 0
     return slice(start, start + length)
