@@ -1,18 +1,25 @@
 """A passage of text in a panel, each character on the colour of a number: what a unit does as it reads.
 
 Lines end where those of the text end; one that is longer than the panel is wide goes on in the next. An end of a line
-is a character too, drawn as a small arrow.
+is a character too, drawn as a small arrow. Letters are drawn as outlines, all of a panel at once: as hundreds of texts
+they would take many times as long, and in words they would leave their places.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import cache
 from typing import Any
 
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.collections import PathCollection
 from matplotlib.colors import Colormap, LinearSegmentedColormap, Normalize
+from matplotlib.font_manager import FontProperties
+from matplotlib.path import Path
+from matplotlib.textpath import TextPath
+from matplotlib.transforms import Affine2D
 
 from lrd.figures import layout
 from lrd.figures.drawable_text import has_glyph
@@ -22,6 +29,7 @@ from lrd.figures.tables import Array
 FONT = "DejaVu Sans Mono"  # comes with matplotlib
 SIZE = 5.4  # points, of the paper: a line of 72 characters fits into half a page
 ACROSS, DOWN = 0.605, 1.4  # of the font's size: width and height of a character's place
+WIDTH, MIDDLE = 0.602, 0.32  # of the font: width of every letter, and half its height over the line that it stands on
 MARK = "0.1"  # colour of the line under a character
 END, UNKNOWN = "↵", "□"  # what stands for an end of a line, and for a character that the font lacks
 
@@ -80,13 +88,19 @@ def draw_passage(
     picture = axes.imshow(
         np.ma.masked_invalid(cells), cmap=colour_map, norm=scale, aspect="auto", interpolation="nearest"
     )
-    size = SIZE * layout.scale()
-    for character, (row, column) in zip(characters, places, strict=True):
-        shown = END if character == "\n" else character if has_glyph(character, FONT) else UNKNOWN
-        if shown.strip():
-            how = {"fontsize": 0.8 * size, "color": "0.45"} if character == "\n" else {"fontsize": size}
-            text = axes.text(column, row, shown, family=FONT, ha="center", va="center_baseline", **how)
-            text.set_in_layout(False)  # it lies inside, and there are hundreds
+    figure = axes.get_figure(root=True)
+    assert figure is not None
+    inches = figure.dpi_scale_trans
+    for ends, how in ((False, {"color": "black"}), (True, {"color": layout.GREY})):
+        chosen = [(c, place) for c, place in zip(characters, places, strict=True) if (c == "\n") is ends]
+        outlines = [(outline(c), place[::-1]) for c, place in chosen if not c.isspace() or ends]
+        if outlines:
+            paths, offsets = zip(*outlines, strict=True)
+            letters = PathCollection(paths, offsets=offsets, offset_transform=axes.transData, linewidths=0, **how)
+            letters.set_transform(Affine2D().scale(SIZE * layout.scale() / 72) + inches)
+            letters.set_snap(False)  # to pixels: that would make letters of straight lines bold
+            letters.set_in_layout(False)  # they lie inside
+            axes.add_collection(letters, autolim=False)
     under = [(places[k][1], places[k][0] + 0.46) for k in marked]
     if under:
         x, y = np.array(under).T
@@ -94,3 +108,11 @@ def draw_passage(
     axes.set(xlim=(-0.5, columns + 0.5), ylim=(rows - 0.45, -0.55))
     axes.axis("off")
     return picture
+
+
+@cache
+def outline(character: str) -> Path:
+    """Return the outline of a character, 1 high as a font is, around the middle of its place."""
+    shown = END if character == "\n" else character if has_glyph(character, FONT) else UNKNOWN
+    path = TextPath((0, 0), shown, size=100, prop=FontProperties(family=[FONT]))
+    return path.transformed(Affine2D().translate(-100 * WIDTH / 2, -100 * MIDDLE).scale(0.01))

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lrd.figures import FigureOptions, FigureScript, layout
-from lrd.figures.coloured_text import SIZE, colours, columns_in, draw_passage, height_of, places_of
+from lrd.figures.coloured_text import SIZE, colours, columns_in, draw_passage, height_of, outline, places_of
 from lrd.figures.styles import style_of
 
 
@@ -47,10 +47,13 @@ def test_every_character_stands_on_the_colour_of_its_number() -> None:
     for place, value in zip(places_of(text, 4), values, strict=True):
         assert cells[place] == pytest.approx(value)
     assert cells.count() == len(text)  # the others are masked
-    letters = {(round(t.get_position()[1]), round(t.get_position()[0])): t.get_text() for t in axes.texts}
-    expected = {(0, 0): "a", (0, 1): "b", (0, 3): "c", (1, 0): "$", (1, 1): "↵", (2, 0): "d", (2, 1): "□", (2, 2): "↵"}
-    assert letters == expected | {(3, 0): "\\"}
-    (lines,) = axes.collections
+    letters, ends, lines = axes.collections
+    expected = {(0, 0): "a", (0, 1): "b", (0, 3): "c", (1, 0): "$", (2, 0): "d", (2, 1): "□", (3, 0): "\\"}
+    for drawn_there, text_there in ((letters, expected), (ends, {(1, 1): "↵", (2, 2): "↵"})):
+        offsets = [(round(y), round(x)) for x, y in drawn_there.get_offsets()]
+        assert offsets == list(text_there)
+        for path, letter in zip(drawn_there.get_paths(), text_there.values(), strict=True):
+            np.testing.assert_array_equal(path.vertices, outline(letter).vertices)
     under = [(segment[0][0], segment[1][0], round(segment[0][1] - 0.46)) for segment in lines.get_segments()]
     assert under == [(0.5, 1.5, 0), (-0.5, 0.5, 1)]
 
@@ -84,3 +87,12 @@ def test_black_text_is_legible_on_every_colour(style: str) -> None:
     assert found["columns"] * 0.602 * SIZE * found["scale"] <= 3.4 * 72
     assert found["columns"] >= (72 if style == "paper" else 40)
     assert height_of(3) == pytest.approx(3 * height_of(1))
+
+
+def test_a_letter_stands_in_the_middle_of_its_place() -> None:
+    for letter, height in (("M", 0.729), ("x", 0.547)):  # of DejaVu Sans Mono's capitals and small letters
+        box = outline(letter).get_extents()
+        assert abs(box.x0 + box.x1) < 0.05
+        assert box.height == pytest.approx(height, abs=0.02)
+        assert -0.5 < box.y0 < 0 < box.y1 < 0.5
+    assert not np.array_equal(outline("a").vertices, outline("b").vertices)
