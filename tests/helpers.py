@@ -20,6 +20,7 @@ ACTIVATIONS = {
     "sigmoid": torch.sigmoid,
     "identity": lambda a: a,
 }
+OF_TEXTS = ("closing", "text_units")  # probes that measure texts alone
 CELLS = {f"rnn-{name}": RNN(hidden_size=5, activation=name) for name in ACTIVATIONS} | {"lstm": LSTM(hidden_size=5)}
 
 

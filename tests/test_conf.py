@@ -39,7 +39,7 @@ DIFFERENT: dict[tuple[str, str], dict[str, Any]] = {
     ("tracker", "none"): {"name": "none", "mode": "disabled"},
 }
 #: The task of a probe that does not measure every one.
-TASK_OF = {"closing": "text"}
+TASK_OF = {"closing": "text", "text_units": "text"}
 
 
 def read(path: Path) -> dict[str, Any]:

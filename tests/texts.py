@@ -16,3 +16,13 @@ def written(folder: Path, words: int = 1500, seed: int = 0, name: str = "text.tx
     path = folder / name
     path.write_text(" ".join(chosen), encoding="utf-8")
     return str(path)
+
+
+def in_lines(folder: Path, words: int = 1500, seed: int = 0) -> str:
+    """The same with an end of a line after every seventh to twelfth word, a blank line after every fortieth."""
+    path = Path(written(folder, words, seed, "lines.txt"))
+    chosen, ends = path.read_text(encoding="utf-8").split(" "), random.Random(seed + 1)
+    after = dict.fromkeys(range(7, len(chosen), ends.randint(7, 12)), "\n")
+    after |= dict.fromkeys(range(40, len(chosen), 40), "\n\n")
+    path.write_text("".join(word + after.get(place, " ") for place, word in enumerate(chosen)), encoding="utf-8")
+    return str(path)

@@ -19,6 +19,7 @@ COMMANDS = {
     "dashboard": ("STUDY [--dry-run]", "save the study's wandb workspace, or print it"),
     "watch": ("STUDY", "open wandb's terminal viewer on the study's offline mirrors"),
     "probe": ("STUDY [probe=NAME] [--at start,end] [--where SQL]", "measure runs that are trained already"),
+    "sample": ("STUDY [--where SQL] [--prime TEXT] ...", "text that trained character models go on with"),
     "check": ("FILE.py:CLASS", "whether a cell, task or probe of yours keeps the protocol, line by line"),
     "hypotheses": ("STUDY [--file FILE] [--filter SQL]", "the verdict of the records on each hypothesis of a study"),
     "figures": ("STUDY [--script FILE] [--filter SQL] ...", "draw every figure of a study, of some runs, or your own"),

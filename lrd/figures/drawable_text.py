@@ -41,6 +41,11 @@ def literal(text: str) -> str:
     return shown if _is_drawable(shown) else shown.replace("$", r"\$")
 
 
+def has_glyph(character: str, family: str) -> bool:
+    """Return whether a font draws a character."""
+    return ord(character) in _glyphs((family,)) and not unicodedata.category(character).startswith("C")
+
+
 def _name(name: str) -> str:
     shown = _in_glyphs(" ".join(name.split()))
     if "$" in shown and _is_drawable(shown):

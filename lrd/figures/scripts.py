@@ -22,7 +22,7 @@ FIGURES = (
     *("gradient_flow", "gradient_heatmap", "regimes", "slopes", "lag_profiles", "gradient_norms"),
     *("phase_diagram", "lyapunov_slope"),
     *("gap_wall", "walls", "generalisation", "cell_pairs", "survival", "learning_curves", "outcomes"),
-    *("gates_along_gap", "retention_along_gap", "closing_distance", "cost"),
+    *("gates_along_gap", "retention_along_gap", "closing_distance", "neurons_on_text", "cost"),
 )
 
 

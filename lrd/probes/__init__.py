@@ -10,6 +10,7 @@ from lrd.probes.memory_capacity import MemoryCapacity
 from lrd.probes.parameter_gradient import ParameterGradient
 from lrd.probes.retention import Retention
 from lrd.probes.schedule import log_spaced
+from lrd.probes.text_units import TextUnits
 from lrd.scalars import Columns
 
 _KINDS: tuple[type[Probe], ...] = (
@@ -21,6 +22,7 @@ _KINDS: tuple[type[Probe], ...] = (
     Retention,
     MemoryCapacity,
     Closing,
+    TextUnits,
 )
 #: Every probe by its name in ``conf/probe/``.
 PROBES: dict[str, type[Probe]] = {kind.name: kind for kind in _KINDS}
@@ -38,5 +40,6 @@ __all__ = [
     "Probe",
     "Retention",
     "Subject",
+    "TextUnits",
     "log_spaced",
 ]

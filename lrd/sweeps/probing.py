@@ -26,7 +26,8 @@ from lrd.records.record import class_of
 from lrd.spec import RunSpec, SpecError, run_from_dict
 from lrd.sweeps import nursery
 from lrd.sweeps.lossy_output import lossy_output
-from lrd.training import initial_parameters, split_theta
+from lrd.training import initial_parameters
+from lrd.training.trained import trained_parameters
 
 MOMENTS = ("start", "end")
 _TOGETHER = 8  # runs of one shape that are measured at once
@@ -82,7 +83,7 @@ def agenda(
         RecordError: there is such code, and no trust; nothing was run.
     """
     if not trust:
-        _refuse_foreign_code(study, run_ids)
+        refuse_foreign_code(study, run_ids)
     problems: list[str] = []
     done = left_out = 0
     groups: dict[tuple[str, tuple[tuple[str, tuple[Probe, ...]], ...]], list[RunSpec]] = {}
@@ -135,7 +136,8 @@ def _what_stays(probes: Sequence[Probe]) -> str:
     return f"{names} measured in training with {how}, which stays; for these options, train another study with them"
 
 
-def _refuse_foreign_code(study: Study, run_ids: Sequence[str]) -> None:
+def refuse_foreign_code(study: Study, run_ids: Sequence[str]) -> None:
+    """Raise ``RecordError`` where the record of a run holds code that this user did not train on this machine."""
     for run_id in run_ids:
         try:
             found = foreign_code(study.folder(run_id))
@@ -199,14 +201,7 @@ def _of_another_text(probe: Probe, record: RunRecord) -> bool:
 
 
 def _state(record: RunRecord, spec: RunSpec, moment: str) -> tuple[Parameters, int]:
-    fresh = initial_parameters(spec)
-    if moment == "start":
-        return fresh, 0
-    checkpoint = record.load_checkpoint()
-    if checkpoint is None:
-        raise RecordError(f"{record.path} has no checkpoint")
-    theta = split_theta(checkpoint["pack"]["theta"][None], {name: tuple(p.shape) for name, p in fresh.items()})
-    return {name: value[0] for name, value in theta.items()}, int(checkpoint["pack"]["update"])
+    return (initial_parameters(spec), 0) if moment == "start" else trained_parameters(record, spec)
 
 
 def _options(probe: Probe) -> dict[str, Any]:

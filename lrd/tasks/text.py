@@ -82,7 +82,12 @@ class Text(Task):
     @property
     def symbols(self) -> int:
         """Number of inputs and outputs: the characters of the alphabet, and 'other'."""
-        return len(self._corpus.alphabet(self.least)) + 1
+        return len(self.alphabet) + 1
+
+    @property
+    def alphabet(self) -> str:
+        """The characters of the symbols from 1 on. Symbol 0 is every other one."""
+        return self._corpus.alphabet(self.least)
 
     @property
     def input_size(self) -> int:

@@ -15,6 +15,8 @@ GATES = {"input": 0.3, "forget": 0.7, "output": 0.5}
 ITEMS = ("first", "middle", "final")
 STRIDE = 5
 CHANCE = 0.125
+FEATURES = ("quote", "bracket", "line")
+PASSAGE = 'He said "go (now)":\n\n$5 or 5% of \u00e4\u0394\U0001f680\t_^{'
 BINS = 7  # of the distances of closing signs
 
 
@@ -60,6 +62,35 @@ def closed(run: Made, update: int) -> list[dict[str, float]]:
     return rows
 
 
+def followed(run: Made, update: int) -> list[dict[str, Any]]:
+    """The table of text units: of each feature the units by rank, of which the first two have activations."""
+    rows = []
+    for number, feature in enumerate(FEATURES):
+        for rank in (1, 2, 3):
+            strength = (0.2 + 0.6 * (update > 0)) / rank + 0.05 * ((run.seed * 2) % 3) - 0.02 * number
+            unit = {
+                "layer": 1 + rank % 2,
+                "variable": "c" if run.label == "lstm" else "h",
+                "unit": 10 * run.seed + rank,
+            }
+            sign = -1 if number == 1 else 1
+            found = {"selecting": sign * strength, "rank": rank, "score": sign * (strength - 0.1), "chance": 0.06}
+            rows.append(unit | {"feature": feature} | found)
+    return rows
+
+
+def activations(run: Made, update: int) -> list[dict[str, Any]]:
+    """The table of text activations: two units of each feature along the passage, the second 10 times as large."""
+    rows = []
+    for unit in followed(run, update):
+        for t, character in enumerate(PASSAGE if unit["rank"] < 3 else ""):
+            names = {name: unit[name] for name in ("layer", "variable", "unit", "feature")}
+            level = float(t % 3) if t > 2 or unit["feature"] != "line" else nan
+            value = (10 if unit["rank"] == 2 else 1) * (t % 7 - 3) / 4 * (1 + run.seed)
+            rows.append(names | {"t": t + 5, "character": character, "level": level, "value": value})
+    return rows
+
+
 def length(run: Made) -> int:
     return len(next(iter(run.profiles.values())))
 
@@ -71,12 +102,16 @@ def places(run: Made) -> list[tuple[int, int]]:
 
 
 def write_probes(record: RunRecord, run: Made) -> None:
-    """The tables of the probes lyapunov, gates, retention and closing."""
+    """The tables of the probes lyapunov, gates, retention, closing and text_units."""
     updates = sorted({update for update, _ in run.profiles})
     variables = sorted({variable for _, variable in run.profiles})
     rows: dict[str, list[dict[str, Any]]] = {name: [] for name in ("lyapunov", "gates", "retention", "closing")}
+    rows |= {"text_units": [], "text_activations": []}
     for update in updates:
         rows["closing"] += [{"update": update} | row for row in closed(run, update)]
+        if run.gap == 10:  # hundreds of letters a panel take their time
+            rows["text_units"] += [{"update": update} | row for row in followed(run, update)]
+            rows["text_activations"] += [{"update": update} | row for row in activations(run, update)]
         for mode in ("driven", "free"):
             for index in (1, 2):
                 errors = dict.fromkeys(("se_time", "se_samples", "standard_error"), 0.004)
@@ -104,8 +139,9 @@ def write_probes(record: RunRecord, run: Made) -> None:
                     value = score(run, update, item, variable, t)
                     known = {"score": value, "chance": CHANCE, "error": 0.01, "sequences": 64}
                     rows["retention"].append(place | known)
-    for name, table in rows.items():
-        types = PROBES[name].columns
+    every = {name: columns for probe in PROBES.values() for name, columns in probe.tables().items()}
+    for name, table in ((name, table) for name, table in rows.items() if table or not name.startswith("text")):
+        types = every[name]
         record.write_table(name, {column: [row[column] for row in table] for column in ("update", *types)}, types)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import duckdb
 import pytest
+from helpers import OF_TEXTS
 from written import PROBE, spoiled
 
 from lrd.custom import PROBE_PROTOCOL, ProtocolError, check_probe, load_any
@@ -38,7 +39,7 @@ def test_every_probe_of_lrd_keeps_it_but_for_what_is_lrds(name: str) -> None:
             check_probe(probe)
         assert caught.value.line == 10
     else:
-        assert check_probe(probe) == [] or name == "closing"  # which is for texts alone
+        assert check_probe(probe) == [] or name in OF_TEXTS
 
 
 def test_a_plain_probe_keeps_it(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from helpers import run_spec
+from helpers import OF_TEXTS, run_spec
 
 from lrd.cells import LSTM
 from lrd.probes import PROBES, Subject
@@ -19,7 +19,7 @@ pytestmark = [
 ]
 
 
-@pytest.mark.parametrize("name", [name for name in PROBES if name != "closing"])  # which wants a text
+@pytest.mark.parametrize("name", [name for name in PROBES if name not in OF_TEXTS])
 def test_a_measurement_on_a_gpu_is_that_on_the_cpu(name: str) -> None:
     task = TASKS[name]() if name in TASKS else Copy(gap=5, items=2, symbols=3)
     specs = [run_spec(task, LSTM(hidden_size=4), seed) for seed in range(2)]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from cases import autograd_jacobian, generator
-from helpers import one
+from helpers import OF_TEXTS, one
 from reference import plain_flow
 from subjects import assert_equal_tables
 from torch.func import vmap
@@ -169,4 +169,4 @@ def test_the_state_of_an_attentive_cell_is_as_large_as_its_window() -> None:
 
 
 def test_every_probe_is_among_them() -> None:
-    assert set(SMALL) == set(PROBES) - {"closing"}  # which is of texts alone
+    assert set(SMALL) == set(PROBES) - set(OF_TEXTS)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from helpers import EPS64
+from helpers import EPS64, OF_TEXTS
 from subjects import First, linear, subject_of
 
 from lrd.cells import LSTM, RNN
@@ -86,9 +86,8 @@ def test_no_two_probes_use_one_name() -> None:
         "lyapunov": {"steps": 4, "transient": 0},
         "retention": {"samples": 20, "test_samples": 20},
     }
-    kinds = (
-        kind(**options.get(name, {})) for name, kind in PROBES.items() if name not in ("closing", "memory_capacity")
-    )
+    others = (*OF_TEXTS, "memory_capacity")
+    kinds = (kind(**options.get(name, {})) for name, kind in PROBES.items() if name not in others)
     names = [name for probe in kinds for name in probe.scalars(probe.tables_of(gated)[0])]
     assert len(names) == len(set(names)) > 10
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from commands import LRD, once, run
+from helpers import OF_TEXTS
 
 from lrd.probes import PROBES
 from lrd.records import open_study, schema
@@ -24,13 +25,13 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Runs in which every probe measured, with every option that adds a column."""
 
     def train(folder: Path) -> None:
-        most = f"probe=[{','.join(name for name in PROBES if name != 'closing')}]"
+        most = f"probe=[{','.join(name for name in PROBES if name not in OF_TEXTS)}]"
         sizes = ("probe.retention.samples=16", "probe.retention.test_samples=16", "training.gradient_norms=true")
         sizes = (*sizes, "evaluation.gaps=[5,12]", "evaluation.gradient_flow=true")
         run([LRD, "train", "task=copy", "cell=rnn", "training.omega=0.1", most, *sizes, *FEW], folder)
         run([LRD, "train", "task=copy", "cell=lstm", most, *sizes, *FEW], folder)
         parts = ("optimizer.schedule=cosine", "training.norm_stabilizer=0.1", "training.curriculum=naive")
-        run([LRD, "train", "task=text", "probe=[closing]", *parts, *FEW], folder)
+        run([LRD, "train", "task=text", f"probe=[{','.join(OF_TEXTS)}]", *parts, *FEW], folder)
 
     return once(tmp_path_factory, "described", train) / "runs" / "s"
 
@@ -90,7 +91,7 @@ def test_a_probe_has_the_columns_that_are_described(probe: Any) -> None:
 
 
 def test_every_further_table_is_of_a_probe() -> None:
-    assert set(probe_tables.PROBE_TABLES) == set(PROBES) - {"gradient_flow"}
+    assert set(probe_tables.PROBE_TABLES) == (set(PROBES) | {"text_activations"}) - {"gradient_flow"}
 
 
 def test_descriptions_for_the_docs_are_whole() -> None:

@@ -114,6 +114,37 @@ CLOSING: Columns = {
     "unigram": Column(REAL, "mean loss of the training part's character frequencies, which see nothing [nats]"),
 }
 
+_LAYER = Column(INTEGER, "layer of the network, from 1")
+_VARIABLE = Column(TEXT, "state variable")
+_UNIT = Column(INTEGER, "entry of the state variable, from 0")
+
+TEXT_UNITS: Columns = {
+    "update": UPDATE,
+    "layer": _LAYER,
+    "variable": _VARIABLE,
+    "unit": _UNIT,
+    "feature": Column(
+        TEXT,
+        "quote: 1 inside quotes; bracket: pairs of brackets open; line: characters since the end of the last line",
+    ),
+    "selecting": Column(REAL, "correlation of activation and feature in the first two thirds of the text's probe part"),
+    "rank": Column(INTEGER, "place by the size of that, 1 the best of all layers and state variables"),
+    "score": Column(REAL, "correlation in the last third, of which nothing was seen before"),
+    "chance": Column(REAL, "95 % quantile of the best unit's score where windows are given another's feature"),
+}
+
+TEXT_ACTIVATIONS: Columns = {
+    "update": UPDATE,
+    "layer": _LAYER,
+    "variable": _VARIABLE,
+    "unit": _UNIT,
+    "feature": Column(TEXT, "the feature that the unit was picked for"),
+    "t": Column(INTEGER, "step in the window, from 0"),
+    "character": Column(TEXT, "the character of the text that is read at t"),
+    "level": Column(REAL, "the feature after this character; NULL where the window does not show it"),
+    "value": Column(REAL, "activation of the unit after this character"),
+}
+
 #: What one row of each table is, and its columns.
 PROBE_TABLES: dict[str, tuple[str, Columns]] = {
     "parameter_gradient": (
@@ -126,4 +157,6 @@ PROBE_TABLES: dict[str, tuple[str, Columns]] = {
     "retention": ("What can be read from the state, one row a state variable, time step and item.", RETENTION),
     "memory_capacity": ("Past inputs read from the state, one row a state variable and delay k.", MEMORY_CAPACITY),
     "closing": ("How well closing brackets and quotes are predicted, one row a bin of distances.", CLOSING),
+    "text_units": ("How well units follow features of a text, one row a unit and feature.", TEXT_UNITS),
+    "text_activations": ("Activations of picked units along a passage, one row a character.", TEXT_ACTIVATIONS),
 }
