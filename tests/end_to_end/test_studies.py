@@ -92,7 +92,6 @@ def test_the_demo_has_what_its_hypothesis_needs(miniature: Callable[[str], Path]
     # what is shown is readable at once in every cell, and the lead figure has a column for each
     shown = study.sql("select cell, max(score) from retention join runs using (run_id) group by all").fetchall()
     assert {cell for cell, score in shown if score > 0.9} == {"rnn", "lstm"}
-    label = "coalesce(cell_label, cell)"
     lead = study.sql(
         "select distinct coalesce(cell_label, cell) from runs where task = 'delay' and gap = 60"
     ).fetchall()
