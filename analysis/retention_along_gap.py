@@ -43,7 +43,6 @@ from lrd.figures import (
     layout,
     line_styles,
     main,
-    pivot,
     plain,
     runs_of,
     save_figure,
@@ -51,7 +50,8 @@ from lrd.figures import (
 from lrd.figures.facet import RATES
 from lrd.figures.flow_profiles import at_start_and_end, flow_fits, flow_profiles
 from lrd.figures.gradient_panel import DASHES, OTHERS, draw_panel, legend, norm_of, steps_to_answer, symbol
-from lrd.figures.start_and_end import THIN, Profile, along_t, need_probe, note, rows_at
+from lrd.figures.retention_scores import retention_scores
+from lrd.figures.start_and_end import THIN, Profile, along_t, need_probe, note
 from lrd.stats import Band, median
 
 import numpy as np
@@ -91,7 +91,7 @@ def draw(study: Any, out: Path, item: str = "median") -> list[Path]:
 
 
 def _find(study: Any, runs: Table, item: str) -> Found:
-    scores = _scores(study, item)
+    scores = retention_scores(study, item)
     if not len(scores["run_id"]):
         raise NothingToDrawError("no finished run was measured by the probe `retention` at its start or end")
     scores = join_runs(scores, runs)
@@ -115,25 +115,6 @@ def _of_runs(rows: Table, run_ids: Array, runs: Table) -> Table:
     """Return the rows of some runs alone, with what is known of their run."""
     chosen = np.isin(rows["run_id"].astype(str), run_ids.astype(str))
     return join_runs({name: column[chosen] for name, column in rows.items()}, runs)
-
-
-def _scores(study: Any, item: str) -> Table:
-    """Return score and chance by finished run, moment, variable and step: of one item, or the median over all."""
-    rows = rows_at(study, "retention", "layer, direction, item, variable, t, lag, score, chance")
-    if item != "median":
-        known = sorted(set(rows["item"]))
-        if known and item not in known:
-            raise NothingToDrawError(f"no item {item!r} in its records; there is {', '.join(known)}, or median")
-        rows = {name: column[rows["item"] == item] for name, column in rows.items()}
-    parts = []
-    keys = ("run_id", "moment", "layer", "direction", "variable")
-    for key, measured in groups(rows, *keys):
-        steps, scores = pivot(measured, "item", "t", "score")
-        chances = pivot(measured, "item", "t", "chance")[1]
-        labels = {name: np.full(len(steps), value, dtype=object) for name, value in zip(keys, key, strict=True)}
-        answer = np.full(len(steps), np.max(measured["t"] + measured["lag"]))
-        parts.append(labels | {"t": steps, "answer": answer, "score": median(scores), "chance": median(chances)})
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]} if parts else rows
 
 
 def _blocks(keys: Iterable[Key]) -> list[Block]:

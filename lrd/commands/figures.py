@@ -15,7 +15,7 @@ def run(arguments: list[str]) -> int:
     """
     from lrd.figures import FigureOptionError, FigureScriptError, draw_all
     from lrd.figures.figure_options import add_options, study_and_options
-    from lrd.figures.scripts import load_own_script
+    from lrd.figures.scripts import LEAD, load_own_script
     from lrd.records import RecordError
 
     parser = study_parser("figures")
@@ -33,9 +33,12 @@ def run(arguments: list[str]) -> int:
         return 1
     except (FigureOptionError, RecordError, OSError) as error:
         return fail(str(error))
+    if LEAD in drawn.figures:
+        print(f"see first: {out / f'{LEAD}.png'}")
     if drawn.figures:
-        print(f"figures in {out}, each as PDF, PNG, CSV (its numbers) and JSON (of which runs):")
-    for name in drawn.figures:
+        count = f"{len(drawn.figures)} figure{'s' if len(drawn.figures) > 1 else ''}"
+        print(f"{count} in {out}, each as PDF, PNG, CSV (its numbers) and JSON (of which runs)")
+    for name in drawn.figures if scripts else ():
         print(f"  {name}")
     for name, reason in drawn.missing.items():
         print(f"lrd: not drawn: {name}: {reason}", file=sys.stderr)

@@ -50,12 +50,11 @@ def run(arguments: list[str]) -> int:
 
 
 def _print(findings: Sequence[Finding]) -> None:
-    from lrd.findings import FAILS, HOLDS, UNDECIDED
+    from lrd.findings import tally
 
     width = max(len(finding.name) for finding in findings)
     for finding in findings:
         print(f"{finding.verdict:9}  {finding.name:{width}}  {finding.says}")
         for line in filter(None, (finding.numbers, finding.reason)):
             print(textwrap.fill(line, 110, initial_indent=" " * 11, subsequent_indent=" " * 11))
-    tally = {verdict: sum(finding.verdict == verdict for finding in findings) for verdict in (HOLDS, FAILS, UNDECIDED)}
-    print(f"\n{len(findings)} hypotheses: {', '.join(f'{count} {verdict}' for verdict, count in tally.items())}")
+    print(f"\n{tally(findings)}")

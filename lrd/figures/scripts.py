@@ -16,9 +16,12 @@ from lrd.one_line import one_line
 from lrd.paths import ANALYSIS
 from lrd.user_files import import_beside, line_in, path_of, read_user_text, run_as_module
 
+#: The figure to see first: the mission of lrd in one picture.
+LEAD = "vanish_explode_retain"
 #: The scripts of ``analysis/``, in the order of a report: what the gradient does, what was learned, what the state
 #: keeps. A file that lies beside them and is not named here is not run.
 FIGURES = (
+    LEAD,
     *("gradient_flow", "gradient_heatmap", "regimes", "slopes", "lag_profiles", "gradient_norms"),
     *("phase_diagram", "lyapunov_slope"),
     *("gap_wall", "walls", "generalisation", "cell_pairs", "survival", "learning_curves", "outcomes"),

@@ -9,6 +9,7 @@ from lrd.findings.files import HYPOTHESES, read_hypotheses, write_hypotheses
 from lrd.findings.finding import FAILS, HOLDS, UNDECIDED, Finding
 from lrd.findings.hypothesis import Hypothesis, HypothesisError
 from lrd.findings.statements import hypotheses_from
+from lrd.findings.verdict_table import tally, verdict_table
 
 __all__ = [
     "FAILS",
@@ -21,5 +22,7 @@ __all__ = [
     "check_hypotheses",
     "hypotheses_from",
     "read_hypotheses",
+    "tally",
+    "verdict_table",
     "write_hypotheses",
 ]

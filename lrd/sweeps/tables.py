@@ -59,10 +59,7 @@ def results(study: Study) -> str:
         notes = "".join(f", {n} {what}" for n, what in ((diverged, "diverged"), (unfinished, "unfinished")) if n)
         at = "-" if updates is None else f"{updates:.0f}"
         rows.append([task, gap, cell, f"{solved}/{runs}{notes}", at, _factor(start), _factor(end), _horizon(end)])
-    legend = (
-        "medians over runs; factor/step: what ||dL/dh_t|| is multiplied by for each step back from the answer;\n"
-        "horizon: steps back until it has fallen to 1/e, of the slope at the end"
-    )
+    legend = "medians over runs; factor: of ||dL/dh_t|| for each step back from the answer; horizon: steps to 1/e"
     return f"{table(header, rows)}\n{legend}"
 
 

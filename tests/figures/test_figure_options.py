@@ -185,7 +185,7 @@ def test_a_condition_holds_for_both(
     assert cli.main(["figures", *arguments]) == 0
     said = capsys.readouterr()
     assert said.err == ""
-    assert [line.split(",")[0] for line in said.out.splitlines()] == [f"figures in {tmp_path}", "  gap_wall"]
+    assert [line.split(",")[0] for line in said.out.splitlines()] == [f"1 figure in {tmp_path}"]
     with (tmp_path / "gap_wall.csv").open(encoding="utf-8") as file:
         assert {row["label"] for row in csv.DictReader(file)} == {"lstm (one)", "lstm (two)"}
     known = json.loads((tmp_path / "gap_wall.json").read_text(encoding="utf-8"))
