@@ -82,7 +82,7 @@ def draw(study: Any, out: Path) -> list[Path]:
     styles = line_styles(runs["label"])
     said = note([spread for column in shown for _, spread in column.scores.values()], runs, run_ids)
     paths: list[Path] = []
-    limits = limits_of([profile for column in shown for profile in column.flow.values()])
+    limits = limits_of([profile for column in shown for profile in column.flow.values()], shown[0].answer)
     for suffix, line in in_files(shown, layout.across(PAGE_COLUMNS, RATES)):
         paths += _page(f"vanish_explode_retain{suffix}", line, styles, limits, said, out)
     return paths
