@@ -14,12 +14,12 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from lrd.cells import Cell
+from lrd.cells import Cell, one_layer
 from lrd.options import OptionError, option
 from lrd.probes.base import Probe, Subject
 from lrd.probes.correlations import chance_of, correlations, ranks
 from lrd.probes.states import one_by_one
-from lrd.probes.text_windows import Unit, Windows, layers_of, passage, together, units_of, windows_of
+from lrd.probes.text_windows import Unit, Windows, passage, together, units_of, windows_of
 from lrd.scalars import DTYPES, Columns
 from lrd.tasks import Task, Text
 from lrd.tasks.parts import PROBED
@@ -60,6 +60,7 @@ class TextUnits(Probe):
     """
 
     name: ClassVar[str] = "text_units"
+    of_network: ClassVar[bool] = True
     columns: ClassVar[dict[str, str]] = _UNIT | {
         "selecting": "DOUBLE",
         "rank": "BIGINT",
@@ -106,7 +107,8 @@ class TextUnits(Probe):
             raise OptionError("window", "needs quotes, brackets or ends of lines, the text's probe part has none")
 
     def check_cell(self, cell: Cell) -> None:
-        sizes, layers = dict(zip(cell.measured_names, cell.measured_sizes, strict=True)), layers_of(cell)
+        stepped, layers = one_layer(cell).stepped, cell.layers
+        sizes = dict(zip(stepped.measured_names, stepped.measured_sizes, strict=True))
         for layer, variable, unit in self._wanted():
             if not (1 <= layer <= layers and unit < sizes.get(variable, 0)):
                 last = f"unit of {', '.join(f'{name} to {size - 1}' for name, size in sizes.items())}"

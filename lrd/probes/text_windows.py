@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lrd.cells import Cell
+from lrd.cells import Cell, one_layer
 from lrd.probes.base import Subject
 from lrd.shapes import Float, Tensor
 from lrd.tasks import Batch, Stream, Text
@@ -30,22 +30,18 @@ class Windows(NamedTuple):
     values: np.ndarray  # [characters, windows, units]
 
 
-def layers_of(cell: Cell) -> int:
-    """Return how many layers a network has."""
-    return 1
-
-
 def units_of(cell: Cell) -> list[Unit]:
     """Return every unit of a network that probes measure, in the order of ``windows_of``."""
-    variables = list(zip(cell.measured_names, cell.measured_sizes, strict=True))
-    layers = range(1, layers_of(cell) + 1)
+    stepped = one_layer(cell).stepped
+    variables = list(zip(stepped.measured_names, stepped.measured_sizes, strict=True))
+    layers = range(1, cell.layers + 1)
     return [Unit(layer, name, unit) for layer in layers for name, size in variables for unit in range(size)]
 
 
 def states_by_layer(subject: Subject, batch: Batch) -> list[Float[Tensor, "time 1 batch _"]]:
     """Return the state variables of every layer along a text, in the order of ``units_of``."""
-    states = subject.states(batch)
-    return [states[name] for name in subject.cell.measured_names]
+    layers = ((part.cell.measured_names, part.states(batch)) for part in subject.parts())
+    return [states[name] for names, states in layers for name in names]
 
 
 def windows_of(subject: Subject, samples: int, number: int) -> Windows:

@@ -15,6 +15,7 @@ import torch
 
 from lrd.cells import Cell, Parameters, State, prepared, read
 from lrd.kernels import loop
+from lrd.kernels.layers import scan_layers
 from lrd.options import OptionError
 from lrd.shapes import Float, Int, Tensor
 from lrd.tasks import Text
@@ -61,12 +62,12 @@ def sample(
     params = {name: value.double() for name, value in params.items()}
     state: State | None = None
     for symbol in drawn:
-        outputs, state = next_outputs(cell.stepped, params, symbol, state, task.input_size)
+        outputs, state = next_outputs(cell, params, symbol, state, task.input_size)
     for number in torch.rand(length, dtype=torch.float64, generator=torch.Generator().manual_seed(seed)):
         if not outputs.isfinite().all():
             raise ArithmeticError("the outputs are no finite numbers")
         drawn.append(int(chosen(outputs, temperature, number)))
-        outputs, state = next_outputs(cell.stepped, params, drawn[-1], state, task.input_size)
+        outputs, state = next_outputs(cell, params, drawn[-1], state, task.input_size)
     return "".join(map((OTHER + task.alphabet).__getitem__, drawn[len(drawn) - length :]))
 
 
@@ -76,7 +77,7 @@ def next_outputs(
     """Return the outputs of one step of the network, before softmax, and the state after it.
 
     Args:
-        cell: The cell that does the steps.
+        cell: The cell of the run, with its layers.
         params: What its steps get and the readout's, [1, ...] by name.
         symbol: What it reads.
         state: The state before the step; None: zeros.
@@ -84,7 +85,7 @@ def next_outputs(
     """
     x = torch.zeros(1, 1, 1, symbols, dtype=torch.float64)
     x[..., symbol] = 1
-    h, state = loop.scan(cell, params, x, state)
+    h, state = scan_layers(loop.scan, cell, params, x, state)
     return read(params, h, x)[0, 0, 0], state
 
 

@@ -12,7 +12,7 @@ import torch
 from subjects import CELLS, SEEDS, Leaky, assert_equal_tables, plain_states, subject_of
 from texts import in_lines
 
-from lrd.cells import RNN
+from lrd.cells import GRU, RNN, network_parameters
 from lrd.options import OptionError
 from lrd.probes import PROBES, Subject, TextUnits
 from lrd.probes.correlations import chance_of, correlations, ranks
@@ -185,3 +185,34 @@ def test_a_run_with_it_on_another_task_is_no_run() -> None:
     with pytest.raises(SpecError, match=r"^probe\.text_units\.window: measures quotes, brackets and lines"):
         job_from_config(config)
     assert PROBES["text_units"] is TextUnits
+
+
+def test_units_of_every_layer_are_those_of_torchs_stack(task: Text) -> None:
+    cell = GRU(hidden_size=4, layers=2)
+    g = torch.Generator().manual_seed(4)
+    drawn = network_parameters(cell, task.symbols, g)
+    params = {name: value[None].double() for name, value in drawn.items()}
+    subject = Subject(task, cell, params, SEEDS[:1])
+    (tables,) = PROBE.tables_of(subject)
+    table, along = tables["text_units"], tables["text_activations"]
+    assert list(zip(table["layer"], table["unit"], strict=True)) == [(k, n) for k in (1, 2) for n in range(4)] * 3
+    longer = dataclasses.replace(task, gap=PROBE.window)
+    x = longer.batch(SEEDS[:1], "probe", 2, PROBE.samples).inputs[:, 0].double()
+    characters, _ = features_of(longer, Stream(SEEDS[:1], "probe", 2), PROBE.samples)
+    below, h = x, []
+    for layer in ("", "[2]"):
+        u, w, b, d = (params[name + layer][0] for name in "UWbd")
+        bias = torch.cat([torch.zeros(8, dtype=torch.float64), d])
+        start = torch.zeros(1, PROBE.samples, 4, dtype=torch.float64)
+        below, _ = torch.gru(below, start, (u, w, b, bias), True, 1, 0.0, False, False, False)
+        h.append(below)
+    for feature in FEATURES:
+        rows = along["feature"] == feature
+        (layer,), (unit,) = set(along["layer"][rows]), set(along["unit"][rows])
+        steps = along["t"][rows]
+        shown = ["".join(characters[steps, w]) for w in range(PROBE.samples)]
+        window = shown.index("".join(along["character"][rows]))
+        expected = h[layer - 1][steps, window, unit].numpy()
+        np.testing.assert_allclose(along["value"][rows], expected, rtol=0, atol=1e-13)
+    with pytest.raises(OptionError, match=r"must be layer 1 to 2, unit of h to 3; got 3\.h\.1"):
+        TextUnits(units="3.h.1").check_cell(cell)

@@ -10,7 +10,18 @@ import torch
 from helpers import loop_of_cells, random_like, random_parameters
 from texts import written
 
-from lrd.cells import CELLS, LSTM, RNN, Cell, Parameters, prepared, read
+from lrd.cells import (
+    CELLS,
+    LSTM,
+    RNN,
+    Cell,
+    Parameters,
+    network_parameters,
+    parts_of,
+    prepared,
+    read,
+    readout_parameters,
+)
 from lrd.kernels import loop
 from lrd.options import OptionError
 from lrd.tasks import Text
@@ -40,6 +51,30 @@ def outputs_anew(task: Text, cell: Cell, params: Parameters, text: str) -> torch
     symbols = [task.alphabet.index(character) + 1 for character in text]
     h = loop_of_cells(cell, p, one_hot(task, symbols))[-1][0][0]
     return p["V"] @ h + p["V_bias"]
+
+
+def test_a_stack_is_torchs_stack_along_the_whole_text(task: Text) -> None:
+    """Three layers: each character is the likeliest of ``nn.LSTM`` that reads the text from its beginning."""
+    cell = LSTM(hidden_size=6, layers=3)
+    g = torch.Generator().manual_seed(4)
+    params = network_parameters(cell, task.symbols, g) | readout_parameters(cell, task.symbols, g, task.symbols)
+    params = {name: 4 * value for name, value in params.items()}  # so that rounding decides nothing
+    params["V_bias"][0] = -100.0
+    module = torch.nn.LSTM(task.symbols, 6, num_layers=3, dtype=torch.float64)
+    with torch.no_grad():
+        for part in parts_of(cell):
+            for own, theirs in (("U", "weight_ih"), ("W", "weight_hh"), ("b", "bias_ih")):
+                getattr(module, f"{theirs}_l{part.layer - 1}").copy_(params[part.name_of(own)])
+            getattr(module, f"bias_hh_l{part.layer - 1}").zero_()
+        text = PRIME
+        for _ in range(40):
+            h = module(one_hot(task, [task.alphabet.index(character) + 1 for character in text]))[0][-1, 0]
+            outputs = params["V"].double() @ h + params["V_bias"].double()
+            best, second = outputs.topk(2).values
+            assert best - second > 1e-9
+            text += task.alphabet[int(outputs.argmax()) - 1]
+    assert sample(task, cell, params, PRIME, 40, temperature=0) == text[len(PRIME) :]
+    assert len(set(text[len(PRIME) :])) > 1
 
 
 @pytest.mark.parametrize("name", SMALL)
