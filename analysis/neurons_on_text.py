@@ -154,7 +154,7 @@ def _page(
             under = np.flatnonzero((plain(passage["level"]) > 0) & (place[2] != "line")).tolist()
             picture = draw_passage(axes, list(passage["character"]), passage["value"] / largest, under, across, count)
             of_place = f", {place[0]}, $T$ = {place[1]}" if several else ""
-            layout.head(axes, f"{shown.label}: {FEATURES[place[2]]}{of_place}", _note(shown))
+            layout.head(axes, f"{shown.label}: {FEATURES[place[2]]}{of_place}", _note(shown, first=place[3] == 0))
             table += _rows(place, shown)
     _add_bar(figure, picture, grid)
     layout.foot(figure, _foot(lines, runs, measured))
@@ -170,9 +170,10 @@ def _add_bar(figure: Figure, picture: Any, grid: list[list[Axes]]) -> None:
     figure.set_figheight(figure.get_figheight() + 0.4 * layout.scale())
 
 
-def _note(shown: Shown) -> str:
+def _note(shown: Shown, first: bool) -> str:
+    """Return which unit a panel shows, and how well it follows; of the first of each run, how well in other runs."""
     layer, variable, unit = shown.unit
-    seeds = f"|r| of seeds {shown.scores[0]:.2f} to {shown.scores[-1]:.2f}, " if len(shown.scores) > 1 else ""
+    seeds = f"|r| of seeds {shown.scores[0]:.2f} to {shown.scores[-1]:.2f}, " if first and len(shown.scores) > 1 else ""
     text = f"layer {layer}, {variable} {unit}: r = {shown.score:.2f} ({seeds}chance {shown.chance:.2f})"
     return text.replace("-", "−")
 

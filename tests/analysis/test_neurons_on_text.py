@@ -86,6 +86,8 @@ def test_the_line_over_a_panel_says_which_unit_and_how_well(
     (note,) = {note for title, note in said if title == "lstm: open brackets, copy, $T$ = 10" and "layer 2" in note}
     # Of a bracket's best unit the score is -(0.8 + 0.05 {0, 2, 1, 0} - 0.02 - 0.1): the lower of two middle seeds.
     assert note == "layer 2, c 31: r = −0.68 (|r| of seeds 0.68 to 0.78, chance 0.06)"
+    (second,) = {note for title, note in said if title == "lstm: open brackets, copy, $T$ = 10" and "layer 1" in note}
+    assert second == "layer 1, c 32: r = −0.28 (chance 0.06)"
 
 
 def test_a_label_alone_has_a_column_of_panels(tmp_path: Path) -> None:
