@@ -196,7 +196,7 @@ def _panel(axes: Axes, lines: dict[str, Line], trained: int, called: str, styles
         axes.plot(line.gaps, middle, **style.line, linestyle=style.dashes, zorder=2)
         if called != FACTOR:
             for full, chosen in ((True, line.met >= 0.5), (False, line.met < 0.5)):
-                face = {} if full else {"markerfacecolor": "white"}
+                face: dict[str, Any] = {} if full else {"markerfacecolor": "white"}
                 axes.plot(line.gaps[chosen], middle[chosen], **style.points, **face, linestyle="none", zorder=3)
         if not number:
             axes.plot(line.gaps, line.chance, **CHANCE)

@@ -15,7 +15,7 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import MarkedYAMLError, YAMLError
 from yaml.scanner import ScannerError
 
-from lrd.known_options import GROUPS, known_keys, option_classes, takes_text
+from lrd.known_options import GROUPS, known_keys, option_classes, takes_list, takes_text
 from lrd.one_line import one_line
 from lrd.options import nearest, not_a_choice, several_are_swept
 from lrd.paths import CONF
@@ -142,6 +142,8 @@ def _several(argument: str) -> str:
     Hydra's own advice, which this replaces, fits neither the quoting of shells nor the type of the option.
     """
     key, _, value = argument.partition("=")
+    if takes_list(key.lstrip("+")):
+        return f"{key.lstrip('+')}: must be a list, in brackets and quotes: '{key}=[{value}]'"
     advice = f"{key.lstrip('+')}: takes one value; {several_are_swept(key, [value])}"
     if key == "probe" and "(" not in value:
         return f"{advice}, or taken together, '{key}=[{value}]'"

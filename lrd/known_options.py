@@ -25,6 +25,11 @@ def takes_text(key: str) -> bool:
     return key != "seed" and (not types or any("str" in kind for kind in types))
 
 
+def takes_list(key: str) -> bool:
+    """Return whether an option holds a list."""
+    return any(str(field.type).startswith("tuple") for known, field in _fields() if known == key)
+
+
 def _fields() -> Iterator[tuple[str, dataclasses.Field[Any]]]:
     """Yield the dotted name of every option and its dataclass field."""
     from lrd import spec

@@ -13,6 +13,7 @@ from helpers import loop_of_cells, run_spec
 from reference import plain_flow
 
 from lrd.cells import LSTM, RNN, Attentive, Cell
+from lrd.custom import load
 from lrd.kernels import loop
 from lrd.records import RunRecord
 from lrd.records.mirrored_run import read_mirrored_run
@@ -232,3 +233,23 @@ def test_a_run_that_was_cut_off_between_its_tests_and_its_end_has_their_rows_onc
     (record,) = trained(tmp_path / "cut", spec)
     assert record.read_status()["resumed"] == 1
     assert_same_tables(record, *trained(tmp_path / "whole", spec))
+
+
+def test_a_task_and_a_cell_of_a_researchers_own_are_tested_as_well(tmp_path: Path) -> None:
+    examples = Path(__file__).resolve().parents[2] / "docs" / "examples"
+    task = load("task", f"{examples / 'my_task.py'}:First")(gap=6)
+    cell = load("cell", f"{examples / 'my_cell.py'}:MGU")(hidden_size=4)
+    spec = spec_of(task, cell)
+    (record,) = trained(tmp_path, spec)
+    params, found = final_parameters(record, spec), values(record)
+    for gap in GAPS:
+        there = replace(task, gap=gap)
+        losses: list[Tensor] = []
+        for number, size in enumerate((256, 44)):
+            batch = there.batch(torch.tensor([spec.seed]), "test", number, size)
+            p = {name: value.double() for name, value in params.items()}
+            h = [state[0][0] for state in loop.unroll(cell, p, batch.inputs.double())]
+            said = h[gap] @ p["V"][0].T + p["V_bias"][0]
+            losses.append(-torch.log_softmax(said, -1).gather(-1, batch.targets[0, 0, :, None])[:, 0])
+        assert found[gap, "loss"] == pytest.approx(float(torch.cat(losses).mean()), rel=1e-4)
+    assert set(record.read_table("generalisation_fit")["tested_gap"]) == {*GAPS, 6}

@@ -117,7 +117,7 @@ JSON_FILES: dict[str, tuple[str, Columns]] = {
 
 #: Every other file in the folder of a run.
 OTHER_FILES = {
-    "*.parquet": "The tables metrics, gradient_flow, gradient_fit, gradient_norms and those of further probes.",
+    "*.parquet": "The tables metrics, gradient_flow, gradient_fit, gradient_norms, of other gaps, of further probes.",
     "checkpoint.pt": "The last state of training: to go on from, never for figures.",
     "claim.json, claim.*.json": "The run lock: which process trains the run (``lrd.records.run_lock``).",
     "error.txt": "What attempts at this run failed with.",
