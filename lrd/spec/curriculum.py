@@ -40,10 +40,12 @@ def _unlike(task: Task, gap: int) -> str:
     """Return why a network for a task is none for the task at another gap; "" where it is."""
     try:
         other = dataclasses.replace(task, gap=gap)
-    except ValueError as error:
-        return f"task.gap {error}"
-    for name in ("input_size", "output_size", "classification", "logistic"):
-        mine, its = getattr(task, name), getattr(other, name)
-        if mine != its:
-            return f"at gap {gap} its {name} is {its} and not {mine}"
+        for name in ("input_size", "output_size", "classification", "logistic"):
+            mine, its = getattr(task, name), getattr(other, name)
+            if mine != its:
+                return f"at gap {gap} its {name} is {its} and not {mine}"
+    except OptionError as error:
+        return f"task.{error.key} {error}"
+    except Exception as error:  # whatever a researcher's class raises
+        return f"at gap {gap}, {type(error).__name__}: {' '.join(str(error).split())}"
     return ""

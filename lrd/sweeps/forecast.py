@@ -26,6 +26,7 @@ from lrd.sweeps.plan import Plan, PlannedPack
 from lrd.sweeps.sizes import pack_bytes
 from lrd.sweeps.tables import table
 from lrd.sweeps.units import memory, span
+from lrd.training.curriculum import without
 from lrd.training.determinism import repeat_bits
 
 _START = 5.0  # seconds, at most, on a machine at rest: to compose, import and start workers
@@ -175,7 +176,8 @@ def record_seconds(run: RunSpec, device: torch.device) -> float:
     """Return the seconds that a run takes beside its updates, measured: on one of a single update, kept nowhere."""
     from lrd.training import train
 
-    least = replace(run.training, max_updates=1, eval_samples=1, test_samples=1)
+    # Without a curriculum, for which a task that was shortened may have no smaller gaps.
+    least = replace(without(run.training), max_updates=1, eval_samples=1, test_samples=1)
     run = replace(shortened(run), training=least)
     took = 0.0
     with tempfile.TemporaryDirectory(prefix="lrd-plan-") as folder, suppress(RuntimeError, MemoryError, RecordError):

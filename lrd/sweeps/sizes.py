@@ -35,7 +35,6 @@ _SHARE = 0.5
 _UNSEEN = 64  # runs a pack on a GPU that this machine has not, such as a cluster's
 EVAL_CHUNK = 256  # sequences of one evaluation that are taken at once (Pack.evaluate)
 _PARAMETERS = 10  # copies: the parameters, two slots of the optimiser, gradients and moved parameters of an update
-_NOISE = 6  # copies more: random words and normal numbers of 64 bits, beside what an update holds at its end
 _DRAWN = 4  # numbers beside each drawn symbol: random words are 64 bits, and mixed out of place
 _SAMPLES = 16  # when kept numbers are counted: enough for copies of parameters not to count
 
@@ -148,8 +147,7 @@ def pack_bytes(run: RunSpec, runs: int, device: torch.device) -> int:
         states = (5 + 2 * len(cell.measured)) * hidden  # states, what multiplies gradients, those, copies for norms
         measurement = max(measurement, width * symbols * measured * (states + data + 2 * read))
 
-    parameters = _PARAMETERS + (_NOISE if run.optimizer.gradient_noise else 0)
-    held = parameters * runs * parameter_count(run) + drawn * data
+    held = _PARAMETERS * runs * parameter_count(run) + drawn * data
     if on_gpu:  # a recorded update keeps its memory
         return math.ceil(number * (held + drawn * _DRAWN + update + max(evaluation, measurement)))
     return math.ceil(number * (held + max(drawn * _DRAWN, update, evaluation, measurement)))

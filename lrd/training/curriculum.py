@@ -38,11 +38,8 @@ class Curriculum:
         """Begin the curriculum of a task, which stands at the gap that is to be learnt."""
         self._task, self._kind = task, training.curriculum
         self.restless = self._kind in RESTLESS
-        self._gaps = range(task.gap, task.gap + 1)
-        if self._kind != "none":
-            least = training.curriculum_from
-            # A task that was shortened, to be measured, may have none of the gaps.
-            self._gaps = self._gaps if least is not None and least >= task.gap else gaps(task, least)
+        own = range(task.gap, task.gap + 1)
+        self._gaps = own if self._kind == "none" else gaps(task, training.curriculum_from)
         self._grows = training.curriculum_share * training.max_updates
         self._tasks = {task.gap: task}
 

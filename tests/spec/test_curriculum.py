@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from lrd.options import OptionError
@@ -38,6 +40,22 @@ def test_a_task_without_any_is_refused(task: Task) -> None:
     ) as error:
         gaps(task, None)
     assert error.value.key == "curriculum"
+
+
+@dataclasses.dataclass(frozen=True)
+class Fragile(Copy):
+    """Somebody's own, which says in its own way that a gap is too small."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.gap <= 6:
+            raise RuntimeError("no\nsuch gap")
+
+
+def test_a_class_of_ones_own_that_breaks_at_smaller_gaps_has_the_others() -> None:
+    assert gaps(Fragile(gap=9), None) == range(7, 10)
+    with pytest.raises(OptionError, match=r"^needs smaller gaps, copy has none: at gap 6, RuntimeError: no such gap; "):
+        gaps(Fragile(gap=7), None)
 
 
 @pytest.mark.parametrize("least", [9, 10])

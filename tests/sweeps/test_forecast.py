@@ -138,6 +138,12 @@ def test_a_record_takes_some_time() -> None:
     assert 0 < module.record_seconds(job("/nowhere", gap=400).run, CPU) < 60
 
 
+def test_a_run_with_a_curriculum_is_too_also_where_nothing_smaller_is_left_of_its_task() -> None:
+    run = job("/nowhere", gap=2).run
+    run = replace(run, training=replace(run.training, curriculum="naive"))
+    assert module.record_seconds(run, CPU) > 0
+
+
 def test_a_process_is_as_large_as_the_system_says() -> None:
     """Resident pages now are at most the largest number of them up to now; torch alone takes 100 MB."""
     resident = (
