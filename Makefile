@@ -21,7 +21,7 @@ help: ## this list
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,docs,report,slurm,dashboard,digits]'
 	@touch $@
 
-demo: .venv ## a small real sweep and its figures, about two minutes on two cores
+demo: .venv ## a small real sweep, its verdicts and figures; under three minutes on two quiet cores
 	$(BIN)/lrd train experiment=demo runs_dir=$(RUNS) $(ARGS)
 	$(BIN)/lrd figures $(RUNS)/demo
 

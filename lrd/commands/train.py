@@ -17,7 +17,7 @@ def run(arguments: list[str]) -> int:
     if isinstance(work, int):
         return work
 
-    from lrd.findings import check_hypotheses, read_hypotheses, tally, verdict_table, write_hypotheses
+    from lrd.findings import check_hypotheses, read_hypotheses, verdict_table, write_hypotheses
     from lrd.records import RecordError, open_study
     from lrd.spec import SpecError
     from lrd.sweeps import tables
@@ -43,10 +43,11 @@ def run(arguments: list[str]) -> int:
         with suppress(RecordError):  # a sweep that was stopped, or failed, before its first record
             study = open_study(folder)
             print(f"\n{tables.results(study)}\n")
+            more = ""
             if work.hypotheses and not progress.interrupted:
-                findings = check_hypotheses(read_hypotheses(folder), study)
-                print(f"{verdict_table(findings)}\n{tally(findings)}    more: lrd hypotheses {folder}")
-            print(f"records: {folder}    figures: lrd figures {folder}")
+                print(verdict_table(check_hypotheses(read_hypotheses(folder), study)))
+                more = f"verdicts: lrd hypotheses {folder}    "
+            print(f"records: {folder}    {more}figures: lrd figures {folder}")
     for line in failures(progress):
         print(f"lrd: {line}", file=sys.stderr)
     if progress.interrupted:

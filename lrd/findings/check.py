@@ -77,7 +77,6 @@ def _check(hypothesis: Hypothesis, study: Study, level: float, hypotheses: int) 
         high=found.high,
         level=level,
         threshold=hypothesis.threshold,
-        stated=hypothesis.stated,
         runs=sum(each.size for each in groups),
         broken=broken,
     )

@@ -27,7 +27,6 @@ class Finding:
         threshold: the number that the estimate is held against; of ``within``, the upper one.
         runs: how many runs the hypothesis is about, in both groups if it has two.
         broken: what is wrong with the statement, where no records like these can be asked for it; else empty.
-        stated: the side that is stated, in words, such as ``above 0.5``.
     """
 
     name: str
@@ -42,7 +41,6 @@ class Finding:
     threshold: float
     runs: int
     broken: str = ""
-    stated: str = ""
 
 
 def verdict(hypothesis: Hypothesis, low: float, high: float) -> str:

@@ -13,21 +13,22 @@ LEAST = 20  # letters of a sentence that are always there
 
 
 def verdict_table(findings: Sequence[Finding], width: int = WIDTH) -> str:
-    """Return a line for each hypothesis: verdict, sentence, estimate, interval and the side that is stated.
+    """Return a line for each hypothesis, with verdict, sentence, estimate and interval, below how many there are.
 
     Sentences are shortened where lines would be longer than ``width``; ``lrd hypotheses`` prints them whole, with
-    counts and reasons.
+    counts, the side that is stated, and reasons.
     """
-    header = ("estimate", f"{100 * findings[0].level:.4g} % interval", "stated")
-    numbers = [header, *((_known(one.estimate), _interval(one), one.stated) for one in findings)]
+    numbers = [("estimate", f"{100 * findings[0].level:.4g} % interval")]
+    numbers += [(_known(one.estimate), _interval(one)) for one in findings]
     widths = [max(map(len, column)) for column in zip(*numbers, strict=True)]
     verdicts = max(len(verdict) for verdict in (HOLDS, FAILS, UNDECIDED))
-    longest = max(len(one.says) for one in findings)
-    room = max(LEAST, min(longest, width - verdicts - sum(widths) - 2 * (len(widths) + 1)))
-    names = [("verdict", "hypothesis"), *((one.verdict, textwrap.shorten(one.says, room)) for one in findings)]
+    room = max(LEAST, width - verdicts - sum(widths) - 2 * (len(widths) + 1))
+    says = [textwrap.shorten(one.says, room, placeholder="…") for one in findings]
+    names = [tally(findings), *(f"{one.verdict:{verdicts}}  {text}" for one, text in zip(findings, says, strict=True))]
+    longest = max(map(len, names))
     return "\n".join(
-        f"{verdict:{verdicts}}  {says:{room}}  {estimate:>{widths[0]}}  {interval:>{widths[1]}}  {stated}".rstrip()
-        for (verdict, says), (estimate, interval, stated) in zip(names, numbers, strict=True)
+        f"{name:{longest}}  {estimate:>{widths[0]}}  {interval:>{widths[1]}}"
+        for name, (estimate, interval) in zip(names, numbers, strict=True)
     )
 
 

@@ -95,4 +95,4 @@ def test_the_demo_has_what_its_hypothesis_needs(miniature: Callable[[str], Path]
     lead = study.sql(
         "select distinct coalesce(cell_label, cell) from runs where task = 'delay' and gap = 60"
     ).fetchall()
-    assert {label for (label,) in lead} == {"rnn", "rnn beyond the edge", "lstm"}
+    assert {label for (label,) in lead} == {"rnn", "rnn beyond edge", "lstm"}

@@ -39,7 +39,7 @@ def test_of_many_pages_the_first_are_shown(tmp_path: Path) -> None:
 
 
 def test_the_gradient_comes_first_then_what_was_learned() -> None:
-    assert FIGURES[:4] == ("gradient_flow", "gradient_heatmap", "regimes", "slopes")
+    assert FIGURES[:4] == ("vanish_explode_retain", "gradient_flow", "gradient_heatmap", "regimes")
     assert FIGURES.index("slopes") < FIGURES.index("gap_wall") < FIGURES.index("walls")
 
 
