@@ -105,8 +105,10 @@ def write_probes(record: RunRecord, run: Made) -> None:
                     known = {"score": value, "chance": CHANCE, "error": 0.01, "sequences": 64}
                     rows["retention"].append(place | known)
     for name, table in rows.items():
-        types = PROBES[name].columns
-        record.write_table(name, {column: [row[column] for row in table] for column in ("update", *types)}, types)
+        types = PROBES[name].tables()[name]
+        known: dict[str, Any] = {"layer": 1, "direction": "forward"}
+        columns = {column: [(known | row)[column] for row in table] for column in ("update", *types)}
+        record.write_table(name, columns, types)
 
 
 SHIFTS = (-0.15, -0.1, 0.0, 0.15, 0.19)

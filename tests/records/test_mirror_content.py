@@ -92,7 +92,8 @@ def test_a_record_gives_back_what_was_in_memory(tmp_path: Path) -> None:
     record.write_table(
         "gradient_flow", {name: np.concatenate([part[name] for part in measurements]) for name in measurements[0]}
     )
-    record.write_table("gradient_fit", {name: [fit[name] for fit in FITS] for name in FITS[0]})
+    part = {"layer": [1] * len(FITS), "direction": ["forward"] * len(FITS)}
+    record.write_table("gradient_fit", part | {name: [fit[name] for fit in FITS] for name in FITS[0]})
     scalars = scalars_of(lambda name: measurements_of(record.read_table(name)))
     read = logged_updates(
         rows_of(record.read_metrics()), scalars, {"gradient_flow": measurements_of(record.read_table("gradient_flow"))}
