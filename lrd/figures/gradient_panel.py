@@ -108,9 +108,9 @@ def say_what_is_zero(axes: Axes, bands: Iterable[Band]) -> bool:
     medians = [band.median for band in bands]
     nothing = bool(medians) and all(np.isfinite(one).sum() < 2 and not np.isfinite(one[:-1]).any() for one in medians)
     if nothing:
-        where = "at all other steps" if any(np.isfinite(one).any() for one in medians) else "at all steps"
+        where = "at other steps" if any(np.isfinite(one).any() for one in medians) else "at all steps"
         middle: dict[str, Any] = {"xycoords": "axes fraction", "ha": "center", "va": "center"}
-        axes.annotate(f"exactly 0 {where}", (0.5, 0.5), **middle, fontsize=layout.small(), color=layout.GREY)
+        axes.annotate(f"0 {where}", (0.5, 0.5), **middle, fontsize=layout.small(), color=layout.GREY)
     return nothing
 
 

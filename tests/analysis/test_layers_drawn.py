@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 from drawn import number, rows_of
-from synthetic import MadeStudy
+from synthetic import MadeStudy, make_study
 
 from lrd.figures.scripts import load_script
 from lrd.records import open_study
@@ -94,6 +94,12 @@ def with_parts(name: str, values: np.ndarray) -> np.ndarray:
             own = values + shift
         parts.append(own)
     return np.ma.concatenate(parts)  # type: ignore[no-untyped-call, no-any-return]
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> MadeStudy:
+    root = tmp_path_factory.mktemp("alone")
+    return MadeStudy(root / "made", make_study(root, tasks=("copy",), labels=("rnn", "lstm"), seeds=2))
 
 
 @pytest.fixture(scope="module")
