@@ -51,7 +51,14 @@ from lrd.figures import (
 )
 from lrd.figures.facet import MOST, Place, labels_at, together
 from lrd.figures.flow_profiles import at_start_and_end, flow_profiles
-from lrd.figures.gradient_panel import limits_of, powers_of_ten, say_where_it_goes, steps_to_answer, symbol
+from lrd.figures.gradient_panel import (
+    limits_of,
+    powers_of_ten,
+    say_what_is_zero,
+    say_where_it_goes,
+    steps_to_answer,
+    symbol,
+)
 from lrd.figures.label_legend import label_entries
 from lrd.figures.start_and_end import THIN, Profile, along_t, need_probe, note, rows_at
 
@@ -162,7 +169,8 @@ def _page(
     table: list[dict[str, object]] = []
     shown: dict[Key, Profile] = {}
     for row, ((panel, gap), name, alike, names) in zip(grid, lines, strict=True):
-        row[0].set_ylabel(f"{panel}, $T$ = {gap}" + f"\n{name}" * bool(name))
+        where = f"{alike[0].whole}\n{alike[0].part}" if isinstance(alike[0], PartLabel) else name
+        row[0].set_ylabel(f"{panel}, $T$ = {gap}" + f"\n{where}" * bool(where))
         for axes in row[len(names) :]:
             axes.axis("off")
         for axes, (kind, what) in zip(row, names, strict=False):
@@ -180,6 +188,8 @@ def _page(
                 )
             layout.head(axes, f"{what} gate" if kind == "gate" else rf"$\partial L/\partial {symbol(what)}$, relative")
             steps_to_answer(axes, ends[panel, gap])
+            if say_what_is_zero(axes, [statistics[0][1] for statistics in mine.values()]):
+                axes.set_xlim(row[0].get_xlim())
             for key, statistics in mine.items():
                 shown[panel, gap, *key] = statistics[0]
                 table += _rows({"panel": panel, "gap": gap}, key, statistics)

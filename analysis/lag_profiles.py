@@ -49,7 +49,7 @@ from lrd.figures import (
     save_figure,
 )
 from lrd.figures.flow_profiles import at_start_and_end, flow_fits, flow_profiles, panels_by_answer
-from lrd.figures.gradient_panel import DECADES, LEAST, powers_of_ten, symbol
+from lrd.figures.gradient_panel import DECADES, LEAST, powers_of_ten, say_what_is_zero, symbol
 from lrd.figures.sheet import Place, Sheet, Track, sheets
 from lrd.figures.start_and_end import THIN, not_measured, note
 from lrd.figures.theory_lines import Key, Lines, slope_lines, theory
@@ -169,6 +169,7 @@ def _panel(axes: Axes, lines: Lines, style: LineStyle) -> None:
             axes.plot(lags, middle, **style.line, linewidth=1.6)
             bounds = np.clip(spread.low, low, high), np.clip(spread.high, low, high)
             axes.fill_between(lags, *bounds, color=style.colour, alpha=0.18, linewidth=0)
+    say_what_is_zero(axes, [spread for curve, (_, spread) in lines.items() if curve in MEASURED])
     if "bound" in lines and lines["bound"][1].median[-1] > high:
         lags, spread = lines["bound"]
         leaves = lags[0] + (lags[-1] - lags[0]) * (high / spread.median[-1])  # it is a straight line from 0

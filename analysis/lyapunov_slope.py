@@ -32,6 +32,7 @@ from lrd.figures import (
     LineStyle,
     NothingToDrawError,
     Page,
+    PartLabel,
     Table,
     drawn_from,
     groups,
@@ -123,11 +124,13 @@ def _page(page: Page, rows: Table, runs: Table, out: Path) -> list[Path]:
                 dict(zip(COLUMNS, row, strict=True)) for row in zip(*(mine[name] for name in COLUMNS), strict=True)
             ]
             _draw_lines(axes, mine)
-            apart = float(median(mine["exponent"] - mine["rate"]))
+            last = np.array([not isinstance(label, PartLabel) or label.is_last for label in mine["label"]], dtype=bool)
+            apart = float(median((mine["exponent"] - mine["rate"])[last]))
+            of_last = "" if last.all() else " (last layer)"
             layout.head(
                 axes,
                 f"{task}, $T$ = {gap}",
-                f"exponent − rate: {apart:+.2g}".replace("-", "−") if len(mine["rate"]) else "no point",
+                f"exponent − rate: {apart:+.2g}{of_last}".replace("-", "−") if last.any() else "no point",
             )
     for axes in grid[-1]:
         axes.set_xlabel("rate of the gradient (nats a step)")

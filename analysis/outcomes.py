@@ -40,12 +40,14 @@ from lrd.figures import (
     span,
 )
 from lrd.figures.swept_options import spelled, swept
+from lrd.records.display_names import NETWORK, split_network
 from lrd.stats import share
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import PercentFormatter
 
+OF_NETWORK = {name.replace("_", ".", 1) for name in NETWORK}  # options that labels may say
 FEWEST = 3  # values of an option, to draw a line against it
 DODGE = 0.012  # shift of neighbouring labels, as a share of the axis
 OUTCOMES = {"solved": "solved it", "diverged": "diverged"}
@@ -73,16 +75,28 @@ def _against(study: Any, runs: Table) -> tuple[Table, str]:
     order = {run_id: place for place, run_id in enumerate(runs["run_id"])}
     rows = study.columns("select * from runs")
     at = np.argsort([order[run_id] for run_id in rows["run_id"]])
-    alike = list(zip(runs["panel"], runs["gap"], runs["label"], strict=True))
-    options = swept({name: column[at] for name, column in rows.items()}, alike)
+    rows = {name: column[at] for name, column in rows.items()}
+    # Where the axis says of the network what labels say, they need not.
+    cells = runs | {"label": np.array([split_network(label)[0] for label in runs["label"]], dtype=object)}
+    chosen, options = _option(rows, cells)
+    if chosen in OF_NETWORK:
+        runs = cells
+    else:
+        chosen, options = _option(rows, runs)
+    if not chosen:
+        raise NotMeasuredError(f"no number beside gap and seed was swept over {FEWEST} values or more")
+    others = [[f"{name} = {spelled(one)}" for one in options[name]] for name in options if name != chosen]
+    settings = [", ".join(parts) for parts in zip(*others, strict=True)] if others else [""] * len(runs["label"])
+    return runs | {"value": plain(options[chosen]), "setting": np.array(settings, dtype=object)}, chosen
+
+
+def _option(rows: Table, runs: Table) -> tuple[str, dict[str, Array]]:
+    """Return the number that was swept over most values, empty if over few, and all options that were swept."""
+    options = swept(rows, list(zip(runs["panel"], runs["gap"], runs["label"], strict=True)))
     numbers = {name: plain(column) for name, column in options.items() if column.dtype.kind in "iuf"}
     values = {name: len(np.unique(column[~np.isnan(column)])) for name, column in numbers.items()}
     chosen = max(sorted(values), key=lambda name: values[name], default="")
-    if values.get(chosen, 0) < FEWEST:
-        raise NotMeasuredError(f"no number beside gap and seed was swept over {FEWEST} values or more")
-    others = [[f"{name} = {spelled(one)}" for one in options[name]] for name in options if name != chosen]
-    settings = [", ".join(parts) for parts in zip(*others, strict=True)] if others else [""] * len(alike)
-    return runs | {"value": numbers[chosen], "setting": np.array(settings, dtype=object)}, chosen
+    return (chosen if values.get(chosen, 0) >= FEWEST else ""), options
 
 
 def _page(suffix: str, columns: list[Column], runs: Table, option: str, out: Path) -> list[Path]:

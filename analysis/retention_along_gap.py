@@ -34,6 +34,7 @@ from lrd.figures import (
     FigureScript,
     LineStyle,
     NothingToDrawError,
+    PartLabel,
     Table,
     drawn_from,
     groups,
@@ -149,7 +150,8 @@ def _page(name: str, blocks: list[Block], found: Found, runs: Table, out: Path) 
             shown |= {key for key in found.scores if key[:3] == here}
             table += _draw_scores(above, here, found, styles[here[2]], answer)
             table += _draw_gradients(below, here, found, styles, answer)
-            layout.head(above, f"{here[2]}: {panel}, $T$ = {gap}")
+            between = ":\n" if isinstance(here[2], PartLabel) else ": "
+            layout.head(above, f"{here[2]}{between}{panel}, $T$ = {gap}")
             below.set_xlabel("step $t$")
     layout.legend(figure, *_legend(shown, styles))
     bands = [spread for key in sorted(shown) for spread in (found.scores[key][0][1],)]

@@ -80,9 +80,10 @@ def _name(base: str, block: list[str], is_cut: bool) -> str:
     return ", ".join([base, *where, *(ways if ways == {"backward"} else ())])
 
 
-def _title(name: str, place: Place) -> str:
-    """Return the title of a panel of some labels; the name of a network has a line for itself."""
-    between = ":\n" if len(name) > LONG else ": "
+def _title(name: str, group: list[str], place: Place) -> str:
+    """Return the title of a panel; where parts of networks have a long name, it has a line for itself."""
+    is_long = len(name) > LONG and any(isinstance(label, PartLabel) for label in group)
+    between = ":\n" if is_long else ": "
     return f"{name}{between}" * bool(name) + f"{place[0]}, $T$ = {place[1]}"
 
 
@@ -112,7 +113,7 @@ def facets(keys: Iterable[tuple[str, int, str]]) -> list[tuple[str, list[list[Fa
         ]
     columns = layout.across(PAGE_COLUMNS, RATES)
     rows = [
-        [Facet(place, tuple(group), _title(name, place)) for name, group in blocks[start : start + columns]]
+        [Facet(place, tuple(group), _title(name, group, place)) for name, group in blocks[start : start + columns]]
         for place, blocks in ((place, together(labels)) for place, labels in known.items())
         for start in range(0, len(blocks), columns)
     ]

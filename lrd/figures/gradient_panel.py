@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -64,6 +65,7 @@ def draw_panel(
         )
         written[key] = line
         say_where_it_goes(axes, steps, middle, limits, style.colour)
+    say_what_is_zero(axes, [spread for _, spread in profiles.values()])
     axes.legend(
         written.values(),
         [_rate(slopes[key]) for key in written],
@@ -93,6 +95,23 @@ def steps_to_answer(axes: Axes, answer: int) -> None:
     """Place the ticks of an x axis of steps t, and draw the dotted line at the answer."""
     axes.xaxis.set_major_locator(MaxNLocator(5, integer=True, steps=[1, 2, 5, 10]))
     axes.axvline(answer, color="0.25", linewidth=0.8, linestyle=":")
+
+
+def say_what_is_zero(axes: Axes, bands: Iterable[Band]) -> bool:
+    """Write in a panel of gradients that they are exactly 0, where at most one step of each line is not.
+
+    Of the last layer of a network an answer reaches that step alone where it reads backward and the answer comes last.
+
+    Returns:
+        Whether it was written.
+    """
+    medians = [band.median for band in bands]
+    nothing = bool(medians) and all(np.isfinite(one).sum() < 2 and not np.isfinite(one[:-1]).any() for one in medians)
+    if nothing:
+        where = "at other steps" if any(np.isfinite(one).any() for one in medians) else "at all steps"
+        middle: dict[str, Any] = {"xycoords": "axes fraction", "ha": "center", "va": "center"}
+        axes.annotate(f"0 {where}", (0.5, 0.5), **middle, fontsize=layout.small(), color=layout.GREY)
+    return nothing
 
 
 def say_where_it_goes(

@@ -58,6 +58,11 @@ class PartLabel(str):
         return label
 
     @property
+    def part(self) -> str:
+        """The part alone: ``layer 2, backward``."""
+        return self[len(self.whole) + 2 :]
+
+    @property
     def is_backward(self) -> bool:
         """Whether the part reads from the last step to the first."""
         return self.direction == "backward"

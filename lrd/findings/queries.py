@@ -68,16 +68,30 @@ def query_of_runs(study: Study, hypothesis: Hypothesis, condition: str) -> str:
 def query_of_table(study: Study, hypothesis: Hypothesis) -> str:
     """Return SQL for the number ``_value`` that a hypothesis takes from the rows of each run in a probe's table.
 
+    Of a network of several parts the rows are those of the last layer, forward, unless number or rows say of which.
+
     Raises:
         BrokenError: nothing fills the table, or number or rows are more than expressions over the tables of a study.
     """
     _check_table(study, hypothesis)
+    source = hypothesis.table
+    if _has_parts(study, source) and not re.search(r"\b(layer|direction)\b", f"{hypothesis.number} {hypothesis.rows}"):
+        source = f"""(
+            from {source} where direction = 'forward' qualify layer = max(layer) over (partition by run_id)
+        )"""
     return f"""
         select run_id as _run_id, cast({_checked(study, hypothesis.number)} as double) as _value from (
-            select measured.*, ended from {hypothesis.table} as measured
+            select measured.*, ended from {source} as measured
             join (select run_id, case when state = 'finished' then "update" end as ended from runs) using (run_id)
         ) where {_MOMENTS[hypothesis.at]} and {_checked(study, hypothesis.rows or "true")} group by all order by all
     """
+
+
+def _has_parts(study: Study, table: str) -> bool:
+    """Return whether the rows of a table say of which part of a network they are."""
+    if table in TABLES:
+        return {"layer", "direction"} <= PROBES[TABLES[table]].tables()[table].keys()
+    return table in study.tables and {"layer", "direction"} <= set(study.sql(f"select * from {table} limit 0").columns)
 
 
 def by(hypothesis: Hypothesis) -> tuple[str, ...]:

@@ -18,6 +18,7 @@ from lrd.records.schema import GRADIENT_FIT_COLUMNS, GRADIENT_FLOW_COLUMNS, GRAD
 
 CELLS = {"rnn": ("rnn", 0.74), "lstm": ("lstm", 0.985), "rnn g=2": ("rnn", 1.12)}  # label: cell, factor per step back
 KERNELS = {"rnn": "packed", "lstm": "stock"}  # of these labels and cells
+PART = {"layer": 1, "direction": "forward"}  # of which all rows are
 MEASUREMENTS = (50, 200, 500)  # updates at which runs are measured, besides their start and their end
 CHANCE = {"copy": lambda gap: 10 * log(8) / (gap + 20), "adding": lambda gap: 1 / 6, "delay": lambda gap: log(8)}
 
@@ -142,6 +143,7 @@ def _write(root: Path, study: str, run: Made, max_updates: int) -> None:
     for (update, variable), profile in run.profiles.items():
         known = {
             "update": update,
+            **PART,
             "variable": variable,
             "answer": "last",
             "log10_mean": profile,
@@ -155,7 +157,7 @@ def _write(root: Path, study: str, run: Made, max_updates: int) -> None:
                 rows[column] += [v + shift for v in values] if column.startswith("log10") else values
         slope = run.slopes[update, variable]
         horizons = [fall / slope if slope > 0 else inf for fall in (log10(np.e), 3)]
-        found: dict[str, Any] = {"update": update, "variable": variable, "slope": slope, "points": length}
+        found: dict[str, Any] = {"update": update, **PART, "variable": variable, "slope": slope, "points": length}
         found |= {"slope_error": 0.001, "samples": 8}
         found |= {"horizon": horizons[0], "fallen_e": horizons[0], "fallen_milli": horizons[1]}
         for column in fits:
@@ -188,7 +190,8 @@ def _write_norms(record: RunRecord, run: Made) -> None:
     rows: list[dict[str, Any]] = []
     before = {late: early for early, late in pairwise(sorted({update for update, _ in run.profiles}))}
     for (update, variable), norms in norms_of(run).items():
-        known = {"update": update, "variable": variable, "updates": update - before[update], "zero_share": 0.0}
+        known = {"update": update, **PART, "variable": variable, "zero_share": 0.0}
+        known |= {"updates": update - before[update]}
         for t, norm in enumerate(norms):
             levels = {f"log10_{name}": norm + shift for name, shift in (("mean", 0.1), ("gmean", 0), ("max", 0.5))}
             rows.append(known | {"t": t, "log10_min": norm - 0.5, "log10_std": 0.2} | levels)

@@ -142,7 +142,9 @@ def write_probes(record: RunRecord, run: Made) -> None:
     every = {name: columns for probe in PROBES.values() for name, columns in probe.tables().items()}
     for name, table in ((name, table) for name, table in rows.items() if table or not name.startswith("text")):
         types = every[name]
-        record.write_table(name, {column: [row[column] for row in table] for column in ("update", *types)}, types)
+        known: dict[str, Any] = {"layer": 1, "direction": "forward"}
+        columns = {column: [(known | row)[column] for row in table] for column in ("update", *types)}
+        record.write_table(name, columns, types)
 
 
 SHIFTS = (-0.15, -0.1, 0.0, 0.15, 0.19)

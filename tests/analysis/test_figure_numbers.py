@@ -105,11 +105,20 @@ def small_run(root: Path, run_id: str, convention: str, answer: str, profile: li
     task = {"name": "adding", "gap": 2, "convention": convention}
     record.create({"spec": {"task": task, "cell": {"name": "rnn"}, "seed": 0}, "task": {}, "parameters": 1})
     record.metrics({"update": [0, 5], "eval_loss": [0.2, None]})
-    row = {"update": 0, "variable": "h", "part": "total", "answer": answer, "zero_share": 0.0}
+    row = {
+        "update": 0,
+        "layer": 1,
+        "direction": "forward",
+        "variable": "h",
+        "part": "total",
+        "answer": answer,
+        "zero_share": 0.0,
+    }
     spread = dict.fromkeys(("mean", "gmean", "q05", "q25", "q50", "q75", "q95"), profile)
     flow = {name: [value] * 2 for name, value in row.items()} | {f"log10_{name}": v for name, v in spread.items()}
     record.write_table("gradient_flow", flow | {"t": [0, 1], "lag": [1, 0]})
-    fits = {"update": [0], "variable": ["h"], "slope": [slope], "horizon": [slope], "points": [2]}
+    fits = {"update": [0], "layer": [1], "direction": ["forward"], "variable": ["h"], "slope": [slope]}
+    fits |= {"horizon": [slope], "points": [2]}
     record.write_table(
         "gradient_fit", fits | {"slope_error": [0.1], "samples": [4], "fallen_e": [1.0], "fallen_milli": [2.0]}
     )

@@ -90,7 +90,7 @@ def small_run(root: Path, seed: int, measured: dict[int, list[float]], end: int 
     for update, norms in measured.items():
         for t, norm in enumerate(norms):
             row: dict[str, Any] = {"update": update, "variable": "h", "part": "total", "answer": "last", "t": t}
-            row |= {"lag": 2 - t, "zero_share": 0.0} | more
+            row |= {"layer": 1, "direction": "forward", "lag": 2 - t, "zero_share": 0.0} | more
             row |= {f"log10_{name}": norm for name in ("mean", "gmean", "q05", "q25", "q50", "q75", "q95")}
             for name, value in row.items():
                 rows.setdefault(name, []).append(value)

@@ -54,7 +54,8 @@ def small(root: Path, norms: dict[int, list[float]]) -> Path:
     spec = {"task": {"name": "copy", "gap": 1}, "cell": {"name": "rnn", "label": None}, "seed": 0}
     record.create({"spec": spec, "task": {}, "parameters": 1})
     rows = [
-        dict.fromkeys(GRADIENT_NORMS_COLUMNS, norm) | {"variable": "h", "t": t, "updates": 1, "update": update}
+        dict.fromkeys(GRADIENT_NORMS_COLUMNS, norm)
+        | {"layer": 1, "direction": "forward", "variable": "h", "t": t, "updates": 1, "update": update}
         for update, of_steps in norms.items()
         for t, norm in enumerate(of_steps)
     ]

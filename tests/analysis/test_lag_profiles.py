@@ -61,8 +61,8 @@ def measure_again(root: Path, run: Made) -> None:
             rows["gates"].append(labels | {"t": 29 - lag, "lag": lag, "mean": value, "q95": value / 4})
     for name, table in rows.items():
         if table:
-            types = PROBES[name].columns
-            columns = table_of(table, types)
+            types = PROBES[name].tables()[name]
+            columns = table_of([{"layer": 1, "direction": "forward"} | row for row in table], types)
             record.merge_measurement(name, int(run.updates[-1]), columns, types)
             wrong = {c: v + 1000.0 if types[c] == "DOUBLE" else v for c, v in columns.items()}
             record.merge_measurement(name, 0, wrong, types)

@@ -87,6 +87,7 @@ def test_what_left_the_range_of_floats_and_what_has_no_theory(tmp_path: Path) ->
     inf, nan = float("inf"), float("nan")
     for name, g, slope in (("a", 1.0, 0.5), ("b", 2.0, nan), ("c", 3.0, -inf)):
         fit = {"update": [0, 0], "variable": ["z", "y"], "slope": [9.0, slope], "points": [3, 3], "samples": [2, 2]}
+        fit |= {"layer": [1, 1], "direction": ["forward"] * 2}
         others = ("horizon", "slope_error", "fallen_e", "fallen_milli")
         small(tmp_path, name, g).write_table("gradient_fit", fit | {key: [1.0, 1.0] for key in others})
     study = open_study(tmp_path / "small")

@@ -92,9 +92,12 @@ def test_slopes_that_were_not_fitted_leave_gaps(tmp_path: Path) -> None:
     small_run(tmp_path, 0, {0: [-inf, -inf, -1.0], 1: [-2.0, -1.5, -1.0], 5: [-2.0, -1.5, -1.0]}, end=5)
     slopes = [nan, 0.4, 0.5]
     fits = {"update": [0, 1, 5], "variable": ["h"] * 3, "slope": slopes, "horizon": slopes, "points": [1, 3, 3]}
-    fits |= {"slope_error": [nan] * 3, "samples": [0, 1, 1]} | dict.fromkeys(
-        ("fallen_e", "fallen_milli"), (1.0, 2.0, inf)
-    )
+    fits |= {
+        "layer": [1] * 3,
+        "direction": ["forward"] * 3,
+        "slope_error": [nan] * 3,
+        "samples": [0, 1, 1],
+    } | dict.fromkeys(("fallen_e", "fallen_milli"), (1.0, 2.0, inf))
     RunRecord(tmp_path, "small", "run0").write_table("gradient_fit", fits)
     regimes.draw(open_study(tmp_path / "small"), tmp_path)
     first, _, last = rows_of(tmp_path / "regimes.csv")

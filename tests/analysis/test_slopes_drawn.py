@@ -59,7 +59,8 @@ def test_runs_without_a_fit_are_counted(tmp_path: Path, monkeypatch: pytest.Monk
         spec = {"task": {"name": "copy", "gap": gap}, "cell": {"name": "rnn"}, "seed": seed}
         record.create({"spec": spec, "task": {}, "parameters": 1})
         if slope is not None:
-            fit = {"update": [0], "variable": ["h"], "slope": [slope], "horizon": [1.0], "points": [2]}
+            fit = {"update": [0], "layer": [1], "direction": ["forward"], "variable": ["h"], "slope": [slope]}
+            fit |= {"horizon": [1.0], "points": [2]}
             more = {"slope_error": [0.1], "samples": [4], "fallen_e": [1.0], "fallen_milli": [2.0]}
             record.write_table("gradient_fit", fit | more)
         record.finish({"outcome": "unsolved", "update": 5})

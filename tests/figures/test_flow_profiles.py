@@ -18,7 +18,15 @@ def write(root: Path, run_id: str, rows: list[tuple[int, str, str, str, int, flo
     record.create(RUN)
     update, variable, part, answer, t, norm = map(list, zip(*rows, strict=True))
     columns = {name: [0.0] * len(rows) for name, kind in GRADIENT_FLOW_COLUMNS.items() if kind == REAL}
-    columns |= {"update": update, "variable": variable, "part": part, "answer": answer, "t": t}
+    columns |= {
+        "layer": [1] * len(rows),
+        "direction": ["forward"] * len(rows),
+        "update": update,
+        "variable": variable,
+        "part": part,
+        "answer": answer,
+        "t": t,
+    }
     record.write_table("gradient_flow", columns | {"lag": [5 - one for one in t], "log10_gmean": norm})
     if ended is None:
         record.status("failed", update=9, max_updates=9)

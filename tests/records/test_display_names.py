@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from lrd.records import RunRecord, combine_studies, open_study
-from lrd.records.display_names import with_display_names
+from lrd.records.display_names import split_network, with_display_names
 from lrd.records.workspace import _codes
 
 
@@ -72,6 +72,38 @@ OWN = row(name="lstm")
 def test_names(rows: list[dict[str, Any]], expected: list[tuple[str, str | None]]) -> None:
     assert names(*rows) == expected
     assert names(*rows[::-1]) == expected[::-1]
+
+
+def network(name: str = "lstm", **options: Any) -> dict[str, Any]:
+    return row(name=name) | {f"cell_{key}": value for key, value in options.items()}
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [
+        # one kind of network keeps the name alone, also beside another cell's
+        ([network(layers=2), network(layers=2), network("gru", layers=1)], ["lstm", "lstm", "gru"]),
+        ([OWN, network(layers=1, bidirectional=False, dropout=0.0)], ["lstm", "lstm"]),  # older records
+        ([OWN, network(layers=2), network(layers=3)], ["lstm", "lstm, 2 layers", "lstm, 3 layers"]),
+        ([network(layers=2), network(layers=3)], ["lstm, 2 layers", "lstm, 3 layers"]),
+        ([OWN, network(bidirectional=True)], ["lstm", "lstm, bidirectional"]),
+        (
+            [network(layers=2, dropout=0.5), network(layers=2, dropout=0.0), network(layers=2, dropout=0.25)],
+            ["lstm, dropout 0.5", "lstm", "lstm, dropout 0.25"],
+        ),
+        (
+            [OWN, network(layers=2, bidirectional=True, dropout=0.1), network("gru", layers=2)],
+            ["lstm", "lstm, 2 layers, bidirectional, dropout 0.1", "gru"],
+        ),
+    ],
+)
+def test_networks_of_one_cell_are_told_apart(rows: list[dict[str, Any]], expected: list[str]) -> None:
+    assert names(*rows) == [(name, None) for name in expected]
+    assert [one["cell_name"] for one in with_display_names(rows, rows)] == [one["cell_name"] for one in rows]
+    assert all(split_network(name)[0] in ("lstm", "gru") for name in expected)
+    labelled = [one | {"cell_label": "mine" if one["cell"] == "lstm" else None} for one in rows]
+    found = [label for _, label in names(*labelled)]
+    assert found == [f"mine{name[4:]}" if name.startswith("lstm") else None for name in expected]
 
 
 def test_rows_in_which_nothing_collides_are_unchanged() -> None:

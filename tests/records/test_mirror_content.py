@@ -13,6 +13,7 @@ from lrd.records.mirror_content import (
     fits_missing,
     logged_updates,
     measurements_of,
+    profiles_of,
     rows_of,
     scalars_of,
     summary_values,
@@ -83,6 +84,31 @@ def test_a_moment_is_all_that_was_logged_at_its_update() -> None:
     ]
 
 
+def test_each_part_of_a_network_has_pictures_of_its_own() -> None:
+    first = measurement(3)
+    parts = [first | {"layer": np.full(12, layer), "direction": np.full(12, direction, dtype=object),
+                      "log10_gmean": first["log10_gmean"] + 100 * layer - 50 * (direction == "backward")}
+             for layer, direction in ((1, "forward"), (1, "backward"), (2, "forward"))]  # fmt: skip
+    whole = {name: np.concatenate([part[name] for part in parts]) for name in first}
+    found = {name: values.tolist() for name, values in profiles_of("gradient_flow", whole).items()}
+    assert found == {
+        f"gradient_flow/{part}/{variable}": [shift + at + 3 for at in range(start, start + 3)]
+        for part, shift in (("layer 1", 100), ("layer 1 backward", 50), ("layer 2", 200))
+        for variable, start in (("h", 0), ("c", 3))
+    }
+    older = {name: values for name, values in first.items() if name not in ("layer", "direction")}
+    assert profiles_of("gradient_flow", older).keys() == {"gradient_flow/h", "gradient_flow/c"}
+
+
+def test_a_part_of_a_network_without_a_fit_is_missed() -> None:
+    whole = measurement(3)
+    whole["layer"] = np.repeat([1, 2], 6)
+    fits = [{"update": 3, "layer": layer, "direction": "forward", "variable": v} for layer in (1, 2) for v in "hc"]
+    assert fits_missing(fits, [whole]) == []
+    assert fits_missing(fits[:3], [whole]) == [(3, "c")]
+    assert fits_missing([{"update": 3, "variable": v} for v in "hc"], [measurement(3)]) == []  # of before layers
+
+
 def test_a_record_gives_back_what_was_in_memory(tmp_path: Path) -> None:
     """NULL is nothing that was logged; nan is."""
     record = RunRecord(tmp_path, "s", "r")
@@ -93,7 +119,8 @@ def test_a_record_gives_back_what_was_in_memory(tmp_path: Path) -> None:
     record.write_table(
         "gradient_flow", {name: np.concatenate([part[name] for part in measurements]) for name in measurements[0]}
     )
-    record.write_table("gradient_fit", {name: [fit[name] for fit in FITS] for name in FITS[0]})
+    part = {"layer": [1] * len(FITS), "direction": ["forward"] * len(FITS)}
+    record.write_table("gradient_fit", part | {name: [fit[name] for fit in FITS] for name in FITS[0]})
     scalars = scalars_of(lambda name: measurements_of(record.read_table(name)))
     read = logged_updates(
         rows_of(record.read_metrics()), scalars, {"gradient_flow": measurements_of(record.read_table("gradient_flow"))}

@@ -57,11 +57,16 @@ def make_run(root: Path, run_id: str, *, outcome: str | None = "solved", **spec:
 def with_tables(record: RunRecord, **metrics: Any) -> RunRecord:
     record.metrics({"update": [0, 10], "train_loss": [1.0, 0.5], **metrics})
     norms = {name: [-np.inf, -1.0] for name, kind in schema.GRADIENT_FLOW_COLUMNS.items() if kind == schema.REAL}
-    names = {"variable": ["h", "h"], "part": ["total", "total"], "answer": ["-1", "-1"]}
+    names = {
+        "layer": [1, 1],
+        "direction": ["forward"] * 2,
+        "variable": ["h", "h"],
+        "part": ["total", "total"],
+        "answer": ["-1", "-1"],
+    }
     record.write_table("gradient_flow", {"update": [10, 10], **names, "t": [0, 1], "lag": [1, 0], **norms})
-    record.write_table(
-        "gradient_fit", {"update": [10], "variable": ["h"], "slope": [-0.5], "horizon": [0.9], "points": [2], **ERRORS}
-    )
+    fits = {"update": [10], "layer": [1], "direction": ["forward"], "variable": ["h"], "slope": [-0.5]}
+    record.write_table("gradient_fit", {**fits, "horizon": [0.9], "points": [2], **ERRORS})
     return record
 
 
@@ -130,7 +135,9 @@ def test_tables_join_by_run(tmp_path: Path) -> None:
     assert study.metrics.columns == ["run_id", "update", "train_loss", "eval_loss"]
     flow = study.columns("select run_id, t, lag, log10_mean from GRADIENT_FLOW order by run_id, t")
     assert [flow[name].tolist() for name in flow] == [list("aabb"), [0, 1, 0, 1], [1, 0, 1, 0], [-np.inf, -1.0] * 2]
-    assert study.gradient_fit.fetchall() == [(name, 10, "h", -0.5, 0.9, 2, 0.1, 4, 1.0, 2.0) for name in "ab"]
+    assert study.gradient_fit.fetchall() == [
+        (name, 10, 1, "forward", "h", -0.5, 0.9, 2, 0.1, 4, 1.0, 2.0) for name in "ab"
+    ]
     assert len(study.connection.sql("from metrics, gradient_flow, gradient_fit").fetchall()) == 4 * 4 * 2
 
 

@@ -36,6 +36,8 @@ RUN = {
 }
 FLOW: dict[str, Any] = {
     "update": [0, 0],
+    "layer": [1, 2],
+    "direction": ["forward", "backward"],
     "variable": ["h", "c"],
     "part": ["total", "direct"],
     "answer": ["-1", "-1"],
@@ -45,6 +47,8 @@ FLOW: dict[str, Any] = {
 }
 FIT: dict[str, Any] = {
     "update": [0],
+    "layer": [1],
+    "direction": ["forward"],
     "variable": ["h"],
     "slope": [-0.5],
     "horizon": [0.87],
