@@ -148,6 +148,8 @@ def of_part(style: LineStyle, part: PartLabel) -> LineStyle:
 
 
 def _mixed(colour: str, with_colour: str, share: float) -> str:
+    if not share:
+        return colour
     red, green, blue = (1 - share) * np.array(to_rgb(colour)) + share * np.array(to_rgb(with_colour))
     return to_hex((red, green, blue))
 

@@ -163,7 +163,7 @@ def test_colours_end_twenty_decades_from_the_answer() -> None:
     colours, extend = gradient_heatmap._colours([(nothing, steps, -deep, nothing)], 2)
     assert (colours.vmin, colours.vmax, extend) == (1.0, 21.0, "max")
     colours, extend = gradient_heatmap._colours([(nothing, steps, deep, nothing)], 1)  # and a step after the answer
-    assert (colours.vmin, colours.vmax, extend) == (-50.0, -1.0, "min")
+    assert (colours.vmin, colours.vmax, extend) == (-50.0, -10.0, "both")
 
 
 def test_start_and_end_are_no_course_of_training(tmp_path: Path) -> None:

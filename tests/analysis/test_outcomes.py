@@ -27,9 +27,8 @@ def wilson(successes: int, count: int) -> tuple[float, float]:
 
 def write(root: Path, ends: str, label: str = "clipped", gap: int = 5, **options: object) -> None:
     """A run for each letter: solved, unsolved, diverged, failed, or running."""
-    cell = {"name": "rnn", "label": label} | {
-        name: options[name] for name in ("gain", "activation", "layers") if name in options
-    }
+    of_cell = {name: options[name] for name in ("gain", "activation", "layers") if name in options}
+    cell = {"name": "rnn", "label": label} | of_cell
     for seed, end in enumerate(ends):
         spec = {"task": {"name": "copy", "gap": gap}, "cell": cell, "optimizer": {"lr": options.get("lr", 0.1)}}
         record = RunRecord(root, "small", f"{label}-{gap}-{'-'.join(map(str, options.values()))}-{seed}")
