@@ -20,12 +20,16 @@ from lrd.custom.protocol import Protocol, ProtocolError, called, type_of
 from lrd.shapes import Tensor
 
 _INPUTS, _SAMPLES, _LENGTH = 3, 2, 5
+#: Options of every cell, which make a network of it.
+_OF_NETWORKS = ("layers", "dropout", "bidirectional")
 #: Precisions of training, with the relative and absolute error of sums in another order.
 _PRECISIONS = {torch.float32: (1e-3, 1e-5), torch.float64: (1e-9, 1e-12)}
 _LINES = (
-    "a dataclass(frozen=True) derived from lrd.cells.Cell; its options are lrd.options.option fields with defaults",
+    "a dataclass(frozen=True) derived from lrd.cells.Cell; its options are lrd.options.option fields with defaults, and"
+    " none is called layers, dropout or bidirectional, which are lrd's own",
     "`name` is what it is called, `state_names` are its state variables; the readout sees the first of them",
-    "parameters(input_size, generator) gives float32 tensors by name, drawn from that generator alone",
+    "parameters(input_size, generator) gives float32 tensors by name, drawn from that generator alone; further layers"
+    " have an input_size of their own",
     "step(p, x, state) gives a tuple of tensors, one a state variable, of state_sizes(), of the precision and"
     " on the device of x, and finite from zeros on",
     "step changes none of its arguments",
@@ -35,6 +39,20 @@ _LINES = (
     "step does not read an option marked per_run: runs that differ in it are one pack and share one step",
     "gates(p, x, state) gives tensors [units] by name; `keeps` says which gate multiplies which state variable",
 )
+
+
+def check_options_of_networks(kind: type[Cell]) -> None:
+    """Hold a cell's class to leaving the options to lrd that make a network of it.
+
+    Raises:
+        ProtocolError: it has something of its own by such a name.
+    """
+    for base in kind.__mro__[: kind.__mro__.index(Cell)]:
+        for name in _OF_NETWORKS:
+            if name in vars(base) or name in vars(base).get("__annotations__", {}):
+                raise ProtocolError(
+                    1, f"{name} is an option of every cell, by which lrd makes a network of it: rename it"
+                )
 
 
 def check_cell(cell: Cell) -> list[str]:
@@ -104,6 +122,8 @@ def _check_parameters(cell: Cell) -> Parameters:
             raise ProtocolError(3, f"{name} must be float32, got {_plain(value.dtype)}")
         if name in ("V", "V_bias"):
             raise ProtocolError(3, f"{name} is the name of a parameter of the readout; take another")
+        if name.endswith("]"):
+            raise ProtocolError(3, f"the name {name} must not end in a bracket, which is how further layers are told")
         if not value.isfinite().all():
             raise ProtocolError(3, f"{name} holds nan or infinite numbers")
     again = drawn(3)
@@ -273,4 +293,4 @@ def _check_gates(cell: Cell, p: Parameters, x: Tensor, state: State) -> None:
         called(10, "gates", vmap(cell.gates, in_dims=(None, 0, 0)), p, x, state)
 
 
-CELL_PROTOCOL = Protocol(Cell, CELLS, _LINES, check_cell)
+CELL_PROTOCOL = Protocol(Cell, CELLS, _LINES, check_cell, check_options_of_networks)

@@ -2,31 +2,26 @@
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from numbers import Real
-from typing import Any
 
 import numpy as np
 import torch
 
-from lrd.cells import GRU, LSTM, RNN, Cell, readout_parameters
+from lrd.cells import GRU, LSTM, RNN, Cell, network_parameters, readout_parameters
 from lrd.custom.devices import check_device
 from lrd.custom.protocol import Protocol, ProtocolError, called, named, place_of, type_of
-from lrd.custom.sql_words import SQL_WORDS
+from lrd.custom.table_protocol import check_table, check_tables, check_tables_of
 from lrd.options import OptionError
 from lrd.probes import PROBES, Columns, Probe, Subject
+from lrd.probes.arrays import as_arrays
 from lrd.shapes import Tensor
 from lrd.tasks import Adding, Batch, Copy, Task
 
-TYPES = ("BIGINT", "DOUBLE", "VARCHAR", "BOOLEAN")
-#: Names of tables that no probe fills, and of files of conf/probe that are no probes.
-OTHER_TABLES = frozenset({"runs", "metrics", "gradient_norms", "custom", "none"})
-#: Columns that records and their reader add to every table.
-OTHER_COLUMNS = frozenset({"update", "run_id", "filename"})
-
-#: Runs on which a probe is tried: those that fit it, the first two of them.
+#: Runs on which a probe is tried: those that fit it, the first two of them, and the first that fits with more layers.
 _TRIED: tuple[tuple[Task, Cell], ...] = (
     (Copy(gap=5, items=2), LSTM(hidden_size=4)),
     (Adding(gap=6), RNN(hidden_size=3)),
@@ -51,46 +46,10 @@ _LINES = (
     "measure gives the same rows for the same subject: random numbers come from a generator with a seed of its own",
     "a run's rows do not depend on its companions in the pack",
     "scalars(tables), where there are any, gives numbers by names that begin with the probe's",
+    "of a network of several layers measure gets one part at a time: its cell reads subject.driven(batch.inputs), and"
+    " its states are subject.states(batch); with `of_network = True` it gets the whole, and the readout sees"
+    " subject.h(batch.inputs)",
 )
-
-
-def check_tables(kind: Any) -> None:
-    """Hold a probe's class to the names and types of its tables and columns.
-
-    Raises:
-        ProtocolError: a name that the records cannot take, or a type that is no SQL type of theirs.
-    """
-    columns = getattr(kind, "columns", None)
-    if not isinstance(columns, Mapping) or not columns:
-        raise ProtocolError(3, "`columns` must give the type of each column, such as {'t': 'BIGINT', 'norm': 'DOUBLE'}")
-    taken = {table for probe in PROBES.values() for table in probe.tables()} | OTHER_TABLES | set(PROBES)
-    tables = called(2, "tables", kind.tables)
-    if not isinstance(tables, Mapping):
-        raise ProtocolError(2, f"tables must give a dict of columns by table, got {type_of(tables)}")
-    for table, declared in tables.items():
-        if not isinstance(declared, Mapping):
-            raise ProtocolError(3, f"tables must give the columns of {table} as a dict, got {type_of(declared)}")
-        if not isinstance(table, str) or not re.fullmatch(r"[a-z][a-z0-9_]*", table):
-            raise ProtocolError(2, f"`name` must be small letters, digits and _, a letter first, got {table!r}")
-        if table in taken:
-            raise ProtocolError(2, f"`name` must be none of lrd's tables, got {table!r}")
-        if table in SQL_WORDS:
-            raise ProtocolError(2, f"`name` must be no word of SQL, got {table!r}")
-        for column, kind_of_column in declared.items():
-            _check_column(column, kind_of_column)
-        if len({column.lower() for column in declared}) < len(declared):
-            raise ProtocolError(3, f"names of columns must differ by more than case, got {', '.join(declared)}")
-
-
-def _check_column(name: Any, kind: Any) -> None:
-    if not isinstance(name, str) or not name.isascii() or not name.isidentifier() or name.lower() in SQL_WORDS:
-        raise ProtocolError(
-            3, f"a column's name must be made of letters, digits and _, and be no word of SQL, got {name!r}"
-        )
-    if name.lower() in OTHER_COLUMNS:
-        raise ProtocolError(3, f"a column cannot be called {name}, which records have of their own")
-    if kind not in TYPES:
-        raise ProtocolError(3, f"the type of {name} must be one of {', '.join(TYPES)}, got {kind!r}")
 
 
 def check_probe(probe: Probe) -> list[str]:
@@ -102,17 +61,18 @@ def check_probe(probe: Probe) -> list[str]:
     Raises:
         ProtocolError: for the first line of the protocol that the probe breaks.
     """
-    subjects = list(_subjects(probe))[:2]
+    subjects = list(itertools.islice(_subjects(probe, _TRIED), 2))
     if not subjects:
-        return ["it fits neither copy nor adding of an LSTM, an RNN and a GRU: lines 4 to 10 were not tried"]
+        return ["it fits neither copy nor adding of an LSTM, an RNN and a GRU: lines 4 to 11 were not tried"]
+    both = ((task, replace(cell, layers=2, bidirectional=True)) for task, cell in _TRIED)
     remarks: list[str] = []
-    for subject in subjects:
+    for subject in (*subjects, *itertools.islice(_subjects(probe, both), 1)):
         remarks += called(4, "the check of measure", _check_subject, probe, subject)
     return list(dict.fromkeys(remarks))
 
 
-def _subjects(probe: Probe) -> Iterator[Subject]:
-    for task, cell in _TRIED:
+def _subjects(probe: Probe, tried: Iterable[tuple[Task, Cell]]) -> Iterator[Subject]:
+    for task, cell in tried:
         try:
             _ask(probe, task, cell)
         except OptionError:
@@ -120,8 +80,8 @@ def _subjects(probe: Probe) -> Iterator[Subject]:
         generator = torch.Generator().manual_seed(1)
         runs = []
         for _ in range(2):
-            own = cell.parameters(task.input_size, generator)
-            runs.append(own | readout_parameters(cell, task.output_size, generator, task.input_size))
+            layers = network_parameters(cell, task.input_size, generator)
+            runs.append(layers | readout_parameters(cell, task.output_size, generator, task.input_size))
         pack = {name: torch.stack([run[name] for run in runs]) for name in runs[0]}
         yield Subject.of(task, cell, pack, torch.tensor([3, 4]))
 
@@ -138,16 +98,15 @@ def _ask(probe: Probe, task: Task, cell: Cell) -> None:
 
 
 def _check_subject(probe: Probe, subject: Subject) -> list[str]:
-    where = f"with task={subject.task.name} cell={subject.cell.name}"
+    where = _where(subject)
     params = {name: value.clone() for name, value in subject.params.items()}
     seeds, random = subject.seeds.clone(), torch.get_rng_state()
-    measured = called(4, f"measure, {where},", probe.measure, subject)
-    if not isinstance(measured, list) or len(measured) != len(subject.seeds):
-        got = f"{len(measured)}" if isinstance(measured, list) else type_of(measured)
-        raise ProtocolError(4, f"measure must give a list of {len(subject.seeds)} tables, one a run, got {got}")
+    own_tables = type(probe).tables_of is not Probe.tables_of
+    for part in [subject] if own_tables or probe.of_network else subject.parts():
+        _check_measured(probe, part, own_tables)
     tables = called(4, f"measure, {where},", probe.tables_of, subject)
     for of_run in tables:
-        _check_tables_of(probe, of_run)
+        check_tables_of(probe, of_run)
     check_device(4, "measure", lambda: probe.tables_of(_on_meta(subject)), "the subject's", "write device=x.device")
     changed = [name for name, value in subject.params.items() if not torch.equal(value, params[name])]
     if changed or set(subject.params) != set(params) or not torch.equal(subject.seeds, seeds):
@@ -161,46 +120,29 @@ def _check_subject(probe: Probe, subject: Subject) -> list[str]:
     return remarks
 
 
-def _check_tables_of(probe: Probe, tables: Any) -> None:
-    expected = type(probe).tables()
-    if not isinstance(tables, Mapping) or set(tables) != set(expected):
-        raise ProtocolError(4, f"tables_of must give the tables {', '.join(expected)} of each run")
-    for name, declared in expected.items():
-        table = tables[name]
-        missing, unknown = [c for c in declared if c not in table], [c for c in table if c not in declared]
-        if missing or unknown:
-            parts = [
-                f"{word} {', '.join(names)}"
-                for word, names in (("lacks", missing), ("has undeclared", unknown))
-                if names
-            ]
-            raise ProtocolError(5, f"a table {' and '.join(parts)}")
-        for column, values in table.items():
-            if not isinstance(values, np.ndarray) or values.ndim != 1:
-                axes = f"the shape {list(values.shape)}" if isinstance(values, np.ndarray) else type(values).__name__
-                raise ProtocolError(5, f"the column {column} must have one axis, got {axes}")
-        if len({len(values) for values in table.values()}) > 1:
-            lengths = ", ".join(f"{column} {len(values)}" for column, values in table.items())
-            raise ProtocolError(5, f"columns must be equally long, got {lengths}")
-        for column, kind in declared.items():
-            _check_values(column, table[column], kind)
+def _where(subject: Subject) -> str:
+    network = subject.network
+    place = "" if subject.whole is None else f", of layer {subject.part.layer} {subject.part.direction}"
+    layers = f" cell.layers={network.cell.layers} cell.bidirectional=true" if network.cell.bidirectional else ""
+    return f"with task={network.task.name} cell={network.cell.name}{layers}{place}"
 
 
-def _check_values(column: str, values: np.ndarray, kind: str) -> None:
-    if isinstance(values, np.ma.MaskedArray):
-        raise ProtocolError(6, f"{column} must hold no masked values: write nan")
-    allowed = {"BIGINT": "iu", "DOUBLE": "fiu", "BOOLEAN": "b"}
-    is_text = values.dtype == object and all(isinstance(value, str) for value in values)
-    if not len(values) or (is_text if kind == "VARCHAR" else values.dtype.kind in allowed[kind]):
-        return
-    got = (
-        "texts"
-        if is_text or values.dtype.kind in "UT"
-        else "various objects"
-        if values.dtype == object
-        else str(values.dtype)
-    )
-    raise ProtocolError(6, f"{column} must hold {kind}, got {got}")
+def _check_measured(probe: Probe, part: Subject, own_tables: bool) -> None:
+    """Hold what ``measure`` gives for one part to the protocol; what it is of a probe's ``own_tables`` that says."""
+    what = f"measure, {_where(part)},"
+    try:
+        measured = called(4, what, probe.measure, part)
+    except ProtocolError as error:
+        if part.network.cell.layers == 1:  # where it was tried before
+            raise
+        seen = "the readout sees subject.h" if probe.of_network else "its cell reads subject.driven"
+        way_out = f"{seen}(batch.inputs)"
+        raise ProtocolError(11, f"{error}; {way_out}") from error
+    if not isinstance(measured, list) or len(measured) != len(part.seeds):
+        got = f"{len(measured)}" if isinstance(measured, list) else type_of(measured)
+        raise ProtocolError(4, f"measure must give a list of {len(part.seeds)} tables, one a run, got {got}")
+    for table in [] if own_tables else measured:
+        check_table(called(4, what, as_arrays, table, probe.columns), probe.columns)
 
 
 def _same(a: Sequence[Mapping[str, Columns]], b: Sequence[Mapping[str, Columns]]) -> bool:
@@ -218,14 +160,8 @@ def _equal(a: np.ndarray, b: np.ndarray) -> bool:
 def _check_companions(probe: Probe, subject: Subject, tables: Sequence[Mapping[str, Columns]]) -> list[str]:
     exact = True
     for run in range(len(subject.seeds)):
-        only = slice(run, run + 1)
-        params = {name: value[only] for name, value in subject.params.items()}
-        alone = called(
-            9,
-            "measure, of a run alone,",
-            probe.tables_of,
-            Subject(subject.task, subject.cell, params, subject.seeds[only]),
-        )
+        only = subject.of_runs(slice(run, run + 1))
+        alone = called(9, "measure, of a run alone,", probe.tables_of, only)
         for name, table in tables[run].items():
             for column, values in table.items():
                 if not _close(values, alone[0][name][column]):
@@ -256,11 +192,16 @@ class _Watched(Subject):
         self._keep("the states", states)
         return states
 
+    def driven(self, inputs: Tensor) -> Tensor:
+        read = super().driven(inputs)
+        self._keep("what the cell reads,", {"subject.driven(...)": read})
+        return read
+
 
 def _check_given(probe: Probe, subject: Subject) -> None:
     """Raise ``ProtocolError`` if a probe writes into what the subject gave it, so that runs change each other."""
     watched = _Watched(subject.task, subject.cell, subject.params, subject.seeds)
-    called(9, "measure", probe.measure, watched)
+    called(9, "measure", probe.tables_of, watched)
     for what, value, before in watched.given:
         if not torch.equal(value, before):
             raise ProtocolError(7, f"it wrote into {what} that it was given: make a new tensor instead")
@@ -286,7 +227,7 @@ def _check_scalars(probe: Probe, tables: dict[str, Columns]) -> None:
 
 def _on_meta(subject: Subject) -> Subject:
     params = {name: value.to("meta") for name, value in subject.params.items()}
-    return Subject(subject.task, subject.cell, params, subject.seeds.to("meta"))
+    return replace(subject, params=params, seeds=subject.seeds.to("meta"))
 
 
 PROBE_PROTOCOL = Protocol(Probe, PROBES, _LINES, check_probe, check_tables)

@@ -79,7 +79,7 @@ def contributions(
     tape: Adjoint,
     into_h: IntoH,
     last: Int[Tensor, "runs batch"],
-    after: bool = False,
+    until: Int[Tensor, "runs batch"] | None = None,
     seen: Seen | None = None,
 ) -> dict[str, Contributions]:
     """Return the contributions of every step to the gradient of each of the cell's parameters, by name.
@@ -88,7 +88,7 @@ def contributions(
         tape: the states, and the backward pass of a step.
         into_h: what h_t gets from the readout or the layer above, by step.
         last: each sample's answer step, which lags are counted from.
-        after: whether the answer hears of steps that are read after it, which then have rows too.
+        until: the last step of each sample that some answer hears of; None: that of the last answer.
         seen: called at each step with t, the gradients that arrive there and their power.
     """
     kept: list[tuple[Partials, Tensor]] = []
@@ -98,10 +98,10 @@ def contributions(
         kept.append((tape.partials(t, arriving), power))
     kept.reverse()
     latest = int(last.max())
-    least = int(last.min()) - len(kept) + 1 if after else 0
-    lags = torch.arange(latest, least - 1, -1, device=last.device)
+    until = last if until is None else until
+    lags = torch.arange(latest, int((last - until).min()) - 1, -1, device=last.device)
     step = last - lags[:, None, None]
-    there = (step >= 0) & (step < len(kept))
+    there = (step >= 0) & (step <= until)
     step = step.clamp(0, len(kept) - 1)
     powers = torch.stack([power for _, power in kept]).gather(0, step).masked_fill(~there, _ABSENT)
     found: dict[str, Contributions] = {}
@@ -118,22 +118,23 @@ def contributions(
 
 
 def contributions_of_parts(
-    tapes: NetworkTapes, into_h: IntoH, last: Int[Tensor, "runs batch"]
+    tapes: NetworkTapes, into_h: IntoH, steps: Int[Tensor, "answers runs batch"]
 ) -> dict[Part, dict[str, Contributions]]:
     """Return the contributions to the gradient of the parameters of each part of the networks.
 
     Args:
         tapes: the networks along their sequences.
         into_h: what the h that the readout sees get from it, by step.
-        last: each sample's answer step.
+        steps: each sample's answer steps; lags are counted from the last of them.
     """
     found: dict[Part, dict[str, Contributions]] = {}
     both = any(part.is_backward for part in tapes.parts)
 
     def of_part(part: Part, into: IntoH, seen: Seen | None) -> None:
-        # The parts above read the whole sequence before the answer, in one of their directions.
-        after = both and part.layer < tapes.parts[-1].layer
-        found[part] = contributions(tapes.tapes[part], into, tapes.order(part, last), after, seen)
+        last, until = tapes.order(part, steps.amax(0)), tapes.order(part, steps).amax(0)
+        if both and part.layer < tapes.parts[-1].layer:  # which the parts above read in both directions
+            until = torch.full_like(last, len(tapes.h) - 1)
+        found[part] = contributions(tapes.tapes[part], into, last, until, seen)
 
     tapes.backward(into_h, of_part)
     return {part: found[part] for part in tapes.parts}

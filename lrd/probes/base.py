@@ -124,9 +124,14 @@ class Subject:
         """Return the part's state at every step of some sequences, by state variable, in their precision.
 
         Rows are in the order of time, in whichever direction the part reads: row t is the state after reading x_t.
+
+        Raises:
+            ValueError: This is the whole of a network of several parts.
         """
         from lrd.probes.states import along  # which imports this module
 
+        if len(parts_of(self.cell)) > 1:
+            raise ValueError("a network has the states of its parts, subject.parts(); its readout sees subject.h")
         found = along(self.cell, self.parameters(batch.inputs.dtype), self.driven(batch.inputs))
         return {name: in_reading_order(self.part, states) for name, states in found.items()}
 

@@ -68,9 +68,7 @@ class ParameterGradient(Probe):
             steps = torch.stack([task.answer_steps(part, k) for k in answer_numbers(task, self.answer)])
             with torch.no_grad():
                 tapes = NetworkTapes(cell, params, part.inputs)
-                found = contributions_of_parts(
-                    tapes, readout_gradient(task, params, part, tapes.h, steps), steps.amax(0)
-                )
+                found = contributions_of_parts(tapes, readout_gradient(task, params, part, tapes.h, steps), steps)
             of_runs = {
                 place: [{self.name: self._table(of_part, run, place)} for run in range(len(group))]
                 for place, of_part in found.items()

@@ -8,7 +8,7 @@ import pytest
 from written import CELL, spoiled
 
 from lrd.cells import CELLS
-from lrd.custom import CELL_PROTOCOL, ProtocolError, load
+from lrd.custom import CELL_PROTOCOL, CustomError, ProtocolError, load
 
 NEW_H = '(1 - self.leak) * h + self.leak * torch.tanh(p["U"] @ x + p["W"] @ h)'
 STEP = f"return ({NEW_H},)"
@@ -37,6 +37,7 @@ def test_a_plain_cell_keeps_it(tmp_path: Path) -> None:
         (3, "u / input_size**0.5", "u.double()", "U must be float32, got float64"),
         (3, "torch.randn(n, n, generator=generator)", "torch.randn(n, n)", "not drawn from the generator alone"),
         (3, '{"U": u', '{"V": u, "U": u', "V is the name of a parameter of the readout"),
+        (3, '{"U": u', '{"U[2]": u, "U": u', r"the name U\[2\] must not end in a bracket"),
         (
             3,
             "generator=generator), torch",
@@ -112,6 +113,33 @@ def test_what_breaks_a_line_is_reported(tmp_path: Path, line: int, old: str, new
     with pytest.raises(ProtocolError, match=message) as caught:
         checked(tmp_path, spoiled(CELL, old, new))
     assert caught.value.line == line
+
+
+@pytest.mark.parametrize(
+    "own",
+    [
+        'layers: int = option(2, "layers of my own")',
+        'dropout: float = option(0.1, "of my own")',
+        "bidirectional = True",
+        "layers = property(lambda self: 2)",
+    ],
+)
+def test_options_that_make_a_network_of_a_cell_are_lrds(tmp_path: Path, own: str) -> None:
+    (tmp_path / "cell.py").write_text(spoiled(CELL, "    leak:", f"    {own}\n    leak:"))
+    name = own.split(":")[0].split(" ")[0]
+    message = rf"{name} is an option of every cell, by which lrd makes a network of it: rename it "
+    with pytest.raises(CustomError, match=message) as caught:
+        load("cell", f"{tmp_path / 'cell.py'}:Leaky")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_cell_derived_from_one_with_options_of_its_own_is_told_so_too(tmp_path: Path) -> None:
+    derived = "\n@dataclass(frozen=True)\nclass Next(Leaky):\n    name = 'next'\n"
+    (tmp_path / "cell.py").write_text(
+        spoiled(CELL, "    leak:", "    layers: int = option(2, 'mine')\n    leak:") + derived
+    )
+    with pytest.raises(CustomError, match="layers is an option of every cell"):
+        load("cell", f"{tmp_path / 'cell.py'}:Next")
 
 
 def test_a_gate_that_is_none_is_reported(tmp_path: Path) -> None:

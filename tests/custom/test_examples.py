@@ -11,7 +11,7 @@ EXAMPLES = ROOT / "docs" / "examples"
 
 
 @pytest.mark.parametrize(
-    ("name", "lines"), [("my_cell.py:MGU", 10), ("my_task.py:First", 8), ("my_probe.py:Dimension", 10)]
+    ("name", "lines"), [("my_cell.py:MGU", 10), ("my_task.py:First", 8), ("my_probe.py:Dimension", 11)]
 )
 def test_every_example_keeps_its_protocol(name: str, lines: int, capsys: pytest.CaptureFixture[str]) -> None:
     assert check([str(EXAMPLES / name)]) == 0

@@ -10,8 +10,8 @@ import pytest
 from written import PROBE, spoiled
 
 from lrd.custom import PROBE_PROTOCOL, ProtocolError, check_probe, load_any
-from lrd.custom.probe_protocol import OTHER_COLUMNS, OTHER_TABLES
 from lrd.custom.sql_words import SQL_WORDS
+from lrd.custom.table_protocol import OTHER_COLUMNS, OTHER_TABLES
 from lrd.paths import CONF
 from lrd.probes import PROBES
 from lrd.records import schema
@@ -64,6 +64,13 @@ def test_a_plain_probe_keeps_it(tmp_path: Path) -> None:
             "`columns` must give",
         ),
         (3, '"large": "BOOLEAN"', '"update": "BIGINT"', "a column cannot be called update"),
+        (3, '"large": "BOOLEAN"', '"layer": "BIGINT"', "a column cannot be called layer, which lrd adds, unless"),
+        (
+            3,
+            '"large": "BOOLEAN"',
+            '"Direction": "BIGINT"',
+            "a column cannot be called Direction, which lrd adds, unless",
+        ),
         (3, '"large": "BOOLEAN"', '"T": "BIGINT"', "must differ by more than case"),
         (3, '"large": "BOOLEAN"', '"select": "BIGINT"', "be no word of SQL, got 'select'"),
         (3, '"DOUBLE"', '"FLOAT"', "the type of norm must be one of BIGINT, DOUBLE, VARCHAR, BOOLEAN, got 'FLOAT'"),
@@ -114,7 +121,58 @@ def test_a_probe_is_tried_on_what_it_is_for_alone(tmp_path: Path) -> None:
     with pytest.raises(ProtocolError, match=r"check raised AttributeError: .*nothing.* \(line \d+\)"):
         checked(tmp_path, PROBE + refuse.format("cell.nothing"))
     (remark,) = checked(tmp_path, PROBE + refuse.format("True"))
-    assert remark.endswith("lines 4 to 10 were not tried")
+    assert remark.endswith("lines 4 to 11 were not tried")
+
+
+STATES = 'h = self.scale * subject.states(subject.sequences(self.samples))["h"]'
+#: Steps the cell of a subject along ``{read}``, one run at a time.
+STEPPED = """h = []
+        batch = subject.sequences(self.samples)
+        for run in range(len(subject.seeds)):
+            p = {{name: value[run] for name, value in subject.parameters().items()}}
+            state = [batch.inputs.new_zeros(self.samples, size) for size in subject.cell.state_sizes()]
+            of_run = []
+            for x in {read}[:, run]:
+                state = torch.func.vmap(subject.cell.step, in_dims=(None, 0, 0))(p, x, tuple(state))
+                of_run.append(state[0])
+            h.append(torch.stack(of_run))
+        h = self.scale * torch.stack(h, 1)"""
+
+
+def test_a_probe_that_steps_the_cell_gives_it_what_its_part_reads(tmp_path: Path) -> None:
+    """Driven by the task's inputs it works for one layer, and not for those above."""
+    assert checked(tmp_path, spoiled(PROBE, STATES, STEPPED.format(read="subject.driven(batch.inputs)"))) == []
+    with pytest.raises(ProtocolError) as caught:
+        checked(tmp_path, spoiled(PROBE, STATES, STEPPED.format(read="batch.inputs")))
+    assert caught.value.line == 11
+    said = str(caught.value)
+    where = "with task=copy cell=lstm cell.layers=2 cell.bidirectional=true, of layer 2 forward,"
+    assert said.startswith(f"measure, {where} raised RuntimeError: ")
+    assert said.endswith("; its cell reads subject.driven(batch.inputs)")
+    assert "(line 20)" in said
+    assert "\n" not in said
+
+
+def test_a_probe_of_the_network_gets_the_whole(tmp_path: Path) -> None:
+    whole = spoiled(PROBE, '"my_norms", {', '"my_norms", {"layer": "BIGINT", ').replace(
+        "    scale:", "    of_network = True\n    scale:"
+    )
+    whole = spoiled(whole, '{"t": range', '{"layer": [1] * len(norm), "t": range')
+    read = "h = self.scale * subject.h(subject.sequences(self.samples).inputs)"
+    assert checked(tmp_path, spoiled(whole, STATES, read)) == []
+    with pytest.raises(
+        ProtocolError, match=r"ValueError: a network has .*; the readout sees subject.h\(batch.inp"
+    ) as caught:
+        checked(tmp_path, whole)
+    assert caught.value.line == 11
+
+
+def test_a_probe_may_refuse_networks_of_several_layers(tmp_path: Path) -> None:
+    refuses = (
+        "\n    def check_cell(self, cell):\n        if cell.layers > 1:\n            raise OptionError('scale', '')\n"
+    )
+    of_inputs = spoiled(PROBE, STATES, STEPPED.format(read="batch.inputs"))
+    assert checked(tmp_path, of_inputs + refuses) == []
 
 
 def test_last_bits_that_depend_on_companions_are_remarked(tmp_path: Path) -> None:

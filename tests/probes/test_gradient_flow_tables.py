@@ -9,8 +9,9 @@ import pytest
 import torch
 from helpers import random_parameters
 
-from lrd.cells import RNN
+from lrd.cells import FIRST, RNN
 from lrd.gradients.flow import Flow
+from lrd.gradients.schema import PART_COLUMNS
 from lrd.probes import GradientFlow, Subject
 from lrd.probes.gradient_flow import profile_columns
 from lrd.records import schema
@@ -21,9 +22,9 @@ def test_table_of_a_run() -> None:
     total = np.array([[np.nan, np.nan], [-3.0, np.nan], [-2.0, -np.inf], [-1.0, -1.0]])
     direct = np.array([[np.nan, np.nan], [-np.inf, np.nan], [-np.inf, -np.inf], [-1.0, -1.0]])
     lags = torch.arange(3, -1, -1)
-    flow = Flow("last", lags, *({"h": torch.from_numpy(norms)[:, None]} for norms in (total, direct)))
+    flow = Flow("last", FIRST, lags, *({"h": torch.from_numpy(norms)[:, None]} for norms in (total, direct)))
     columns = profile_columns(flow, 0)
-    assert {"update", *columns} == set(schema.GRADIENT_FLOW_COLUMNS)
+    assert {"update", *PART_COLUMNS, *columns} == set(schema.GRADIENT_FLOW_COLUMNS)
     assert columns["part"].tolist() == ["total"] * 3 + ["direct"]  # no row for a step that no sample has
     assert columns["t"].tolist() == [1, 2, 3, 3]
     assert columns["lag"].tolist() == [2, 1, 0, 0]

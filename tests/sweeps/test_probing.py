@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from jobs import job
 
-from lrd.probes import GradientFlow, ParameterGradient, Probe
+from lrd.gradients.schema import PART_COLUMNS
+from lrd.probes import PROBES, GradientFlow, ParameterGradient, Probe
 from lrd.records import RunRecord, open_study
 from lrd.records.run_lock import take_run_lock
 from lrd.spec import Job
@@ -56,7 +57,41 @@ def test_a_measurement_afterwards_is_the_one_in_training_bit_for_bit(tmp_path: P
     for mine, other in zip(later, seen, strict=True):
         same(record_of(mine).read_table(PROBE.name), record_of(other).read_table(PROBE.name), [0, 12])
     columns = open_study(tmp_path / "later" / "s").sql("select * from parameter_gradient").columns
-    assert columns == ["run_id", "update", *PROBE.columns]
+    assert columns == ["run_id", "update", *PART_COLUMNS, *PROBE.columns]
+
+
+#: Of every probe that measures any task, few samples.
+FEW: dict[str, dict[str, int]] = {
+    "parameter_gradient": {"samples": 2},
+    "jacobian": {"samples": 2, "lags": 2},
+    "lyapunov": {"samples": 2, "steps": 5, "transient": 0},
+    "gates": {"samples": 2},
+    "retention": {"samples": 20, "test_samples": 20, "stride": 2},
+    "memory_capacity": {"samples": 4, "steps": 10, "largest": 2},
+}
+
+
+@pytest.mark.slow_but(1)
+@pytest.mark.parametrize("bidirectional", [False, True])
+def test_networks_of_several_layers_are_measured_afterwards_as_in_training(tmp_path: Path, bidirectional: bool) -> None:
+    """Every probe, at the start and at the end; rows of each part, which tables say."""
+    layered: dict[str, Any] = {"cell_layers": 2, "cell_dropout": 0.2, "cell_bidirectional": bidirectional}
+    flow = {"gradient_flow": {"samples": 2}}
+    seen = trained(tmp_path / "seen", **layered, probe=flow | FEW)
+    later = trained(tmp_path / "later", **layered, probe=flow)
+    assert taken(tmp_path / "later", [PROBES[name](**options) for name, options in FEW.items()]) == (
+        0,
+        4 * 2 * len(FEW),
+    )
+    directions = ("backward", "forward") if bidirectional else ("forward",)
+    for mine, other in zip(later, seen, strict=True):
+        for name in FEW:
+            table = record_of(mine).read_table(name)
+            same(table, record_of(other).read_table(name), [0, 12])
+            if name != "gates" or mine.run.cell.name == "lstm":
+                found = set(zip(table["layer"].tolist(), table["direction"].tolist(), strict=True))
+                assert found == {(layer, direction) for layer in (1, 2) for direction in directions}, name
+    assert open_study(tmp_path / "later" / "s").problems == []
 
 
 @pytest.mark.slow
