@@ -51,6 +51,11 @@ def with_(path: str, value: Any, base: dict[str, Any] = BASE) -> dict[str, Any]:
     return config
 
 
+def fitting(name: str, base: dict[str, Any] = BASE) -> dict[str, Any]:
+    """The configuration with what an option needs to be on."""
+    return with_("cell.layers", 2, base) if name == "dropout" else base | NEEDS.get(name, {})
+
+
 def run(path: str | None = None, value: Any = None) -> RunSpec:
     return job_from_config(with_(path, value) if path else BASE).run
 
@@ -243,10 +248,10 @@ def test_every_option_names_another_run_and_another_pack_as_its_marks_say(group:
     for field in dataclasses.fields(kind):
         if field.name == "digest":
             continue  # is what the text makes it: see the tests of the task
-        spec = job_from_config(base | NEEDS.get(field.name, {})).run
+        spec = job_from_config(fitting(field.name, base)).run
         mine = getattr(spec, group) if "." not in group else next(p for p in spec.probes if isinstance(p, kind))
         value = another(field, getattr(mine, field.name))
-        other = job_from_config(with_(f"{group}.{field.name}", value, base | NEEDS.get(field.name, {}))).run
+        other = job_from_config(with_(f"{group}.{field.name}", value, fitting(field.name, base))).run
         assert (other.run_id != spec.run_id) == field.metadata["identity"], field.name
         together = field.metadata["per_run"] and not field.metadata["switch"]  # which is off in ``spec``
         assert (other.pack_key == spec.pack_key) == together, field.name
@@ -265,14 +270,58 @@ def test_a_switch_that_is_off_is_in_no_hash_and_what_it_is_when_on_may_differ_in
     switches = {f.name: (group, f) for group, _, kind in kinds() for f in fields(kind) if f.metadata["switch"]}
     assert switches.keys() >= {"omega", "h_detach", "precision"}
     for name, (group, option) in switches.items():
-        others = {bool: (0, True), int: (0, 1)}.get(type(option.default), (0, 0.25, 0.5))
+        others = (
+            (1, 2, 3) if name == "layers" else {bool: (0, True), int: (0, 1)}.get(type(option.default), (0, 0.25, 0.5))
+        )
         values = (option.default, *option.metadata.get("choices", others)[1:3])
-        off, *on = (job_from_config(with_(f"{group}.{name}", v, BASE | NEEDS.get(name, {}))).run for v in values)
-        assert off.run_id.endswith("-" + name_by_hand(off, set(switches)))
-        assert all(run.run_id.endswith("-" + name_by_hand(run, switches.keys() - {name})) for run in on)
+        off, *on = (job_from_config(with_(f"{group}.{name}", v, fitting(name))).run for v in values)
+        needed = {"layers"} if name == "dropout" else set()
+        assert off.run_id.endswith("-" + name_by_hand(off, switches.keys() - needed))
+        assert all(run.run_id.endswith("-" + name_by_hand(run, switches.keys() - needed - {name})) for run in on)
         if len(on) > 1:
             assert (on[0].pack_key == on[1].pack_key) == option.metadata["per_run"]
         assert off.pack_key not in {run.pack_key for run in on}
+
+
+def test_a_run_of_one_layer_has_the_name_that_it_had_before_there_were_layers() -> None:
+    """As commit c6141c5 of November 2026 named it."""
+    config = BASE | {"cell": {"name": "rnn"}, "task": {"name": "adding"}, "optimizer": {"name": "adam"}, "training": {}}
+    assert job_from_config(config).run.run_id == "rnn-adding-T100-s3-5fe38176be"
+    assert job_from_config(with_("cell.layers", 1, config)).run.run_id == "rnn-adding-T100-s3-5fe38176be"
+    assert job_from_config(with_("cell.layers", 2, config)).run.run_id != "rnn-adding-T100-s3-5fe38176be"
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"cell.layers": 0}, "cell.layers: must be >= 1, got 0"),
+        ({"cell.dropout": 0.3}, "cell.dropout: acts between layers, got 0.3 with one; set cell.layers=2 or more"),
+        ({"cell.dropout": 1.0, "cell.layers": 2}, "cell.dropout: must be >= 0 and < 1, got 1.0"),
+        (
+            {"task.name": "reber", "task.gap": 5, "cell.bidirectional": True},
+            "cell.bidirectional: must be false for task=reber, whose answers are its next inputs",
+        ),
+        (
+            {"cell.bidirectional": True, "training.truncate": 5},
+            "training.truncate: must be null with cell.bidirectional=true, got 5",
+        ),
+        (
+            {"cell.name": "rnn", "cell.layers": 2, "training.omega": 0.5},
+            "training.omega: must be 0 with cell.layers > 1 or cell.bidirectional=true, got 0.5",
+        ),
+        (
+            {"cell.layers": 2, "training.h_detach": 0.5, "training.gradient_norms": True},
+            "training.gradient_norms: must be off with h_detach with cell.layers > 1 or cell.bidirectional=true",
+        ),
+    ],
+)
+def test_options_that_do_not_go_with_layers_are_refused(changes: dict[str, Any], said: str) -> None:
+    config = BASE
+    for path, value in changes.items():
+        config = with_(path, value, config)
+    with pytest.raises(SpecError) as error:
+        job_from_config(config)
+    assert str(error.value) == said
 
 
 @pytest.mark.parametrize(("probe", "option"), [("lyapunov", "exponents"), ("jacobian", "values")])
@@ -320,6 +369,10 @@ def test_a_run_comes_back_from_its_dictionary_and_from_json(data: st.DataObject)
         fields = [f for f in dataclasses.fields(table[name]) if f.name not in BOUND]
         chosen = data.draw(st.lists(st.sampled_from(fields), unique_by=lambda f: f.name)) if fields else []
         config[group] = {"name": name} | {f.name: another(f, f.default) for f in chosen}
+    if "dropout" in config["cell"]:
+        config["cell"]["layers"] = 2
+    if TASKS[config["task"]["name"]]().predicts_inputs:
+        config["cell"].pop("bidirectional", None)
     spec = job_from_config(config | {"seed": data.draw(st.integers(0, 2**31 - 1))}).run
     again = job_from_config(json.loads(json.dumps(spec.to_dict()))).run
     assert again == spec

@@ -14,6 +14,7 @@ from lrd.cells.network import (
     Part,
     features,
     last_part,
+    network_name,
     network_parameters,
     one_layer,
     parameters_of,
@@ -21,6 +22,7 @@ from lrd.cells.network import (
     parts_of_layer,
     placed,
     prepared,
+    units,
 )
 from lrd.cells.orthogonal import Orthogonal
 from lrd.cells.peephole_lstm import PeepholeLSTM
@@ -61,6 +63,7 @@ __all__ = [
     "State",
     "features",
     "last_part",
+    "network_name",
     "network_parameters",
     "one_layer",
     "parameters_of",
@@ -71,4 +74,5 @@ __all__ = [
     "products",
     "read",
     "readout_parameters",
+    "units",
 ]

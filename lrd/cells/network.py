@@ -78,6 +78,17 @@ def features(cell: Cell) -> int:
     return cell.hidden_size * (2 if cell.bidirectional else 1)
 
 
+def units(cell: Cell) -> int:
+    """Return the number of h of all parts of a network."""
+    return cell.layers * features(cell)
+
+
+def network_name(cell: Cell) -> str:
+    """Return what a network is called in tables: the label or name of its cell, and what is stacked of it."""
+    layers = f", {cell.layers} layers" if cell.layers > 1 else ""
+    return f"{cell.label or cell.name}{layers}{', bidirectional' if cell.bidirectional else ''}"
+
+
 def inputs_of(cell: Cell, part: Part, input_size: int) -> int:
     """Return the number of inputs of a step of a part, of a network whose task has ``input_size``."""
     return input_size if part.layer == 1 else features(cell)

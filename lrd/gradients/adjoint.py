@@ -97,7 +97,10 @@ class Adjoint:
         x = self.inputs[t : t + 1].detach().requires_grad_()
         with torch.enable_grad():
             after = loop.unroll(self.cell, self.params, x, self.states[t])[0]
-            (into,) = torch.autograd.grad(after, x, grads, allow_unused=True, materialize_grads=True)
+            reached, arriving = zip(
+                *((s, g) for s, g in zip(after, grads, strict=True) if s.requires_grad), strict=True
+            )
+            (into,) = torch.autograd.grad(reached, x, arriving)
         return into[0]
 
     def partials(self, t: int, grads: State) -> Partials:

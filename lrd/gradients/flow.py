@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from lrd.cells import Cell, Parameters, Part, features, read
+from lrd.cells import Cell, Parameters, Part, read, units
 from lrd.gradients.network import NetworkTapes
 from lrd.shapes import Float, Int, Tensor
 from lrd.tasks import Batch, Task
@@ -107,7 +107,7 @@ def runs_per_group(symbols: int, cell: Cell, device: torch.device) -> int:
     Some 12 float64 of each unit and symbol are kept meanwhile.
     """
     most = _GROUP_BYTES if device.type == "cpu" else _GROUP_BYTES_ON_GPU
-    return max(1, most // (12 * 8 * symbols * features(cell) * cell.layers))
+    return max(1, most // (12 * 8 * symbols * units(cell)))
 
 
 def answer_numbers(task: Task, answer: str | int) -> range:

@@ -87,6 +87,8 @@ def job_from_config(config: Mapping[str, Any], sources: Mapping[str, str] = Mapp
         except OptionError as error:
             errors.append(f"training.{error.key}: {error.message}")
     if task is not None and cell is not None:
+        if cell.bidirectional and task.predicts_inputs:
+            errors.append(f"cell.bidirectional: must be false for task={task.name}, whose answers are its next inputs")
         cell = cell.for_length(task.sequence_length)
     for probe in probes:
         try:

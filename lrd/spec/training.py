@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import torch
 
-from lrd.cells import GRU, LSTM, RNN, Cell
+from lrd.cells import GRU, LSTM, RNN, Cell, parts_of
 from lrd.options import OptionError, check_options, option
 from lrd.tasks.streams import MAX_STEP
 
@@ -67,10 +67,25 @@ class Training:
         for key, kind in (("omega", RNN), ("h_detach", LSTM)):
             if getattr(self, key) and type(cell) is not kind:
                 raise OptionError(key, f"is for cell={kind.name} alone, got cell={cell.name}; set it to 0")
+        self._check_network(cell)
         if self.gradient_norms and self.precision == "bfloat16" and type(cell.stepped) not in (RNN, LSTM, GRU):
             raise OptionError("gradient_norms", f"must be off in bfloat16 for cell={cell.name}; use precision=tf32")
         if self.h_detach and self.precision == "bfloat16":
             raise OptionError("precision", "must not be bfloat16 with h_detach, whose kernel has none; use tf32")
+
+    def _check_network(self, cell: Cell) -> None:
+        """Check the options against the layers of a network."""
+        if cell.bidirectional and self.truncate is not None:
+            raise OptionError("truncate", f"must be null with cell.bidirectional=true, got {self.truncate}")
+        if len(parts_of(cell)) == 1:
+            return
+        several = "with cell.layers > 1 or cell.bidirectional=true"
+        if self.omega:
+            raise OptionError("omega", f"must be 0 {several}, got {self.omega}")
+        if self.gradient_norms and self.h_detach:
+            raise OptionError("gradient_norms", f"must be off with h_detach {several}")
+        if self.gradient_norms and self.precision == "bfloat16":
+            raise OptionError("gradient_norms", f"must be off in bfloat16 {several}; use precision=tf32")
 
     def check_device(self, device: torch.device) -> None:
         """Check the options against a device of this machine.

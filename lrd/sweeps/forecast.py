@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 
 import torch
 
+from lrd.cells import network_name
 from lrd.records import NullTracker, RecordError, hardware
 from lrd.spec import Place, RunSpec
 from lrd.sweeps.endings import FinishedRun, Range, end_of, finished_runs, makespan, same_pace
@@ -239,7 +240,7 @@ def _row(kinds: Sequence[PackKind]) -> list[str]:
     return [
         run.task.name,
         str(run.task.gap),
-        run.cell.label or run.cell.name,
+        network_name(run.cell),
         str(run.cell.hidden_size),
         str(sum(kind.runs for kind in kinds)),
         str(sum(len(kind.packs) for kind in kinds)),
@@ -255,6 +256,6 @@ def _merged(kinds: Sequence[PackKind]) -> list[list[PackKind]]:
     rows: dict[tuple[object, ...], list[PackKind]] = {}
     for kind in kinds:
         run = kind.run
-        name = run.cell.label or run.cell.name
+        name = network_name(run.cell)
         rows.setdefault((run.task.name, run.task.gap, name, run.cell.hidden_size, kind.updates), []).append(kind)
     return [rows[key] for key in sorted(rows, key=lambda key: [str(key[0]), key[1], str(key[2]), *key[3:]])]

@@ -17,6 +17,7 @@ from functools import lru_cache
 
 import torch
 
+from lrd.cells import parts_of
 from lrd.probes import Probe, Subject, log_spaced
 from lrd.spec import RunSpec
 from lrd.sweeps.sizes import EVAL_CHUNK, preactivations
@@ -138,7 +139,13 @@ def family(run: RunSpec) -> tuple[object, ...]:
     """Return what decides, beside sizes, how long a run takes: packs of one family are scaled to each other."""
     training = run.training
     tricks = (bool(training.omega), bool(training.h_detach), training.gradient_norms, training.precision)
-    return type(run.cell), update_kernel(run), tricks, tuple(probe.name for probe in run.probes)
+    return (
+        type(run.cell),
+        len(parts_of(run.cell)),
+        update_kernel(run),
+        tricks,
+        tuple(probe.name for probe in run.probes),
+    )
 
 
 def shortened(run: RunSpec) -> RunSpec:

@@ -15,10 +15,11 @@ from functools import lru_cache
 
 import torch
 
-from lrd.cells import GRU, Attentive, Cell, CoupledLSTM, prepared
+from lrd.cells import GRU, Attentive, Cell, CoupledLSTM, features, parts_of, prepared, units
 from lrd.gradients.flow import runs_per_group
 from lrd.kernels import loop, run_by_run, runs_at_once
 from lrd.kernels.fused.launch import PRECISIONS, samples_a_program
+from lrd.kernels.layers import scan_layers
 from lrd.spec import Job, RunSpec, SpecError
 from lrd.training.batches import drawn_steps, evaluated_at_once
 from lrd.training.parameters import initial_parameters
@@ -107,16 +108,16 @@ def gates(cell: Cell) -> int:
 
 def preactivations(run: RunSpec) -> int:
     """Return how many pre-activations an update of a run computes; its time is in proportion to them, roughly."""
-    return run.task.sequence_length * run.training.batch_size * run.cell.hidden_size * gates(run.cell)
+    return run.task.sequence_length * run.training.batch_size * units(run.cell) * gates(run.cell)
 
 
 def pack_bytes(run: RunSpec, runs: int, device: torch.device) -> int:
     """Return the bytes that torch holds at the peak of training ``runs`` runs like ``run``, without the process."""
-    task, training, cell, hidden = run.task, run.training, run.cell, run.cell.hidden_size
+    task, training, cell, hidden = run.task, run.training, run.cell, units(run.cell)
     number = 8 if training.precision == "float64" else 4
     scored = len(task.loss_steps) / task.sequence_length
     data = task.input_size + scored * (2 if task.classification else task.output_size + 1)  # numbers a symbol, as below
-    read = scored * (hidden + 3 * task.output_size)
+    read = scored * (features(cell) + 3 * task.output_size)
     kept = kept_numbers(run)
 
     # On a CPU batches are drawn for several updates at once.
@@ -139,8 +140,8 @@ def pack_bytes(run: RunSpec, runs: int, device: torch.device) -> int:
         symbols = task.sequence_length * probe.samples
         measured = min(runs, runs_per_group(symbols, cell, device))
         width = 1 if getattr(probe, "precision", "float64") == "float32" else 2
-        units = (5 + 2 * len(cell.measured)) * hidden  # states, what multiplies gradients, those, copies for norms
-        measurement = max(measurement, width * symbols * measured * (units + data + 2 * read))
+        kept = (5 + 2 * len(cell.measured)) * hidden  # states, what multiplies gradients, those, copies for norms
+        measurement = max(measurement, width * symbols * measured * (kept + data + 2 * read))
 
     held = _PARAMETERS * runs * parameter_count(run) + drawn * data
     if on_gpu:  # a recorded update keeps its memory
@@ -161,7 +162,7 @@ def kept_numbers(run: RunSpec) -> float:
     Counted for a few steps; what a step keeps may grow with the number of steps before it, as in attention.
     """
     if isinstance(run.cell, Attentive):  # whose kernel keeps far less than the loop: states, queries, weights
-        return 3 * run.cell.hidden_size + run.task.sequence_length / 4
+        return 3 * units(run.cell) + len(parts_of(run.cell)) * run.task.sequence_length / 4
     few, more, most = (_kept_bytes(run, steps) for steps in (2, 4, 6))
     growth = (most - 2 * more + few) / 8  # of what n steps keep, a + b n + growth n^2
     slope = (more - few) / 2 - 6 * growth
@@ -172,11 +173,11 @@ def _kept_bytes(run: RunSpec, steps: int) -> int:
     """Return the bytes of all tensors, but parameters, that the graph of so many steps keeps for its backward pass."""
     params = {name: p[None].requires_grad_() for name, p in initial_parameters(run).items()}
     inputs = torch.zeros(steps, 1, _SAMPLES, run.task.input_size)
-    states = loop.unroll(run.cell.stepped, prepared(run.cell, params), inputs)
+    h, last = scan_layers(loop.scan, run.cell, prepared(run.cell, params), inputs)
     own = {p.untyped_storage().data_ptr() for p in params.values()}
     kept: dict[int, int] = {}
     seen: set[object] = set()
-    waiting = [state.grad_fn for state in states[-1]]
+    waiting = [state.grad_fn for state in (h, *last)]
     while waiting:
         node = waiting.pop()
         if node is None or node in seen:

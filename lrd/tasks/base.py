@@ -77,6 +77,11 @@ class Task(ABC):
         return False
 
     @property
+    def predicts_inputs(self) -> bool:
+        """Whether answers are inputs of later steps: a bidirectional network would see them."""
+        return False
+
+    @property
     @abstractmethod
     def criterion(self) -> str:
         """The criterion for "solved", in words, with its source: "accuracy >= 0.99 (Arjovsky et al. 2016)"."""

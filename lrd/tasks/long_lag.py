@@ -53,6 +53,10 @@ class LongLag(OneAnswer):
     logistic = True
 
     @property
+    def predicts_inputs(self) -> bool:
+        return self.convention == "noise_free"  # the others ask for the last symbol alone, which is no input
+
+    @property
     def criterion(self) -> str:
         where = "at every step" if self.convention == "noise_free" else "at the end"
         return (

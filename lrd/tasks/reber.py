@@ -46,6 +46,7 @@ class Reber(Task):
     gap: int = option(5, "least steps that the second symbol must be kept; 5: the paper's task", ge=1)
 
     name = "reber"
+    predicts_inputs = True
     classification = False
     logistic = True
     criterion = "every string right at every step (Hochreiter & Schmidhuber 1997: 256 training and 256 test strings)"

@@ -45,6 +45,7 @@ class Text(Task):
     least: int = option(10, "times that the training part must have a character; rarer ones are one symbol", ge=1)
 
     name = "text"
+    predicts_inputs = True
     classification = True
     smallest_lag = 0
 

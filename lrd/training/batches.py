@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import torch
 
-from lrd.cells import Cell
+from lrd.cells import Cell, units
 from lrd.shapes import Int, Tensor
 from lrd.tasks import Batch, Task
 
@@ -33,7 +33,7 @@ def evaluated_at_once(task: Task, cell: Cell, samples: int, number: int, device:
         device: Where they are evaluated.
     """
     most = _EVAL_BYTES if device.type == "cpu" else _EVAL_BYTES_ON_GPU
-    return max(1, most // (task.sequence_length * samples * cell.hidden_size * number))
+    return max(1, most // (task.sequence_length * samples * units(cell) * number))
 
 
 class Draws:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import torch
 
-from lrd.cells import Parameters, features, parts_of, prepared, read
+from lrd.cells import Parameters, parts_of, prepared, read, units
 from lrd.gradients.training_norms import Norms, norms_by_adjoint, norms_of_kernel
 from lrd.kernels import KERNELS, GradientNorms, runs_at_once
 from lrd.kernels.layers import Dropout, scan_layers
@@ -142,7 +142,7 @@ class Net:
             clock: The number of the update, for what is drawn in it.
             tricks: What is added to the gradient, or cut from it.
         """
-        numbers = self.task.sequence_length * self.training.batch_size * features(self.cell) * self.cell.layers
+        numbers = self.task.sequence_length * self.training.batch_size * units(self.cell)
         size = runs_at_once(self.kernel, numbers * theta.element_size(), self.device) or len(theta)
         found = [
             self._of_runs(theta[runs], batch.of_runs(runs), seeds[runs], clock, tricks.of_runs(runs))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from lrd.cells import RNN
+from lrd.cells import FIRST, RNN
 from lrd.gradients.norm_sums import NormSums
 
 
@@ -15,8 +15,8 @@ def test_sums_of_what_is_far_apart_and_what_does_not_count() -> None:
     sums = NormSums.nothing(cell, 2, 2, torch.device("cpu"))
     first = torch.tensor([[[-500.0, -501.0], [0.0, 0.0]], [[-torch.inf, -torch.inf], [0.0, 0.0]]]).double()
     second = torch.tensor([[[400.0, -torch.inf], [9.0, 9.0]], [[-torch.inf, 3.0], [torch.nan, torch.inf]]]).double()
-    sums.add({"h": first}, torch.tensor([True, True]), batch_size=10)
-    sums.add({"h": second}, torch.tensor([True, False]), batch_size=10)
+    sums.add({(FIRST, "h"): first}, torch.tensor([True, True]), batch_size=10)
+    sums.add({(FIRST, "h"): second}, torch.tensor([True, False]), batch_size=10)
     one, other = sums.tables(2)
     assert one["log10_mean"].tolist() == pytest.approx([401 - np.log10(4), 4 - np.log10(4)], rel=1e-15)
     assert one["log10_gmean"].tolist() == pytest.approx([(-499 - 500 + 401) / 3, 4.0], rel=1e-15)

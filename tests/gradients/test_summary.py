@@ -10,6 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lrd.cells import FIRST
 from lrd.gradients.flow import Flow
 from lrd.gradients.schema import QUANTILES
 from lrd.gradients.summary import fit, over_samples
@@ -41,7 +42,7 @@ def flow_of(total: np.ndarray) -> Flow:
     """One run and variable ``h``; ``total`` [lags, batch]."""
     norms = torch.from_numpy(total)[:, None]
     lags = torch.arange(len(total) - 1, -1, -1)
-    return Flow("last", lags, {"h": norms}, {"h": torch.full_like(norms, -torch.inf)})
+    return Flow("last", FIRST, lags, {"h": norms}, {"h": torch.full_like(norms, -torch.inf)})
 
 
 @pytest.mark.parametrize("slope", [0.25, -0.1, 1e-6, 3.0])

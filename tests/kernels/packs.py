@@ -31,10 +31,11 @@ class Case:
         """Of some runs: outputs [runs, ...], last state, and gradients of a random linear function of both."""
         params = {name: p[runs].clone().requires_grad_() for name, p in self.params.items()}
         state = None if self.state is None else tuple(s[runs].clone().requires_grad_() for s in self.state)
-        h, last = KERNELS[kernel].scan(self.cell, params, self.inputs[:, runs].clone(), state, self.first)
+        x = self.inputs[:, runs].transpose(0, 1).clone().requires_grad_()  # run-major
+        h, last = KERNELS[kernel].scan(self.cell, params, x.transpose(0, 1), state, self.first)
         loss = (h * self.on_h[:, runs]).sum()
         loss = loss + sum((s * c[runs]).sum() for s, c in zip(last, self.on_state, strict=True))
-        leaves = params | {f"into {i}": s for i, s in enumerate(state or ())}
+        leaves = params | {f"into {i}": s for i, s in enumerate(state or ())} | {"x": x}
         grads = torch.autograd.grad(loss, leaves.values(), allow_unused=True, materialize_grads=True)
         found = {"h": h.transpose(0, 1)} | {f"last {i}": s for i, s in enumerate(last)}
         return {name: v.detach() for name, v in found.items()} | dict(

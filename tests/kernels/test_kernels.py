@@ -102,9 +102,10 @@ def results(kernel: str, cell: Cell, case: Case) -> dict[str, Tensor]:
     """Outputs, last state, and gradients of a random linear function of both."""
     params = {name: p.clone().requires_grad_() for name, p in case.params.items()}
     state = None if case.state is None else tuple(s.clone().requires_grad_() for s in case.state)
-    outputs, last = KERNELS[kernel].scan(cell, params, case.inputs, state, case.first)
+    x = case.inputs.detach().transpose(0, 1).clone().requires_grad_()  # run-major
+    outputs, last = KERNELS[kernel].scan(cell, params, x.transpose(0, 1), state, case.first)
     loss = (outputs * case.on_outputs).sum() + sum((s * c).sum() for s, c in zip(last, case.on_state, strict=True))
-    leaves = params | {f"into {i}": s for i, s in enumerate(state or ())}
+    leaves = params | {f"into {i}": s for i, s in enumerate(state or ())} | {"x": x}
     grads = dict(zip((f"d{name}" for name in leaves), torch.autograd.grad(loss, leaves.values()), strict=True))
     return {"outputs": outputs} | {f"last {i}": s for i, s in enumerate(last)} | grads
 
@@ -235,13 +236,11 @@ def test_gradcheck_of_the_packed_loop(activation: str, time: int, first: int) ->
 
 
 @pytest.mark.parametrize("name", CELLS)
-def test_inputs_get_no_gradient_and_arguments_stay_as_they_were(name: str) -> None:
+def test_arguments_stay_as_they_were(name: str) -> None:
     cell = CELLS[name]
     case = make(cell, 4, 2, 3, 2, 1, False, torch.float32)
     kept = [p.clone() for p in (*case.params.values(), case.inputs, *case.state)]
-    case.inputs.requires_grad_(name != "lstm")
     results(FAST[name], cell, case)
-    assert case.inputs.grad is None
     for before, after in zip(kept, (*case.params.values(), case.inputs, *case.state), strict=True):
         assert torch.equal(before, after)
 

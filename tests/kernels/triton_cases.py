@@ -70,10 +70,11 @@ class Case:
         """Outputs, last state, and gradients of a random linear function of both; on the CPU, outputs run-major."""
         params = {name: p.to(device, dtype).requires_grad_() for name, p in self.params.items()}
         state = tuple(s.to(device, dtype).requires_grad_() for s in self.state)
-        h, last = KERNELS[kernel].scan(self.cell, params, self.inputs.to(device, dtype), state, self.first, **options)
+        x = self.inputs.to(device, dtype).transpose(0, 1).clone().requires_grad_()  # run-major
+        h, last = KERNELS[kernel].scan(self.cell, params, x.transpose(0, 1), state, self.first, **options)
         loss = (h * self.on_h.to(device, dtype)).sum()
         loss = loss + sum((s * on.to(device, dtype)).sum() for s, on in zip(last, self.on_state, strict=True))
-        leaves = params | {f"into {v}": s for v, s in enumerate(state)}
+        leaves = params | {f"into {v}": s for v, s in enumerate(state)} | {"x": x}
         grads = torch.autograd.grad(loss, list(leaves.values()))
         found = {"h": h.transpose(0, 1)} | {f"last {v}": s for v, s in enumerate(last)}
         found |= {f"d {name}": grad for name, grad in zip(leaves, grads, strict=True)}

@@ -191,7 +191,7 @@ def test_what_is_cut_depends_on_seed_and_update_alone() -> None:
 def test_words_drawn_aside_are_never_those_of_data() -> None:
     """Of one step no data reaches the places drawn aside, and of other steps and splits none does either."""
     seeds = torch.tensor([3])
-    aside = set(Stream(seeds, "train", 4, aside=True)._words((500,)).flatten().tolist())
+    aside = set(Stream(seeds, "train", 4, aside="h_detach")._words((500,)).flatten().tolist())
     for split, step in (("train", 4), ("train", 5), ("eval", 4), ("test", 0)):
         assert not aside & set(Stream(seeds, split, step)._words((500,)).flatten().tolist())
 
