@@ -22,7 +22,7 @@ from matplotlib.text import Text
 from lrd.figures import manifest, page_processes, pictures
 from lrd.figures.drawable_text import literal
 from lrd.figures.drawing import current_drawing
-from lrd.figures.labels import PartLabel, whole_of
+from lrd.figures.labels import PartLabel
 from lrd.figures.layout import letters_across
 from lrd.records.files import write_bytes
 
@@ -60,13 +60,16 @@ def _parts_apart(table: Sequence[Mapping[str, object]]) -> Sequence[Mapping[str,
     """
     if not any(isinstance(row.get("label"), PartLabel) for row in table):
         return table
-    apart = []
+    apart: list[dict[str, object]] = []
     for row in table:
-        label = row["label"]
-        part = (label.layer, label.direction) if isinstance(label, PartLabel) else (1, "forward")
-        split = {"label": whole_of(str(label) if label is None else label), "layer": part[0], "direction": part[1]}
-        apart.append({key: value for name, one in row.items()
-                      for key, value in (split if name == "label" else {name: one}).items()})  # fmt: skip
+        split: dict[str, object] = {}
+        for name, value in row.items():
+            split[name] = value
+            if name == "label":
+                part = value if isinstance(value, PartLabel) else None
+                whole, layer, direction = (part.whole, part.layer, part.direction) if part else (value, 1, "forward")
+                split |= {"label": whole, "layer": layer, "direction": direction}
+        apart.append(split)
     return apart
 
 

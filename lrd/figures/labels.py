@@ -78,8 +78,8 @@ def natural(label: str) -> Parts:
     network, layer by layer.
     """
     if isinstance(label, PartLabel):
-        parts, spelling = natural(label.whole)
-        return parts, f"{spelling} {label.layer:06} {label.is_backward:d}"
+        order, spelling = natural(label.whole)
+        return order, f"{spelling} {label.layer:06} {label.is_backward:d}"
     if isinstance(label, Label):
         return natural(label.base)[0], f"{label.base} {label.rank:06}"
     parts = NUMBER.split(str(label))

@@ -148,7 +148,10 @@ def of_part(style: LineStyle, part: PartLabel) -> LineStyle:
 
 
 def _mixed(colour: str, with_colour: str, share: float) -> str:
-    return to_hex((1 - share) * np.array(to_rgb(colour)) + share * np.array(to_rgb(with_colour)))
+    if not share:
+        return colour
+    red, green, blue = (1 - share) * np.array(to_rgb(colour)) + share * np.array(to_rgb(with_colour))
+    return to_hex((red, green, blue))
 
 
 def line_styles(labels: Iterable[str]) -> LineStyles:

@@ -156,10 +156,14 @@ def test_the_line_of_solved_lies_between_the_measurements_around_it() -> None:
 
 def test_colours_end_twenty_decades_from_the_answer() -> None:
     deep = np.array([[-400.0, -30.0, -1.0]])
-    colours, extend = gradient_heatmap._colours([(None, None, deep, None)])  # type: ignore[list-item]
+    steps: Any = np.arange(3)
+    nothing: Any = None
+    colours, extend = gradient_heatmap._colours([(nothing, steps, deep, nothing)], 2)
     assert (colours.vmin, colours.vmax, extend) == (-21.0, -1.0, "min")
-    colours, extend = gradient_heatmap._colours([(None, None, -deep, None)])  # type: ignore[list-item]
+    colours, extend = gradient_heatmap._colours([(nothing, steps, -deep, nothing)], 2)
     assert (colours.vmin, colours.vmax, extend) == (1.0, 21.0, "max")
+    colours, extend = gradient_heatmap._colours([(nothing, steps, deep, nothing)], 1)  # and a step after the answer
+    assert (colours.vmin, colours.vmax, extend) == (-50.0, -10.0, "both")
 
 
 def test_start_and_end_are_no_course_of_training(tmp_path: Path) -> None:

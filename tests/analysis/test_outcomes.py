@@ -27,7 +27,8 @@ def wilson(successes: int, count: int) -> tuple[float, float]:
 
 def write(root: Path, ends: str, label: str = "clipped", gap: int = 5, **options: object) -> None:
     """A run for each letter: solved, unsolved, diverged, failed, or running."""
-    cell = {"name": "rnn", "label": label} | {name: options[name] for name in ("gain", "activation") if name in options}
+    of_cell = {name: options[name] for name in ("gain", "activation", "layers") if name in options}
+    cell = {"name": "rnn", "label": label} | of_cell
     for seed, end in enumerate(ends):
         spec = {"task": {"name": "copy", "gap": gap}, "cell": cell, "optimizer": {"lr": options.get("lr", 0.1)}}
         record = RunRecord(root, "small", f"{label}-{gap}-{'-'.join(map(str, options.values()))}-{seed}")
@@ -104,3 +105,23 @@ def test_a_study_that_sweeps_no_number(tmp_path: Path, gains: dict[str, list[flo
     with pytest.raises(NotMeasuredError, match="no number beside gap and seed was swept"):
         drawn(tmp_path)
     assert not (tmp_path / "out").exists()
+
+
+def test_layers_are_on_the_axis_and_not_in_labels(tmp_path: Path) -> None:
+    for layers, ends in ((1, "ss"), (2, "su"), (3, "uu")):
+        write(tmp_path, ends, layers=layers)
+    outcomes.draw(open_study(tmp_path / "small"), tmp_path)
+    rows = [row for row in rows_of(tmp_path / "outcomes.csv") if row["outcome"] == "solved"]
+    found = [(row["label"], row["option"], row["value"], row["share"]) for row in rows]
+    shares = ((1, "1"), (2, "0.5"), (3, "0"))
+    assert found == [("clipped", "cell.layers", f"{layers}", share) for layers, share in shares]
+
+
+def test_networks_are_told_apart_where_another_number_is_on_the_axis(tmp_path: Path) -> None:
+    for gain in (0.5, 1.0, 2.0):
+        for layers in (1, 2):
+            write(tmp_path, "s" * layers, gain=gain, layers=layers)
+    outcomes.draw(open_study(tmp_path / "small"), tmp_path)
+    rows = rows_of(tmp_path / "outcomes.csv")
+    assert {(row["label"], row["count"]) for row in rows} == {("clipped", "1"), ("clipped, 2 layers", "2")}
+    assert {row["option"] for row in rows} == {"cell.gain"}

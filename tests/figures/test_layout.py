@@ -144,13 +144,19 @@ def test_panel_limits_hold_the_answer_and_at_most_twenty_decades() -> None:
     steps = np.arange(400)
     dead = band([-1.0 * (399 - steps)])  # down to 1e-399
     alive = band([-1.0 - 0.001 * (399 - steps)])
-    low, high = limits_of([(steps, dead), (steps, alive)])
+    low, high = limits_of([(steps, dead), (steps, alive)], 399)
     assert -23 < low < -20
     assert 0 < high < 3
-    low, high = limits_of([(steps, alive)])
+    low, high = limits_of([(steps, alive)], 399)
     assert low < -2
     assert high > 0
-    assert limits_of([(steps, band([np.full(400, -inf)]))]) == (-1.0, 1.0)
+    assert limits_of([(steps, band([np.full(400, -inf)]))], 399) == (-1.0, 1.0)
+    around = band([-1.0 * np.abs(steps - 200)])  # of a bidirectional network, with steps after the answer
+    low, high = limits_of([(steps, around)], 200)
+    assert -23 < low < -20
+    assert 0 < high < 3
+    after = band([np.where(steps < 200, -inf, -7.0)])
+    assert limits_of([(steps, after)], 200) == limits_of([(steps[:201], band([after.median[:201]]))], 200)
 
 
 def test_a_line_that_leaves_the_panel_says_where_it_gets_to() -> None:
