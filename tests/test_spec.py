@@ -21,7 +21,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lrd.cells import CELLS, Attentive
-from lrd.probes import PROBES, Closing
+from lrd.probes import PROBES, Closing, TextUnits
 from lrd.spec import OPTIMIZERS, Evaluation, RunSpec, SpecError, Training, job_from_config
 from lrd.tasks import TASKS
 from lrd.tasks.corpus import corpus
@@ -303,13 +303,13 @@ def another(field: Any, value: Any) -> Any:
         "distractors": 30,
         "curriculum_from": 3,
     }
-    return ({"answer": "first", "label": "x"} | numbers | FREE)[field.name]
+    return ({"answer": "first", "label": "x", "units": "1.h.1"} | numbers | FREE)[field.name]
 
 
 @pytest.mark.parametrize(("group", "name", "kind"), kinds(), ids=lambda v: str(v)[:20])
 def test_every_option_names_another_run_and_another_pack_as_its_marks_say(group: str, name: str, kind: type) -> None:
     options = {"name": name} if name else {}
-    base = BASE | ({"task": {"name": "text"}} if kind is Closing else {})
+    base = BASE | ({"task": {"name": "text"}} if kind in (Closing, TextUnits) else {})
     base = with_(group, options | ({"gap": 44} if group == "task" else {}), base)
     for field in dataclasses.fields(kind):
         if field.name == "digest":

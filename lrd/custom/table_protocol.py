@@ -15,7 +15,10 @@ from lrd.probes import PROBES, Probe
 
 TYPES = ("BIGINT", "DOUBLE", "VARCHAR", "BOOLEAN")
 #: Names of tables that no probe fills, and of files of conf/probe that are no probes.
-OTHER_TABLES = frozenset({"runs", "metrics", "gradient_norms", "custom", "none"})
+OTHER_TABLES = frozenset(
+    {"runs", "metrics", "gradient_norms", "custom", "none"}
+    | {"generalisation", "generalisation_flow", "generalisation_fit"}
+)
 #: Columns that records and their reader add to every table.
 OTHER_COLUMNS = frozenset({"update", "run_id", "filename"})
 

@@ -58,6 +58,7 @@ def write_generalisation(record: RunRecord, run: Made) -> None:
             tests.append(known | {"metric": name, "value": value, "chance_level": 0.125**power})
         for variable in ("h", "c") if run.label == "lstm" else ("h",):
             row = dict.fromkeys(GENERALISATION_COLUMNS["generalisation_fit"], 1)
+            row |= {"layer": 1, "direction": "forward"}
             row |= {"update": update, "tested_gap": gap, "variable": variable, "slope": slope(run, gap)}
             fits.append(row)
     for name, rows in (("generalisation", tests), ("generalisation_fit", fits)):

@@ -212,7 +212,7 @@ def test_contributions_of_steps_sum_up_to_the_gradient_of_each_parameter(name: s
     into = torch.randn(RUNS, 1, features(cell), dtype=torch.float64, generator=torch.Generator().manual_seed(4))
     assert step >= start
     with torch.no_grad():
-        found = contributions_of_parts(tapes, {step: into}, torch.full((RUNS, 1), step))
+        found = contributions_of_parts(tapes, {step: into}, torch.full((1, RUNS, 1), step))
     for run in range(RUNS):
         p = {key: value[run].clone().requires_grad_() for key, value in params.items()}
         _, h = states_of(cell, p, batch.inputs[:, run])
