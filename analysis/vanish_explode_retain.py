@@ -138,7 +138,14 @@ def _draw_flow(axes: Axes, column: FlowAndRetention, style: LineStyle, limits: t
     trained, untrained = (f"×{factor_per_step(slope):.2f}" for slope in slopes)
     size = min(NAME, FONT * layout.letters_across(axes) / (BOLD * len(column.label)))
     text: dict[str, Any] = {"fontsize": size * layout.scale(), "fontweight": "bold", "color": style.colour}
-    axes.set_title(f"{column.label}\n\n", loc="left", pad=4, **text)
+    axes.annotate(
+        column.label,
+        (0, 1),
+        xycoords="axes fraction",
+        xytext=(0, 30 * layout.scale()),
+        textcoords="offset points",
+        **text,
+    )
     _head(axes, f"the gradient {column.regime}", f"{trained} a step back (untrained {untrained})")
 
 

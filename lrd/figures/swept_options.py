@@ -37,7 +37,7 @@ def swept(columns: Mapping[str, Array], same: Iterable[Hashable]) -> dict[str, A
     found = {}
     for name, column in columns.items():
         group, _, option = name.partition("_")
-        if group in GROUPS and name not in (*TOLD_APART, *PLACES):
+        if option and group in GROUPS and name not in (*TOLD_APART, *PLACES):
             values = [spelled(value) for value in column]
             if any(len({values[run] for run in runs}) > 1 for runs in groups.values()):
                 found[f"{group}.{option}"] = column

@@ -15,6 +15,7 @@ COLUMNS = {
     "cell_activation": np.array(["tanh", "tanh", "relu", "relu"], dtype=object),
     "cell_chrono": np.ma.array([1, 50, 2, 2], mask=[True, False, False, False]),
     "cell_label": np.array(["a", "b", "c", "d"], dtype=object),
+    "cell": np.array(["a", "b", "c", "d"], dtype=object),  # a name, no option
     "optimizer_lr": np.array([0.1, 0.1, 0.2, 0.2]),
     "test_loss": np.array([1.0, 2.0, 3.0, 4.0]),
 }
