@@ -61,11 +61,6 @@ def parts_of_layer(cell: Cell, layer: int) -> tuple[Part, ...]:
     return tuple(part for part in parts_of(cell) if part.layer == layer)
 
 
-def last_part(cell: Cell) -> Part:
-    """Return the forward part of the last layer, the one that probes speak of where they give one number alone."""
-    return Part(cell.layers)
-
-
 def one_layer(cell: Cell) -> Cell:
     """Return the cell of one part: the same options, without further layers."""
     if cell.layers == 1 and not cell.bidirectional:

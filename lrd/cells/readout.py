@@ -15,8 +15,8 @@ from lrd.shapes import Float, Tensor
 def readout_parameters(cell: Cell, output_size: int, generator: torch.Generator, input_size: int = 0) -> Parameters:
     """Draw the initial parameters of a network's readout: V [outputs, features] and V_bias [outputs].
 
-    It sees the h of the last layer (``lrd.cells.network.features``). Some cells
-    have a readout of their own (``Cell.own_readout``), which may see inputs too.
+    It sees the h of the last layer (``lrd.cells.network.features``). Some cells have a readout of their own
+    (``Cell.own_readout``), which may see inputs too.
 
     Args:
         cell: The cell with its layers, whose option ``init`` says how they are drawn.

@@ -1,6 +1,6 @@
 """One cell at one task and gap: the gradient that arrives of its answer, beside what its state retains.
 
-Read of runs that both probes, gradient_flow and retention, measured at their start or end.
+Both are read from the records of the probes gradient_flow and retention, at the start and at the end of each run.
 """
 
 from __future__ import annotations

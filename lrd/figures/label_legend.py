@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 from lrd.figures.labels import PartLabel, in_order, whole_of
 from lrd.figures.line_style import LineStyle, of_part
 
-#: Of what stands for any network.
+#: The line style of an entry that stands for any network.
 ANY = LineStyle("0.25", "o")
 
 

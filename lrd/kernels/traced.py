@@ -147,7 +147,7 @@ def _inputs(nodes: set[Node]) -> set[Node]:
 
 
 class _TracedLoop(torch.autograd.Function):
-    """The function (params, state) -> h from step ``first`` on [runs, steps, batch, hidden], last state."""
+    """The function (params, x, state) -> h from step ``first`` on [runs, steps, batch, hidden], last state."""
 
     @staticmethod
     def forward(ctx: Any, step: TracedStep, x: Tensor, first: int, *tensors: Tensor) -> tuple[Tensor, ...]:

@@ -2,7 +2,8 @@
 
 A task is a frozen dataclass of its options. It draws the sequences of all runs of a pack at once, so that tensors are
 ``[time, runs, batch, features]``; steps count from 0. Where the length of sequences varies inside a batch, all start at
-step 0 and are padded behind their answer, so that padding can change neither loss nor gradient.
+step 0 and are padded behind their answer, so that padding can change neither loss nor gradient: of a network that reads
+forward. In a bidirectional one a cell reads the padding first, which is the same whatever runs are in the pack.
 
 ``docs/examples/my_task.py`` is a whole task; ``lrd check my_task.py:First`` holds one to what is written here.
 """

@@ -19,7 +19,6 @@ from lrd.cells import (
     Orthogonal,
     Part,
     features,
-    last_part,
     network_name,
     network_parameters,
     one_layer,
@@ -42,7 +41,6 @@ def test_parts_come_by_layer_and_forward_first() -> None:
     assert parts_of(RNN(layers=3)) == (Part(1), Part(2), Part(3))
     both = LSTM(layers=2, bidirectional=True)
     assert parts_of(both) == (Part(1), Part(1, BACKWARD), Part(2), Part(2, BACKWARD))
-    assert last_part(both) == Part(2, FORWARD)
     assert (features(both), units(both)) == (128, 256)
 
 
