@@ -12,7 +12,7 @@ solved their trained gap or not.
 
 Below, where it was measured (evaluation.gradient_flow=true): the factor by which the norm of dL/dh_t changes with each
 step back at that gap, from the line fitted over the quiet steps. Below 1 (dotted) the gradient vanishes, above it
-explodes.
+explodes. Of a network of several layers h is that of the last one, forward.
 
 Lines are medians over the seeds, bands run from the 10 % to the 90 % quantile (least to greatest where there are fewer
 than 10 seeds). The CSV has the share of runs that meet the criterion.
@@ -121,11 +121,15 @@ def _tests(study: Any, runs: Table) -> tuple[Table, dict[Place, str]]:
 
 
 def _flows(study: Any, runs: Table) -> tuple[Table, dict[Place, str]]:
-    """Return a row for each run and tested gap, with the factor by which dL/dh_t changes with a step back."""
+    """Return a row for each run and tested gap, with the factor by which dL/dh_t changes with a step back.
+
+    Of a network of several parts h is that of the last layer, forward.
+    """
     rows = join_runs(
         study.columns(
             "select run_id, tested_gap, pow(10, -slope) as value, 1.0::double as chance, 0 as met "
-            "from generalisation_fit where variable = 'h' order by run_id, tested_gap"
+            "from generalisation_fit where variable = 'h' and direction = 'forward' "
+            "qualify layer = max(layer) over (partition by run_id) order by run_id, tested_gap"
         ),
         runs,
     )

@@ -53,7 +53,8 @@ class FlowAndRetention:
     @property
     def memory(self) -> str:
         """The state variable that keeps: c where the cell has it, else the first by name."""
-        return min(variable for variable, _ in self.flow)
+        variables = {variable for variable, _ in self.flow}
+        return "c" if "c" in variables else min(variables)
 
     @property
     def regime(self) -> str:

@@ -84,7 +84,7 @@ class Adjoint:
                 return self._step.pull(self._fixed, self.inputs[t], self.states[t], grads)[:2]
         before = tuple(s.detach().requires_grad_() for s in self.states[t])
         with torch.enable_grad():
-            after = loop.unroll(self.cell, self.params, self.inputs[t : t + 1], before)[0]
+            after = _followed(loop.unroll(self.cell, self.params, self.inputs[t : t + 1], before)[0])
             # A state variable that a step ignores or merely hands on has a gradient too: zero, or what arrives.
             pulled = torch.autograd.grad(after, (*before, *after), grads, allow_unused=True, materialize_grads=True)
         return pulled[len(before) :], pulled[: len(before)]
@@ -96,11 +96,8 @@ class Adjoint:
                 return self._step.pull(self._fixed, self.inputs[t], self.states[t], grads)[2][0]
         x = self.inputs[t : t + 1].detach().requires_grad_()
         with torch.enable_grad():
-            after = loop.unroll(self.cell, self.params, x, self.states[t])[0]
-            reached, arriving = zip(
-                *((s, g) for s, g in zip(after, grads, strict=True) if s.requires_grad), strict=True
-            )
-            (into,) = torch.autograd.grad(reached, x, arriving)
+            after = _followed(loop.unroll(self.cell, self.params, x, self.states[t])[0])
+            (into,) = torch.autograd.grad(after, x, grads, allow_unused=True, materialize_grads=True)
         return into[0]
 
     def partials(self, t: int, grads: State) -> Partials:
@@ -121,6 +118,11 @@ class Adjoint:
         of_pack = torch.func.vmap(torch.func.vmap(of_sample, in_dims=(None, 0, 0, 0)))
         found = of_pack({name: self.params[name] for name in self._own}, self.inputs[t], tuple(self.states[t]), grads)
         return {name: (value.flatten(2), None) for name, value in found.items()}
+
+
+def _followed(state: State) -> State:
+    """Return a state of which every variable can be differentiated, also one that depends on nothing that came in."""
+    return tuple(variable if variable.requires_grad else variable.detach().requires_grad_() for variable in state)
 
 
 class RunByRun(Adjoint):

@@ -24,6 +24,7 @@ from lrd.records import RecordError, RunRecord, Study, hold_run_locks
 from lrd.records.code_seal import foreign_code
 from lrd.records.record import class_of
 from lrd.spec import RunSpec, SpecError, run_from_dict
+from lrd.spec.probes import key_of
 from lrd.sweeps import nursery
 from lrd.sweeps.lossy_output import lossy_output
 from lrd.training import initial_parameters
@@ -92,13 +93,11 @@ def agenda(
         try:
             run = record.read_run()
             spec = run_from_dict(run["spec"], run.get("sources", {}))
-            for probe in probes:
-                probe.check(spec.task)
-                probe.check_cell(spec.cell)
+            _check(probes, spec)
             taken = {key: options for probe in spec.probes for key, options in _in_training(probe, record)}
             taken |= record.read_measurements()
             end = _end(record) if "end" in moments else None
-        except (RecordError, SpecError, OptionError) as error:
+        except (RecordError, SpecError) as error:
             problems.append(f"{run_id}: {str(error).splitlines()[0]}")
             left_out += len(probes) * len(moments)
             continue
@@ -192,6 +191,16 @@ def _measure_at(moment: str, probes: Sequence[Probe], specs: Sequence[RunSpec], 
             for name, columns in tables.items():
                 record.merge_measurement(name, update, columns, probe.tables()[name], fresh)
             record.note_measurement(probe.name, update, _options(probe))
+
+
+def _check(probes: Sequence[Probe], spec: RunSpec) -> None:
+    """Raise ``SpecError`` for an option of a probe that does not fit a run."""
+    for probe in probes:
+        try:
+            probe.check(spec.task)
+            probe.check_cell(spec.cell)
+        except OptionError as error:
+            raise SpecError(f"probe.{key_of(probe)}.{error.key}: {error.message}") from error
 
 
 def _of_another_text(probe: Probe, record: RunRecord) -> bool:

@@ -138,6 +138,25 @@ def test_each_part_has_numbers_of_its_own(study: MadeStudy, deep: Path, figure: 
                 assert number(row[name]) == pytest.approx(expected, rel=1e-6, nan_ok=True), (part, key, name)
 
 
+def test_at_tested_gaps_a_network_has_the_factor_of_its_last_layer(
+    study: MadeStudy, deep: Path, tmp_path: Path
+) -> None:
+    names = ("panel", "gap", "label", "tested_gap", "quantity")
+    alone, of_network = (
+        {
+            tuple(row[name] for name in names): row
+            for row in drawn(folder, "generalisation", tmp_path / folder.parent.name)
+        }
+        for folder in (study.folder, deep)
+    )
+    assert of_network.keys() == alone.keys()
+    for key, row in of_network.items():
+        shift = SHIFTS[2, "forward"] if key[-1] == "factor a step back" else 0.0
+        for name in ("median", "low", "high"):
+            expected = factor(number(alone[key][name]), shift)
+            assert number(row[name]) == pytest.approx(expected, rel=1e-6, nan_ok=True), (key, name)
+
+
 @pytest.mark.parametrize("figure", ["gates_along_gap", "retention_along_gap", "lag_profiles"])
 def test_each_part_has_panels_of_its_own(study: MadeStudy, deep: Path, figure: str, tmp_path: Path) -> None:
     alone = sorted(map(key_of, drawn(study.folder, figure, tmp_path / "alone")))

@@ -48,3 +48,8 @@ def test_what_one_sees_has_the_right_name() -> None:
         assert column(0.0, {"h": 0.1, "c": value}).fate == fate  # the variable that holds most counts
         assert column(0.0, {"h": value, "c": 0.1}).fate == fate
     assert column(0.0, {"h": float("nan")}).fate == "not readable"
+
+
+def test_c_is_the_memory_where_a_cell_has_it() -> None:
+    for variables, memory in ((("h", "c"), "c"), (("a", "c"), "c"), (("h", "b"), "b"), (("h",), "h")):
+        assert column(0.0, dict.fromkeys(variables, 0.5)).memory == memory

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,20 @@ import torch
 from helpers import EPS32, EPS64, random_like
 from reference import log10_norm, losses_of
 
-from lrd.cells import CELLS, FIRST, RNN, Cell, Parameters, Part, features, one_layer, parameters_of, parts_of, prepared
+from lrd.cells import (
+    CELLS,
+    FIRST,
+    RNN,
+    Cell,
+    Parameters,
+    Part,
+    State,
+    features,
+    one_layer,
+    parameters_of,
+    parts_of,
+    prepared,
+)
 from lrd.gradients.adjoint import adjoint
 from lrd.gradients.contributions import contributions_of_parts
 from lrd.gradients.flow import gradient_flows
@@ -196,6 +210,37 @@ def test_what_a_step_hands_down_is_the_gradient_of_its_input(name: str) -> None:
     after = loop.unroll(stepped, params, leaf, before)[0]
     (expected,) = torch.autograd.grad(sum((s * g).sum() for s, g in zip(after, grads, strict=True)), leaf)
     torch.testing.assert_close(tape.into_inputs(4, grads), expected[0], **CLOSE)
+
+
+@dataclass(frozen=True)
+class Apart(Cell):
+    """A cell of two variables: one that its input alone decides, one that ignores its input."""
+
+    name = "apart"
+    state_names = ("h", "n")
+
+    def parameters(self, input_size: int, generator: torch.Generator) -> Parameters:
+        return {"U": torch.randn(self.hidden_size, input_size, generator=generator)}
+
+    def step(self, p: Parameters, x: Tensor, state: State) -> State:
+        return torch.tanh(p["U"] @ x), 0.5 * state[1]
+
+
+@pytest.mark.parametrize("traced", [True, False])
+def test_variables_may_ignore_the_input_or_the_state(traced: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not traced:
+        monkeypatch.setattr("lrd.gradients.adjoint.traced_step", lambda *_: None)
+    cell, g = Apart(hidden_size=HIDDEN), torch.Generator().manual_seed(2)
+    params = random_like(cell, 3, RUNS)
+    x = torch.randn(2, RUNS, SAMPLES, 3, dtype=torch.float64, generator=g)
+    into_h, into_n = (torch.randn(RUNS, SAMPLES, HIDDEN, dtype=torch.float64, generator=g) for _ in range(2))
+    tape = adjoint(cell, params, x, into_x=True)
+    total, before = tape.pull(1, (into_h, into_n))
+    for found, expected in zip((*total, *before), (into_h, into_n, 0 * into_h, 0.5 * into_n), strict=True):
+        torch.testing.assert_close(found, expected)
+    delta = into_h * (1 - torch.einsum("rui,rbi->rbu", params["U"], x[1]).tanh() ** 2)
+    torch.testing.assert_close(tape.into_inputs(1, (into_h, into_n)), torch.einsum("rbu,rui->rbi", delta, params["U"]))
+    torch.testing.assert_close(tape.into_inputs(1, (0 * into_h, into_n)), 0 * x[1])
 
 
 @pytest.mark.parametrize("bidirectional", [False, True], ids=["forward", "both"])

@@ -140,7 +140,8 @@ def test_runs_that_cannot_be_measured_are_named_and_left_out(tmp_path: Path) -> 
     assert [problem.split(": ")[0] for problem in work.problems] == [j.run.run_id for j in jobs[:2]]
     assert (work.done, work.left_out) == (0, 2)
     answer = agenda(study, [jobs[2].run.run_id], [ParameterGradient(answer=7)], ("start",))
-    assert answer.problems == (f"{jobs[2].run.run_id}: must lie below the task's number of answers, 1, got 7",)
+    named = f"{jobs[2].run.run_id}: probe.parameter_gradient.answer:"
+    assert answer.problems == (f"{named} must lie below the task's number of answers, 1, got 7",)
 
 
 @pytest.mark.slow
