@@ -197,8 +197,13 @@ def _beyond(flows: Sequence[Flow]) -> Int[Tensor, "some"]:
     """
     wrong = []
     for flow in flows:
-        at_answer = int((flow.lags == 0).nonzero())
-        wrong += [norms[at_answer].isnan().any(-1) | norms.isinf().any(-1).any(0) for norms in flow.total.values()]
+        at_answer, reached = int((flow.lags == 0).nonzero()), slice(None)
+        if flow.part.layer == flows[-1].part.layer and flow.answer != "all":
+            # On the other side of the answer a part that the readout sees has no gradient at all.
+            reached = slice(at_answer, None) if flow.part.is_backward else slice(at_answer + 1)
+        wrong += [
+            norms[at_answer].isnan().any(-1) | norms[reached].isinf().any(-1).any(0) for norms in flow.total.values()
+        ]
     return torch.stack(wrong).any(0).nonzero()[:, 0]
 
 
