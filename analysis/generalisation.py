@@ -12,7 +12,7 @@ solved their trained gap or not.
 
 Below, where it was measured (evaluation.gradient_flow=true): the factor by which the norm of dL/dh_t changes with each
 step back at that gap, from the line fitted over the quiet steps. Below 1 (dotted) the gradient vanishes, above it
-explodes. Of a network of several layers h is that of the last one, forward.
+explodes. Each layer and direction of a network has a line of its own.
 
 Lines are medians over the seeds, bands run from the 10 % to the 90 % quantile (least to greatest where there are fewer
 than 10 seeds). The CSV has the share of runs that meet the criterion.
@@ -53,6 +53,7 @@ from lrd.figures import (
     save_figure,
     span,
 )
+from lrd.figures.label_legend import part_entries
 from lrd.stats import Band, band
 
 import numpy as np
@@ -121,15 +122,11 @@ def _tests(study: Any, runs: Table) -> tuple[Table, dict[Place, str]]:
 
 
 def _flows(study: Any, runs: Table) -> tuple[Table, dict[Place, str]]:
-    """Return a row for each run and tested gap, with the factor by which dL/dh_t changes with a step back.
-
-    Of a network of several parts h is that of the last layer, forward.
-    """
+    """Return a row for each part of a run and tested gap: the factor by which dL/dh_t changes with a step back."""
     rows = join_runs(
         study.columns(
-            "select run_id, tested_gap, pow(10, -slope) as value, 1.0::double as chance, 0 as met "
-            "from generalisation_fit where variable = 'h' and direction = 'forward' "
-            "qualify layer = max(layer) over (partition by run_id) order by run_id, tested_gap"
+            "select run_id, layer, direction, tested_gap, pow(10, -slope) as value, 1.0::double as chance, 0 as met "
+            "from generalisation_fit where variable = 'h' order by run_id, layer, direction, tested_gap"
         ),
         runs,
     )
@@ -173,8 +170,10 @@ def _page(
                 table += [each for label, line in mine.items() for each in _rows(place, label, called, line)]
     labels = in_order(key[2] for key in lines["metric"] if (key[0], int(key[1])) in [p for row in in_rows for p in row])
     handles = [Line2D([], [], **styles[label].points, linestyle=styles[label].dashes) for label in labels]
-    handles += [Line2D([], [], **TRAINED), Line2D([], [], **CHANCE)]
-    layout.legend(figure, handles, [*labels, "trained gap", "chance"])
+    parts = part_entries((key[2] for key in lines.get("flow", {})), dashed=True)
+    entries = [*zip(handles, labels, strict=True), *parts]
+    entries += [(Line2D([], [], **TRAINED), "trained gap"), (Line2D([], [], **CHANCE), "chance")]
+    layout.legend(figure, [handle for handle, _ in entries], [called for _, called in entries])
     counts = [int(line.values.count.max()) for line in drawn]
     marks = "Full marks: at least half of the runs meet the task's criterion at that gap."
     marks += " Below: of dL/dh, dotted where it neither vanishes nor explodes." if len(lines) > 1 else ""

@@ -42,7 +42,7 @@ from lrd.figures import (
     save_figure,
     whole_of,
 )
-from lrd.figures.gradient_panel import limits_around, powers_of_ten, symbol
+from lrd.figures.gradient_panel import limits_around, powers_of_ten, title_of
 from lrd.figures.sheet import Place, Sheet, sheets
 from lrd.figures.through_training import Moments, moments_of, note, solved_at
 from lrd.stats import Band, band, median
@@ -124,7 +124,7 @@ def _sheet(
             updates, count, of = solved[*place, whole_of(track[0])]
             if np.isfinite(updates):
                 axes.axvline(updates, color="0.25", **SOLVED)
-            layout.head(axes, f"{track[0]}, ${symbol(track[1])}$", f"{count}/{of}")
+            layout.head(axes, title_of(track), f"{count}/{of}")
             bands += [middle for _, middle, _ in lines]
             table += _rows(place, track, moments.updates, lines, updates)
         line[0].set_ylabel(f"{place[0]}, $T$ = {place[1]}\n" + r"$\Vert\partial L/\partial s_t\Vert$")

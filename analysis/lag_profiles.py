@@ -4,9 +4,10 @@
 
 How to read it. One panel a task, gap, cell and state variable, and a layer and direction where a network has several.
 The lag, steps back from the answer, runs to the right (below 0, steps after it, which bidirectional networks hear of);
-up runs the norm of dL/dh_t (or dL/dc_t) over that at the answer itself, so that every line starts at 1. A straight line
-is exponential decay. Thick in the colour of the cell, with its band: after training; thin and pale: before. The black
-lines are theory, after training, but for the first of the last layer alone:
+up runs the norm of dL/dh_t (or dL/dc_t) over that at the answer itself, so that every line starts at 1. Where it is 0
+at the answer there is nothing to measure it against: the panel says so and has no line. A straight line is exponential
+decay. Thick in the colour of the cell, with its band: after training; thin and pale: before. The black lines are
+theory, after training, but for the first of the last layer alone:
 
 * dotted, the fitted slope, one factor per step back, at the height of the middle of the thick line: where that bends
   away from it, the gradient does not decay by one factor;
@@ -28,6 +29,7 @@ From the tables gradient_flow and gradient_fit; jacobian and gates, of the probe
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +51,7 @@ from lrd.figures import (
     save_figure,
 )
 from lrd.figures.flow_profiles import at_start_and_end, flow_fits, flow_profiles, panels_by_answer
-from lrd.figures.gradient_panel import DECADES, LEAST, powers_of_ten, say_what_is_zero, symbol
+from lrd.figures.gradient_panel import DECADES, LEAST, powers_of_ten, say_what_is_zero, title_of, write_inside
 from lrd.figures.sheet import Place, Sheet, Track, sheets
 from lrd.figures.start_and_end import THIN, not_measured, note
 from lrd.figures.theory_lines import Key, Lines, slope_lines, theory
@@ -130,7 +132,7 @@ def _sheet(sheet: Sheet, lines: dict[Key, Lines], runs: Table, seen: Array, out:
         for axes, track in zip(line, tracks, strict=False):
             mine = lines[*place, *track]
             _panel(axes, mine, styles[track[0]])
-            layout.head(axes, f"{track[0]}, ${symbol(track[1])}$")
+            layout.head(axes, title_of(track))
             drawn |= set(mine)
             table += [row for curve, (lags, spread) in mine.items() for row in _rows(place, track, curve, lags, spread)]
         line[0].set_ylabel(f"{place[0]}, $T$ = {place[1]}\ngradient norm")
@@ -169,7 +171,11 @@ def _panel(axes: Axes, lines: Lines, style: LineStyle) -> None:
             axes.plot(lags, middle, **style.line, linewidth=1.6)
             bounds = np.clip(spread.low, low, high), np.clip(spread.high, low, high)
             axes.fill_between(lags, *bounds, color=style.colour, alpha=0.18, linewidth=0)
-    say_what_is_zero(axes, [spread for curve, (_, spread) in lines.items() if curve in MEASURED])
+    measured = _measured(lines)
+    if any(spread.count.any() for spread in measured):
+        say_what_is_zero(axes, [replace(spread, median=spread.median[::-1]) for spread in measured])  # the answer last
+    else:  # such as the past of a cell that keeps it: nothing reads it after the answer
+        write_inside(axes, "0 at the answer")
     if "bound" in lines and lines["bound"][1].median[-1] > high:
         lags, spread = lines["bound"]
         leaves = lags[0] + (lags[-1] - lags[0]) * (high / spread.median[-1])  # it is a straight line from 0

@@ -39,6 +39,8 @@ def _wrong(given: Any) -> str:
     for name in ("length", "runs"):
         if getattr(given, name) < 1:
             return f"--{name}: must be >= 1, got {getattr(given, name)}"
+    if not given.prime:
+        return "--prime: must have at least one character"
     if not 0 <= given.seed < 2**63:
         return f"--seed: must be >= 0 and < 2^63, got {given.seed}"
     return ""
@@ -52,8 +54,10 @@ def _sample(given: Any) -> int:
         study = open_study(given.study)
         chosen = set(study.where(given.where))
         # Of several cells each has its turn, rather than all seeds of the first.
-        ordered = study.columns("select run_id from runs order by seed, gap, run_id")["run_id"]
-        matching = [str(run_id) for run_id in ordered if run_id in chosen]
+        query = "select run_id, coalesce(cell_label::varchar, cell) as label, cell_name from runs"
+        rows = study.sql(f"{query} order by seed, gap, run_id").fetchall()
+        labels = {run_id: f", {label}" if label != name else "" for run_id, label, name in rows}  # if they say more
+        matching = [run_id for run_id in labels if run_id in chosen]
         run_ids = matching[: given.runs]
         if not given.trust:
             refuse_foreign_code(study, run_ids)
@@ -62,18 +66,18 @@ def _sample(given: Any) -> int:
     if not run_ids:
         return fail(f"no run of {given.study} meets the condition {given.where!r}")
     if len(matching) > len(run_ids):
-        print(f"{len(matching)} runs match, {len(run_ids)} are shown: --where or --runs choose", file=sys.stderr)
+        print(f"{len(matching)} runs match, {given.runs} of them shown: --where or --runs choose", file=sys.stderr)
     reasons: dict[str, list[str]] = {}
     for run_id in run_ids:
-        if reason := _print(RunRecord(study.path.parent, study.path.name, run_id), given):
+        if reason := _print(RunRecord(study.path.parent, study.path.name, run_id), labels[run_id], given):
             reasons.setdefault(reason, []).append(run_id)
     for reason, those in reasons.items():
         print(f"lrd: {', '.join(those)}: {reason}", file=sys.stderr)
     return 1 if reasons else 0
 
 
-def _print(record: Any, given: Any) -> str:
-    """Print the text of one run; return the reason where there is none."""
+def _print(record: Any, label: str, given: Any) -> str:
+    """Print the text of one run under its name and label; return the reason where there is none."""
     from lrd.options import OptionError
     from lrd.records import RecordError
     from lrd.spec import SpecError, run_from_dict
@@ -93,5 +97,5 @@ def _print(record: Any, given: Any) -> str:
         return f"--{error.key}: {error.message}"
     except (RecordError, SpecError, ArithmeticError) as error:
         return str(error).splitlines()[0]
-    print(f"== {record.path.name}, update {update}\n{given.prime}{text}\n", flush=True)
+    print(f"== {record.path.name}{label}, update {update}\n{given.prime}{text}\n", flush=True)
     return ""

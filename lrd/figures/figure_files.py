@@ -56,20 +56,22 @@ def save_figure(figure: Figure, out: Path, name: str, table: Sequence[Mapping[st
 def _parts_apart(table: Sequence[Mapping[str, object]]) -> Sequence[Mapping[str, object]]:
     """Return rows in which labels name whole networks, with the columns layer and direction of their parts behind.
 
-    A table without parts of networks stays as it is.
+    A row about the whole of a network of which others are about a part has neither. A table without parts of networks
+    stays as it is.
     """
-    if not any(isinstance(row.get("label"), PartLabel) for row in table):
+    wholes = {label.whole for row in table if isinstance(label := row.get("label"), PartLabel)}
+    if not wholes:
         return table
-    apart: list[dict[str, object]] = []
+    apart = []
     for row in table:
-        split: dict[str, object] = {}
-        for name, value in row.items():
-            split[name] = value
-            if name == "label":
-                part = value if isinstance(value, PartLabel) else None
-                whole, layer, direction = (part.whole, part.layer, part.direction) if part else (value, 1, "forward")
-                split |= {"label": whole, "layer": layer, "direction": direction}
-        apart.append(split)
+        label = row["label"]
+        part: tuple[object, object] = (label.layer, label.direction) if isinstance(label, PartLabel) else (1, "forward")
+        if not isinstance(label, PartLabel) and label in wholes:
+            part = (None, None)
+        whole = label.whole if isinstance(label, PartLabel) else label
+        split = {"label": whole, "layer": part[0], "direction": part[1]}
+        apart.append({key: value for name, one in row.items()
+                      for key, value in (split if name == "label" else {name: one}).items()})  # fmt: skip
     return apart
 
 

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 
 from lrd.figures import layout
 from lrd.figures.label_legend import label_entries
+from lrd.figures.labels import PartLabel
 from lrd.figures.line_style import LineStyle
 from lrd.stats import Band, factor_per_step, horizon
 
@@ -109,9 +110,14 @@ def say_what_is_zero(axes: Axes, bands: Iterable[Band]) -> bool:
     nothing = bool(medians) and all(np.isfinite(one).sum() < 2 and not np.isfinite(one[:-1]).any() for one in medians)
     if nothing:
         where = "at other steps" if any(np.isfinite(one).any() for one in medians) else "at all steps"
-        middle: dict[str, Any] = {"xycoords": "axes fraction", "ha": "center", "va": "center"}
-        axes.annotate(f"0 {where}", (0.5, 0.5), **middle, fontsize=layout.small(), color=layout.GREY)
+        write_inside(axes, f"0 {where}")
     return nothing
+
+
+def write_inside(axes: Axes, text: str) -> None:
+    """Write in the middle of a panel why it has no line."""
+    middle: dict[str, Any] = {"xycoords": "axes fraction", "ha": "center", "va": "center"}
+    axes.annotate(text, (0.5, 0.5), **middle, fontsize=layout.small(), color=layout.GREY)
 
 
 def say_where_it_goes(
@@ -200,6 +206,17 @@ def symbol(variable: str) -> str:
     """Return a state variable at step t, in mathtext, whatever name a cell gives it."""
     escaped = variable.replace("_", r"\_")
     return f"{{{escaped}}}_t"
+
+
+def title_of(track: tuple[str, str]) -> str:
+    """Return the title of a panel of one state variable of one cell, in mathtext; a part of a network on its own line.
+
+    Args:
+        track: Label and state variable.
+    """
+    label, variable = track
+    name = f"{label.whole}\n{label.part}" if isinstance(label, PartLabel) else label
+    return f"{name}, ${symbol(variable)}$"
 
 
 def norm_of(variable: str) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from math import nan
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,9 +12,9 @@ from drawn import finished, grouped, is_band_of, number, rows_of
 from synthetic import MadeStudy
 from synthetic_generalisation import GAPS, accuracy, chance, gaps_of, loss, met, slope
 
-from lrd.figures import NotMeasuredError, draw_all, gap_axis
+from lrd.figures import NotMeasuredError, draw_all, gap_axis, runs_of
 from lrd.figures.scripts import load_script
-from lrd.records import open_study
+from lrd.records import RunRecord, open_study
 
 generalisation = load_script("generalisation")
 pytestmark = pytest.mark.usefixtures("numbers_alone")
@@ -54,6 +56,26 @@ def test_without_the_gradient_flow_only_metrics_are_drawn(
         "recall accuracy",
         "loss over chance",
     }
+
+
+def test_each_part_of_a_network_has_a_factor_of_its_own(tmp_path: Path) -> None:
+    record = RunRecord(tmp_path, "deep", "run")
+    spec = {"task": {"name": "copy", "gap": 4}, "cell": {"name": "lstm", "layers": 2, "bidirectional": True}}
+    record.create({"spec": spec | {"seed": 0}, "task": {}, "parameters": 1})
+    record.finish({"outcome": "unsolved", "update": 5})
+    parts = [(layer, way) for layer in (1, 2) for way in ("forward", "backward")]
+    slopes = [0.1, 0.2, 0.4, nan]  # of the last layer, what reads backward has a gradient at one step: no fit
+    columns: dict[str, list[Any]] = {"update": [5] * 4, "tested_gap": [9] * 4, "variable": ["h"] * 4, "slope": slopes}
+    columns |= {"layer": [layer for layer, _ in parts], "direction": [way for _, way in parts]}
+    columns |= {name: [1] * 4 for name in ("points", "samples")}
+    columns |= {name: [nan] * 4 for name in ("slope_error", "horizon", "fallen_e", "fallen_milli")}
+    record.write_table("generalisation_fit", columns)
+    study = open_study(tmp_path / "deep")
+    rows, _ = generalisation._flows(study, runs_of(study))
+    lines = {key[2]: line.values.median.tolist() for key, line in generalisation._lines(rows)}
+    assert list(lines) == [f"lstm, layer {layer}, {way}" for layer, way in parts]
+    values = [value for line in lines.values() for value in line]
+    assert values == pytest.approx([10**-slope for slope in slopes], nan_ok=True)
 
 
 def test_a_study_that_was_tested_nowhere_else_has_no_such_figure(begun: Path, tmp_path: Path) -> None:

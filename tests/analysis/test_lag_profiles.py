@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 from drawn import grouped, number, rows_of
+from matplotlib.figure import Figure
 from synthetic import CELLS, Made, MadeStudy, make_study
 from test_gradient_heatmap import small_run
 
-from lrd.figures import NotMeasuredError
+from lrd.figures import NotMeasuredError, line_styles
 from lrd.figures.scripts import load_script
 from lrd.probes import PROBES
 from lrd.records import RunRecord, open_study
@@ -161,6 +162,21 @@ def test_zeros_and_a_gradient_that_never_was(tmp_path: Path) -> None:
     lag_profiles.draw(open_study(tmp_path / "small"), tmp_path)
     found = curves(tmp_path / "lag_profiles.csv")["copy", "rnn", 1, "h", "before training"]
     assert [(found[lag]["median"], found[lag]["runs"]) for lag in (0, 1, 2)] == [("0", "1"), ("-1", "1"), ("-inf", "1")]
+
+
+@pytest.mark.parametrize(
+    ("norms", "text"),
+    [
+        ([-3.0, -2.0, -inf], "0 at the answer"),  # the past of a cell that keeps it: the answer reads it no more
+        ([-inf, -inf, -1.0], "0 at other steps"),
+    ],
+)
+def test_a_panel_without_a_line_says_where_there_is_no_gradient(norms: list[float], text: str) -> None:
+    rows = {"run_id": np.array(["run0"] * 3), "lag": np.array([2, 1, 0]), "log10_gmean": np.array(norms)}
+    lags, left = lag_profiles._left(rows)
+    axes = Figure().add_subplot()
+    lag_profiles._panel(axes, {"init": (lags, common_band(*left.values()))}, line_styles(["rnn"])["rnn"])
+    assert [one.get_text() for one in axes.texts] == [text]
 
 
 @pytest.mark.parametrize(

@@ -138,23 +138,22 @@ def test_each_part_has_numbers_of_its_own(study: MadeStudy, deep: Path, figure: 
                 assert number(row[name]) == pytest.approx(expected, rel=1e-6, nan_ok=True), (part, key, name)
 
 
-def test_at_tested_gaps_a_network_has_the_factor_of_its_last_layer(
+def test_at_tested_gaps_metrics_are_of_the_network_and_factors_of_each_part(
     study: MadeStudy, deep: Path, tmp_path: Path
 ) -> None:
     names = ("panel", "gap", "label", "tested_gap", "quantity")
-    alone, of_network = (
-        {
-            tuple(row[name] for name in names): row
-            for row in drawn(folder, "generalisation", tmp_path / folder.parent.name)
-        }
-        for folder in (study.folder, deep)
-    )
-    assert of_network.keys() == alone.keys()
-    for key, row in of_network.items():
-        shift = SHIFTS[2, "forward"] if key[-1] == "factor a step back" else 0.0
+    alone = {tuple(row[name] for name in names): row for row in drawn(study.folder, "generalisation", tmp_path / "a")}
+    seen: dict[tuple[str, str], set[tuple[str, ...]]] = {}
+    for row in drawn(deep, "generalisation", tmp_path / "d"):
+        key, part = tuple(row[name] for name in names), (row["layer"], row["direction"])
+        seen.setdefault(part, set()).add(key)
+        shift = SHIFTS.get((int(part[0]), part[1]), 0.0) if part[0] else 0.0
         for name in ("median", "low", "high"):
             expected = factor(number(alone[key][name]), shift)
-            assert number(row[name]) == pytest.approx(expected, rel=1e-6, nan_ok=True), (key, name)
+            assert number(row[name]) == pytest.approx(expected, rel=1e-6, nan_ok=True), (key, part, name)
+    factors = {key for key in alone if key[-1] == "factor a step back"}
+    assert seen.pop(("", "")) == alone.keys() - factors
+    assert seen == dict.fromkeys((("1", "forward"), *((str(layer), way) for layer, way in SHIFTS)), factors)
 
 
 @pytest.mark.parametrize("figure", ["gates_along_gap", "retention_along_gap", "lag_profiles"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -38,7 +39,7 @@ def test_each_run_has_its_text_under_its_name(folder: Path) -> None:
     study = folder / "runs" / "text"
     command = [LRD, "sample", "runs/text", *PRIMED, "--temperature", "0.8", "--seed", "4"]
     done = run([*command, "--where", "task = 'text'", "--runs", "2"], folder)
-    assert done.stderr == "4 runs match, 2 are shown: --where or --runs choose\n"
+    assert done.stderr == "4 runs match, 2 of them shown: --where or --runs choose\n"
     query = "select run_id from runs where seed = 0 and task = 'text' order by run_id"
     chosen = [run_id for (run_id,) in open_study(study).sql(query).fetchall()]
     assert len(chosen) == 2
@@ -49,6 +50,17 @@ def test_each_run_has_its_text_under_its_name(folder: Path) -> None:
     assert again.stdout == done.stdout
     other = run([*command[:-1], "5", "--where", "task = 'text'", "--runs", "2"], folder)
     assert other.stdout != done.stdout
+
+
+def test_networks_of_one_cell_are_told_apart_by_their_labels(folder: Path, tmp_path: Path) -> None:
+    study = shutil.copytree(folder / "runs" / "text", tmp_path / "text")
+    (path,) = study.glob("lstm-text-T20-s1-*/run.json")
+    kept = json.loads(path.read_text())
+    kept["spec"]["cell"]["label"] = "lstm of mine"  # it is no part of what was trained
+    path.write_text(json.dumps(kept))
+    done = run([LRD, "sample", str(study), *PRIMED, "--where", "cell = 'lstm'"], tmp_path)
+    headings = [line.partition("-")[2].split(", ")[1] for line in done.stdout.splitlines() if line.startswith("== ")]
+    assert headings == ["update 2", "lstm of mine"]
 
 
 def test_at_temperature_0_seeds_are_the_same(folder: Path) -> None:
@@ -65,6 +77,7 @@ def test_at_temperature_0_seeds_are_the_same(folder: Path) -> None:
         (["--temperature", "inf"], "--temperature: must be a finite number >= 0, got inf"),
         (["--length", "0"], "--length: must be >= 1, got 0"),
         (["--runs", "0"], "--runs: must be >= 1, got 0"),
+        (["--prime", ""], "--prime: must have at least one character"),
         (["--seed", "-1"], "--seed: must be >= 0 and < 2^63, got -1"),
         (["--where", "cel = 1"], "cannot use the condition 'cel = 1': "),
         (["--where", "seed > 7"], "no run of {} meets the condition 'seed > 7'"),
@@ -87,7 +100,6 @@ def test_what_is_wrong_is_one_line(
     [
         (["--where", "task = 'copy'"], "the task is copy; only runs of task=text can be sampled"),
         (["--where", "cell = 'lstm'", "--prime", "Thé"], "--prime: must be of characters that its text has 10 times"),
-        (["--where", "cell = 'lstm'", "--prime", ""], "--prime: must have at least one character"),
     ],
 )
 def test_runs_without_a_text_are_named_in_one_line(

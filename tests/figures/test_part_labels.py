@@ -12,6 +12,7 @@ from lrd.figures import PartLabel, in_order, join_runs, line_styles, whole_of
 from lrd.figures.drawable_text import named
 from lrd.figures.facet import MOST, facets, together
 from lrd.figures.figure_files import _parts_apart
+from lrd.figures.gradient_panel import title_of
 from lrd.figures.label_legend import label_entries
 from lrd.figures.labels import Label, base_of
 from lrd.figures.line_style import KNOWN
@@ -120,3 +121,8 @@ def test_what_tells_networks_apart_is_never_cut() -> None:
     drawn = named([name, f"{name}, 2 layers, bidirectional"])
     assert drawn[f"{name}, 2 layers, bidirectional"] == f"{drawn[name]}, 2 layers, bidirectional"
     assert len(drawn[name]) <= 24
+
+
+def test_a_part_stands_on_a_line_of_its_own_in_titles() -> None:
+    assert title_of((part("lstm, 2 layers", 2), "c")) == "lstm, 2 layers\nlayer 2, ${c}_t$"
+    assert title_of(("lstm", "h")) == "lstm, ${h}_t$"
