@@ -99,7 +99,11 @@ def _page(suffix: str, curves: list[Line], solved: dict[Any, Any], runs: Table, 
         _factors(line[0], mine, styles)
         for axes, name in zip(line[1:], HORIZONS, strict=True):
             _horizons(axes, name, mine, styles, place[1])
-        _stars(line[0], {label: solved[*place, label][0] for label in {whole_of(label) for label, _ in mine}}, styles)
+        _stars(
+            line[0],
+            {label: solved[*place, label][0] for label in dict.fromkeys(whole_of(label) for label, _ in mine)},
+            styles,
+        )
         layout.head(line[0], f"{alone}: " * bool(alone) + f"{place[0]}, $T$ = {place[1]}")
         line[0].set_ylabel("factor per step back")
         line[1].set_ylabel("steps to 1/e")

@@ -180,6 +180,8 @@ def _flow(rng: np.random.Generator, one: Cast, end: int, factor: float) -> tuple
     at = np.r_[np.arange(T), T - 1]  # all of the total, and the one step with a direct part
     columns: dict[str, Any] = {
         "update": np.repeat([update for update, _ in measurements], T + 1),
+        "layer": np.ones(len(measurements) * (T + 1), dtype=np.int64),
+        "direction": np.full(len(measurements) * (T + 1), "forward", dtype=object),
         "variable": np.repeat(np.array([variable for _, variable in measurements], dtype=object), T + 1),
         "part": np.tile(np.array(["total"] * T + ["direct"], dtype=object), len(measurements)),
         "answer": np.full(len(measurements) * (T + 1), "last", dtype=object),
@@ -195,6 +197,8 @@ def _flow(rng: np.random.Generator, one: Cast, end: int, factor: float) -> tuple
     horizon = np.array(fallen[: len(measurements)]) * np.log10(np.e)
     fits: dict[str, Any] = {
         "update": np.array([update for update, _ in measurements]),
+        "layer": np.ones(len(measurements), dtype=np.int64),
+        "direction": np.full(len(measurements), "forward", dtype=object),
         "variable": np.array([variable for _, variable in measurements], dtype=object),
         "slope": slopes,
         "horizon": horizon,

@@ -23,7 +23,7 @@ def _in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         yield
 
 
-CELL_OPTIONS = "hidden_size, label, init, gain"
+CELL_OPTIONS = "hidden_size, label, layers, dropout, bidirectional, init, gain"
 
 
 # The command line behind `lrd train`, and what the one line must begin with and hold.

@@ -128,7 +128,7 @@ def test_check_says_which_line_is_broken(
 
     monkeypatch.chdir(folder)
     kept, _ = check("my_probe.py:Dimension")
-    assert kept.count(" kept ") == 10
+    assert kept.count(" kept ") == 11
     assert "lrd probe STUDY probe=custom probe.custom.path=my_probe.py:Dimension" in kept
     assert "select * from dimension" in kept
     (folder / "bad.py").write_text(EXAMPLE.replace('"t": "BIGINT"', '"t": "VARCHAR"'))
