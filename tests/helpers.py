@@ -83,3 +83,24 @@ def run_spec(task: Task, cell: Cell, seed: int = 0, optimizer: str = "adam", **o
 
 def make_pack(*specs: RunSpec) -> Pack:
     return Pack(list(specs), torch.device("cpu"))
+
+
+def alone_and_resumed(
+    specs: list[RunSpec], *, updates: int, select_at: int, restore_at: int
+) -> tuple[list[Pack], Pack]:
+    """Train three runs each alone, and in a pack that drops the second and later goes on from its states, turned round.
+
+    The pack at the end holds the first and the third run, whose numbers must be those of the runs alone.
+    """
+    assert len({spec.pack_key for spec in specs}) == 1
+    alone, pack = [make_pack(spec) for spec in specs], make_pack(*specs)
+    for update in range(updates):
+        if update == select_at:
+            pack.select([2, 0])
+        if update == restore_at:
+            again = make_pack(specs[0], specs[2])
+            again.restore(pack.snapshot()[::-1])
+            pack = again
+        for each in (*alone, pack):
+            each.step()
+    return alone, pack

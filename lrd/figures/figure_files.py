@@ -70,8 +70,10 @@ def _parts_apart(table: Sequence[Mapping[str, object]]) -> Sequence[Mapping[str,
             part = (None, None)
         whole = label.whole if isinstance(label, PartLabel) else label
         split = {"label": whole, "layer": part[0], "direction": part[1]}
-        apart.append({key: value for name, one in row.items()
-                      for key, value in (split if name == "label" else {name: one}).items()})  # fmt: skip
+        new: dict[str, object] = {}
+        for name, value in row.items():
+            new |= split if name == "label" else {name: value}
+        apart.append(new)
     return apart
 
 

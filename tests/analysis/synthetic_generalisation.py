@@ -15,22 +15,22 @@ GAPS = (5, 10, 20, 30, 80)
 
 
 def gaps_of(run: Made) -> list[int]:
-    """Of one seed not all."""
+    """Return the gaps at which a run was tested; runs of seed 1 were tested at fewer."""
     return sorted({run.gap, *GAPS[: 4 if run.seed == 1 else None]})
 
 
 def accuracy(run: Made, gap: int) -> float:
-    """Falls from the trained gap on both sides."""
+    """Return an accuracy that falls from the trained gap on both sides."""
     return 0.125 + (0.8 + 0.01 * run.seed) * exp(-abs(log(gap / run.gap)) / (2 if run.label == "lstm" else 0.3))
 
 
 def loss(run: Made, gap: int) -> float:
-    """Over chance; of a run that diverged no number."""
+    """Return the loss over that of chance; nan for a run that diverged."""
     return nan if run.outcome == "diverged" else 0.01 * (1 + run.seed) + abs(log(gap / run.gap))
 
 
 def chance(gap: int) -> float:
-    """Of the loss, which depends on the gap as that of copy does."""
+    """Return the chance level of the loss, which depends on the gap as that of copy does."""
     return 20 / (gap + 20)
 
 

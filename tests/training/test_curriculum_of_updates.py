@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import torch
-from helpers import make_pack, run_spec
+from helpers import alone_and_resumed, make_pack, run_spec
 
 from lrd.cells import GRU, LSTM, RNN, Attentive, Cell
 from lrd.spec import RunSpec, Training
@@ -136,17 +136,7 @@ def test_every_update_is_that_of_a_run_at_its_gap(cell: str, kind: str) -> None:
 @pytest.mark.parametrize("task", [TASK, Adding(gap=24, convention="hochreiter1997")], ids=lambda task: task.name)
 def test_a_run_alone_is_the_run_in_a_pack_and_goes_on_as_it_would_have(task: Task, kind: str) -> None:
     specs = runs(kind, task=task)
-    assert len({spec.pack_key for spec in specs}) == 1
-    alone, pack = [make_pack(spec) for spec in specs], make_pack(*specs)
-    for update in range(12):
-        if update == 3:
-            pack.select([2, 0])
-        if update == 7:
-            again = make_pack(specs[0], specs[2])
-            again.restore(pack.snapshot()[::-1])
-            pack = again
-        for each in (*alone, pack):
-            each.step()
+    alone, pack = alone_and_resumed(specs, updates=12, select_at=3, restore_at=7)
     assert torch.equal(pack.theta, torch.cat([alone[0].theta, alone[2].theta]))
 
 

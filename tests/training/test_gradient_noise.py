@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from helpers import make_pack, run_spec
+from helpers import alone_and_resumed, make_pack, run_spec
 
 from lrd.cells import LSTM, RNN
 from lrd.spec import RunSpec
@@ -45,7 +45,7 @@ def test_it_is_a_function_of_seed_and_update() -> None:
 
 
 def test_places_of_all_that_is_drawn_in_a_step_are_apart() -> None:
-    """Of data too, which ends where the first of them begins; and no step reaches into the next one's."""
+    """Words of data are apart too, which end where the first of them begins; and no step reaches into the next one's."""
     bounds = sorted(ASIDES.values())
     assert all(low < high for low, high in bounds)
     assert all(before[1] <= after[0] for before, after in itertools.pairwise(bounds))
@@ -99,15 +99,5 @@ def test_it_comes_behind_clipping_and_is_in_no_norm() -> None:
 def test_a_run_alone_is_the_run_in_a_pack_and_goes_on_as_it_would_have(options: dict[str, Any]) -> None:
     cell = LSTM(hidden_size=4) if "h_detach" in options else RNN(hidden_size=4)
     specs = runs(cell, lr=0.01, **options)
-    assert len({s.pack_key for s in specs}) == 1
-    alone, pack = [make_pack(s) for s in specs], make_pack(*specs)
-    for update in range(8):
-        if update == 3:
-            pack.select([2, 0])
-        if update == 5:
-            again = make_pack(specs[0], specs[2])
-            again.restore(pack.snapshot()[::-1])
-            pack = again
-        for each in (*alone, pack):
-            each.step()
+    alone, pack = alone_and_resumed(specs, updates=8, select_at=3, restore_at=5)
     assert torch.equal(pack.theta, torch.cat([alone[0].theta, alone[2].theta]))
