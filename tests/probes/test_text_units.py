@@ -42,7 +42,7 @@ def of_windows(subject: Subject, run: int, numbers: tuple[int, ...], feature: st
 
 
 def plain_correlations(windows: Lists, shift: int) -> list[float]:
-    """Return the correlation of every unit, with each window's feature taken from the window ``shift`` further on."""
+    """Return each unit's correlation, with each window's feature taken from the window ``shift`` further on."""
     shifted = [windows[(w + shift) % len(windows)][1] for w in range(len(windows))]
     values = np.concatenate([states[f.known] for (states, _), f in zip(windows, shifted, strict=True)])
     levels = np.concatenate([f.levels[f.known] for f in shifted])

@@ -45,7 +45,7 @@ def test_it_is_a_function_of_seed_and_update() -> None:
 
 
 def test_places_of_all_that_is_drawn_in_a_step_are_apart() -> None:
-    """Words of data are apart too, which end where the first of them begins; and no step reaches into the next one's."""
+    """Words of data are apart too, which end where the first of them begins; no step reaches into the next."""
     bounds = sorted(ASIDES.values())
     assert all(low < high for low, high in bounds)
     assert all(before[1] <= after[0] for before, after in itertools.pairwise(bounds))
