@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 
 from lrd.cells import GRU, LSTM, RNN, Attentive, Cell
-from lrd.kernels import attentive, fused, loop, packed_lstm, packed_rnn, stock, traced
+from lrd.kernels import attentive, cpu, fused, loop, packed_lstm, packed_rnn, stock, traced
 from lrd.kernels.protocol import Scan
 
 _EVERY_PRECISION = ("float32", "tf32", "bfloat16", "float64")
@@ -71,6 +71,20 @@ def _triton(name: str, scan: Scan, cell: type[Cell], hands_over_to: str, cuts: b
     )
 
 
+def _numba(name: str, scan: Scan, cell: type[Cell], cuts: bool = False) -> Kernel:
+    """Return the entry of a kernel of ``lrd.kernels.cpu``, with what all of these share."""
+    return Kernel(
+        name,
+        scan,
+        cell,
+        devices=("cpu",),
+        precisions=("float32",),
+        norms=True,
+        cuts=cuts,
+        available=lambda device: not cpu.why_not(),
+    )
+
+
 def _of_torch(name: str, scan: Scan, cell: type[Cell], devices: tuple[str, ...] = ("cpu", "cuda")) -> Kernel:
     """Return the entry of a kernel of ``lrd.kernels.stock`` (oneDNN, cuDNN), with what all of these share."""
     return Kernel(name, scan, cell, devices, run_by_run=True, best_alone_on_gpu=True, runs_cell=stock.has_kernel_of)
@@ -78,12 +92,15 @@ def _of_torch(name: str, scan: Scan, cell: type[Cell], devices: tuple[str, ...] 
 
 _IN_ORDER_OF_PREFERENCE = (
     _triton("triton_rnn", fused.scan_rnn, RNN, hands_over_to="packed"),
+    _numba("numba_rnn", cpu.scan_rnn, RNN),
     Kernel("packed", packed_rnn.scan, RNN, norms=True),
     _of_torch("stock_rnn", stock.scan_rnn, RNN, devices=("cuda",)),
     _triton("triton_lstm", fused.scan_lstm, LSTM, hands_over_to="packed_lstm", cuts=True),
+    _numba("numba_lstm", cpu.scan_lstm, LSTM, cuts=True),
     _of_torch("stock", stock.scan_lstm, LSTM),
     Kernel("packed_lstm", packed_lstm.scan, LSTM, norms=True, cuts=True),
     _triton("triton_gru", fused.scan_gru, GRU, hands_over_to="traced"),
+    _numba("numba_gru", cpu.scan_gru, GRU),
     _of_torch("stock_gru", stock.scan_gru, GRU),
     Kernel("attentive", attentive.scan, Attentive, run_by_run=True),
     Kernel("traced", traced.scan),
