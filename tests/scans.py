@@ -36,7 +36,8 @@ def scanned(
     """Outputs, last state, and gradients of a random linear function of both, the same for every run."""
     leaves = {name: p.detach().clone().requires_grad_() for name, p in params.items()}
     before = None if state is None else tuple(s.detach().clone().requires_grad_() for s in state)
-    scan = KERNELS[choose_kernel(cell) if kernel is None else kernel].scan
+    precision = "float64" if inputs.dtype == torch.float64 else "float32"
+    scan = KERNELS[choose_kernel(cell, precision=precision) if kernel is None else kernel].scan
     outputs, last = scan(cell.stepped, prepared(cell, leaves), inputs, before, first)
     loss = (outputs * noise(len(outputs), 1, *outputs.shape[2:], dtype=outputs.dtype, seed=1)).sum()
     loss = loss + sum((s * noise(1, *s.shape[1:], dtype=s.dtype, seed=2)).sum() for s in last)

@@ -37,6 +37,8 @@ PLACES = {
     "jinja2": ("lrd/report/",),
     "weasyprint": ("lrd/report/pdf.py",),
     "sklearn": ("lrd/tasks/digits.py",),  # when its images are first asked for
+    "numba": ("lrd/kernels/cpu/",),  # when its kernels are first called
+    "llvmlite": ("lrd/kernels/cpu/",),
     "triton": ("lrd/kernels/fused/",),  # when its kernels are first called
 }
 
@@ -94,7 +96,13 @@ def test_a_library_is_imported_in_its_place_alone(library: str) -> None:
 
 def test_lower_layers_name_no_library_but_torch_and_numpy() -> None:
     allowed = {"torch", "numpy", "lrd", *sys.stdlib_module_names}
-    foreign = {(p.name, name) for p in sources(*BARE) for name in imported(p) if name not in allowed}
+    of_cpu = {"numba", "llvmlite"}
+    foreign = {
+        (p.name, name)
+        for p in sources(*BARE)
+        for name in imported(p)
+        if name not in allowed and not (name in of_cpu and p.parent.name == "cpu")
+    }
     # Where it is installed, plain tensors elsewhere; and images and GPU programs, where they are asked for.
     programs = {(f"{name}.py", "triton") for name in ("arithmetic", "rnn_programs", "lstm_programs", "gru_programs")}
     assert foreign <= {("shapes.py", "jaxtyping"), ("digits.py", "sklearn"), *programs}

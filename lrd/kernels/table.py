@@ -81,7 +81,7 @@ def _numba(name: str, scan: Scan, cell: type[Cell], cuts: bool = False) -> Kerne
         precisions=("float32",),
         norms=True,
         cuts=cuts,
-        available=lambda device: not cpu.why_not(),
+        available=lambda device: device.type == "cpu" and not cpu.why_not(),
     )
 
 

@@ -51,7 +51,7 @@ def test_sequences_are_those_of_torch() -> None:
 
 
 def test_kernel() -> None:
-    assert choose_kernel(GRU()) == "stock_gru"
+    assert choose_kernel(GRU()) == "numba_gru"
 
 
 def test_the_initialiser_torch_draws_what_torch_draws() -> None:

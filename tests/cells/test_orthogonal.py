@@ -112,7 +112,7 @@ def test_parameters_are_as_many_as_rotations_have() -> None:
 
 def test_what_the_vanilla_rnn_can_do_runs_on_its_kernel() -> None:
     kernels = {f: choose_kernel(Orthogonal(activation=f)) for f in ACTIVATIONS}
-    assert kernels == {"tanh": "packed", "relu": "packed", "identity": "packed", "modrelu": "traced"}
+    assert kernels == {"tanh": "numba_rnn", "relu": "numba_rnn", "identity": "numba_rnn", "modrelu": "traced"}
     assert Orthogonal(hidden_size=7, activation="relu").stepped == RNN(hidden_size=7, activation="relu")
 
 

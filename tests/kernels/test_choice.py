@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from lrd.cells import CELLS, GRU, LSTM, RNN, Attentive, Cell, Clockwork, Orthogonal
-from lrd.kernels import KERNELS, choose_kernel, fused
+from lrd.kernels import KERNELS, choose_kernel, cpu, fused
 from lrd.spec.training import PRECISIONS
 
 CPU, META, GPU = torch.device("cpu"), torch.device("meta"), torch.device("cuda")
@@ -36,7 +36,12 @@ def always(name: str) -> Choices:
 
 
 TORCH_LSTM = Choices("stock", "stock", "packed_lstm", "packed_lstm", "packed_lstm")
-ON_CPU = {RNN: always("packed"), LSTM: TORCH_LSTM, GRU: always("stock_gru"), Attentive: always("attentive")}
+WITHOUT_NUMBA = {RNN: always("packed"), LSTM: TORCH_LSTM, GRU: always("stock_gru"), Attentive: always("attentive")}
+ON_CPU = WITHOUT_NUMBA | {
+    RNN: always("numba_rnn"),
+    LSTM: Choices("numba_lstm", "numba_lstm", "numba_lstm", "numba_lstm", "numba_lstm"),
+    GRU: always("numba_gru"),
+}
 ON_GPU = {
     RNN: Choices("stock_rnn", "triton_rnn", "triton_rnn", "triton_rnn"),
     LSTM: Choices("stock", "triton_lstm", "triton_lstm", "triton_lstm", "triton_lstm"),
@@ -45,7 +50,7 @@ ON_GPU = {
 }
 # Of activations that cuDNN has no RNN of.
 OTHER_RNN_ON_GPU = always("triton_rnn")
-WITHOUT_TRITON = ON_CPU | {RNN: Choices("stock_rnn", "packed", "packed", "packed")}
+WITHOUT_TRITON = WITHOUT_NUMBA | {RNN: Choices("stock_rnn", "packed", "packed", "packed")}
 ROUNDED_ON_GPU = {
     RNN: always("triton_rnn"),
     LSTM: always("triton_lstm"),
@@ -73,13 +78,15 @@ _LISTED = {type(cell) for cell, _ in CASES.values()}
 CASES |= {name: (kind(), None) for name, kind in CELLS.items() if kind not in _LISTED}
 
 
-def expected(cell: Cell, kind: type[Cell] | None, on_gpu: bool, triton: bool, precision: str) -> Choices:
+def expected(cell: Cell, kind: type[Cell] | None, device: torch.device, compiles: bool, precision: str) -> Choices:
+    """Where it ``compiles``, there are numba and triton."""
+    on_gpu, triton = device.type == "cuda", compiles
     if precision == "bfloat16":
         return ROUNDED_ON_GPU.get(kind, always("loop")) if on_gpu and triton else always("loop")
     if kind is None:
         return always("traced")
     if not on_gpu:
-        return ON_CPU[kind]
+        return (ON_CPU if device.type == "cpu" and compiles and precision == "float32" else WITHOUT_NUMBA)[kind]
     if kind is RNN and cell.activation not in ("tanh", "relu"):
         return OTHER_RNN_ON_GPU if triton else always("packed")
     if kind is GRU and triton and precision == "float64":
@@ -92,12 +99,15 @@ def test_every_cell_is_among_the_cases() -> None:
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
-@pytest.mark.parametrize(("device", "triton"), [(CPU, True), (CPU, False), (META, True), (GPU, True), (GPU, False)])
+@pytest.mark.parametrize(("device", "compiles"), [(CPU, True), (CPU, False), (META, True), (GPU, True), (GPU, False)])
 @pytest.mark.parametrize("name", CASES)
-def test_choice(name: str, device: torch.device, triton: bool, precision: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fused, "launchable", lambda: triton)
+def test_choice(
+    name: str, device: torch.device, compiles: bool, precision: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fused, "launchable", lambda: compiles)
+    monkeypatch.setattr(cpu, "why_not", lambda: "" if compiles else "numba is not installed")
     cell, kind = CASES[name]
-    choices = expected(cell, kind, device.type == "cuda", triton, precision)
+    choices = expected(cell, kind, device, compiles, precision)
     for runs, norms in itertools.product((1, 2, 7), (False, True)):
         place = ("alone" if runs == 1 else "pack") + ("_norms" if norms else "")
         assert choose_kernel(cell, device, runs, False, norms, precision) == getattr(choices, place), (runs, norms)

@@ -73,7 +73,7 @@ def test_torchs_modules_say_the_same(name: str, layers: int, bidirectional: bool
     params = {key: value.requires_grad_() for key, value in random_network(cell).items()}
     x = normal(TIME, RUNS, BATCH, INPUTS).requires_grad_()
     weights = normal(TIME - 2, RUNS, BATCH, features(cell), seed=1)
-    h, state = scan_layers(KERNELS[choose_kernel(cell)].scan, cell, params, x, first=2)
+    h, state = scan_layers(KERNELS[choose_kernel(cell, precision="float64")].scan, cell, params, x, first=2)
     mine = torch.autograd.grad((h * weights).sum() + sum(s.square().sum() for s in state), (x, *params.values()))
     by_name = dict(zip(("x", *params), mine, strict=True))
     close = {"rtol": 0, "atol": 200 * EPS64 * TIME * BATCH}
@@ -103,7 +103,7 @@ def test_layers_of_every_cell_by_its_fast_kernel_are_a_loop_of_cells(name: str) 
     drawn = [network_parameters(cell, INPUTS, g) for _ in range(RUNS)]
     params = prepared(cell, {key: torch.stack([p[key] for p in drawn]).double() for key in drawn[0]})
     x = normal(TIME, RUNS, BATCH, INPUTS)
-    h, _ = scan_layers(KERNELS[choose_kernel(cell)].scan, cell, params, x)
+    h, _ = scan_layers(KERNELS[choose_kernel(cell, precision="float64")].scan, cell, params, x)
     below = x
     for layer in (1, 2):
         of_parts = []
@@ -122,7 +122,11 @@ def test_layers_of_every_cell_by_its_fast_kernel_are_a_loop_of_cells(name: str) 
 @pytest.mark.parametrize("cell", [RNN(), LSTM(), GRU()], ids=lambda cell: cell.name)
 def test_layers_go_on_from_the_state_that_they_came_to(cell: Cell) -> None:
     network = type(cell)(hidden_size=HIDDEN, layers=3)
-    scan, params, x = KERNELS[choose_kernel(network)].scan, random_network(network), normal(TIME, RUNS, BATCH, INPUTS)
+    scan, params, x = (
+        KERNELS[choose_kernel(network, precision="float64")].scan,
+        random_network(network),
+        normal(TIME, RUNS, BATCH, INPUTS),
+    )
     whole, last = scan_layers(scan, network, params, x)
     early, state = scan_layers(scan, network, params, x[:3])
     late, again = scan_layers(scan, network, params, x[3:], state)

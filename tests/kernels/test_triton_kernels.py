@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 import torch
-from triton_cases import CELLS, GPU, NAMES, ON, Shape, case, error, poison, stream, with_norms
+from exact_cases import CELLS, Shape, case, error, poison
+from triton_cases import GPU, NAMES, ON, stream, triton, with_norms
 
 from lrd.kernels.fused.launch import into_parameters, tiles
 
@@ -40,7 +41,7 @@ def test_odd_sizes(name: str, shape: tuple[int, ...], device: str, monkeypatch: 
     time, runs, batch, inputs, hidden, first = shape
     made = case(CELLS[name], (time, runs, batch, inputs, hidden), first)
     poison(monkeypatch)
-    assert error(made.triton(device), made.results("loop", torch.float64)) < CLOSE
+    assert error(triton(made, device), made.results("loop", torch.float64)) < CLOSE
 
 
 @pytest.mark.slow
@@ -49,11 +50,11 @@ def test_odd_sizes(name: str, shape: tuple[int, ...], device: str, monkeypatch: 
 def test_weights_that_no_program_holds(name: str, device: str, monkeypatch: pytest.MonkeyPatch) -> None:
     made = case(CELLS[name], (8, 1, 33 if GPU else 3, 2, 18))
     expected, norms_expected = made.results("loop", torch.float64), made.norms()
-    held = made.triton(device)
+    held = triton(made, device)
     poison(monkeypatch)
     stream(monkeypatch)
     results, norms = with_norms(made, device)
-    plain = made.triton(device)
+    plain = triton(made, device)
     assert error(plain, expected) < CLOSE
     # Powers of two change no digit.
     for what, value in results.items():
@@ -135,7 +136,7 @@ def test_the_way_back_of_the_lstm_is_cut(device: str, streamed: bool, monkeypatc
     keep = torch.tensor([[1.0, 0.0, 1.0, 0.0]])
     if streamed:
         stream(monkeypatch)
-    got = made.triton(device, keep=keep.to(device))
+    got = triton(made, device, keep=keep.to(device))
     expected = made.results("packed_lstm", torch.float64, keep=keep.double())
     assert error(got, expected) < CLOSE
     assert error(got, made.results("packed_lstm", torch.float64)) > 1e-2
@@ -147,7 +148,7 @@ def test_bfloat16_products(name: str, device: str) -> None:
     made = case(CELLS[name], (2, 1, 2, 2, 17))
     exact = made.results("loop", torch.float64)
     # Two roundings (or cuts, in the interpreter) to 8 bits in each product, some dozen products behind one another.
-    assert 1e-4 < error(made.triton(device, precision="bfloat16"), exact) < 24 * 2**-8
+    assert 1e-4 < error(triton(made, device, precision="bfloat16"), exact) < 24 * 2**-8
 
 
 @pytest.mark.parametrize("device", ON)
@@ -167,7 +168,7 @@ def test_products_over_all_steps_are_of_the_same_precision(device: str) -> None:
 def test_an_unknown_precision_is_named() -> None:
     made = case(CELLS["rnn-tanh"], (1, 1, 1, 1, 1))
     with pytest.raises(ValueError, match="precision must be one of float32, tf32x3, tf32, bfloat16, got 'half'"):
-        made.triton("cuda" if GPU else "cpu", precision="half")
+        triton(made, "cuda" if GPU else "cpu", precision="half")
 
 
 #: Sizes of real runs: too large for the interpreter.
@@ -183,4 +184,4 @@ def test_large_packs_on_a_gpu(name: str, shape: Shape, precision: str, monkeypat
     kind = next(cell for cell in CELLS.values() if NAMES[type(cell)] == name)
     made = case(kind, shape)
     poison(monkeypatch)
-    assert error(made.triton("cuda", precision=precision), made.results("loop", torch.float64)) < CLOSE
+    assert error(triton(made, "cuda", precision=precision), made.results("loop", torch.float64)) < CLOSE

@@ -7,15 +7,14 @@ They need torch, numpy, triton and pytest alone, so that a bare GPU box runs the
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from typing import Any
 from unittest import mock
 
 import pytest
 import torch
+from exact_cases import Case
 
-from lrd.cells import GRU, LSTM, RNN, Cell, Parameters, State
-from lrd.kernels import KERNELS, loop
+from lrd.cells import GRU, LSTM, RNN
 from lrd.kernels.fused import GradientNorms, launch
 from lrd.shapes import Tensor
 
@@ -30,123 +29,20 @@ ON = [
     pytest.param("cpu", id="interpreted", marks=pytest.mark.skipif(GPU, reason="compiled for the GPU that is here")),
     pytest.param("cuda", marks=[pytest.mark.gpu, pytest.mark.skipif(not GPU, reason="needs a CUDA device")]),
 ]
-CELLS = {
-    "rnn-tanh": RNN(),
-    "rnn-relu": RNN(activation="relu"),
-    "rnn-sigmoid": RNN(activation="sigmoid"),
-    "rnn-identity": RNN(activation="identity"),
-    "lstm": LSTM(),
-    "gru": GRU(),
-}
 NAMES = {RNN: "triton_rnn", LSTM: "triton_lstm", GRU: "triton_gru"}
-Shape = tuple[int, int, int, int, int]  # time, runs, batch, inputs, hidden
 
 
-@dataclass
-class Case:
-    """A pack in float64, and what the loss takes from its results."""
-
-    cell: Cell
-    params: Parameters
-    inputs: Tensor
-    state: State
-    first: int
-    on_h: Tensor
-    on_state: State
-
-    def of_run(self, run: int) -> Case:
-        only = slice(run, run + 1)
-        return Case(
-            self.cell,
-            {name: p[only] for name, p in self.params.items()},
-            self.inputs[:, only],
-            tuple(s[only] for s in self.state),
-            self.first,
-            self.on_h[:, only],
-            tuple(s[only] for s in self.on_state),
-        )
-
-    def results(self, kernel: str, dtype: torch.dtype, device: str = "cpu", **options: Any) -> dict[str, Tensor]:
-        """Outputs, last state, and gradients of a random linear function of both; on the CPU, outputs run-major."""
-        params = {name: p.to(device, dtype).requires_grad_() for name, p in self.params.items()}
-        state = tuple(s.to(device, dtype).requires_grad_() for s in self.state)
-        x = self.inputs.to(device, dtype).transpose(0, 1).clone().requires_grad_()  # run-major
-        h, last = KERNELS[kernel].scan(self.cell, params, x.transpose(0, 1), state, self.first, **options)
-        loss = (h * self.on_h.to(device, dtype)).sum()
-        loss = loss + sum((s * on.to(device, dtype)).sum() for s, on in zip(last, self.on_state, strict=True))
-        leaves = params | {f"into {v}": s for v, s in enumerate(state)} | {"x": x}
-        grads = torch.autograd.grad(loss, list(leaves.values()))
-        found = {"h": h.transpose(0, 1)} | {f"last {v}": s for v, s in enumerate(last)}
-        found |= {f"d {name}": grad for name, grad in zip(leaves, grads, strict=True)}
-        return {name: value.detach().cpu() for name, value in found.items()}
-
-    def triton(self, device: str, **options: Any) -> dict[str, Tensor]:
-        with mock.patch.dict(os.environ, INTERPRETING):
-            return self.results(NAMES[type(self.cell)], torch.float32, device, **options)
-
-    def norms(self) -> dict[str, Tensor]:
-        """log10 of the norms of dL/d(variable) [time, runs, batch], by autograd of the loop in float64."""
-        state = tuple(s.clone().requires_grad_() for s in self.state)
-        states = loop.unroll(self.cell, self.params, self.inputs, state)
-        kept = states[self.first :]
-        loss = sum((h * on).sum() for (h, *_), on in zip(kept, self.on_h, strict=True))
-        loss = loss + sum((s * on).sum() for s, on in zip(states[-1], self.on_state, strict=True))
-        grads = torch.autograd.grad(loss, [s for state in states for s in state])
-        variables = len(self.state)
-        return {
-            name: torch.stack(grads[v::variables]).norm(dim=-1).log10() for v, name in enumerate(self.cell.state_names)
-        }
-
-
-def case(kind: Cell, shape: Shape, first: int | None = None, seed: int = 0) -> Case:
-    """Normal numbers; parameters near 1/sqrt(fan-in), so that states neither blow up nor forget at once."""
-    time, runs, batch, inputs, hidden = shape
-    options = {name: value for name, value in vars(kind).items() if name != "hidden_size"}
-    cell = type(kind)(**options, hidden_size=hidden)
-    g = torch.Generator().manual_seed(seed)
-
-    def normal(*shape: int) -> Tensor:
-        return torch.randn(shape, generator=g, dtype=torch.float64)
-
-    first = time // 2 if first is None else first
-    params = {name: normal(runs, *p.shape) for name, p in cell.parameters(inputs, torch.Generator()).items()}
-    params = {name: 0.8 * p / p.shape[-1] ** 0.5 if p.ndim == 3 else 0.3 * p for name, p in params.items()}
-    state, on_state = (tuple(normal(runs, batch, hidden) for _ in cell.state_names) for _ in range(2))
-    inputs_drawn, on_h = normal(time, runs, batch, inputs), normal(time - first, runs, batch, hidden)
-    made = Case(cell, params, inputs_drawn, state, first, on_h, on_state)
-    # float32 numbers, so that nothing differs but the arithmetic.
-    for tensor in (*params.values(), made.inputs, *state, made.on_h, *on_state):
-        tensor.copy_(tensor.float())
-    return made
+def triton(made: Case, device: str, **options: Any) -> dict[str, Tensor]:
+    """What the Triton kernel makes of a pack."""
+    with mock.patch.dict(os.environ, INTERPRETING):
+        return made.results(NAMES[type(made.cell)], torch.float32, device, **options)
 
 
 def with_norms(made: Case, device: str) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """Results with gradient norms asked for, and these."""
     norms = GradientNorms()
-    results = made.triton(device, norms=norms)
+    results = triton(made, device, norms=norms)
     return results, {variable: value.cpu() for variable, value in norms.log10().items()}
-
-
-def error(got: dict[str, Tensor], expected: dict[str, Tensor]) -> float:
-    """The largest error of any value, over the largest entry of its tensor."""
-    assert got.keys() == expected.keys()
-    errors = [0.0]
-    for name, value in expected.items():
-        assert got[name].shape == value.shape, name
-        if value.numel():
-            errors.append(float((got[name] - value).abs().max() / value.abs().max().clamp(min=1e-300)))
-    return max(errors, key=lambda e: (e != e, e))
-
-
-def poison(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Buffers begin as nan, or as the least integer: what a program leaves out shows."""
-    empty = torch.empty
-
-    def poisoned(*args: Any, **options: Any) -> Tensor:
-        made = empty(*args, **options)
-        return made.fill_(torch.nan if made.is_floating_point() else torch.iinfo(made.dtype).min)
-
-    monkeypatch.setattr(torch, "empty", poisoned)
 
 
 def stream(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -58,7 +58,7 @@ def with_other_padding(task: Task, batch: Batch) -> Batch:
 
 
 def outputs_of(task: Task, cell: str, params: Parameters, inputs: Tensor, first: int) -> Tensor:
-    scan = KERNELS[choose_kernel(CELLS[cell])].scan
+    scan = KERNELS[choose_kernel(CELLS[cell], precision="float64")].scan
     return read(params, scan(CELLS[cell], params, inputs, None, first)[0])
 
 

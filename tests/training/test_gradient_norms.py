@@ -117,7 +117,7 @@ def test_they_are_those_of_a_loop_of_cells(task: str, cell: str, truncate: int |
 
 def test_both_ways_to_them_were_tested() -> None:
     kernels = {name: make_pack(*specs("adding", name)).net.kernel for name in CELLS}
-    assert {name for name, kernel in kernels.items() if kernel in WITH_NORMS} == {"rnn", "lstm"}
+    assert {name for name, kernel in kernels.items() if kernel in WITH_NORMS} == {"rnn", "lstm", "gru"}
     assert kernels["attentive"] == "attentive"
 
 

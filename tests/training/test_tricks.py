@@ -198,7 +198,7 @@ def test_words_drawn_aside_are_never_those_of_data() -> None:
 
 def test_updates_of_runs_with_h_detach_use_the_kernel_that_can_cut() -> None:
     (with_it, *_), without = tricky("h_detach"), run_spec(TASKS["adding"], LSTM(hidden_size=5))
-    assert [update_kernel(run) for run in (with_it, without)] == ["packed_lstm", "stock"]
+    assert [update_kernel(run) for run in (with_it, without)] == ["numba_lstm", "numba_lstm"]
 
 
 def test_omega_brings_the_ratios_of_gradients_to_one() -> None:

@@ -34,9 +34,12 @@ from lrd.shapes import Float, Tensor
 @cache
 def why_not() -> str:
     """Return why these kernels cannot run here; empty: they can, as far as one can tell without numba itself."""
-    if importlib.util.find_spec("numba") is None or importlib.util.find_spec("llvmlite") is None:
-        return "numba is not installed"
-    from lrd.kernels.cpu.processor import FUSED
+    try:
+        if importlib.util.find_spec("numba") is None:
+            return "numba is not installed"
+        from lrd.kernels.cpu.processor import FUSED
+    except (ImportError, OSError) as error:  # OSError: llvmlite's library cannot be loaded
+        return str(error).splitlines()[0]
 
     return "" if FUSED else "the processor cannot multiply and add with one rounding"
 

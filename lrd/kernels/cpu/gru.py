@@ -56,7 +56,7 @@ class _GRU(torch.autograd.Function):
         ctx.save_for_backward(joined, seen, gates)
         ctx.norms, ctx.hidden, ctx.inputs = norms, hidden, x.shape[3]
         h = seen[..., :hidden]
-        return h[:, first + 1 :], h[:, -1].clone()
+        return h[:, first + 1 :].contiguous(), h[:, -1].contiguous()
 
     @staticmethod
     @torch.autograd.function.once_differentiable

@@ -37,7 +37,7 @@ def joined_weights(
 
 
 def parted_weights(
-    into_seen: Float[Tensor, "runs depth rows"], gates: int, hidden: int
+    into_seen: Float[Tensor, "runs depth filled"], gates: int, hidden: int
 ) -> tuple[Float[Tensor, "runs rows inputs"], Float[Tensor, "runs rows hidden"], Float[Tensor, "runs rows"]]:
     """Return the gradients of U, W and b from that of the weights of what a step sees.
 
@@ -46,8 +46,8 @@ def parted_weights(
         gates: How many gates have rows of their own.
         hidden: How many units there are.
     """
-    runs, depth, rows = into_seen.shape
-    units = rows // gates
+    runs, depth, filled = into_seen.shape
+    units = filled // gates
     inside = into_seen.transpose(1, 2).view(runs, gates, units, depth)[:, :, :hidden]
     return inside[..., units:-1].flatten(1, 2), inside[..., :hidden].flatten(1, 2), inside[..., -1].flatten(1, 2)
 

@@ -40,7 +40,7 @@ class _LSTM(torch.autograd.Function):
         ctx.save_for_backward(joined, keep, seen, gates, cells)
         ctx.norms, ctx.hidden, ctx.inputs = norms, hidden, x.shape[3]
         h = seen[..., :hidden]
-        return h[:, first + 1 :], h[:, -1].clone(), cells[:, -1, :, :hidden].clone()
+        return h[:, first + 1 :].contiguous(), h[:, -1].contiguous(), cells[:, -1, :, :hidden].contiguous()
 
     @staticmethod
     @torch.autograd.function.once_differentiable

@@ -35,7 +35,7 @@ class _RNN(torch.autograd.Function):
         ctx.save_for_backward(joined, seen)
         ctx.activation, ctx.norms, ctx.hidden, ctx.inputs = activation, norms, hidden, x.shape[3]
         h = seen[..., :hidden]
-        return h[:, first + 1 :], h[:, -1].clone()
+        return h[:, first + 1 :].contiguous(), h[:, -1].contiguous()
 
     @staticmethod
     @torch.autograd.function.once_differentiable

@@ -46,13 +46,13 @@ VECTOR, MASK, POINTER = Vector(), Mask(), types.CPointer(types.float32)
 
 
 @register_model(Vector)
-class _VectorModel(models.PrimitiveModel):  # type: ignore[misc]  # numba has no types
+class _VectorModel(models.PrimitiveModel):
     def __init__(self, manager: Any, kind: Any) -> None:
         super().__init__(manager, kind, FLOATS)
 
 
 @register_model(Mask)
-class _MaskModel(models.PrimitiveModel):  # type: ignore[misc]
+class _MaskModel(models.PrimitiveModel):
     def __init__(self, manager: Any, kind: Any) -> None:
         super().__init__(manager, kind, _FLAGS)
 
@@ -165,7 +165,7 @@ def _operation(name: str) -> Any:
 def _as_operator(symbol: Callable[..., Any], operation: Any) -> None:
     """Let ``a + b`` and the like work on vectors."""
 
-    @overload(symbol, strict=False)  # type: ignore[untyped-decorator]
+    @overload(symbol, strict=False)
     def on_vectors(a: Any, b: Any) -> Any:
         both = isinstance(a, Vector) and isinstance(b, Vector)
         return (lambda a, b: operation(a, b)) if both else None
