@@ -7,8 +7,9 @@ import torch
 from lrd.cells import Cell
 from lrd.kernels.table import KERNELS
 
-# Bytes of h of all runs that go through a run-by-run kernel, forward and back, before the next ones do.
-_BYTES_AT_ONCE = 800_000
+# Bytes of h of all runs that go through a kernel of the CPU, forward and back, before the next ones do: through one of
+# torch's, which go run by run; and through any other.
+_BYTES_OF_TORCH, _BYTES = 800_000, 32_000_000
 
 
 def choose_kernel(
@@ -69,11 +70,15 @@ def runs_at_once(kernel: str, state_bytes: int, device: torch.device) -> int | N
     """Return how many runs one call should take forward and back before the next ones; None: all of them.
 
     Torch's CPU kernels go run by run. A few runs at once save calls; more than a few push the first one's activations
-    out of the cache before its backward pass wants them (measured: the best is near 800 kB of h for all of them).
+    out of the cache before its backward pass wants them (measured: the best is near 800 kB of h for all of them). The
+    others gain from company (measured up to 13 MB of h); what they keep, some times as much, shall leave memory for
+    other workers.
 
     Args:
         kernel: The name of the kernel.
         state_bytes: Bytes of h of one run, over all steps and samples.
         device: Where it runs.
     """
-    return max(1, _BYTES_AT_ONCE // state_bytes) if run_by_run(kernel) and device.type == "cpu" else None
+    if device.type != "cpu":
+        return None
+    return max(1, (_BYTES_OF_TORCH if run_by_run(kernel) else _BYTES) // state_bytes)

@@ -36,6 +36,8 @@ class Kernel:
         run_by_run: Whether it takes one run of a pack after another, so that a larger pack saves no time in it.
         best_alone_on_gpu: Whether on a GPU it goes before all others for a run alone.
         hands_over_to: The kernel that runs in its place where the precision is float64; None: it runs itself.
+        keeps: How many numbers its forward pass keeps of a step for each unit; None: not known, about what autograd
+            keeps of the plain loop.
         runs_cell: Whether it can run the steps of one cell of its class.
         available: Whether this machine has what it needs on a device; asked only where it would be chosen.
     """
@@ -51,6 +53,7 @@ class Kernel:
     run_by_run: bool = False
     best_alone_on_gpu: bool = False
     hands_over_to: str | None = None
+    keeps: int | None = None
     runs_cell: Callable[[Cell], bool] = lambda cell: True
     available: Callable[[torch.device], bool] = lambda device: True
 
@@ -71,7 +74,7 @@ def _triton(name: str, scan: Scan, cell: type[Cell], hands_over_to: str, cuts: b
     )
 
 
-def _numba(name: str, scan: Scan, cell: type[Cell], cuts: bool = False) -> Kernel:
+def _numba(name: str, scan: Scan, cell: type[Cell], keeps: int, cuts: bool = False) -> Kernel:
     """Return the entry of a kernel of ``lrd.kernels.cpu``, with what all of these share."""
     return Kernel(
         name,
@@ -81,6 +84,7 @@ def _numba(name: str, scan: Scan, cell: type[Cell], cuts: bool = False) -> Kerne
         precisions=("float32",),
         norms=True,
         cuts=cuts,
+        keeps=keeps,
         available=lambda device: device.type == "cpu" and not cpu.why_not(),
     )
 
@@ -92,15 +96,15 @@ def _of_torch(name: str, scan: Scan, cell: type[Cell], devices: tuple[str, ...] 
 
 _IN_ORDER_OF_PREFERENCE = (
     _triton("triton_rnn", fused.scan_rnn, RNN, hands_over_to="packed"),
-    _numba("numba_rnn", cpu.scan_rnn, RNN),
+    _numba("numba_rnn", cpu.scan_rnn, RNN, keeps=1),
     Kernel("packed", packed_rnn.scan, RNN, norms=True),
     _of_torch("stock_rnn", stock.scan_rnn, RNN, devices=("cuda",)),
     _triton("triton_lstm", fused.scan_lstm, LSTM, hands_over_to="packed_lstm", cuts=True),
-    _numba("numba_lstm", cpu.scan_lstm, LSTM, cuts=True),
+    _numba("numba_lstm", cpu.scan_lstm, LSTM, keeps=6, cuts=True),
     _of_torch("stock", stock.scan_lstm, LSTM),
     Kernel("packed_lstm", packed_lstm.scan, LSTM, norms=True, cuts=True),
     _triton("triton_gru", fused.scan_gru, GRU, hands_over_to="traced"),
-    _numba("numba_gru", cpu.scan_gru, GRU),
+    _numba("numba_gru", cpu.scan_gru, GRU, keeps=5),
     _of_torch("stock_gru", stock.scan_gru, GRU),
     Kernel("attentive", attentive.scan, Attentive, run_by_run=True),
     Kernel("traced", traced.scan),

@@ -17,7 +17,7 @@ import torch
 
 from lrd.cells import GRU, Attentive, Cell, CoupledLSTM, features, parts_of, prepared, units
 from lrd.gradients.flow import runs_per_group
-from lrd.kernels import loop, run_by_run, runs_at_once
+from lrd.kernels import KERNELS, loop, run_by_run, runs_at_once
 from lrd.kernels.fused.launch import PRECISIONS, samples_a_program
 from lrd.kernels.layers import scan_layers
 from lrd.spec import Job, RunSpec, SpecError, flow_probe
@@ -127,6 +127,8 @@ def pack_bytes(run: RunSpec, runs: int, device: torch.device) -> int:
     kernel = update_kernel(run, device, runs)
     at_once = min(runs, runs_at_once(kernel, symbols * hidden * number, device) or runs)
     tape = hidden + (kept if kernel in ("loop", "traced") else 2 * kept)
+    if (keeps := KERNELS[kernel].keeps) is not None:
+        tape = keeps * hidden + task.input_size
     tape += 3 * hidden if training.omega or training.norm_stabilizer else 0  # directions and products, or lengths
     update = symbols * (at_once * (tape + 2 * read) + runs * task.input_size)
 
@@ -134,7 +136,10 @@ def pack_bytes(run: RunSpec, runs: int, device: torch.device) -> int:
     longest = max((run, *run.tested), key=lambda there: there.task.sequence_length)
     length, kept = longest.task.sequence_length, kept_numbers(longest)
     evaluated = min(runs, evaluated_at_once(longest.task, cell, samples, number, device))
-    inside = 1 if run_by_run(evaluation_kernel(run, device, runs)) else evaluated if on_gpu else 0
+    kernel = evaluation_kernel(run, device, runs)
+    inside = 1 if run_by_run(kernel) else evaluated if on_gpu else 0
+    if KERNELS[kernel].keeps is not None:  # of the states alone
+        inside, kept = evaluated, 2 * len(cell.measured) * hidden
     evaluation = length * samples * (inside * kept / 2 + evaluated * (hidden + data + read))
 
     measurement = 0.0
