@@ -201,7 +201,7 @@ def main() -> None:
         for _ in range(rounds):
             found.append(shares(pack, updates))
             ratios.append(sum(found[-1].values()) / cpu_seconds(plain, plains))
-        middle = {column: 1e6 * statistics.median(round[column] for round in found) for column in COLUMNS}
+        middle = {column: 1e6 * statistics.median(turn[column] for turn in found) for column in COLUMNS}
         whole = sum(middle.values())
         rest = whole - middle["kernel"]
         print(

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import torch
 
 from lrd.cells import Parameters, parts_of, prepared, read, units
-from lrd.gradients.training_norms import Norms, norms_by_adjoint, norms_of_kernel
+from lrd.gradients.training_norms import Norms, norms_by_adjoint, norms_of_kernel, norms_of_runs
 from lrd.kernels import KERNELS, GradientNorms, runs_at_once
 from lrd.kernels.layers import Dropout, scan_layers
 from lrd.shapes import Float, Int, Tensor
@@ -153,7 +153,7 @@ class Net:
             torch.cat(losses),
             torch.cat(grads),
             {name: torch.cat([values[name] for values in measured]) for name in measured[0]},
-            {name: torch.cat([values[name] for values in norms], dim=1) for name in norms[0]},
+            norms_of_runs(norms),
         )
 
     def _of_runs(self, theta: Tensor, batch: Batch, seeds: Tensor, clock: Tensor, tricks: Tricks) -> Gradient:
