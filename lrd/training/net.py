@@ -144,6 +144,8 @@ class Net:
         """
         numbers = self.task.sequence_length * self.training.batch_size * units(self.cell)
         size = runs_at_once(self.kernel, numbers * theta.element_size(), self.device) or len(theta)
+        if size >= len(theta):
+            return self._of_runs(theta, batch, seeds, clock, tricks)
         found = [
             self._of_runs(theta[runs], batch.of_runs(runs), seeds[runs], clock, tricks.of_runs(runs))
             for runs in (slice(start, start + size) for start in range(0, len(theta), size))
@@ -158,8 +160,9 @@ class Net:
 
     def _of_runs(self, theta: Tensor, batch: Batch, seeds: Tensor, clock: Tensor, tricks: Tricks) -> Gradient:
         # Forward: parameters, states, outputs, loss.
-        theta = theta.detach().requires_grad_()
-        own, first = self.parameters(theta), self.task.loss_steps.start
+        own, first = self.parameters(theta.detach()), self.task.loss_steps.start
+        for value in own.values():
+            value.requires_grad_()  # not theta: autograd would add up to it what need only stand side by side
         params = prepared(self.cell, own)
         update, (time, _, samples, _) = clock.expand(len(theta)), batch.inputs.shape
         cut = tricks.cut(seeds, update, time)
@@ -175,12 +178,14 @@ class Net:
         loss = self.task.loss(outputs, batch)
         whole, measured = tricks.add_norm_stabilizer(loss, states)
         # Backward: to the parameters, and to h directly where Omega or the norms of other kernels need that.
-        if tricks.omega is None and (given is not None or not asked):
-            (grad,), direct = torch.autograd.grad(whole.sum(), theta), []
-        else:
-            seen = [h for h in states if len(h)]  # others may have no gradient
-            grad, *into = torch.autograd.grad(loss.sum(), (theta, *seen), allow_unused=True, materialize_grads=True)
-            direct = [into.pop(0) if len(h) else h for h in states]
+        needs_direct = tricks.omega is not None or (asked and given is None)
+        seen = [h for h in states if len(h)] if needs_direct else []  # others may have no gradient
+        grads = torch.autograd.grad(
+            whole, (*own.values(), *seen), torch.ones_like(whole), allow_unused=True, materialize_grads=True
+        )
+        grad = torch.cat([into.flatten(1) for into in grads[: len(own)]], 1)
+        into_h = iter(grads[len(own) :])
+        direct = [next(into_h) if len(h) else h for h in states] if needs_direct else []
         # What is added to the gradient, and the norms of the loss's own.
         if tricks.omega is not None:
             measured = tricks.add_omega(self.cell, own, self.parameters(grad), states, direct)
