@@ -17,12 +17,15 @@ evaluation  an evaluation and a row of metrics, divided by the updates between t
 "rest" is all but the kernel, and its share of the whole. "plain" is the whole over one update by a plain script with
 torch's own kernel (``update.stock``), which measures nothing and never evaluates. Numbers are medians of rounds, in
 which all packs of a line take turns with the plain script. Each part is timed by a clock that costs half a microsecond.
+The process keeps its memory, as lrd's workers do.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import statistics
+import sys
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
@@ -36,6 +39,7 @@ import lrd.training.net
 import lrd.training.pack
 from lrd.gradients.norm_sums import NormSums
 from lrd.spec import job_from_config
+from lrd.sweeps.nursery import VARIABLES
 from lrd.tasks import Adding, Task
 from lrd.training import Pack
 from lrd.training.journal import numbers
@@ -185,6 +189,8 @@ def main() -> None:
     parser.add_argument("--task", default="adding", help="the task; the plain script always has adding")
     parser.add_argument("--quick", action="store_true", help="one small shape of each cell, one round: does it run")
     given = parser.parse_args()
+    if any(os.environ.get(name) != value for name, value in VARIABLES.items()):
+        os.execve(sys.executable, [sys.executable, *sys.argv], os.environ | VARIABLES)  # read when libraries are loaded
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
     shapes = [("rnn", 4, 20, 2), ("lstm", 4, 20, 2)] if given.quick else SHAPES
