@@ -54,6 +54,7 @@ class Net:
         self._scan = scan_named(evaluation_kernel(spec, device, runs), self.training.precision)
         self._update_scan = scan_named(self.kernel, self.training.precision)
         self._shapes = shapes
+        self._kept_leaves: tuple[Tensor, Parameters] | None = None
 
     def of_runs(self, spec: RunSpec, runs: int) -> Net:
         """Return the computation of a pack of ``runs`` runs like ``spec``, which may have another kernel."""
@@ -158,11 +159,18 @@ class Net:
             norms_of_runs(norms),
         )
 
+    def _leaves(self, theta: Tensor) -> Parameters:
+        """Return views of theta of which gradients are taken: the same as before, where theta is the same tensor.
+
+        Not the gradient of theta, to which autograd would add up what need only stand side by side.
+        """
+        if self._kept_leaves is None or self._kept_leaves[0] is not theta:
+            self._kept_leaves = theta, {n: p.requires_grad_() for n, p in self.parameters(theta.detach()).items()}
+        return self._kept_leaves[1]
+
     def _of_runs(self, theta: Tensor, batch: Batch, seeds: Tensor, clock: Tensor, tricks: Tricks) -> Gradient:
         # Forward: parameters, states, outputs, loss.
-        own, first = self.parameters(theta.detach()), self.task.loss_steps.start
-        for value in own.values():
-            value.requires_grad_()  # not theta: autograd would add up to it what need only stand side by side
+        own, first = self._leaves(theta), self.task.loss_steps.start
         params = prepared(self.cell, own)
         update, (time, _, samples, _) = clock.expand(len(theta)), batch.inputs.shape
         cut = tricks.cut(seeds, update, time)

@@ -13,6 +13,7 @@ import torch
 
 from lrd import spec
 from lrd.shapes import Float, Int, Tensor
+from lrd.training import adam_on_cpu
 from lrd.training.gradient_noise import noisy
 from lrd.training.schedule import Schedule
 
@@ -134,6 +135,8 @@ class PackAdam(PackOptimizer):
         self.constants |= {"rest1": 1 - betas[0], "rest2": 1 - betas[1], "betas": torch.stack(betas, 1).double()}
 
     def _step(self, theta: Tensor, grad: Tensor, k: Constants, slots: dict[str, Tensor], update: Tensor) -> Tensor:
+        if theta.is_cpu and theta.dtype == torch.float32 and adam_on_cpu.program() is not None:
+            return adam_on_cpu.adam_step(theta, grad, slots["mean"], slots["square"], k, update)
         m = slots["mean"].lerp_(grad, k["rest1"])
         s = slots["square"].mul_(k["beta2"]).addcmul_(k["rest2"] * grad, grad)
         # In float64, like the Python numbers of torch.optim: 1 - 0.999^t loses digits in float32.
