@@ -140,10 +140,10 @@ class Pack:
             grad = optimizer.with_noise(grad, self.seeds, self.clock)
             moved = optimizer.step(self.theta, grad, self.clock)
             # Keep a run that has diverged as it was.
-            is_fine = loss.isfinite() & (moved.abs().amax(1) < torch.inf)  # nan is the largest of all, and not less
-            goes_on = (self.diverged_at < 0) & is_fine
-            unseen = torch.where(is_fine, -1, self.clock)
-            torch.where(self.diverged_at < 0, unseen, self.diverged_at, out=self.diverged_at)
+            largest = torch.maximum(moved.abs().amax(1), loss.abs())  # nan is the largest of all, and not less
+            is_fine, went_on = largest < torch.inf, self.diverged_at < 0
+            goes_on = went_on & is_fine
+            torch.where(went_on > goes_on, self.clock, self.diverged_at, out=self.diverged_at)
             torch.where(goes_on[:, None], moved, self.theta, out=self.theta)
             # Sum up what is measured.
             if self.norms is not None:
