@@ -46,8 +46,9 @@ types: .venv ## static types
 docs: .venv ## the documentation as a site that reads without a network, into site/
 	$(BIN)/python docs_tools/build.py
 
-bench: .venv ## time per update beside torch's own kernels and a loop of cells; the price of each probe
+bench: .venv ## time per update beside torch's own kernels and a loop of cells; its parts; the price of each probe
 	$(BIN)/python benchmarks/update.py
+	$(BIN)/python benchmarks/shares.py
 	$(BIN)/python benchmarks/probes.py
 
 bench-sweep: .venv ## wall time of a sweep beside Hydra's basic and joblib launchers, about ten minutes

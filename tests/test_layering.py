@@ -20,6 +20,7 @@ BARE += (
     "lrd/user_files.py",
     "lrd/extras.py",
     "lrd/environment_variables.py",
+    "lrd/machine_code.py",
 )
 #: A library and the only places whose source may name it.
 PLACES = {
@@ -37,7 +38,7 @@ PLACES = {
     "jinja2": ("lrd/report/",),
     "weasyprint": ("lrd/report/pdf.py",),
     "sklearn": ("lrd/tasks/digits.py",),  # when its images are first asked for
-    "numba": ("lrd/kernels/cpu/",),  # when its kernels are first called
+    "numba": ("lrd/kernels/cpu/", "lrd/machine_code.py"),  # when its kernels or functions are first called
     "llvmlite": ("lrd/kernels/cpu/",),
     "triton": ("lrd/kernels/fused/",),  # when its kernels are first called
 }
@@ -103,9 +104,9 @@ def test_lower_layers_name_no_library_but_torch_and_numpy() -> None:
         for name in imported(p)
         if name not in allowed and not (name in of_cpu and p.parent.name == "cpu")
     }
-    # Where it is installed, plain tensors elsewhere; and images and GPU programs, where they are asked for.
+    # Where it is installed, plain tensors elsewhere; and images and programs, where they are asked for.
     programs = {(f"{name}.py", "triton") for name in ("arithmetic", "rnn_programs", "lstm_programs", "gru_programs")}
-    assert foreign <= {("shapes.py", "jaxtyping"), ("digits.py", "sklearn"), *programs}
+    assert foreign <= {("shapes.py", "jaxtyping"), ("digits.py", "sklearn"), ("machine_code.py", "numba"), *programs}
 
 
 @pytest.mark.slow
@@ -163,8 +164,8 @@ print(pack.averages()["grad_norm"].tolist(), sorted(asked & {"wandb", "pydantic"
     assert eval(modules) == [
         f"lrd.{name}"
         for name in (
-            *("cells", "extras", "gradients", "kernels", "options", "probes", "scalars", "scaled", "shapes", "tasks"),
-            "user_files",
+            *("cells", "extras", "gradients", "kernels", "machine_code", "options", "probes", "scalars", "scaled"),
+            *("shapes", "tasks", "user_files"),
         )
     ]
 

@@ -69,5 +69,7 @@ def products(a: Float[Tensor, "runs rows inner"], b: Float[Tensor, "runs inner c
     Where one of the matrices is a vector, ``torch.bmm`` rounds a single run differently from the same run among others.
     """
     if a.is_cpu and 1 in (*a.shape[1:], b.shape[2]):
+        if len(a) == 1:
+            return (a.squeeze(0) @ b.squeeze(0)).unsqueeze(0)
         return torch.stack([x @ y for x, y in zip(a.unbind(0), b.unbind(0), strict=True)])
     return torch.bmm(a, b)

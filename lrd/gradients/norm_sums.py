@@ -15,13 +15,15 @@ import numpy as np
 import torch
 
 from lrd.cells import Cell, Part, one_layer, parts_of, placed
+from lrd.gradients import norm_sums_on_cpu
 from lrd.gradients.training_norms import Norms
+from lrd.kernels import ScaledNorms
 from lrd.scalars import Columns
 from lrd.shapes import Bool, Float, Tensor
 
-#: What is kept of the norms of each step, [runs, time]: the sums of their log10 and of its square over the gradients
-#: that are not 0; how many are 0; the least log10 of the others and the largest of all; and the sum of the norms over
-#: the largest, which no power of ten can take out of float64. The names stand in checkpoints.
+#: What is kept of the norms of each step: the sums of their log10 and of its square over the gradients that are not 0;
+#: how many are 0; the least log10 of the others and the largest of all; and the sum of the norms over the largest,
+#: which no power of ten can take out of float64. The names stand in checkpoints.
 _KEPT = ("log_sum", "square_sum", "zeros", "least", "most", "relative")
 #: A state variable of a part of the network.
 Variable = tuple[Part, str]
@@ -32,77 +34,90 @@ _LN10 = math.log(10.0)
 class NormSums:
     """Sums of training gradient norms over the updates so far, in float64, changed in place.
 
-    ``kept[variable, what]`` [runs, time] of each of ``_KEPT``, where a variable is a part of the network and a state
-    variable of the cell, and the number of ``updates`` [runs].
+    ``kept`` has ``_KEPT`` of each of ``variables``, a part of the network and a state variable of the cell; ``updates``
+    is how many they are of.
     """
 
-    kept: Mapping[tuple[Variable, str], Float[Tensor, "runs time"]]
+    variables: tuple[Variable, ...]
+    kept: Float[Tensor, "runs variables 6 time"]
     updates: Float[Tensor, "runs"]
 
     @classmethod
     def nothing(cls, cell: Cell, runs: int, time: int, device: torch.device) -> NormSums:
         """Return the sums before the first update."""
-        variables = [(part, name) for part in parts_of(cell) for name in one_layer(cell).measured_names]
-        keys = [(variable, what) for variable in variables for what in _KEPT]
-        made = {key: torch.zeros(runs, time, dtype=torch.float64, device=device) for key in keys}
-        sums = cls(made, torch.zeros(runs, dtype=torch.float64, device=device))
+        variables = tuple((part, name) for part in parts_of(cell) for name in one_layer(cell).measured_names)
+        kept = torch.empty(runs, len(variables), len(_KEPT), time, dtype=torch.float64, device=device)
+        sums = cls(variables, kept, torch.empty(runs, dtype=torch.float64, device=device))
         sums.clear()
         return sums
 
     def clear(self) -> None:
         """Forget all updates."""
-        for (_, what), value in self.kept.items():
-            value.fill_({"least": math.inf, "most": -math.inf}.get(what, 0.0))
+        self.kept.zero_()
+        for what, value in {"least": math.inf, "most": -math.inf}.items():
+            self.kept[:, :, _KEPT.index(what)] = value
         self.updates.zero_()
 
     def add(self, norms: Norms, counts: Bool[Tensor, "runs"], *, batch_size: int) -> None:
         """Add the norms of an update, each times the batch size.
 
         Args:
-            norms: log10 norms by part and state variable, of a loss that is a mean over the batch.
+            norms: by part and state variable, of a loss that is a mean over the batch.
             counts: in which runs the update counts; the others stay as they are.
             batch_size: how many samples that mean is over. Times it, a norm is that of one sample's own loss, which no
                 longer depends on the size of the batch.
         """
         self.updates.add_(counts)
-        counts = counts[:, None]
-        for variable in self._variables:
-            own = {what: self.kept[variable, what] for what in _KEPT}
-            log = norms[variable].permute(1, 0, 2) + math.log10(batch_size)
-            # Sums over the gradients that are not 0, and the number of those that are.
-            zero = log == -torch.inf
-            finite = torch.where(zero, 0.0, log)
-            added = {"log_sum": finite.sum(-1), "square_sum": finite.square().sum(-1), "zeros": zero.double().sum(-1)}
-            for what, value in added.items():
-                own[what] += torch.where(counts, value, 0.0)  # not times 0, which makes nan of infinity
-            # Extremes, and the sum relative to the largest so far.
-            least = torch.where(zero, torch.inf, log).amin(-1)
-            own["least"].copy_(torch.where(counts, torch.minimum(own["least"], least), own["least"]))
-            most = torch.maximum(own["most"], log.amax(-1))
-            top = torch.where(most == -torch.inf, 0.0, most)
-            relative = own["relative"] * _ten_to(own["most"] - top) + _ten_to(log - top[..., None]).sum(-1)
-            own["relative"].copy_(torch.where(counts, relative, own["relative"]))
-            own["most"].copy_(torch.where(counts, most, own["most"]))
+        for number, variable in enumerate(self.variables):
+            given = norms[variable]
+            if isinstance(given, ScaledNorms) and self.kept.is_cpu and norm_sums_on_cpu.program() is not None:
+                norm_sums_on_cpu.add_norms(given, batch_size, counts, self.kept, number)
+            else:
+                log10 = given.log10() if isinstance(given, ScaledNorms) else given.permute(1, 0, 2)
+                self._add_log10(number, log10 + math.log10(batch_size), counts[:, None])
+
+    def _add_log10(self, variable: int, log: Float[Tensor, "runs time batch"], counts: Bool[Tensor, "runs 1"]) -> None:
+        """Add the log10 of the norms of one variable, by its number."""
+        log_sum, square_sum, zeros, own_least, own_most, own_relative = self.kept[:, variable].unbind(1)
+        # Sums over the gradients that are not 0, and the number of those that are.
+        zero = log == -torch.inf
+        finite = torch.where(zero, 0.0, log)
+        for own, added in (
+            (log_sum, finite.sum(-1)),
+            (square_sum, finite.square().sum(-1)),
+            (zeros, zero.double().sum(-1)),
+        ):
+            own += torch.where(counts, added, 0.0)  # not times 0, which makes nan of infinity
+        # Extremes, and the sum relative to the largest so far.
+        least = torch.where(zero, torch.inf, log).amin(-1)
+        own_least.copy_(torch.where(counts, torch.minimum(own_least, least), own_least))
+        most = torch.maximum(own_most, log.amax(-1))
+        top = torch.where(most == -torch.inf, 0.0, most)
+        relative = own_relative * _ten_to(own_most - top) + _ten_to(log - top[..., None]).sum(-1)
+        own_relative.copy_(torch.where(counts, relative, own_relative))
+        own_most.copy_(torch.where(counts, most, own_most))
 
     def each(self, change: Callable[[Tensor], Tensor]) -> NormSums:
         """Return the sums of other runs: ``change`` takes each tensor, whose rows are runs, to one of those runs."""
-        return NormSums({key: change(value) for key, value in self.kept.items()}, change(self.updates))
+        return NormSums(self.variables, change(self.kept), change(self.updates))
 
     def tensors(self) -> dict[str, Float[Tensor, "runs *time"]]:
         """Return all sums by name, for a checkpoint."""
-        named = {f"{part.name_of(name)} {what}": value for ((part, name), what), value in self.kept.items()}
+        named = {
+            f"{part.name_of(name)} {what}": self.kept[:, number, which]
+            for number, (part, name) in enumerate(self.variables)
+            for which, what in enumerate(_KEPT)
+        }
         return named | {"": self.updates}
 
     @classmethod
     def of_runs(cls, each: Sequence[Mapping[str, Any]], device: torch.device) -> NormSums:
         """Return the sums of a pack from each run's rows of ``tensors``, in which ``updates`` is a number."""
         updates = torch.tensor([own[""] for own in each], dtype=torch.float64, device=device)
-        kept = {}
-        for key in each[0]:
-            if key:
-                name, what = key.split(" ")
-                kept[placed(name), what] = torch.stack([own[key] for own in each]).to(device)
-        return cls(kept, updates)
+        names = list(dict.fromkeys(key.split(" ")[0] for key in each[0] if key))
+        kept = [[[own[f"{name} {what}"] for what in _KEPT] for name in names] for own in each]
+        stacked = torch.stack([torch.stack([torch.stack(rows) for rows in run]) for run in kept])
+        return cls(tuple(map(placed, names)), stacked.to(device), updates)
 
     def tables(self, batch_size: int) -> list[Columns]:
         """Return the columns of ``schema.PART_COLUMNS`` and ``GRADIENT_NORMS`` of each run; {} where was no update.
@@ -110,18 +125,11 @@ class NormSums:
         Args:
             batch_size: sequences of each update.
         """
-        variables = self._variables
-        # One copy from the device: [what, runs, variables, time].
-        every = torch.stack([torch.stack([self.kept[v, what] for v in variables], 1) for what in _KEPT]).cpu()
-        updates = self.updates.cpu()
+        every = self.kept.cpu().numpy().swapaxes(1, 2).copy()  # [runs, what, variables, time]
         return [
-            _columns(variables, dict(zip(_KEPT, every[:, run].numpy(), strict=True)), int(count), batch_size)
-            for run, count in enumerate(updates)
+            _columns(self.variables, dict(zip(_KEPT, own, strict=True)), int(count), batch_size)
+            for own, count in zip(every, self.updates.tolist(), strict=True)
         ]
-
-    @property
-    def _variables(self) -> list[Variable]:
-        return list(dict.fromkeys(variable for variable, _ in self.kept))
 
 
 def _columns(variables: Sequence[Variable], own: Mapping[str, np.ndarray], updates: int, batch_size: int) -> Columns:

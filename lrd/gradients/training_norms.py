@@ -11,18 +11,19 @@ goes by (``norms_of_kernel``). For other cells the pack goes forward and back on
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 
 from lrd.cells import FIRST, Cell, Parameters, Part
 from lrd.gradients.network import NetworkTapes
-from lrd.kernels import GradientNorms
+from lrd.kernels import GradientNorms, ScaledNorms
 from lrd.kernels.layers import Dropout
 from lrd.shapes import Float, Tensor
 
-#: log10 norms by part of the network and state variable, of the loss that is a mean over the batch; -inf where the
-#: gradient is exactly 0.
-Norms = dict[tuple[Part, str], Float[Tensor, "time runs batch"]]
+#: Norms by part of the network and state variable, of the loss that is a mean over the batch: as a kernel gives them,
+#: or as their log10 [time, runs, batch], which is -inf where the gradient is exactly 0.
+Norms = dict[tuple[Part, str], ScaledNorms | Tensor]
 
 
 def norms_of_kernel(
@@ -36,12 +37,30 @@ def norms_of_kernel(
         inputs: of the whole sequences, for their shape.
         every: steps of a part; the last one may be shorter.
     """
-    found = []
+    if len(parts) == 1 and parts[0].scaled:
+        return {(FIRST, name): norms for name, norms in parts[0].scaled.items()}
+    found: list[dict[str, ScaledNorms]] = []
     for start, part in zip(range(0, len(inputs), every), parts, strict=True):
-        steps = inputs[start : start + every, ..., 0]
-        nothing = dict.fromkeys(cell.measured_names, torch.full_like(steps, -torch.inf).double())
-        found.append(part.log10() or nothing)
-    return {(FIRST, name): torch.cat([part[name] for part in found]) for name in found[0]}
+        steps = inputs[start : start + every, ..., 0].transpose(0, 1)
+        nothing = ScaledNorms(torch.zeros_like(steps), torch.zeros_like(steps, dtype=torch.int32))
+        found.append(part.scaled or dict.fromkeys(cell.measured_names, nothing))
+    return {(FIRST, name): _joined([part[name] for part in found], dim=1) for name in found[0]}
+
+
+def norms_of_runs(parts: Sequence[Norms]) -> Norms:
+    """Return the norms of a whole pack from those of some of its runs after others."""
+    if len(parts) == 1:
+        return parts[0]
+    joined: Norms = {}
+    for name, first in parts[0].items():
+        every: list[Any] = [part[name] for part in parts]
+        joined[name] = torch.cat(every, dim=1) if isinstance(first, Tensor) else _joined(every, dim=0)
+    return joined
+
+
+def _joined(parts: Sequence[Any], dim: int) -> ScaledNorms:
+    """Return scaled norms one behind the other."""
+    return ScaledNorms(*(torch.cat(pieces, dim) for pieces in zip(*parts, strict=True)))
 
 
 def norms_by_adjoint(

@@ -9,7 +9,7 @@ On a GPU the kernel of a run may depend on whether it has companions in its pack
 """
 
 from lrd.kernels.choice import choose_kernel, run_by_run, runs_at_once
-from lrd.kernels.norms import GradientNorms
+from lrd.kernels.norms import GradientNorms, ScaledNorms
 from lrd.kernels.protocol import Scan
 from lrd.kernels.table import KERNELS, Kernel
 
@@ -21,6 +21,7 @@ __all__ = [
     "WITH_NORMS",
     "GradientNorms",
     "Kernel",
+    "ScaledNorms",
     "Scan",
     "choose_kernel",
     "run_by_run",

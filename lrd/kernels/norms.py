@@ -15,27 +15,41 @@ float32.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 
 from lrd.scaled import LOG10_2
 from lrd.shapes import Float, Int, Tensor
 
 
+class ScaledNorms(NamedTuple):
+    """The norms ``size * 2**power`` of one state variable's gradient. A size is 0 or no smaller than 2^-1022."""
+
+    size: Float[Tensor, "runs time batch"]
+    power: Int[Tensor, "runs time batch"]
+
+    def log10(self) -> Float[Tensor, "runs time batch"]:
+        """Return log10 of the norms in float64, -inf where they are 0."""
+        # However a number is split in two, its logarithm must have the same last bit.
+        size, more = torch.frexp(self.size.double())
+        return size.log10() + (self.power + more).to(torch.float64) * LOG10_2
+
+
 class GradientNorms:
-    """The norms of one backward pass: filled by the kernel that it is given to, and anew by each later pass."""
+    """The norms of one backward pass: filled by the kernel that it is given to, and anew by each later pass.
+
+    Attributes:
+        scaled: The norms of dL/d(variable) at every step, by variable.
+    """
 
     def __init__(self) -> None:
-        self._parts: dict[str, tuple[Tensor, Tensor]] = {}
+        self.scaled: dict[str, ScaledNorms] = {}
 
     def put(self, variable: str, size: Float[Tensor, "runs time batch"], power: Int[Tensor, "runs time batch"]) -> None:
         """Keep the norms ``size * 2**power`` of dL/d(variable) at every step."""
-        self._parts[variable] = size, power
+        self.scaled[variable] = ScaledNorms(size, power)
 
     def log10(self) -> dict[str, Float[Tensor, "time runs batch"]]:
         """Return log10 of the norm of dL/d(variable) after each step, by variable; float64, -inf where it is 0."""
-        found = {}
-        for variable, (size, power) in self._parts.items():
-            # However a number is split in two, its logarithm must have the same last bit.
-            size, more = torch.frexp(size.double())
-            found[variable] = (size.log10() + (power + more).to(torch.float64) * LOG10_2).transpose(0, 1)
-        return found
+        return {variable: norms.log10().transpose(0, 1) for variable, norms in self.scaled.items()}

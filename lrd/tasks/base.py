@@ -246,7 +246,8 @@ class Task(ABC):
         if self.classification:
             flat = torch.nn.functional.cross_entropy(outputs.flatten(0, 2), targets.flatten(), reduction="none")
             return flat.view(targets.shape)
-        return (self.answered(outputs) - targets).square().mean(-1)
+        squares = (self.answered(outputs) - targets).square()
+        return squares.squeeze(-1) if squares.shape[-1] == 1 else squares.mean(-1)
 
     def loss(self, outputs: Float[Tensor, "steps runs batch outputs"], batch: Batch) -> Float[Tensor, "runs"]:
         """Return the training loss of each run: the mean over samples of the mean over each sample's scored steps."""

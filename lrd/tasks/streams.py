@@ -8,17 +8,19 @@ comes again; ``lrd.tasks.overlap`` says how many of them training has shown.
 
 Mixer: SplitMix64's finaliser (Steele, Lea, Flood 2014, "Fast splittable pseudorandom number generators", with
 Stafford's mix 13), applied twice since our counters are structured where theirs are not. Integer arithmetic modulo
-2**64 is the same on every device.
+2**64 is the same on every device, in torch and in the machine code that a CPU has of it (``lrd.tasks.words_on_cpu``).
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 
 from lrd.shapes import Float, Int, Tensor
+from lrd.tasks import words_on_cpu
 
 SPLITS = {"train": 0, "eval": 1, "test": 2, "probe": 3}
 MAX_STEP = 2**30
@@ -65,27 +67,49 @@ class Stream:
         # A later step would run into the next split's counters.
         if isinstance(self.step, int) and not 0 <= self.step < MAX_STEP:
             raise ValueError(f"step must be >= 0 and < {MAX_STEP}, got {self.step}")
-        self._key = _mix(_mix(self.seeds.to(torch.int64) * _GOLDEN + 1))
         self._start = (SPLITS[self.split] << 62) - (2**64 if SPLITS[self.split] >= 2 else 0) + self.step * 2**32
         self._place, self._end = ASIDES[self.aside] if self.aside else (0, min(ASIDES.values())[0])
 
+    @property
+    def _key(self) -> Int[Tensor, "runs 1"]:
+        return _mix(_mix(self.seeds.to(torch.int64) * _GOLDEN + 1))[:, None]
+
     def _words(self, shape: tuple[int, ...]) -> Int[Tensor, "..."]:
         """Draw uniform 64-bit words [runs, *shape]."""
-        count = 1
-        for size in shape:
-            count *= size
-        if self._place + count > self._end:
-            raise ValueError(f"a step has no more than {self._end - self._place} words left here, got {count}")
-        place = torch.arange(self._place, self._place + count, device=self._key.device)
-        self._place += count
+        on_cpu = words_on_cpu.words() if self.seeds.is_cpu else None
+        if on_cpu is not None:
+            return self._filled(on_cpu, torch.int64, shape)
+        count = math.prod(shape)
+        first = self._taken(count)
+        place = torch.arange(first, first + count, device=self.seeds.device)
         start = self._start
         if isinstance(start, Tensor):
             start = start.to(place.device).reshape(-1, 1)
-        counter = (place + start) * _GOLDEN + self._key[:, None]
+        counter = (place + start) * _GOLDEN + self._key
         return _mix(_mix(counter)).reshape(-1, *shape)
+
+    def _filled(self, fill: Callable[..., None], dtype: torch.dtype, shape: tuple[int, ...]) -> Tensor:
+        """Draw numbers [runs, *shape] by a function of ``words_on_cpu``."""
+        count = math.prod(shape)
+        first, runs = self._taken(count), len(self.seeds)
+        start = torch.as_tensor(self._start, device=self.seeds.device).reshape(-1).expand(runs).contiguous()
+        found = torch.empty(runs, count, dtype=dtype)
+        fill(self.seeds.to(torch.int64).contiguous().numpy(), start.numpy(), first, found.numpy())
+        return found.view(runs, *shape)
+
+    def _taken(self, count: int) -> int:
+        """Take the next places; return the first of them."""
+        first = self._place
+        if first + count > self._end:
+            raise ValueError(f"a step has no more than {self._end - first} words left here, got {count}")
+        self._place += count
+        return first
 
     def uniform(self, *shape: int, dtype: torch.dtype = torch.float32) -> Float[Tensor, "..."]:
         """Draw numbers uniform in [0, 1), on the grid of 2**-24, which float32 holds exactly."""
+        on_cpu = words_on_cpu.uniform() if self.seeds.is_cpu and dtype == torch.float32 else None
+        if on_cpu is not None:
+            return self._filled(on_cpu, dtype, shape)
         return ((self._words(shape) >> 40) & (2**24 - 1)).to(dtype) * 2.0**-24
 
     def sixteen_bits(self, *shape: int) -> Int[Tensor, "..."]:

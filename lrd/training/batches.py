@@ -13,7 +13,7 @@ from lrd.shapes import Int, Tensor
 from lrd.tasks import Batch, Task
 from lrd.training.curriculum import Curriculum
 
-_STEPS, _NUMBERS = 16, 2**16  # updates drawn ahead at most, and about so many symbols
+_STEPS, _NUMBERS = 16, 2**17  # updates drawn ahead at most, and about so many symbols
 # Runs are evaluated so many at once that their states fill about this: what fits in caches, or what fills a GPU.
 _EVAL_BYTES, _EVAL_BYTES_ON_GPU = 64 * 2**20, 512 * 2**20
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import torch
 
 from lrd.cells import Parameters, parts_of, prepared, read, units
-from lrd.gradients.training_norms import Norms, norms_by_adjoint, norms_of_kernel
+from lrd.gradients.training_norms import Norms, norms_by_adjoint, norms_of_kernel, norms_of_runs
 from lrd.kernels import KERNELS, GradientNorms, runs_at_once
 from lrd.kernels.layers import Dropout, scan_layers
 from lrd.shapes import Float, Int, Tensor
@@ -54,6 +54,7 @@ class Net:
         self._scan = scan_named(evaluation_kernel(spec, device, runs), self.training.precision)
         self._update_scan = scan_named(self.kernel, self.training.precision)
         self._shapes = shapes
+        self._kept_leaves: tuple[Tensor, Parameters] | None = None
 
     def of_runs(self, spec: RunSpec, runs: int) -> Net:
         """Return the computation of a pack of ``runs`` runs like ``spec``, which may have another kernel."""
@@ -144,6 +145,8 @@ class Net:
         """
         numbers = self.task.sequence_length * self.training.batch_size * units(self.cell)
         size = runs_at_once(self.kernel, numbers * theta.element_size(), self.device) or len(theta)
+        if size >= len(theta):
+            return self._of_runs(theta, batch, seeds, clock, tricks)
         found = [
             self._of_runs(theta[runs], batch.of_runs(runs), seeds[runs], clock, tricks.of_runs(runs))
             for runs in (slice(start, start + size) for start in range(0, len(theta), size))
@@ -153,13 +156,21 @@ class Net:
             torch.cat(losses),
             torch.cat(grads),
             {name: torch.cat([values[name] for values in measured]) for name in measured[0]},
-            {name: torch.cat([values[name] for values in norms], dim=1) for name in norms[0]},
+            norms_of_runs(norms),
         )
+
+    def _leaves(self, theta: Tensor) -> Parameters:
+        """Return views of theta of which gradients are taken: the same as before, where theta is the same tensor.
+
+        Not the gradient of theta, to which autograd would add up what need only stand side by side.
+        """
+        if self._kept_leaves is None or self._kept_leaves[0] is not theta:
+            self._kept_leaves = theta, {n: p.requires_grad_() for n, p in self.parameters(theta.detach()).items()}
+        return self._kept_leaves[1]
 
     def _of_runs(self, theta: Tensor, batch: Batch, seeds: Tensor, clock: Tensor, tricks: Tricks) -> Gradient:
         # Forward: parameters, states, outputs, loss.
-        theta = theta.detach().requires_grad_()
-        own, first = self.parameters(theta), self.task.loss_steps.start
+        own, first = self._leaves(theta), self.task.loss_steps.start
         params = prepared(self.cell, own)
         update, (time, _, samples, _) = clock.expand(len(theta)), batch.inputs.shape
         cut = tricks.cut(seeds, update, time)
@@ -175,12 +186,14 @@ class Net:
         loss = self.task.loss(outputs, batch)
         whole, measured = tricks.add_norm_stabilizer(loss, states)
         # Backward: to the parameters, and to h directly where Omega or the norms of other kernels need that.
-        if tricks.omega is None and (given is not None or not asked):
-            (grad,), direct = torch.autograd.grad(whole.sum(), theta), []
-        else:
-            seen = [h for h in states if len(h)]  # others may have no gradient
-            grad, *into = torch.autograd.grad(loss.sum(), (theta, *seen), allow_unused=True, materialize_grads=True)
-            direct = [into.pop(0) if len(h) else h for h in states]
+        needs_direct = tricks.omega is not None or (asked and given is None)
+        seen = [h for h in states if len(h)] if needs_direct else []  # others may have no gradient
+        grads = torch.autograd.grad(
+            whole, (*own.values(), *seen), torch.ones_like(whole), allow_unused=True, materialize_grads=True
+        )
+        grad = torch.cat([into.flatten(1) for into in grads[: len(own)]], 1)
+        into_h = iter(grads[len(own) :])
+        direct = [next(into_h) if len(h) else h for h in states] if needs_direct else []
         # What is added to the gradient, and the norms of the loss's own.
         if tricks.omega is not None:
             measured = tricks.add_omega(self.cell, own, self.parameters(grad), states, direct)

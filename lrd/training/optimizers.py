@@ -13,6 +13,7 @@ import torch
 
 from lrd import spec
 from lrd.shapes import Float, Int, Tensor
+from lrd.training import adam_on_cpu
 from lrd.training.gradient_noise import noisy
 from lrd.training.schedule import Schedule
 
@@ -126,14 +127,22 @@ class PackAdam(PackOptimizer):
 
     slot_start = {"mean": 0.0, "square": 0.0}
 
+    def __init__(
+        self, options: Sequence[spec.Optimizer], theta: Float[Tensor, "runs parameters"], updates: int = 1
+    ) -> None:
+        super().__init__(options, theta, updates)
+        betas = [self.constants["beta1"], self.constants["beta2"]]
+        self.constants |= {"rest1": 1 - betas[0], "rest2": 1 - betas[1], "betas": torch.stack(betas, 1).double()}
+
     def _step(self, theta: Tensor, grad: Tensor, k: Constants, slots: dict[str, Tensor], update: Tensor) -> Tensor:
-        m = slots["mean"].lerp_(grad, 1 - k["beta1"])
-        s = slots["square"].mul_(k["beta2"]).addcmul_((1 - k["beta2"]) * grad, grad)
+        if theta.is_cpu and theta.dtype == torch.float32 and adam_on_cpu.program() is not None:
+            return adam_on_cpu.adam_step(theta, grad, slots["mean"], slots["square"], k, update)
+        m = slots["mean"].lerp_(grad, k["rest1"])
+        s = slots["square"].mul_(k["beta2"]).addcmul_(k["rest2"] * grad, grad)
         # In float64, like the Python numbers of torch.optim: 1 - 0.999^t loses digits in float32.
-        correction1 = 1 - k["beta1"].double() ** update
-        correction2 = 1 - k["beta2"].double() ** update
-        denominator = s.sqrt().mul_((1 / correction2.sqrt()).to(s.dtype)).add_(k["eps"])
-        return torch.addcdiv(theta, m * (k["lr"] / correction1).to(m.dtype), denominator, value=-1)
+        first, second = k["betas"].pow(update).neg_().add_(1).unbind(1)
+        denominator = s.sqrt().mul_(second.sqrt_().reciprocal_().to(s.dtype)).add_(k["eps"])
+        return torch.addcdiv(theta, m * (k["lr"] / first).to(m.dtype), denominator, value=-1)
 
 
 class PackAdamW(PackAdam):
@@ -186,7 +195,7 @@ def clip(
     if kind == "value":
         clipped = grad.clamp(-threshold, threshold)
         return clipped, before, norm(clipped)
-    factor = (threshold[:, 0].double() / (before + 1e-6)).clamp(max=1.0)
+    factor = (threshold[:, 0] / (before + 1e-6)).clamp_(max=1.0)
     return grad * factor.to(grad.dtype)[:, None], before, before * factor
 
 

@@ -140,13 +140,15 @@ class Pack:
             grad = optimizer.with_noise(grad, self.seeds, self.clock)
             moved = optimizer.step(self.theta, grad, self.clock)
             # Keep a run that has diverged as it was.
-            fine = loss.isfinite() & moved.isfinite().all(1)
-            self.diverged_at.copy_(torch.where((self.diverged_at < 0) & ~fine, self.clock, self.diverged_at))
-            self.theta.copy_(torch.where((self.diverged_at < 0)[:, None], moved, self.theta))
+            largest = torch.maximum(moved.abs().amax(1), loss.abs())  # nan is the largest of all, and not less
+            is_fine, went_on = largest < torch.inf, self.diverged_at < 0
+            goes_on = went_on & is_fine
+            torch.where(went_on > goes_on, self.clock, self.diverged_at, out=self.diverged_at)
+            torch.where(goes_on[:, None], moved, self.theta, out=self.theta)
             # Sum up what is measured.
             if self.norms is not None:
                 # The loss is a mean over the batch; what is kept are norms of each sample's own loss.
-                self.norms.add(norms, self.diverged_at < 0, batch_size=self.training.batch_size)
+                self.norms.add(norms, goes_on, batch_size=self.training.batch_size)
             measured |= {"train_loss": loss, "grad_norm": before, "grad_norm_clipped": after}
             for name, value in measured.items():
                 self.sums[name] += value

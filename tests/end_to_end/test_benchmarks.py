@@ -16,6 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
     ("script", "rows"),
     [
         ("update", ["rnn", "lstm"]),
+        ("shares", ["rnn", "lstm"]),
         ("probes", ["rnn", "lstm"]),
         ("pack", ["rnn", "lstm"]),
         ("gpu --device cpu", ["device", "run-updates", "|"]),

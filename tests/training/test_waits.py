@@ -54,6 +54,9 @@ def one_hot(codes: Tensor, classes: int) -> Tensor:
 @pytest.fixture(autouse=True)
 def _as_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("torch.nn.functional.one_hot", one_hot)
+    programs = ("tasks.words_on_cpu.words", "tasks.words_on_cpu.uniform", "gradients.norm_sums_on_cpu.program")
+    for program in (*programs, "training.adam_on_cpu.program"):
+        monkeypatch.setattr(f"lrd.{program}", lambda: None)
 
 
 def update(spec: RunSpec, device: torch.device) -> None:
