@@ -142,9 +142,7 @@ class Journal:
 
     def _write_tables(self, metrics: Rows, tables: dict[str, list[Columns]]) -> None:
         kinds = self._kinds()
-        if (
-            "gradient_norms" not in tables
-        ):  # of an attempt elsewhere, whose kernel gave them, before this one began anew
+        if "gradient_norms" not in tables:  # an earlier attempt, by another kernel, may have left some
             self.record.remove_table("gradient_norms")
         for name, parts in tables.items():
             columns = {column: np.concatenate([part[column] for part in parts]) for column in parts[0]}
