@@ -23,7 +23,7 @@ from lrd.spec import RunSpec
 from lrd.sweeps.sizes import EVAL_CHUNK, preactivations
 from lrd.training import Pack
 from lrd.training.curriculum import RESTLESS, Curriculum, without
-from lrd.training.gradient_norms import has_norms
+from lrd.training.norms_by_default import has_norms
 from lrd.training.recorded import WARM_UP
 from lrd.training.tricks import update_kernel
 

@@ -15,7 +15,7 @@ from lrd.kernels.layers import Dropout, scan_layers
 from lrd.shapes import Float, Int, Tensor
 from lrd.spec import RunSpec
 from lrd.tasks import Batch
-from lrd.training.gradient_norms import has_norms
+from lrd.training.norms_by_default import has_norms
 from lrd.training.parameters import split_theta
 from lrd.training.precision import computing
 from lrd.training.tricks import Tricks, evaluation_kernel, scan_named, update_kernel
