@@ -135,7 +135,8 @@ def test_they_are_the_gradient_flow_of_all_answers_over_their_number(task: Task,
 
 def test_both_ways_to_them_were_tested() -> None:
     kernels = {name: make_pack(*specs("adding", name)).net.kernel for name in CELLS}
-    assert {name for name, kernel in kernels.items() if kernel in WITH_NORMS} == {"rnn", "lstm"}
+    by_kernel = {name for name, kernel in kernels.items() if kernel in WITH_NORMS}
+    assert {"rnn", "lstm"} <= by_kernel <= {"rnn", "lstm", "gru"}  # a GRU's kernel is one that is compiled, or torch's
     assert kernels["attentive"] == "attentive"
 
 
