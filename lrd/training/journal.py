@@ -1,7 +1,7 @@
 """The history of a run while it trains: metrics, measurements and outcome, on their way to its record.
 
-The whole history lives in memory (a few hundred kilobytes a run) and is written as whole files, so that a reader
-never sees half of one and a run that goes on from its checkpoint rewrites the same bytes.
+The whole history lives in memory (some hundred kilobytes a run at 100 steps) and is written as whole files, so that a
+reader never sees half of one and a run that goes on from its checkpoint rewrites the same bytes.
 """
 
 from __future__ import annotations
