@@ -18,7 +18,7 @@ from helpers import make_pack, run_spec
 
 from lrd.cells import GRU, LSTM, RNN, Attentive, Cell, Clockwork
 from lrd.kernels import KERNELS, fused
-from lrd.records import RunRecord, open_study
+from lrd.records import RunRecord, Tracker, open_study
 from lrd.records.tracker import NullTracker
 from lrd.spec import Place, RunSpec
 from lrd.tasks import Adding, Copy, Task
@@ -125,10 +125,10 @@ def test_a_pack_of_copies_sums_up_what_its_own_kernel_gives(runs: int, monkeypat
     assert [len(table) > 0 for table in pack.norm_tables()] == [runs > 1] * runs
 
 
-def go(folder: Path, runs: list[RunSpec], stop_at: int = 10**6) -> None:
+def go(folder: Path, runs: list[RunSpec], stop_at: int = 10**6, tracker: Tracker | None = None) -> None:
     calls = itertools.count()
     place = Place(runs_dir=str(folder), study="s")
-    train(runs, place, NullTracker(), CPU, should_stop=lambda: next(calls) >= stop_at)
+    train(runs, place, tracker or NullTracker(), CPU, should_stop=lambda: next(calls) >= stop_at)
 
 
 def covered(folder: Path, run: RunSpec) -> dict[int, int]:
@@ -149,6 +149,27 @@ def test_records_have_the_table_or_not(free: Callable[[bool], None], tmp_path: P
     study = open_study(tmp_path / "s")
     assert study.check() == []
     assert study.sql("select distinct run_id from gradient_norms").fetchall() == [(RUNS[0].run_id,)]
+
+
+class Pictures(NullTracker):
+    """A mirror that keeps at which updates a row was added to a picture."""
+
+    def __init__(self) -> None:
+        self.rows: dict[str, list[int]] = {}
+
+    def profiles(self, run_id: str, update: int, log10_norms: Any) -> None:
+        for name in log10_norms:
+            self.rows.setdefault(name, []).append(update)
+
+
+def test_a_mirror_pictures_them_unasked(free: Callable[[bool], None], tmp_path: Path) -> None:
+    shown, without = Pictures(), Pictures()
+    go(tmp_path / "without", RUNS[:1], tracker=without)
+    free(True)
+    go(tmp_path / "with", RUNS[:1], tracker=shown)
+    flow = {"gradient_flow/h": [0, 1, 2, 5, 10, 12]}
+    assert without.rows == flow
+    assert shown.rows == flow | {"gradient_norms/h": [1, 2, 5, 10, 12]}
 
 
 def test_a_run_that_began_without_them_has_them_from_there_on(free: Callable[[bool], None], tmp_path: Path) -> None:
