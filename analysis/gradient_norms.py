@@ -12,12 +12,15 @@ teaches nothing; where a dotted line leaps, the gradient exploded, if only once.
 at which the median run met the task's criterion; no line, fewer than half of the runs did. The numbers over the panel
 say how many did, of how many.
 
+Runs have these norms where their kernel gives them for free, and where they were asked for. Where a study has runs
+without them, the line under the figure says how many runs it shows, of how many.
+
 Lines are medians over the seeds, bands of the solid ones run from the 10 % to the 90 % quantile (least to greatest
 where there are fewer than 10 seeds). A run that ended counts with its last point from there on; in one that diverged
 only the updates before count. A panel shows at most 20 decades above and below the last step's gradient; the CSV has
 all.
 
-From the table gradient_norms (training.gradient_norms=true), and the table runs.
+From the table gradient_norms (training.gradient_norms), and the table runs.
 """
 
 from __future__ import annotations
@@ -71,8 +74,9 @@ def draw(study: Any, out: Path) -> list[Path]:
     found = {key: _lines(group) for key, group in groups(rows, "panel", "gap", "label", "variable")}
     solved = solved_at(study, runs)
     paths: list[Path] = []
+    with_norms = len(set(rows["run_id"]))
     for sheet in sheets(found):
-        paths += _sheet(sheet, found, solved, runs, out)
+        paths += _sheet(sheet, found, solved, runs, with_norms, out)
     return paths
 
 
@@ -109,6 +113,7 @@ def _sheet(
     found: dict[Key, tuple[Moments, list[tuple[int, Band, Band]]]],
     solved: dict[Key, tuple[float, int, int]],
     runs: Table,
+    with_norms: int,
     out: Path,
 ) -> list[Path]:
     figure, panels = layout.grid(len(sheet.lines), max(2, sheet.across), 1.45)
@@ -132,7 +137,9 @@ def _sheet(
         axes.set_xlabel("update")
     layout.legend(figure, *_legend(any(np.isfinite(updates) for updates, *_ in solved.values())))
     counts = [int(one.count.max(initial=0)) for one in bands]
-    layout.foot(figure, [lines_are(runs, counts, bands) + note(runs), "n/m: n of m runs solved it."])
+    every = len(runs["run_id"])
+    recorded = "" if with_norms == every else f" {with_norms} of {every} runs recorded these norms."
+    layout.foot(figure, [lines_are(runs, counts, bands) + note(runs), f"n/m: n of m runs solved it.{recorded}"])
     return save_figure(figure, out, f"gradient_norms{sheet.suffix}", table)
 
 

@@ -40,6 +40,7 @@ def option(
     per_run: bool = False,
     identity: bool = True,
     switch: bool = False,
+    named_as_default: Iterable[Any] = (),
 ) -> Any:
     """Return a dataclass field that is an option of the command line.
 
@@ -61,9 +62,12 @@ def option(
         switch: whether the default turns something off, as if there were no such option. An option at such a default is
             left out of the hash, so that runs recorded before the option existed keep their names; runs with it on and
             off share no pack.
+        named_as_default: values of a switch that leave a run its name as the default does, although they may measure
+            more or less of it. Runs with different ones share no pack.
     """
     bounds = {"ge": ge, "gt": gt, "le": le, "lt": lt}
     metadata: dict[str, Any] = {"help": help, "per_run": per_run, "identity": identity, "switch": switch}
+    metadata["named_as_default"] = (default, *named_as_default)
     metadata["bounds"] = {k: v for k, v in bounds.items() if v is not None}
     if choices is not None:
         metadata["choices"] = tuple(choices)

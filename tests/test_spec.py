@@ -302,6 +302,7 @@ def another(field: Any, value: Any) -> Any:
         "ridge": 0.5,
         "distractors": 30,
         "curriculum_from": 3,
+        "gradient_norms": True,
     }
     return ({"answer": "first", "label": "x", "units": "1.h.1"} | numbers | FREE)[field.name]
 
@@ -340,6 +341,7 @@ def test_a_switch_that_is_off_is_in_no_hash_and_what_it_is_when_on_may_differ_in
     for name, (group, option) in switches.items():
         others = {bool: (0, True), int: (0, 1), tuple: (0, [30], [40])}.get(type(option.default), (0, 0.25, 0.5))
         chosen = {"curriculum_from": (0, 3, 4), "curriculum_share": (0, 0.25, 0.75), "layers": (1, 2, 3)}
+        chosen["gradient_norms"] = (None, True)  # False: see test_values_that_name_a_run_as_the_default_does
         values = (option.default, *option.metadata.get("choices", chosen.get(name, others))[1:3])
         needed = {"cell": {"layers": 2}} if name == "dropout" else NEEDS.get(name, {})
         off, *on = (job_from_config(with_(f"{group}.{name}", v, fitting(name))).run for v in values)
@@ -349,6 +351,15 @@ def test_a_switch_that_is_off_is_in_no_hash_and_what_it_is_when_on_may_differ_in
         if len(on) > 1:
             assert (on[0].pack_key == on[1].pack_key) == option.metadata["per_run"]
         assert off.pack_key not in {run.pack_key for run in on}
+
+
+def test_values_that_name_a_run_as_the_default_does() -> None:
+    """A run has one name whether its norms are off or on by themselves; but a pack has them in all its runs or none."""
+    named = {f.name: f.metadata["named_as_default"] for _, _, kind in kinds() for f in fields(kind)}
+    assert {name: values[1:] for name, values in named.items() if len(values) > 1} == {"gradient_norms": (False,)}
+    by_itself, off, on = (run("training.gradient_norms", value) for value in (None, False, True))
+    assert by_itself.run_id == off.run_id != on.run_id
+    assert len({one.pack_key for one in (by_itself, off, on)}) == 3
 
 
 def test_a_run_of_one_layer_has_the_name_that_it_had_before_there_were_layers() -> None:

@@ -18,6 +18,9 @@ TOLD_APART = ("task_name", "task_gap", "task_convention", "cell_name", "cell_lab
 #: Options that change no result: where the code or the text lies whose digest is an option, too.
 PLACES = ("task_path", "task_file", "cell_path")
 
+#: By option, spellings of values that name a run as another value does, and how that one is spelled.
+ALIKE = {"training_gradient_norms": {"False": "none"}}
+
 Array = NDArray[Any]
 
 
@@ -38,9 +41,10 @@ def swept(columns: Mapping[str, Array], same: Iterable[Hashable]) -> dict[str, A
     for name, column in columns.items():
         group, _, option = name.partition("_")
         if option and group in GROUPS and name not in (*TOLD_APART, *PLACES):
-            values = [spelled(value) for value in column]
+            alike = ALIKE.get(name, {})
+            values = [alike.get(text, text) for text in map(spelled, column)]
             if any(len({values[run] for run in runs}) > 1 for runs in groups.values()):
-                found[f"{group}.{option}"] = column
+                found[f"{group}.{option}"] = np.array(values, dtype=object) if alike else column
     return found
 
 

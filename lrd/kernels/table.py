@@ -31,6 +31,7 @@ class Kernel:
         devices: Where it may be chosen: cpu (which stands for all devices that have no kernels of their own), cuda.
         precisions: The values of ``training.precision`` with which it may be chosen.
         norms: Whether its backward pass gives the training gradient norms, by the option ``norms``.
+        free_norms: Whether it does so in hardly more time, so that runs have them unless they are turned off.
         cuts: Whether its backward pass can be cut in h at chosen steps, by the option ``keep``.
         takes_precision: Whether it rounds products by itself, by the option ``precision``.
         run_by_run: Whether it takes one run of a pack after another, so that a larger pack saves no time in it.
@@ -48,6 +49,7 @@ class Kernel:
     devices: tuple[str, ...] = ("cpu", "cuda")
     precisions: tuple[str, ...] = ("float32", "tf32", "float64")
     norms: bool = False
+    free_norms: bool = False
     cuts: bool = False
     takes_precision: bool = False
     run_by_run: bool = False
@@ -67,6 +69,7 @@ def _triton(name: str, scan: Scan, cell: type[Cell], hands_over_to: str, cuts: b
         devices=("cuda",),
         precisions=_EVERY_PRECISION,
         norms=True,
+        free_norms=True,
         cuts=cuts,
         takes_precision=True,
         hands_over_to=hands_over_to,

@@ -51,10 +51,14 @@ def sections(keys: MirrorKeys) -> dict[str, list[Chart]]:
     def ended(title: str, key: str, log_y: bool = False) -> Chart:
         return Chart("runs", title, (key,) if key in summary else (), log_x=True, log_y=log_y)
 
+    def pictured(title: str, prefix: str) -> Chart:
+        return Chart("pictures", title, tuple(key for key in keys.media if key.startswith(prefix)))
+
     flow = [
         seen("slope of log10 norm of dL/ds_t over t, above 0: vanishes going back", "slope_"),
         seen("horizon: steps back to 1/e", "horizon_", log_y=True),
-        Chart("pictures", "log10 norm of dL/ds_t, a row an update", keys.media),
+        pictured("log10 norm of dL/ds_t, L of one answer, a row a measurement", "gradient_flow/"),
+        pictured("log10 norm of dL/ds_t, L of training, a row sums up the updates since the last", "gradient_norms/"),
         Chart("curves", "norm of the gradient over all parameters", starting("grad_norm"), log_y=True),
         seen("leading Lyapunov exponent, nats a step", "lyapunov_"),
         seen("log10 of the largest singular value of d state_T/d state_t, a step", "sigma_rate"),

@@ -152,6 +152,14 @@ class RunRecord:
         _check(name, columns, types)
         write_table(self.path / f"{name}.parquet", columns, types)
 
+    def remove_table(self, name: str) -> None:
+        """Remove a table of an earlier, unfinished attempt, if there is one."""
+        path = self.path / f"{name}.parquet"
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise storage_error(path, error.errno, error) from error
+
     def merge_measurement(
         self, name: str, update: int, columns: Columns, types: Mapping[str, str], fresh: bool = False
     ) -> None:

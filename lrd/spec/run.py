@@ -114,7 +114,8 @@ class RunSpec:
         for group in _GROUPS:
             options = getattr(self, group)
             for name in _marked(type(options), "switch", True):  # type: ignore[arg-type]
-                if (getattr(options, name) != options.__dataclass_fields__[name].default) == on:
+                off = options.__dataclass_fields__[name].metadata["named_as_default"]
+                if (getattr(options, name) not in off) == on:
                     found.append((group, name))
         return found
 

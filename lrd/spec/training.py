@@ -17,7 +17,7 @@ CURRICULA = ("none", "naive", "mixed", "combined")
 #: Precisions that only a GPU's matrix units have.
 ON_GPU = ("tf32", "bfloat16")
 #: Values of options that are off.
-_OFF = (0, False, "none")
+_OFF = (0, False, None, "none")
 #: Pairs of options that do not go together: the gradient of the training loss alone is part of what the others measure,
 #: and training gradient norms are of the steps of one gap.
 _APART = (
@@ -67,10 +67,12 @@ class Training:
     curriculum_share: float = option(
         0.5, "share of max_updates over which the gap of naive and combined grows", gt=0, le=1, switch=True
     )
-    gradient_norms: bool = option(
-        False,
-        "record the norm of the training loss's gradient at every step of every update (table gradient_norms)",
+    gradient_norms: bool | None = option(
+        None,
+        "record the norm of the training loss's gradient at every step of every update (table gradient_norms); "
+        "null: where the run's kernel gives it for free",
         switch=True,
+        named_as_default=(False,),
     )
     eval_every: int = option(100, "updates between evaluations, and between rows of metrics", ge=1)
     eval_samples: int = option(512, "sequences of the evaluation set, drawn apart from training's", ge=1)
@@ -95,6 +97,11 @@ class Training:
             if getattr(self, key) != default and self.curriculum not in curricula:
                 is_for = f"is for curriculum={', '.join(curricula)} alone, got curriculum={self.curriculum}"
                 raise OptionError(key, f"{is_for}; set it to {'null' if default is None else default}")
+
+    @property
+    def apart_from_norms(self) -> bool:
+        """Whether an option is on that does not go together with training gradient norms."""
+        return any(getattr(self, one) not in _OFF for one, other in _APART if other == "gradient_norms")
 
     def check(self, cell: Cell) -> None:
         """Check the options against a cell.

@@ -28,6 +28,7 @@ from lrd.sweeps.tables import table
 from lrd.sweeps.units import memory, span
 from lrd.training.curriculum import without
 from lrd.training.determinism import repeat_bits
+from lrd.training.norms_by_default import has_norms
 
 _START = 5.0  # seconds, at most, on a machine at rest: to compose, import and start workers
 #: Memory of a forked worker that it shares with nobody, beside its packs: measured 77 MB, with the wandb mirror.
@@ -80,6 +81,7 @@ class Forecast:
         shared_bytes: memory of the processes without workers.
         on_gpu: whether packs lie in a GPU's memory.
         load: processes that want a core now, for each core.
+        with_norms: runs whose records will have training gradient norms.
     """
 
     kinds: tuple[PackKind, ...]
@@ -90,6 +92,7 @@ class Forecast:
     shared_bytes: int
     on_gpu: bool
     load: float
+    with_norms: int = 0
 
 
 def forecast(plan: Plan, workers: int) -> Forecast:
@@ -123,6 +126,7 @@ def forecast(plan: Plan, workers: int) -> Forecast:
         shared_bytes=shared,
         on_gpu=on_gpu,
         load=load,
+        with_norms=sum(len(pack.jobs) for pack in plan.packs if has_norms(pack.jobs[0].run, device, len(pack.jobs))),
     )
 
 
@@ -221,6 +225,7 @@ def in_words(forecast: Forecast) -> str:
             f"about {memory(f.bytes)} of memory at the peak: {memory(f.shared_bytes)} for lrd itself{each} and up to "
             f"{memory(f.pack_bytes)} {where}",
             _source(f) + ("; it is busy now, which makes training longer" if f.load > _BUSY else ""),
+            *([_norms(f)] if f.with_norms else []),
             "",
             table(_HEADER, [_row(kinds) for kinds in _merged(f.kinds)]),
         ]
@@ -232,6 +237,11 @@ def _source(f: Forecast) -> str:
     sources = ["finished runs of the same kind", "a few updates of packs like these, measured here"]
     note = f"; {lost} of {len(f.kinds)} kinds of packs could not be measured and are left out" if lost else ""
     return "time from " + ", else ".join(sources[0 if recorded else 1 : 1 if recorded == len(f.kinds) else 2]) + note
+
+
+def _norms(f: Forecast) -> str:
+    runs = sum(kind.runs for kind in f.kinds)
+    return f"the norms of the training loss's gradient at every update are recorded in {f.with_norms} of {runs} runs"
 
 
 def _row(kinds: Sequence[PackKind]) -> list[str]:

@@ -23,6 +23,7 @@ from lrd.spec import RunSpec
 from lrd.sweeps.sizes import EVAL_CHUNK, preactivations
 from lrd.training import Pack
 from lrd.training.curriculum import RESTLESS, Curriculum, without
+from lrd.training.norms_by_default import has_norms
 from lrd.training.recorded import WARM_UP
 from lrd.training.tricks import update_kernel
 
@@ -94,14 +95,14 @@ def measure(
 
     def add(shape: Shape) -> None:
         with suppress(RuntimeError, MemoryError):
-            measured.setdefault(family(shape[0]), []).append(_Measured(*shape, _measured(*shape, device)))
+            measured.setdefault(family(*shape, device), []).append(_Measured(*shape, _measured(*shape, device)))
 
     largest_first = sorted(shapes, key=lambda shape: shape[1] * preactivations(shape[0]), reverse=True)
     for run, runs in largest_first:
-        if family(run) not in measured:
+        if family(run, runs, device) not in measured:
             add((shortened(run), runs))
     for run, runs in largest_first:
-        near = _nearest(run, runs, measured.get(family(run), ()), device)
+        near = _nearest(run, runs, measured.get(family(run, runs, device), ()), device)
         if near is None or (near.run.task, near.runs) != (run.task, runs):
             expected = 0 if near is None else near.took * near.ratio(run, runs, device)
             if expected < end - time.perf_counter():
@@ -109,7 +110,7 @@ def measure(
     slower = max(1.0, (time.perf_counter() - begun) / max(1e-9, clock(device) - worked))
     found: list[Costs | None] = []
     for run, runs in shapes:
-        near = _nearest(run, runs, measured.get(family(run), ()), device)
+        near = _nearest(run, runs, measured.get(family(run, runs, device), ()), device)
         found.append(near.costs.times(near.ratio(run, runs, device)) if near else None)
     return found, slower
 
@@ -140,13 +141,19 @@ def _nearest(run: RunSpec, runs: int, known: Sequence[_Measured], device: torch.
     return min(known, key=distance, default=None)
 
 
-def family(run: RunSpec) -> tuple[object, ...]:
-    """Return what decides, beside sizes, how long a run takes: packs of one family are scaled to each other."""
+def family(run: RunSpec, runs: int = 1, device: torch.device | None = None) -> tuple[object, ...]:
+    """Return what decides, beside sizes, how long a pack takes: packs of one family are scaled to each other.
+
+    Args:
+        run: One of the runs.
+        runs: How many runs the pack has.
+        device: Where it is trained; None: on a CPU.
+    """
     training = run.training
     numbers = (training.omega, training.h_detach, training.norm_stabilizer, run.optimizer.gradient_noise)
-    tricks = (*map(bool, numbers), training.gradient_norms, training.precision, training.curriculum in RESTLESS)
+    tricks = (*map(bool, numbers), has_norms(run, device, runs), training.precision, training.curriculum in RESTLESS)
     network = type(run.cell), len(parts_of(run.cell)), bool(run.cell.dropout)
-    return network, update_kernel(run), tricks, tuple(probe.name for probe in run.probes)
+    return network, update_kernel(run, device, runs), tricks, tuple(probe.name for probe in run.probes)
 
 
 def shortened(run: RunSpec) -> RunSpec:

@@ -81,7 +81,10 @@ class Curriculum:
 
 def without(training: Training) -> Training:
     """Return the options of training on the task's own gap alone."""
-    return dataclasses.replace(training, curriculum="none", curriculum_from=None, curriculum_share=0.5)
+    norms = False if training.apart_from_norms else training.gradient_norms  # without one, null might turn them on
+    return dataclasses.replace(
+        training, curriculum="none", curriculum_from=None, curriculum_share=0.5, gradient_norms=norms
+    )
 
 
 def _uniform(what: str, update: int) -> float:

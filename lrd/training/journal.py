@@ -1,7 +1,7 @@
 """The history of a run while it trains: metrics, measurements and outcome, on their way to its record.
 
-The whole history lives in memory (a few hundred kilobytes a run) and is written as whole files, so that a reader
-never sees half of one and a run that goes on from its checkpoint rewrites the same bytes.
+The whole history lives in memory (some hundred kilobytes a run at 100 steps) and is written as whole files, so that a
+reader never sees half of one and a run that goes on from its checkpoint rewrites the same bytes.
 """
 
 from __future__ import annotations
@@ -142,6 +142,8 @@ class Journal:
 
     def _write_tables(self, metrics: Rows, tables: dict[str, list[Columns]]) -> None:
         kinds = self._kinds()
+        if "gradient_norms" not in tables:  # an earlier attempt, by another kernel, may have left some
+            self.record.remove_table("gradient_norms")
         for name, parts in tables.items():
             columns = {column: np.concatenate([part[column] for part in parts]) for column in parts[0]}
             self.record.write_table(name, columns, kinds[name])

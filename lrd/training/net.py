@@ -15,6 +15,7 @@ from lrd.kernels.layers import Dropout, scan_layers
 from lrd.shapes import Float, Int, Tensor
 from lrd.spec import RunSpec
 from lrd.tasks import Batch
+from lrd.training.norms_by_default import has_norms
 from lrd.training.parameters import split_theta
 from lrd.training.precision import computing
 from lrd.training.tricks import Tricks, evaluation_kernel, scan_named, update_kernel
@@ -29,7 +30,7 @@ class Gradient(NamedTuple):
     grad: Float[Tensor, "runs parameters"]
     #: The value of what is added to the loss, by name.
     measured: dict[str, Float[Tensor, "runs"]]
-    #: The training gradient norms, where ``training.gradient_norms`` is on; else empty.
+    #: The training gradient norms, where updates give them (``Net.norms``); else empty.
     norms: Norms
 
 
@@ -38,6 +39,7 @@ class Net:
 
     Attributes:
         kernel: The name of the kernel of updates, which records keep.
+        norms: Whether updates give the training gradient norms.
     """
 
     def __init__(self, spec: RunSpec, device: torch.device, runs: int, shapes: Mapping[str, tuple[int, ...]]) -> None:
@@ -51,6 +53,7 @@ class Net:
         """
         self.task, self.cell, self.training, self.device = spec.task, spec.cell, spec.training, device
         self.kernel = update_kernel(spec, device, runs)
+        self.norms = has_norms(spec, device, runs)
         self._scan = scan_named(evaluation_kernel(spec, device, runs), self.training.precision)
         self._update_scan = scan_named(self.kernel, self.training.precision)
         self._shapes = shapes
@@ -176,7 +179,7 @@ class Net:
         cut = tricks.cut(seeds, update, time)
         dropout = tricks.dropped(self.cell, seeds, update, time, samples)
         given: list[GradientNorms] | None = None
-        asked = self.training.gradient_norms
+        asked = self.norms
         if asked and KERNELS[self.kernel].norms and len(parts_of(self.cell)) == 1:
             given = []
         with computing(self.training.precision):

@@ -46,7 +46,7 @@ class Pack:
         diverged_at: [runs], the update at which a run's loss or parameters stopped being finite; -1: they are.
         sums: Training loss and gradient norms by name, summed over the updates since the last call of ``averages``.
         summed: How many updates these are.
-        norms: The sums of the training gradient norms; None: they are off.
+        norms: The sums of the training gradient norms; None: updates give none.
     """
 
     def __init__(self, specs: Sequence[RunSpec], device: torch.device, record: Record | None = None) -> None:
@@ -74,11 +74,7 @@ class Pack:
         summed = (*_SUMS, *self.tricks.measures)
         self.sums = {name: torch.zeros(len(specs), dtype=torch.float64, device=device) for name in summed}
         self.summed = 0
-        self.norms = (
-            NormSums.nothing(self.cell, len(specs), self.task.sequence_length, device)
-            if self.training.gradient_norms
-            else None
-        )
+        self.norms = self._no_norms() if self.net.norms else None
         self._record = CudaGraph if record is None and device.type == "cuda" else record
         if self.curriculum.restless:
             self._record = None
@@ -98,7 +94,12 @@ class Pack:
         """
         pack = cls([spec], device, record).take([0] * runs)
         pack.net = pack.net.of_runs(spec, runs)
+        pack.norms = pack._no_norms() if pack.net.norms else None
         return pack
+
+    def _no_norms(self) -> NormSums:
+        """Return sums of the training gradient norms of no update."""
+        return NormSums.nothing(self.cell, len(self.specs), self.task.sequence_length, self.device)
 
     def parameters(self, theta: Float[Tensor, "runs parameters"] | None = None) -> Parameters:
         """Return each parameter by name, [runs, ...], as a view of ``theta`` (default: the pack's own)."""
@@ -290,7 +291,10 @@ class Pack:
             self.optimizer.slots[name] = torch.stack([state["slots"][name] for state in states]).to(self.device)
         self.diverged_at = torch.tensor([state["diverged_at"] for state in states], device=self.device)
         if self.norms is not None:
-            self.norms = NormSums.of_runs([state["norms"] for state in states], self.device)
+            # A run without sums was trained where updates give none: it has norms from here on.
+            none = by_run(copied(self._no_norms().tensors()), len(states))
+            kept = [state.get("norms", nothing) for state, nothing in zip(states, none, strict=True)]
+            self.norms = NormSums.of_runs(kept, self.device)
         for name in self.sums:
             sums = [state["sums"][name] for state in states]
             self.sums[name] = torch.tensor(sums, dtype=torch.float64, device=self.device)

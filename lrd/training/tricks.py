@@ -31,7 +31,8 @@ def update_kernel(run: RunSpec, device: torch.device | None = None, runs: int = 
     """
     training = run.training
     # A kernel's own norms are of one part: what layers hand down leaves the range of float32 (lrd.gradients.network).
-    cut, norms = bool(training.h_detach), training.gradient_norms and len(parts_of(run.cell)) == 1
+    # Norms that are on by themselves do not choose: has_norms of lrd.training.norms_by_default asks the kernel that is.
+    cut, norms = bool(training.h_detach), training.gradient_norms is True and len(parts_of(run.cell)) == 1
     return choose_kernel(run.cell, device, runs, cut=cut, norms=norms, precision=training.precision)
 
 

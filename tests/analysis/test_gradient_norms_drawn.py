@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from math import inf, nan
 from pathlib import Path
 
@@ -48,10 +49,10 @@ def test_the_bands_over_seeds_of_five_steps(study: MadeStudy, tmp_path: Path) ->
     assert {row["variable"] for row in rows if row["label"] == "lstm"} == {"h", "c"}
 
 
-def small(root: Path, norms: dict[int, list[float]]) -> Path:
+def small(root: Path, norms: dict[int, list[float]], seed: int = 0) -> Path:
     """A run that is still running, of one sequence of two steps."""
-    record = RunRecord(root, "small", "run")
-    spec = {"task": {"name": "copy", "gap": 1}, "cell": {"name": "rnn", "label": None}, "seed": 0}
+    record = RunRecord(root, "small", f"run{seed}")
+    spec = {"task": {"name": "copy", "gap": 1}, "cell": {"name": "rnn", "label": None}, "seed": seed}
     record.create({"spec": spec, "task": {}, "parameters": 1})
     rows = [
         dict.fromkeys(GRADIENT_NORMS_COLUMNS, norm)
@@ -59,9 +60,10 @@ def small(root: Path, norms: dict[int, list[float]]) -> Path:
         for update, of_steps in norms.items()
         for t, norm in enumerate(of_steps)
     ]
-    columns = {name: [row[name] for row in rows] for name in rows[0]}
-    record.write_table("gradient_norms", columns, GRADIENT_NORMS_COLUMNS)
-    record.status("running", update=max(norms), max_updates=100)
+    if norms:
+        columns = {name: [row[name] for row in rows] for name in rows[0]}
+        record.write_table("gradient_norms", columns, GRADIENT_NORMS_COLUMNS)
+    record.status("running", update=max(norms, default=0), max_updates=100)
     return root / "small"
 
 
@@ -75,6 +77,43 @@ def test_zeros_and_infinities_are_numbers_of_the_table(tmp_path: Path) -> None:
         ("last step", "1", "1", "-1", "1"),
         ("last step", "1", "3", "inf", "1"),
     ]  # fmt: skip
+
+
+def feet(monkeypatch: pytest.MonkeyPatch, study: Path, out: Path) -> str:
+    """Draw the figure, and return the lines under it."""
+    seen: list[str] = []
+    monkeypatch.setattr(gradient_norms.layout, "foot", lambda figure, lines: seen.extend(lines))
+    gradient_norms.draw(open_study(study), out)
+    return " ".join(seen)
+
+
+def test_of_how_many_runs_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On some machines runs have the table that they have not on others."""
+    study = small(tmp_path, {1: [-2.0, -1.0]})
+    assert "recorded" not in feet(monkeypatch, study, tmp_path)
+    small(tmp_path, {1: [-4.0, -1.0]}, seed=1)
+    small(tmp_path, {}, seed=2)
+    assert feet(monkeypatch, study, tmp_path).endswith(" 2 of 3 runs recorded these norms.")
+    first = rows_of(tmp_path / "gradient_norms.csv")[0]
+    assert (first["median"], first["runs"]) == ("-3", "2")
+    manifest = json.loads((tmp_path / "gradient_norms.json").read_text(encoding="utf-8"))
+    assert (manifest["runs"], manifest["runs_of_study"]) == (["run0", "run1"], 3)
+
+
+def test_a_table_that_ends_before_its_run_is_not_carried_on(tmp_path: Path) -> None:
+    """As of a run that went on where its kernel gave none."""
+    study = small(tmp_path, {1: [-2.0, -1.0]})
+    small(tmp_path, {1: [-4.0, -1.0], 5: [-4.0, -1.0], 10: [-4.0, -1.0]}, seed=1)
+    for seed, update in ((0, 10), (1, 10)):
+        record = RunRecord(tmp_path, "small", f"run{seed}")
+        record.finish({"outcome": "unsolved", "update": update})
+    gradient_norms.draw(open_study(study), tmp_path)
+    rows = [row for row in rows_of(tmp_path / "gradient_norms.csv") if row["step"] == "first step"]
+    assert [(row["update"], row["median"], row["runs"]) for row in rows] == [
+        ("1", "-3", "2"),
+        ("5", "-4", "1"),
+        ("10", "-4", "1"),
+    ]
 
 
 def test_without_the_table_it_names_the_option(begun: Path, tmp_path: Path) -> None:

@@ -31,6 +31,7 @@ CASES: dict[str, dict[str, Any]] = {
     "gru-copy-T20-s0-27e4e06151": {"cell": {"name": "gru"}, "optimizer": {"name": "sgd", "lr": 0.1, "momentum": 0.5}},
     "rnn-copy-T20-s0-1f09a1fffd": {"cell": {"name": "rnn"}, "training": {"omega": 2.0}},
     "lstm-copy-T20-s0-ced4966f74": {"training": {"h_detach": 0.25, "gradient_norms": True}},
+    "lstm-copy-T20-s0-67e62ae5c0": {"training": {"gradient_norms": True}},
     "lstm-copy-T20-s0-62da9fadba": {"training": {"precision": "float64", "max_updates": 7}},
     "lstm-copy-T20-s0-d9dfe77708": {"probe": {}},
     "lstm-copy-T20-s0-c9225a0bc4": {"probe": {"jacobian": {}, "gradient_flow": {"samples": 8}}},
@@ -50,6 +51,12 @@ CASES: dict[str, dict[str, Any]] = {
         "optimizer": {"name": "rmsprop_urnn"},
     },
 }
+
+
+@pytest.mark.parametrize("norms", [None, False])
+def test_norms_that_are_off_or_on_by_themselves_are_in_no_name(norms: bool | None, tmp_path: Path) -> None:
+    """Before null, the default was false."""
+    assert run_id(tmp_path, training={"gradient_norms": norms}) == next(iter(CASES))
 
 
 @pytest.mark.parametrize("expected", CASES)

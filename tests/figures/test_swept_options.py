@@ -41,6 +41,15 @@ def test_pooling_in_words(same: str, words: list[str]) -> None:
     assert pooled(COLUMNS, list(same)).tolist() == words
 
 
+def test_values_that_name_a_run_alike_are_one_value() -> None:
+    """Runs recorded before null was a value of gradient_norms have false."""
+    norms = np.ma.array([True, False, False, True], mask=[True, False, True, False])  # null, false, null, true
+    columns = {"training_gradient_norms": norms}
+    assert swept(columns, "xxxy") == {}
+    assert set(swept(columns, "xxxx")) == {"training.gradient_norms"}
+    assert pooled(columns, list("xxyy")).tolist() == ["", ""] + ["training.gradient_norms True, none"] * 2
+
+
 def test_figures_say_what_they_pool(study: MadeStudy) -> None:
     runs = runs_of(open_study(study.folder))
     assert pooling(runs) == " Pooled over cell.gain 0.8–1.6; cell.gain 2–2.5."

@@ -13,6 +13,7 @@ ROOT = Path(__file__).parents[2]
 #: A run whose mirror holds something of everything.
 TINY = ["task=adding", "task.gap=10", "cell.hidden_size=4", "training.max_updates=25", "training.eval_every=10"]
 TINY += ["training.eval_samples=8", "training.test_samples=8", "probe=[gradient_flow,gates,retention,lyapunov]"]
+TINY += ["training.gradient_norms=true"]  # their pictures too, on every machine
 TINY += [f"probe.{option}" for option in ("gradient_flow.samples=4", "gates.samples=4", "retention.samples=20")]
 TINY += [f"probe.{option}" for option in ("retention.test_samples=20", "lyapunov.steps=5", "lyapunov.transient=0")]
 

@@ -11,7 +11,8 @@ HISTORY = (
     *("gate_forget", "log10_kept_by_forget", "readable_h"),
 )
 SUMMARY = ("outcome", "solved_at", "test_loss", "seconds", "seconds_per_update", "slope_h_start", "slope_h_end")
-FOUND = sections(MirrorKeys(HISTORY, ("gradient_flow/h", "gradient_flow/c"), SUMMARY))
+PICTURES = ("gradient_flow/h", "gradient_flow/c", "gradient_norms/h", "gradient_norms/c")
+FOUND = sections(MirrorKeys(HISTORY, PICTURES, SUMMARY))
 
 
 def curves(key: str) -> Chart:
@@ -29,6 +30,16 @@ def test_every_key_of_the_history_stands_in_one_chart_and_in_its_section() -> No
     assert {places[key] for key in HISTORY[14:]} == {"gates and retention"}
     assert places["seconds"] == places["seconds_per_update"] == "cost"
     assert {places["solved_at"], places["test_loss"]} == {"learning"}
+
+
+def test_training_gradient_norms_are_pictured_beside_the_gradient_flow() -> None:
+    pictures = [chart for chart in FOUND["gradient flow"] if chart.kind == "pictures"]
+    assert [chart.keys for chart in pictures] == [PICTURES[:2], PICTURES[2:]]
+    one_answer, training = (chart.title for chart in pictures)
+    assert "of one answer" in one_answer
+    assert "of training" in training
+    without = sections(MirrorKeys(HISTORY, PICTURES[:2], SUMMARY))["gradient flow"]
+    assert [chart.keys for chart in without if chart.kind == "pictures"] == [PICTURES[:2]]
 
 
 def test_what_spans_orders_of_magnitude_and_has_no_sign_is_on_a_log_axis() -> None:

@@ -9,7 +9,10 @@ from made import make_record
 from offline_runs import inspect, of_type
 
 from lrd.records import open_study
+from lrd.records.mirror_content import PICTURED
 from lrd.records.mirror_keys import MirrorKeys, mirror_keys
+
+PICTURES = tuple(f"{table}/" for table in PICTURED)
 
 
 @pytest.mark.slow
@@ -29,10 +32,10 @@ def test_they_are_the_keys_that_wandb_wrote(trained: Path) -> None:
     found = mirror_keys(open_study(study))
     assert {*found.history, "update"} == history
     assert {"slope_c", "gate_forget", "log10_kept_by_forget", "readable_h", "lyapunov_free", "eval_loss"} < history
-    assert set(found.media) == media == {"gradient_flow/h", "gradient_flow/c"}
+    assert set(found.media) == media == {f"{table}/{name}" for table in PICTURED for name in "hc"}
     # wandb's summary has the last row of the history too.
     assert set(found.summary) <= summary
-    assert summary - set(found.summary) <= history | {key for key in summary if key.startswith("gradient_flow/")}
+    assert summary - set(found.summary) <= history | {key for key in summary if key.startswith(PICTURES)}
     assert {"outcome", "seconds_per_update", "slope_h_start", "gate_forget_end", "test_loss"} < set(found.summary)
     assert "solved_at" not in found.summary  # in 25 updates
 

@@ -23,10 +23,11 @@ from lrd.sweeps.plan import jobs_from_configs, record_of
         ("pack_size", 1, 2),
         ("deterministic", True, False),
         ("tracker_mode", "offline", "disabled"),
+        ("training_gradient_norms", None, False),
     ],
 )
 def test_one_run_cannot_have_two_values_at_once(option: str, first: Any, other: Any) -> None:
-    key = option.replace("_", ".", 1) if option.startswith(("cell", "tracker")) else option
+    key = option.replace("_", ".", 1) if option.startswith(("cell", "tracker", "training")) else option
     sweep = [config(seed=seed, **{option: value}) for seed in (0, 1) for value in (first, other)]
     with pytest.raises(SpecError) as caught:
         jobs_from_configs(sweep)

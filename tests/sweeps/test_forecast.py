@@ -202,6 +202,15 @@ def test_what_ends_early_is_named() -> None:
     assert lines(replace(WHOLE, kinds=(early,)))[0].endswith(" with 2 workers: the less, the sooner runs are solved")
 
 
+def test_runs_with_training_gradient_norms_are_counted(a_second_an_update: None) -> None:
+    with_norms, without = (
+        [job("/nowhere", seed=seed, training_gradient_norms=on) for seed in (0, 1)] for on in (True, False)
+    )
+    said = "the norms of the training loss's gradient at every update are recorded in 2 of 4 runs"
+    assert lines(of(*with_norms, *without))[3] == said
+    assert lines(of(*without))[3] == ""
+
+
 def test_a_busy_machine_is_named() -> None:
     assert lines(replace(WHOLE, load=1.5))[2] == f"{MEASURED}; it is busy now, which makes training longer"
 

@@ -81,6 +81,7 @@ CASES: list[tuple[Task, Cell, int, dict[str, Any]]] = [
     (Copy(gap=40), LSTM(hidden_size=24), 3, SMALL | {"h_detach": 0.5, "samples": 2}),
     (Adding(gap=60), RNN(hidden_size=32), 3, UPDATING | {"gradient_norms": True}),
     (Adding(gap=60), LSTM(hidden_size=32), 3, UPDATING | {"gradient_norms": True}),
+    (Adding(gap=60), RNN(hidden_size=4), 3, UPDATING | {"batch_size": 128, "gradient_norms": True}),  # few units
     (Adding(gap=60), GRU(hidden_size=32), 3, UPDATING),
     (Adding(gap=60), GRU(hidden_size=32), 3, UPDATING | {"gradient_norms": True}),
     (Adding(gap=40), CoupledLSTM(hidden_size=32), 3, UPDATING | {"gradient_norms": True}),

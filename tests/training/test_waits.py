@@ -57,6 +57,7 @@ def _as_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     programs = ("tasks.words_on_cpu.words", "tasks.words_on_cpu.uniform", "gradients.norm_sums_on_cpu.program")
     for program in (*programs, "training.adam_on_cpu.program"):
         monkeypatch.setattr(f"lrd.{program}", lambda: None)
+    monkeypatch.setattr("lrd.scaled.may_synchronise", lambda x: False)  # a packed loop on a CPU reads, to save work
 
 
 def update(spec: RunSpec, device: torch.device) -> None:
@@ -125,11 +126,7 @@ def test_no_trick_waits(options: dict[str, Any], device: torch.device) -> None:
 @pytest.mark.parametrize("device", DEVICES, ids=str)
 @pytest.mark.parametrize("truncate", [None, 2])
 @pytest.mark.parametrize("cell", [RNN(), LSTM(), GRU(), Attentive(), Clockwork(modules=3)], ids=lambda cell: cell.name)
-def test_no_sum_of_norms_waits(
-    cell: Cell, truncate: int | None, device: torch.device, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """On the CPU a packed loop reads its numbers to save work; here it does as on a GPU."""
-    monkeypatch.setattr("lrd.scaled.may_synchronise", lambda x: False)
+def test_no_sum_of_norms_waits(cell: Cell, truncate: int | None, device: torch.device) -> None:
     cell = dataclasses.replace(cell, hidden_size=6).for_length(TASK.sequence_length)
     update(run_spec(TASK, cell, batch_size=2, gradient_norms=True, truncate=truncate), device)
 

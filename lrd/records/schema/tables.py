@@ -132,7 +132,7 @@ GRADIENT_FIT: Columns = {
 }
 
 GRADIENT_NORMS: Columns = {
-    "update": Column(INTEGER, "last of the updates that the row covers; they begin after those of the row before"),
+    "update": Column(INTEGER, "the row covers updates up to this one, as many as updates says; none is in two rows"),
     **PART,
     **explained(
         gradients.GRADIENT_NORMS,
@@ -160,7 +160,8 @@ STUDY_TABLES: dict[str, tuple[str, Columns]] = {
     ),
     "gradient_fit": ("A straight line through the log10 norm over the quiet steps of the gap.", GRADIENT_FIT),
     "gradient_norms": (
-        "With training.gradient_norms: norms of the training loss's own gradient, one row a time step.",
+        "Norms of the training loss's own gradient over all updates, one row a time step. Runs have it whose kernel "
+        "gives these for free, and those with training.gradient_norms=true.",
         GRADIENT_NORMS,
     ),
 }
