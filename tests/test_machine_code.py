@@ -2,44 +2,93 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from lrd.machine_code import machine_code
+from lrd import machine_code as module
+from lrd.machine_code import folder, machine_code
 
 
 def doubled(x):  # type: ignore[no-untyped-def]
     return 2 * x
 
 
-make: Callable[..., Any] = machine_code.__wrapped__
+@pytest.fixture(autouse=True)
+def cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A folder of this test's own, and nothing of what other tests asked for."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    made: Callable[..., Any] = module._made.__wrapped__
+    monkeypatch.setattr(module, "_made", made)
+    return tmp_path / "cache"
 
 
-def test_a_function_does_what_it_did() -> None:
-    pytest.importorskip("numba")
+def test_a_function_does_what_it_did_and_is_kept(cache: Path) -> None:
+    numba = pytest.importorskip("numba")
+    before = numba.config.CACHE_DIR
     made = machine_code(doubled, "int64(int64)", "float64(float64)")
     assert made is not None
     assert (made(21), made(0.25)) == (42, 0.5)
     assert len(made.signatures) == 2
-    assert machine_code(doubled, "int64(int64)", "float64(float64)") is made
+    assert {path.suffix for path in cache.rglob("*.nb*")} == {".nbi", ".nbc"}
+    assert before == numba.config.CACHE_DIR
+    again = machine_code(doubled, "int64(int64)", "float64(float64)")
+    assert again is not None
+    assert len(again.stats.cache_hits) == 2
 
 
 def test_none_without_numba(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "numba", None)
-    assert make(doubled, "int64(int64)") is None
+    assert machine_code(doubled, "int64(int64)") is None
 
 
-def test_where_nothing_can_be_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_sources_have_another_folder(tmp_path: Path) -> None:
+    """Not the function's file alone: a change of what it calls must count."""
+    one, other = tmp_path / "one.py", tmp_path / "other.py"
+    one.write_text("1")
+    other.write_text("2")
+    before = folder([one, other])
+    assert folder([other, one]) == before
+    other.write_text("3")
+    assert folder([one, other]) != before
+
+
+def test_where_no_folder_can_be_made(cache: Path) -> None:
+    pytest.importorskip("numba")
+    cache.write_text("a file")
+    made = machine_code(doubled, "int64(int64)")
+    assert made is not None
+    assert made(4) == 8
+
+
+def test_where_there_is_no_room(monkeypatch: pytest.MonkeyPatch) -> None:
     numba = pytest.importorskip("numba")
     njit = numba.njit
 
     def refuses(*args: Any, cache: bool = False, **options: Any) -> Any:
         if cache:
-            raise RuntimeError("cannot cache function: no locator available")
+            raise OSError("no space left on device")
         return njit(*args, **options)
 
     monkeypatch.setattr(numba, "njit", refuses)
-    assert make(doubled, "int64(int64)")(4) == 8
+    made = machine_code(doubled, "int64(int64)")
+    assert made is not None
+    assert made(4) == 8
+
+
+@pytest.mark.slow
+def test_the_next_process_finds_the_kernels(tmp_path: Path) -> None:
+    pytest.importorskip("numba")
+    code = "from lrd.kernels.cpu import rnn_programs; print(sum(rnn_programs.forward.stats.cache_hits.values()))"
+
+    def hits(cache: Path) -> str:
+        variables = {"XDG_CACHE_HOME": str(cache), "PATH": "/usr/bin:/bin"}
+        done = subprocess.run([sys.executable, "-c", code], env=variables, capture_output=True, text=True, check=True)
+        return done.stdout.strip()
+
+    assert hits(tmp_path) == "0"
+    assert hits(tmp_path) == "1"

@@ -86,6 +86,7 @@ def _numba(name: str, scan: Scan, cell: type[Cell], keeps: int, cuts: bool = Fal
         devices=("cpu",),
         precisions=("float32",),
         norms=True,
+        free_norms=True,
         cuts=cuts,
         keeps=keeps,
         available=lambda device: device.type == "cpu" and not cpu.why_not(),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 import torch
@@ -284,20 +283,3 @@ print(cpu.why_not(), choose_kernel(LSTM()), sep="; ")
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == f"{said}; stock"
-
-
-@pytest.mark.slow
-def test_machine_code_is_kept_for_the_next_process_and_made_anew_where_nothing_can_be_kept(tmp_path: Path) -> None:
-    code = (
-        "import torch; from lrd.kernels.cpu import rnn_programs; print(*rnn_programs.forward.stats.cache_hits.values())"
-    )
-
-    def hits(cache: Path) -> str:
-        variables = {"XDG_CACHE_HOME": str(cache), "PATH": "/usr/bin:/bin"}
-        done = subprocess.run([sys.executable, "-c", code], env=variables, capture_output=True, text=True, check=True)
-        return done.stdout.strip()
-
-    assert hits(tmp_path) == ""
-    assert hits(tmp_path) == "1"
-    (tmp_path / "file").write_text("")
-    assert hits(tmp_path / "file") == ""

@@ -16,7 +16,7 @@ of a ``batch``, N hidden ``units``, I ``inputs`` and V state variables. N is fil
     layout                          from torch's tensors to the programs' and back
     rnn, lstm, gru                  the programs as autograd functions
     processor                       what the processor has
-    compiled                        how numba compiles them, and where the machine code is kept
+    compiled                        how numba compiles them
 
 Nothing here imports numba before a kernel is asked for. Where it cannot run (``why_not``), the table has other kernels.
 """
