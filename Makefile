@@ -7,7 +7,7 @@ JOBS ?= auto
 RUNS ?= runs
 ARGS ?=
 
-.PHONY: help demo paper test test-slow lint types docs bench bench-sweep bench-plan bench-analysis bench-pack bench-gpu clean
+.PHONY: help demo paper test test-slow lint types docs bench bench-sweep bench-plan bench-analysis bench-pack bench-docs bench-gpu clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -61,9 +61,13 @@ bench-plan: .venv ## seconds that a sweep of 10,000 runs takes to compose, check
 bench-analysis: .venv ## time and memory of figures and report from 100, 1,000 and 10,000 records, about ten minutes
 	$(BIN)/python benchmarks/analysis.py
 
-bench-pack: .venv ## a pack beside torch's modules and JAX on all cores, about two minutes
+bench-pack: .venv ## packs beside torch's modules and JAX on all cores, about ten minutes
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[bench]'
 	$(BIN)/python benchmarks/pack.py
+
+bench-docs: .venv ## the tables of docs/speed.md measured anew on this machine, about half an hour
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[bench]'
+	$(BIN)/python benchmarks/renew_docs.py
 
 bench-gpu: .venv ## packs on a GPU beside the same runs on cuDNN one after another
 	$(BIN)/python benchmarks/gpu.py --json bench-gpu.json

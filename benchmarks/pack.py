@@ -1,241 +1,161 @@
 """A pack on the CPU beside the same runs by torch's own modules and by JAX: time per run-update, all cores busy.
 
-    python benchmarks/pack.py [--runs 8] [--rounds 7] [--quick]          (make bench-pack)
+    python benchmarks/pack.py [--cell lstm] [--hidden 64] [--gap 100] [--runs 8] [--rounds 7] [--quick]
+                                                                                                 (make bench-pack)
 
-Adding task, Adam, clipping by norm, float32; T = 100, batch 32, hidden 64. Each contender has all cores:
+Adding task, Adam, clipping by norm, float32, batch 32. Whole updates: drawing the batch, forward, backward, clipping
+and optimiser. Each contender has all cores (benchmarks/contenders.py):
 
-lrd     one worker a core, one thread each, that trains its share of the runs as a pack, as ``lrd train`` does
-probed  lrd with the probe gradient_flow at its default schedule, which gives the gradient's norm at every time step: an
-        update's time plus that of a measurement, times measurements over updates
-norms   lrd with training gradient norms: the norm at every time step of every update
-torch   one worker a core, one thread each: ``nn.RNN`` or ``nn.LSTM``, ``torch.optim.Adam``, one run after another; no
-        norms
-jax     all runs in one compiled scan under vmap (benchmarks/jax_pack.py), the fastest of: one device with all cores,
-        the runs shared among a device a core, a device a run; no norms. Left out, by name, where jax is not installed
-        (``pip install 'lrd[bench]'``)
-floor   the operations of forward and backward over the best rate seen of one large matrix product on all cores
+lrd      one worker a core, one thread each, that trains its share of the runs as a pack, as ``lrd train`` does; with
+         training gradient norms: the norm at every time step of every update
+bare     the same without norms
+torch    one worker a core, one thread each: ``nn.RNN``, ``nn.LSTM`` or ``nn.GRU`` with ``torch.optim.Adam``, one run
+         after another; no norms. A run alone is also tried with a thread a core, and the faster is taken
+jax      all runs in one compiled scan under vmap (benchmarks/jax_pack.py), the fastest of several ways; no norms. Left
+         out where jax is not installed (``pip install 'lrd[bench]'``)
 
 Contenders take turns, round after round, so that a noisy machine is noisy for all; printed are medians, and medians of
-the ratios of a round.
+the ratios of a round, with what they are to reach. ``norms cost`` is lrd over bare. On a machine that does other work
+``--processor`` says more: processor time of all workers over the cores that they may use, in place of wall time.
 """
 
 from __future__ import annotations
 
 import argparse
 import importlib.util
-import multiprocessing
-import os
 import statistics
-import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from multiprocessing.connection import Connection
-from typing import Any
+from collections.abc import Iterator, Sequence
 
-import torch
-from update import stock
+import contenders
+from contenders import Shape
+from machine import cores, machine
+from table import Table, add_markdown_option, write_markdown
+from teams import Team
 
 from lrd.sweeps.nursery import VARIABLES
 
-GAP, BATCH, HIDDEN = 100, 32, 64
-Go = Callable[[int], None]
+COLUMNS = (
+    *("cell", "T", "hidden", "runs", "lrd", "bare", "torch", "jax"),
+    *("lrd/torch", "goal", "jax/lrd", "goal", "norms cost", "kernel", "jax's way"),
+)
+Times = dict[str, list[float]]  # by contender, ms of a run-update in each round
 
 
-def lrd_updates(cell: str, runs: int, **training: Any) -> Go:
-    """A pack as training has it."""
-    pack = _pack(cell, runs, **training)
-
-    def go(count: int) -> None:
-        for _ in range(count):
-            pack.step()
-
-    return go
+def most_over_torch(shape: Shape) -> float | None:
+    """Return the most that lrd's time may be of torch's; None: nothing is stated of this shape."""
+    if shape.cell == "lstm":
+        return {32: 0.80, 64: 0.80, 128: 0.90}.get(shape.hidden)
+    return 0.35 if (shape.cell, shape.hidden) == ("rnn", 64) else None
 
 
-def lrd_norms(cell: str, runs: int) -> Go:
-    """A pack as training has it, with training gradient norms."""
-    return lrd_updates(cell, runs, gradient_norms=True)
+def least_over_jax(shape: Shape) -> float | None:
+    """Return how many times lrd's time JAX's should be at least; None: nothing is stated of this shape."""
+    return 3.0 if shape.cell == "lstm" else None
 
 
-def lrd_measurements(cell: str, runs: int) -> Go:
-    """Measurements of such a pack by the probe that is on by default."""
-    from lrd.probes import GradientFlow, Subject
-
-    pack, probe = _pack(cell, runs), GradientFlow()
-    subject = Subject.of(pack.task, pack.cell, pack.parameters(), pack.seeds)
-
-    def go(count: int) -> None:
-        for _ in range(count):
-            probe.tables_of(subject)
-
-    return go
-
-
-def _pack(cell: str, runs: int, **training: Any) -> Any:
-    from lrd.spec import job_from_config
-    from lrd.training import Pack
-
-    config = {
-        "task": {"name": "adding", "gap": GAP},
-        "cell": {"name": cell, "hidden_size": HIDDEN},
-        "optimizer": {"name": "adam"},
-        "training": {"batch_size": BATCH} | training,
+def teams_of(runs: int) -> dict[str, Team]:
+    """Start the teams that train so many runs, by name."""
+    workers = min(cores(), runs)
+    found = {
+        "lrd": Team(contenders.lrd, runs, workers, VARIABLES),  # one thread, and memory kept: as lrd's own workers
+        "bare": Team(contenders.lrd_without, runs, workers, VARIABLES),
+        "torch": Team(contenders.plain_torch, runs, workers, VARIABLES),
     }
-    return Pack([job_from_config(config | {"seed": seed}).run for seed in range(runs)], torch.device("cpu"))
-
-
-def torch_updates(cell: str, runs: int) -> Go:
-    """The plain script, one run after another."""
-    from lrd.tasks import Adding
-
-    updates = [stock(cell, Adding(gap=GAP), BATCH, HIDDEN) for _ in range(runs)]
-
-    def go(count: int) -> None:
-        for update in updates:
-            for _ in range(count):
-                update()
-
-    return go
-
-
-def jax_updates(cell: str, runs: int) -> Go:
-    """All runs in one compiled program."""
-    from jax_pack import updates
-
-    return updates(cell, GAP, BATCH, HIDDEN, runs, len(os.sched_getaffinity(0)))
-
-
-CONTENDERS: dict[str, Callable[[str, int], Go]] = {
-    "lrd": lrd_updates,
-    "measurement": lrd_measurements,
-    "norms": lrd_norms,
-    "torch": torch_updates,
-    "jax": jax_updates,
-}
-
-
-def serve(pipe: Connection, name: str, cell: str, runs: int) -> None:
-    """A worker: warms up, then does as many updates as it is asked for, until it is asked for none."""
-    torch.set_num_threads(1)
-    torch.set_flush_denormal(True)
-    go = CONTENDERS[name](cell, runs)
-    go(2)
-    pipe.send("ready")
-    while count := pipe.recv():
-        go(count)
-        pipe.send("done")
-
-
-@contextmanager
-def _environment(variables: Mapping[str, str]) -> Iterator[None]:
-    """Variables that processes started meanwhile find when their libraries are loaded."""
-    before = dict(os.environ)
-    os.environ.update(variables)
-    try:
-        yield
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
-
-
-class Team:
-    """The workers of one contender; only one team works at a time."""
-
-    def __init__(self, name: str, cell: str, runs: int, workers: int) -> None:
-        context = multiprocessing.get_context("spawn")
-        self.pipes = []
+    if workers < cores():
+        threads = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), str(cores()))
+        found["torch, threads"] = Team(contenders.plain_torch, runs, 1, VARIABLES | threads)
+    if importlib.util.find_spec("jax"):
         devices = {"XLA_FLAGS": f"--xla_force_host_platform_device_count={runs}"}
-        with _environment(devices if name == "jax" else VARIABLES):  # one thread, and memory kept: as lrd's own workers
-            for worker in range(workers):
-                mine, theirs = context.Pipe()
-                share = runs // workers + (worker < runs % workers)
-                context.Process(target=serve, args=(theirs, name, cell, share), daemon=True).start()
-                self.pipes.append(mine)
-        for pipe in self.pipes:
-            pipe.recv()
-
-    def seconds(self, count: int) -> float:
-        """Wall time in which all workers do so many updates of each of their runs."""
-        start = time.perf_counter()
-        for pipe in self.pipes:
-            pipe.send(count)
-        for pipe in self.pipes:
-            pipe.recv()
-        return time.perf_counter() - start
-
-    def end(self) -> None:
-        """Send the workers home."""
-        for pipe in self.pipes:
-            pipe.send(0)
+        found["jax"] = Team(contenders.jax, runs, 1, devices)
+    return found
 
 
-def rate(cores: int) -> float:
-    """Operations a second of a large float32 matrix product on all cores, the best of a few."""
-    torch.set_num_threads(cores)
-    a, b = torch.rand(2, 1024, 1024).unbind()
-    times = []
-    for _ in range(12):
-        start = time.perf_counter()
-        a @ b
-        times.append(time.perf_counter() - start)
-    return 2 * 1024**3 / min(times)
-
-
-def operations(cell: str) -> float:
-    """Multiplications and additions of the matrix products of one run-update, forward and twice that backward."""
-    rows = {"rnn": 1, "lstm": 4}[cell] * HIDDEN
-    return 3.0 * 2 * GAP * BATCH * rows * (HIDDEN + 2)
-
-
-def measure(cell: str, runs: int, cores: int, rounds: int, seconds: float) -> tuple[dict[str, list[float]], float]:
-    """Milliseconds a run-update (a measurement, for ``tables_of``) of each contender, round by round; and the floor."""
-    names = [name for name in CONTENDERS if name != "jax" or importlib.util.find_spec("jax")]
-    teams = {name: Team(name, cell, runs, 1 if name == "jax" else min(cores, runs)) for name in names}
-    counts = {name: max(1, round(seconds / team.seconds(1))) for name, team in teams.items()}
-    found: dict[str, list[float]] = {name: [] for name in names}
-    rates = []
+def measure(teams: dict[str, Team], runs: int, rounds: int, seconds: float, processor: bool) -> Times:
+    """Return the milliseconds of a run-update of each team, round by round; the teams are prepared."""
+    counts = {name: max(1, round(seconds / team.seconds(1)[0])) for name, team in teams.items()}
+    found: Times = {name: [] for name in teams}
     for _ in range(rounds):
-        rates.append(rate(cores))
         for name, team in teams.items():
-            found[name].append(1e3 * team.seconds(counts[name]) / counts[name] / runs)
-    for team in teams.values():
-        team.end()
-    return found, 1e3 * operations(cell) / max(rates)
+            wall, used = team.seconds(counts[name])
+            took = used / team.cores if processor else wall
+            found[name].append(1e3 * took / counts[name] / runs)
+    return found
+
+
+def shapes(cells: Sequence[str], sizes: Sequence[int], gaps: Sequence[int]) -> Iterator[Shape]:
+    """Yield every shape of the table."""
+    for cell in cells:
+        for gap in gaps:
+            for hidden in sizes:
+                yield Shape(cell, gap, hidden)
+
+
+def faster_torch(found: Times) -> Times:
+    """Return the times with the faster of torch's two ways under ``torch``."""
+    threads = found.pop("torch, threads", None)
+    if threads and statistics.median(threads) < statistics.median(found["torch"]):
+        found["torch"] = threads
+    return found
+
+
+def ratio(times: list[float], over: list[float]) -> float:
+    """Return the median of the ratios of a round."""
+    return statistics.median(a / b for a, b in zip(times, over, strict=True))
+
+
+def add_row(table: Table, shape: Shape, runs: int, found: Times, words: dict[str, str]) -> list[str]:
+    """Add the row of a shape; return what it misses, in words."""
+    most, least = most_over_torch(shape), least_over_jax(shape)
+    to_torch, norms_cost = ratio(found["lrd"], found["torch"]), ratio(found["lrd"], found["bare"])
+    to_jax = ratio(found["jax"], found["lrd"]) if "jax" in found else None
+    table.add(
+        *(shape.cell, shape.gap, shape.hidden, runs),
+        *(statistics.median(found[name]) if name in found else "-" for name in ("lrd", "bare", "torch", "jax")),
+        *(to_torch, f"<= {most:.2f}" if most else "-"),
+        *(to_jax or "-", f">= {least:.1f}" if least else "-"),
+        *(norms_cost, words["lrd"], words.get("jax", "-")),
+    )
+    missed = []
+    if most and to_torch > most:
+        missed.append(f"lrd/torch {to_torch:.2f}")
+    if least and to_jax and to_jax < least:
+        missed.append(f"jax/lrd {to_jax:.2f}")
+    return [f"{shape.cell}, T {shape.gap}, hidden {shape.hidden}, runs {runs}: {what}" for what in missed]
 
 
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--runs", type=int, default=8, help="runs of all workers together")
+    parser.add_argument("--cell", nargs="+", default=["rnn", "lstm"], choices=["rnn", "lstm", "gru"], help="cells")
+    parser.add_argument("--hidden", type=int, nargs="+", default=[32, 64, 128], help="hidden sizes")
+    parser.add_argument("--gap", type=int, nargs="+", default=[100, 400], help="lengths of the sequences")
+    parser.add_argument("--runs", type=int, nargs="+", default=[8, 1], help="runs of all workers together")
     parser.add_argument("--rounds", type=int, default=7, help="turns of every contender")
+    parser.add_argument("--seconds", type=float, default=0.4, help="of a turn, about")
+    parser.add_argument("--processor", action="store_true", help="processor time over cores in place of wall time")
     parser.add_argument("--quick", action="store_true", help="two runs, one short round: does it run at all")
+    add_markdown_option(parser)
     given = parser.parse_args()
-    runs, rounds, seconds = (2, 1, 0.01) if given.quick else (given.runs, given.rounds, 1.5)
-    from lrd.probes import GradientFlow, log_spaced
-    from lrd.spec import Training
-
-    updates = Training().max_updates
-    share = len(log_spaced(updates, GradientFlow().per_decade)) / updates
-    cores = len(os.sched_getaffinity(0))
-    print(f"{runs} runs, T={GAP}, batch {BATCH}, hidden {HIDDEN}; {cores} cores, torch {torch.__version__}")
-    print(f"ms of wall time a run-update, medians of {rounds} rounds; a measurement every {1 / share:.0f} updates")
-    columns = ("lrd", "probed", "norms", "torch", "jax")
-    ratios = (("torch", "probed"), ("torch", "norms"), ("jax", "probed"), ("jax", "norms"))
-    print("cell " + " ".join(f"{name:>7}" for name in (*columns, "floor", *(f"{a}/{b}" for a, b in ratios))))
-    for cell in ("rnn", "lstm"):
-        found, floor = measure(cell, runs, cores, rounds, seconds)
-        found["probed"] = [a + share * b for a, b in zip(found["lrd"], found["measurement"], strict=True)]
-        shown = [f"{statistics.median(found[name]):7.2f}" if name in found else "      -" for name in columns]
-        shown += [f"{floor:7.2f}"]
-        shown += [f"{_ratio(found[a], found[b]) if a in found else '-':>11}" for a, b in ratios]
-        print(f"{cell:4} {' '.join(shown)}")
+    if given.quick:
+        given.hidden, given.gap, given.runs, given.rounds, given.seconds = [8], [20], [2], 1, 0.01
+    what = "processor time over cores" if given.processor else "wall time"
+    about = [
+        f"{machine('torch', 'numba', 'jax')}.",
+        f"Times in ms of {what} a run-update, batch {contenders.BATCH}; medians of {given.rounds} rounds.",
+    ]
+    table, missed = Table(about, COLUMNS), []
+    for runs in given.runs:
+        teams = teams_of(runs)
+        for shape in shapes(given.cell, given.hidden, given.gap):
+            words = {name: team.prepare(shape) for name, team in teams.items()}
+            found = faster_torch(measure(teams, runs, given.rounds, given.seconds, given.processor))
+            missed += add_row(table, shape, runs, found, words)
+        for team in teams.values():
+            team.end()
     if importlib.util.find_spec("jax") is None:
-        print("jax is not installed: its column is left out")
-
-
-def _ratio(times: list[float], ours: list[float]) -> str:
-    """Median of the ratios of a round."""
-    return f"{statistics.median(a / b for a, b in zip(times, ours, strict=True)):.2f}"
+        table.note("jax is not installed: its columns are empty.")
+    table.note(f"Missed: {'; '.join(missed)}." if missed else "Every goal is reached.")
+    write_markdown(given.markdown, table)
 
 
 if __name__ == "__main__":

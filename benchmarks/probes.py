@@ -1,6 +1,6 @@
 """The price of measuring: each probe at its default options, as a multiple of one update and as a share of training.
 
-    python benchmarks/probes.py [--rounds N] [--quick]
+    python benchmarks/probes.py [--rounds N] [--markdown FILE] [--quick]
 
 Adding task, batches of 32, a run alone and 8 in a pack, one thread. The share is that of a run of
 ``training.max_updates`` updates in which the probe measures at its default moments.
@@ -14,11 +14,18 @@ import time
 from collections.abc import Callable
 
 import torch
+from machine import machine
+from table import Table, add_markdown_option, write_markdown
 
 from lrd.options import OptionError
 from lrd.probes import PROBES, Subject, log_spaced
 from lrd.spec import RunSpec, job_from_config
 from lrd.training import Pack
+
+COLUMNS = (
+    *("cell", "T", "hidden", "runs", "probe", "update [ms]"),
+    *("one measurement, in updates", "its share of training"),
+)
 
 
 def specs(cell: str, gap: int, hidden: int, runs: int) -> list[RunSpec]:
@@ -32,7 +39,7 @@ def specs(cell: str, gap: int, hidden: int, runs: int) -> list[RunSpec]:
 
 
 def seconds(call: Callable[[], object]) -> float:
-    """Of one call."""
+    """Return the wall time of one call."""
     start = time.perf_counter()
     call()
     return time.perf_counter() - start
@@ -43,12 +50,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5, help="rounds of an update and a measurement")
     parser.add_argument("--quick", action="store_true", help="one small shape, one round: does it run at all")
+    add_markdown_option(parser)
     given = parser.parse_args()
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
     rounds, shapes = (1, [(10, 4, 1)]) if given.quick else (given.rounds, [(100, 64, 1), (100, 64, 8)])
-    print(f"torch {torch.__version__}, one thread, medians of {rounds} rounds")
-    print("cell  (T, hidden, runs)  probe               update [ms]  measurement [updates]  share of training")
+    about = [f"{machine('torch', 'numba')}.", f"One thread, medians of {rounds} rounds."]
+    table = Table(about, COLUMNS)
     for cell in ("rnn", "lstm"):
         for gap, hidden, runs in shapes:
             pack = Pack(specs(cell, gap, hidden, runs), torch.device("cpu"))
@@ -72,11 +80,9 @@ def main() -> None:
                 moments = len(log_spaced(pack.training.max_updates, probe.per_decade))
                 price = statistics.median(y / x for x, y in zip(updates, measurements, strict=True))
                 share = moments * price / (pack.training.max_updates + moments * price)
-                print(
-                    f"{cell:4}  ({gap:3}, {hidden:3}, {runs:2})     {name:20} {1e3 * statistics.median(updates):10.1f}"
-                    f"  {price:21.1f}  {share:17.1%}",
-                    flush=True,
-                )
+                ms = 1e3 * statistics.median(updates)
+                table.add(cell, gap, hidden, runs, name, f"{ms:.1f}", f"{price:.1f}", f"{share:.1%}")
+    write_markdown(given.markdown, table)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
 """Time per update: torch's own kernel without norms, lrd with its default measurements, a loop of cells with norms.
 
-    python benchmarks/update.py [--rounds N] [--quick]
+    python benchmarks/update.py [--rounds N] [--markdown FILE] [--quick]
 
 Adding task, Adam, clipping by norm, float32, one CPU thread (lrd fills cores with single-threaded workers).
 
 (a) stock: ``nn.RNN`` or ``nn.LSTM`` with ``nn.Linear``, ``torch.optim.Adam`` and ``clip_grad_norm_``; no norms.
-(b) lrd: a pack of one, with gradient flow at lrd's default schedule for a run of its default length:
+(b) lrd: a pack of one at lrd's defaults, with gradient flow at its default schedule for a run of its default length:
     time of an update + measurements * time of a measurement / updates. Evaluation, which (a) does not do, is left out.
 (c) loop: ``nn.RNNCell`` or ``nn.LSTMCell`` step by step, with ``retain_grad`` and the norm of dL/dh_t at every step.
 
@@ -20,6 +20,8 @@ import time
 from collections.abc import Callable
 
 import torch
+from machine import machine
+from table import Table, add_markdown_option, write_markdown
 
 from lrd.probes import GradientFlow, Subject, log_spaced
 from lrd.spec import job_from_config
@@ -27,11 +29,15 @@ from lrd.tasks import Adding
 from lrd.training import Pack
 
 SHAPES = ((100, 32, 64), (320, 10, 128), (500, 64, 128))
+COLUMNS = (
+    *("cell", "T", "batch", "hidden", "kernel", "a stock", "b lrd", "c loop", "b/a", "c/a"),
+    *("one measurement, in updates", "its share of training"),
+)
 
 
 def stock(cell: str, task: Adding, batch: int, hidden: int) -> Callable[[], None]:
     """(a) One update as a plain script would write it."""
-    body = {"rnn": torch.nn.RNN, "lstm": torch.nn.LSTM}[cell](2, hidden)
+    body = {"rnn": torch.nn.RNN, "lstm": torch.nn.LSTM, "gru": torch.nn.GRU}[cell](2, hidden)
     head = torch.nn.Linear(hidden, 1)
     weights = [*body.parameters(), *head.parameters()]
     optimizer = torch.optim.Adam(weights)
@@ -96,12 +102,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=7, help="rounds of a, b, c")
     parser.add_argument("--quick", action="store_true", help="one small shape, two rounds: does it run at all")
+    add_markdown_option(parser)
     given = parser.parse_args()
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
     rounds, shapes = (2, ((20, 4, 8),)) if given.quick else (given.rounds, SHAPES)
-    print(f"torch {torch.__version__}, one thread, medians of {rounds} rounds; times in ms an update")
-    print("cell  (T, batch, hidden)    a stock   b lrd   c loop     b/a    c/a   measurement/update  its share")
+    about = [
+        f"{machine('torch', 'numba')}.",
+        f"One thread, times in ms an update, medians of {rounds} rounds.",
+    ]
+    table = Table(about, COLUMNS)
     for cell in ("rnn", "lstm"):
         for gap, batch, hidden in shapes:
             config = {
@@ -129,18 +139,16 @@ def main() -> None:
             for call in calls:
                 call()
             repeats = [max(1, min(50, int(0.15 / seconds(call, 1)))) for call in calls]
-            table = [[seconds(call, n) for call, n in zip(calls, repeats, strict=True)] for _ in range(rounds)]
+            times = [[seconds(call, n) for call, n in zip(calls, repeats, strict=True)] for _ in range(rounds)]
             a, b, c, price, share = zip(
-                *((a, s + rate * p, c, p / s, rate * p / (s + rate * p)) for a, s, c, p in table), strict=True
+                *((a, s + rate * p, c, p / s, rate * p / (s + rate * p)) for a, s, c, p in times), strict=True
             )
             ba = statistics.median(y / x for x, y in zip(a, b, strict=True))
             ca = statistics.median(y / x for x, y in zip(a, c, strict=True))
-            ms = [f"{1e3 * statistics.median(column):8.2f}" for column in (a, b, c)]
-            print(
-                f"{cell:4}  ({gap:3}, {batch:2}, {hidden:3})      {' '.join(ms)}   {ba:5.2f}  {ca:5.2f}"
-                f"   {statistics.median(price):18.1f}  {statistics.median(share):9.1%}",
-                flush=True,
-            )
+            ms = [1e3 * statistics.median(column) for column in (a, b, c)]
+            of_measuring = f"{statistics.median(price):.1f}", f"{statistics.median(share):.1%}"
+            table.add(cell, gap, batch, hidden, pack.net.kernel, *ms, ba, ca, *of_measuring)
+    write_markdown(given.markdown, table)
 
 
 if __name__ == "__main__":

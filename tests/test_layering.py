@@ -173,3 +173,10 @@ print(pack.averages()["grad_norm"].tolist(), sorted(asked & {"wandb", "pydantic"
 def test_what_hydra_imports_at_every_start_is_light() -> None:
     code = "import sys, hydra_plugins.lrd_plugin, lrd.cli; print(*sorted({name.split('.')[0] for name in sys.modules}))"
     assert not {"torch", "numpy", "wandb", "duckdb", "pydantic", "matplotlib", "rich"} & set(run_python(code).split())
+
+
+def test_what_a_sweep_imports_before_its_first_update_has_no_scipy() -> None:
+    modules = ("commands.train", "findings.planned", "sweeps.execute", "sweeps.tables", "sweeps.workers")
+    code = f"import sys, {', '.join(f'lrd.{name}' for name in modules)}; print('scipy' in sys.modules)"
+    assert run_python(code) == "False\n"
+    assert run_python("from lrd.stats import scipy_stats; print(scipy_stats.norm.cdf(0))") == "0.5\n"

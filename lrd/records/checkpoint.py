@@ -92,6 +92,7 @@ def load_checkpoint(path: Path) -> dict[str, Any] | None:
 _END = b"PK\x05\x06"  # how the last entry of a zip archive begins: 22 bytes and the comment, whose length is last
 _COMMENT = re.compile(re.escape(_END) + rb".{18}lrd schema (\d+) update (\d+)\Z", re.DOTALL)
 _TAIL = 100  # bytes that hold that entry with its comment
+_SIMPLE = {type(None), bool, int, float, str}  # what is kept as it is
 
 
 def _with_update(archive: bytes, update: int | None) -> bytes:
@@ -118,10 +119,12 @@ def _plain(value: Any, where: str) -> Any:
         value = value.detach().cpu()
         # torch.save keeps the whole storage behind a view: for one run's slice of a pack, every run of the pack
         return value.clone() if value.untyped_storage().nbytes() > value.nbytes else value
-    if value is None or type(value) in (bool, int, float, str):
+    if type(value) in _SIMPLE:
         return value
     if isinstance(value, dict):
         return {_plain(key, where): _plain(item, f"{where}[{key!r}]") for key, item in value.items()}
+    if isinstance(value, list) and _SIMPLE.issuperset(map(type, value)):  # long columns of text
+        return list(value)
     if isinstance(value, list | tuple):
         items = [_plain(item, f"{where}[{index}]") for index, item in enumerate(value)]
         return items if isinstance(value, list) else tuple(items)

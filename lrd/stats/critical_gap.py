@@ -26,8 +26,8 @@ from math import inf, nan, sqrt
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import norm, t
 
+from lrd.stats import scipy_stats
 from lrd.stats.firth import firth_line
 from lrd.stats.proportions import share
 
@@ -150,7 +150,7 @@ def _bounds(drawn: Floats, points: Floats, level: float, units: float) -> tuple[
     """Return the expanded percentile interval of crossings [resamples] drawn from so many ``units``."""
     if units < FEWEST:
         return nan, nan
-    tail = float(norm.cdf(sqrt(units / (units - 1)) * t.ppf((1 - level) / 2, units - 1)))
+    tail = float(scipy_stats.norm.cdf(sqrt(units / (units - 1)) * scipy_stats.t.ppf((1 - level) / 2, units - 1)))
     place = int(tail * (drawn.size - 1))  # of those drawn, never between them: they may be -inf and inf
     low, high = float(np.sort(drawn)[place]), float(np.sort(drawn)[-1 - place])
     if low == high:

@@ -10,8 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import hypot, nan
 
-from scipy.stats import fisher_exact
-
+from lrd.stats import scipy_stats
 from lrd.stats.proportions import Share
 
 
@@ -44,5 +43,5 @@ def share_difference(first: Share, second: Share) -> ShareDifference:
     low = difference - hypot(first.share - first.low, second.high - second.share)
     high = difference + hypot(first.high - first.share, second.share - second.low)
     table = [[each.successes, each.count - each.successes] for each in (first, second)]
-    p = float(fisher_exact(table).pvalue) if first.count and second.count else nan
+    p = float(scipy_stats.fisher_exact(table).pvalue) if first.count and second.count else nan
     return ShareDifference(difference, low, high, p)

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import sqrt
 
-from scipy.stats import norm
+from lrd.stats import scipy_stats
 
 LARGEST_EXACT = 2500  # pairs; beyond, a normal approximation, there within one rank of the exact count
 _ROUNDING = 1e-12
@@ -33,7 +33,7 @@ def interval_rank(classes: Sequence[int], error: float) -> int:
     pairs = (n * n - sum(c * c for c in classes)) // 2
     if pairs > LARGEST_EXACT:  # variance with ties: Kendall & Gibbons 1990, Rank Correlation Methods, ch. 4
         spread = sqrt((n * (n - 1) * (2 * n + 5) - sum(c * (c - 1) * (2 * c + 5) for c in classes)) / 18)
-        return max(int((pairs + float(norm.ppf(error / 2)) * spread) / 2), 0)
+        return max(int((pairs + float(scipy_stats.norm.ppf(error / 2)) * spread) / 2), 0)
     ways = inversions(classes, pairs)
     total, below, k = sum(ways), 0, 0
     for count in ways:

@@ -13,7 +13,8 @@ from math import nan
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import chi2
+
+from lrd.stats import scipy_stats
 
 
 @dataclass(frozen=True)
@@ -71,5 +72,5 @@ def logrank(updates: ArrayLike, solved: ArrayLike, groups: Sequence[str]) -> Log
     if freedom:
         excess = observed - expected
         statistic = float(excess @ np.linalg.pinv(variance, rcond=1e-9, hermitian=True) @ excess)
-    p = float(chi2.sf(statistic, freedom)) if freedom else nan
+    p = float(scipy_stats.chi2.sf(statistic, freedom)) if freedom else nan
     return LogRank(statistic, freedom, p, tuple(str(name) for name in names), observed, expected, variance)

@@ -12,8 +12,8 @@ from math import isfinite, nan, sqrt
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.stats import t
 
+from lrd.stats import scipy_stats
 from lrd.stats.levels import check_level
 
 _ROUNDING = 1e-12  # the spread that it may leave among equal values, relative to them
@@ -100,5 +100,5 @@ def student(mean: float, error: float, freedom: float, count: int, missing: int,
     check_level(level)
     if not (isfinite(error) and error > 0 and freedom > 0):
         return Mean(mean, nan, nan, nan, nan, count, missing, level)
-    reach = float(t.ppf((1 + level) / 2, freedom)) * error
+    reach = float(scipy_stats.t.ppf((1 + level) / 2, freedom)) * error
     return Mean(mean, error, mean - reach, mean + reach, freedom, count, missing, level)

@@ -12,7 +12,8 @@ from math import inf, nan
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import binomtest, norm, rankdata
+
+from lrd.stats import scipy_stats
 
 Floats = NDArray[np.float64]
 
@@ -82,17 +83,17 @@ def paired(first: ArrayLike, second: ArrayLike) -> Paired:
     greater, less = int((change > 0).sum()), int((change < 0).sum())
     if not change.size:
         return Paired(0, 0, one.size, 1.0, 1.0, 0.0, missing)
-    ranks = rankdata(np.abs(change))
+    ranks = scipy_stats.rankdata(np.abs(change))
     up = float(ranks[change > 0].sum())
     effect = 2 * up / float(ranks.sum()) - 1
-    p_sign = float(binomtest(greater, greater + less).pvalue)
+    p_sign = float(scipy_stats.binomtest(greater, greater + less).pvalue)
     return Paired(greater, less, int((~differ).sum()), p_sign, _rank_p(ranks, up), effect, missing)
 
 
 def _rank_p(ranks: Floats, up: float) -> float:
     """Return the two-sided p value of the sum of the positive ranks, ``up``."""
     if ranks.size > LARGEST_EXACT:
-        return min(1.0, 2 * float(norm.sf(abs(up - ranks.sum() / 2) / np.sqrt((ranks**2).sum() / 4))))
+        return min(1.0, 2 * float(scipy_stats.norm.sf(abs(up - ranks.sum() / 2) / np.sqrt((ranks**2).sum() / 4))))
     doubled = np.rint(2 * ranks).astype(np.int64)  # ranks of ties are halves
     total = int(doubled.sum())
     chance = np.zeros(total + 1)  # of each doubled sum

@@ -14,8 +14,8 @@ from math import nan, sqrt
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.stats import binomtest
 
+from lrd.stats import scipy_stats
 from lrd.stats.proportions import share
 
 
@@ -68,7 +68,7 @@ def paired_shares(first: ArrayLike, second: ArrayLike, level: float = 0.95) -> P
     missing = int((~there).sum())
     if not x.size:
         return PairedShares(0, 0, 0, 0, nan, nan, nan, nan, missing, level)
-    p = float(binomtest(b, b + c).pvalue) if b + c else 1.0
+    p = float(scipy_stats.binomtest(b, b + c).pvalue) if b + c else 1.0
     return PairedShares(a, b, c, d, (b - c) / x.size, *_newcombe(a, b, c, d, level), p, missing, level)
 
 

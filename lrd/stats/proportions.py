@@ -17,8 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import nan
 
-from scipy.stats import binomtest
-
+from lrd.stats import scipy_stats
 from lrd.stats.levels import check_level
 
 OUTCOMES = ("solved", "unsolved", "diverged")
@@ -67,7 +66,7 @@ def share(successes: int, count: int, level: float = 0.95, exact: bool = False) 
     if count == 0:
         return Share(0, 0, nan, nan, nan, level)
     method = "exact" if exact else "wilson"
-    interval = binomtest(successes, count).proportion_ci(confidence_level=level, method=method)
+    interval = scipy_stats.binomtest(successes, count).proportion_ci(confidence_level=level, method=method)
     return Share(successes, count, successes / count, float(interval.low), float(interval.high), level)
 
 

@@ -13,8 +13,8 @@ from math import exp, nan, sqrt
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.stats import norm
 
+from lrd.stats import scipy_stats
 from lrd.stats.levels import check_level
 from lrd.stats.logrank import logrank
 
@@ -56,5 +56,5 @@ def rate_ratio(
         return RateRatio(nan, nan, nan, nan, level)
     variance = float(test.variance[0, 0])
     log = float(test.observed[0] - test.expected[0]) / variance
-    reach = float(norm.ppf((1 + level) / 2)) / sqrt(variance)
+    reach = float(scipy_stats.norm.ppf((1 + level) / 2)) / sqrt(variance)
     return RateRatio(exp(log), exp(log - reach), exp(log + reach), test.p, level)

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
 
 from lrd.gradients.rates import LOG10_E
+from lrd.stats import scipy_stats
 
 REGIMES = ("vanishing", "preserving", "exploding", "undecided")
 
@@ -29,7 +29,7 @@ def slope_interval(
     """
     slopes, errors = np.asarray(slope, dtype=np.float64), np.asarray(error, dtype=np.float64)
     freedom = np.asarray(samples, dtype=np.float64) - 1
-    quantile = np.where(freedom >= 1, stats.t.ppf((1 + level) / 2, np.maximum(freedom, 1)), np.nan)
+    quantile = np.where(freedom >= 1, scipy_stats.t.ppf((1 + level) / 2, np.maximum(freedom, 1)), np.nan)
     return slopes - quantile * errors, slopes + quantile * errors
 
 

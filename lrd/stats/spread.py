@@ -11,8 +11,8 @@ from math import nan
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import binom
 
+from lrd.stats import scipy_stats
 from lrd.stats.levels import check_level
 
 Floats = NDArray[np.float64]
@@ -168,7 +168,7 @@ def median_interval(values: ArrayLike, level: float = 0.95) -> Interval:
     estimate = float(median(known))
     if count < 2:
         return Interval(estimate, nan, nan, count, missing, level, attainable)
-    covered = 1 - 2 * binom.cdf(np.arange(count // 2), count, 0.5)  # of k = 1, 2, ...
+    covered = 1 - 2 * scipy_stats.binom.cdf(np.arange(count // 2), count, 0.5)  # of k = 1, 2, ...
     k = max(int((covered >= level - _ROUNDING).sum()), 1)
     return Interval(estimate, float(known[k - 1]), float(known[-k]), count, missing, level, attainable)
 

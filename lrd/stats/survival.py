@@ -13,8 +13,8 @@ from math import inf, nan, sqrt
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import norm
 
+from lrd.stats import scipy_stats
 from lrd.stats.levels import check_level
 from lrd.stats.proportions import share
 
@@ -129,7 +129,7 @@ def kaplan_meier(updates: ArrayLike, solved: ArrayLike, level: float = 0.95) -> 
 def _band(s: Floats, greenwood: Floats, n: Ints, left: Ints, level: float) -> tuple[Floats, Floats]:
     inside = (s > 0) & (s < 1)
     log = np.log(np.where(inside, s, 0.5))
-    wide = norm.ppf((1 + level) / 2) * np.sqrt(greenwood) / -log
+    wide = scipy_stats.norm.ppf((1 + level) / 2) * np.sqrt(greenwood) / -log
     low, high = s ** np.exp(wide), s ** np.exp(-wide)
     for at in np.flatnonzero(~inside):
         if s[at] == 1:
@@ -185,6 +185,6 @@ def restricted_mean(curve: Survival, horizon: float | None = None) -> Restricted
     counts = (curve.updates <= end) & (left > 0)
     terms = np.where(counts, beyond**2 * curve.solved / np.maximum(curve.at_risk * left, 1), 0.0)
     mean, error = float(beyond[0]), sqrt(float(terms.sum())) or nan
-    reach = float(norm.ppf((1 + curve.level) / 2)) * error
+    reach = float(scipy_stats.norm.ppf((1 + curve.level) / 2)) * error
     low, high = (nan, nan) if error != error else (max(mean - reach, 0.0), min(mean + reach, end))
     return RestrictedMean(mean, error, low, high, end, curve.level)

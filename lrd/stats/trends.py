@@ -6,7 +6,8 @@ from math import nan
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.stats import kendalltau
+
+from lrd.stats import scipy_stats
 
 
 def tau(x: ArrayLike, y: ArrayLike) -> float:
@@ -28,4 +29,4 @@ def tau(x: ArrayLike, y: ArrayLike) -> float:
         raise ValueError(f"one y a x: shapes {one.shape} and {other.shape}")
     if one.size < 2 or np.isnan(one).any() or np.isnan(other).any() or (one == one[0]).all():
         return nan
-    return 0.0 if (other == other[0]).all() else float(kendalltau(one, other).statistic)
+    return 0.0 if (other == other[0]).all() else float(scipy_stats.kendalltau(one, other).statistic)

@@ -25,6 +25,8 @@ from lrd.sweeps.sizes import preactivations
 from lrd.sweeps.units import span
 
 RATE_SECONDS = 60.0  # over which the rate is taken: long beside an evaluation, short beside a sweep
+#: Runs of a pack that are measured, at most: more take the time of a core from the workers, and say little more.
+MEASURED_RUNS = 8
 
 
 @dataclass(frozen=True)
@@ -208,7 +210,10 @@ class Progress:
     @cached_property
     def _measured(self) -> dict[str, float]:
         """Return the seconds of a run-update of each kind: measured on short sequences, or else its size."""
-        shapes = {pack.jobs[0].run.pack_key: (pack.jobs[0].run, len(pack.jobs)) for pack in self.plan.packs}
+        shapes = {
+            pack.jobs[0].run.pack_key: (pack.jobs[0].run, min(MEASURED_RUNS, len(pack.jobs)))
+            for pack in self.plan.packs
+        }
         if self.measures:
             costs, _ = measure(list(shapes.values()), torch.device("cpu"), seconds=0)
             found = {

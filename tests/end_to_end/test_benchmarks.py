@@ -12,6 +12,11 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 
 
+def run(script: str, *options: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(ROOT / "benchmarks" / f"{script}.py"), *options]
+    return subprocess.run(command, capture_output=True, text=True, timeout=240, check=True)
+
+
 @pytest.mark.parametrize(
     ("script", "rows"),
     [
@@ -34,7 +39,20 @@ ROOT = Path(__file__).resolve().parents[2]
 )
 def test_a_benchmark_prints_its_table(script: str, rows: list[str]) -> None:
     name, *options = script.split()
-    command = [sys.executable, str(ROOT / "benchmarks" / f"{name}.py"), *options, "--quick"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=True)
-    first_words = [line.split()[0] for line in done.stdout.splitlines() if line.strip()]
+    printed = run(name, *options, "--quick").stdout
+    first_words = [line.split()[0] for line in printed.splitlines() if line.strip()]
     assert [row for row in rows if row in first_words] == rows
+
+
+def test_tables_of_the_page_are_renewed_from_benchmarks() -> None:
+    page = ROOT / "docs" / "speed.md"
+    before = page.read_text(encoding="utf-8")
+    printed = run("renew_docs", "update", "--quick").stdout
+    table = place_of("update", printed)
+    assert table.count("\n| rnn | 20 | 4 | 8 |") == table.count("\n| lstm | 20 | 4 | 8 |") == 1
+    assert printed.replace(table, "").split() == before.replace(place_of("update", before), "").split()
+    assert page.read_text(encoding="utf-8") == before
+
+
+def place_of(name: str, page: str) -> str:
+    return page.partition(f"<!-- table: {name} -->")[2].partition("<!-- end of table -->")[0]

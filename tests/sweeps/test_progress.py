@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 from jobs import job, pack
 
+from lrd.spec import RunSpec
 from lrd.sweeps import progress as module
 from lrd.sweeps.measuring import FASTER, SLOWER, Costs
 from lrd.sweeps.plan import Plan, PlannedPack
@@ -156,6 +158,29 @@ def test_idle_workers_share_what_waits_and_other_kinds_are_as_fast_as_measured(
     assert progress.to_go == pytest.approx((9 + least, 9 + TEST + most))
     clock["now"] += 4
     assert progress.to_go == pytest.approx((5 + least, 9 + TEST + most))  # less what went by
+
+
+def test_of_a_large_pack_few_runs_are_measured_and_its_pace_is_that_of_one(
+    clock: dict[str, float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+
+    def measured(shapes: Sequence[tuple[RunSpec, int]], *_: object, **__: object) -> tuple[list[Costs], float]:
+        """Take a second for an update of one small run, three for one of a large one."""
+        asked.extend(runs for _, runs in shapes)
+        return [Costs(runs * (3 if run.cell.hidden_size == 6 else 1), 0, (0,)) for run, runs in shapes], 1.0
+
+    monkeypatch.setattr(module, "measure", measured)
+    many = [job("/nowhere", seed=n) for n in range(20)]
+    few = [job("/nowhere", seed=n, cell_hidden_size=6) for n in (0, 1)]
+    packs = (pack(0, *many), pack(1, *few))
+    progress = Progress(Plan((*many, *few), (), packs), workers=2, measures=True)
+    progress.take(at(packs[0], 0, 20))
+    clock["now"] += 60
+    progress.take(at(packs[0], 3, 20))  # a second a run-update
+    assert progress.to_go is not None
+    assert asked == [module.MEASURED_RUNS, 2]
+    assert progress._measured[few[0].run.pack_key] == 3 * progress._measured[many[0].run.pack_key]
 
 
 def test_a_resumed_pack_owes_what_is_left_of_it() -> None:
