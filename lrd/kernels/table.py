@@ -36,6 +36,8 @@ class Kernel:
         run_by_run: Whether it takes one run of a pack after another, so that a larger pack saves no time in it.
         best_alone_on_gpu: Whether on a GPU it goes before all others for a run alone.
         hands_over_to: The kernel that runs in its place where the precision is float64; None: it runs itself.
+        checked: Whether it is compiled on the user's machine, for its device, and so is held to float64 there before it
+            trains (``lrd.training.kernel_trust``); one that gives other numbers is not used.
         runs_cell: Whether it can run the steps of one cell of its class.
         available: Whether this machine has what it needs on a device; asked only where it would be chosen.
     """
@@ -51,6 +53,7 @@ class Kernel:
     run_by_run: bool = False
     best_alone_on_gpu: bool = False
     hands_over_to: str | None = None
+    checked: bool = False
     runs_cell: Callable[[Cell], bool] = lambda cell: True
     available: Callable[[torch.device], bool] = lambda device: True
 
@@ -67,6 +70,7 @@ def _triton(name: str, scan: Scan, cell: type[Cell], hands_over_to: str, cuts: b
         cuts=cuts,
         takes_precision=True,
         hands_over_to=hands_over_to,
+        checked=True,
         available=lambda device: fused.launchable(),
     )
 
