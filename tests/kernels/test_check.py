@@ -237,7 +237,7 @@ def test_errors_die_out_along_the_steps_of_a_pack() -> None:
 def test_no_unit_of_a_relu_is_near_its_kink() -> None:
     """Rounding, of bfloat16 too, would else decide whether a gradient passes.
 
-    Its error in U x + W h + b, whose terms sum up to some 2, is a few 2^-8.
+    Of numbers that are at most 1 it is 2^-8.
     """
     for pack in small_packs(RNN(activation="relu"), cuts=False):
         as_is = dataclasses.replace(pack, cell=RNN(hidden_size=pack.cell.hidden_size, activation="identity"))
@@ -247,4 +247,4 @@ def test_no_unit_of_a_relu_is_near_its_kink() -> None:
             before += [h.detach() for h, *_ in states[:-1]]
             for x, h in zip(pack.inputs[:, run], before, strict=True):
                 ((a,),) = loop_of_cells(as_is.cell, params, x[None], (h,))
-                assert 0.03 < float(a.detach().abs().min()) < float(a.detach().abs().max()) < 2.5
+                assert float(a.detach().abs().min()) > 3 * 2**-8 * float(a.detach().abs().max())
