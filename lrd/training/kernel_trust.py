@@ -52,6 +52,7 @@ def settle(choices: Callable[[], Iterable[str]], cell: Cell, device: torch.devic
     """
     if not any(_wants_check(KERNELS[name], device, precision) for name in choices()):
         return
+    precision = _meant(device, precision)
     found = _found.setdefault(_place(cell, device, precision), {})
     while new := {name for name in choices() if name not in found and _wants_check(KERNELS[name], device, precision)}:
         for name in sorted(new):
@@ -114,4 +115,9 @@ def _wants_check(kernel: Kernel, device: torch.device, precision: str) -> bool:
 
 
 def _place(cell: Cell, device: torch.device, precision: str) -> tuple[str, str, str]:
-    return variant(one_layer(cell).stepped), str(device), precision
+    return variant(one_layer(cell).stepped), str(device), _meant(device, precision)
+
+
+def _meant(device: torch.device, precision: str) -> str:
+    """Return the precision that a device has by this name: a CPU rounds nothing to TF32."""
+    return "float32" if device.type == "cpu" and precision == "tf32" else precision

@@ -114,6 +114,14 @@ def test_without_a_device_it_is_a_cpu() -> None:
             assert choose_kernel(cell, norms=norms) == choose_kernel(cell, CPU, 1, False, norms)
 
 
+def test_kernels_that_are_not_to_be_taken_leave_the_choice_to_the_next_in_the_table() -> None:
+    assert choose_kernel(RNN(), without=("packed",)) == "traced"
+    assert choose_kernel(RNN(), without=("packed", "traced")) == "loop"
+    assert choose_kernel(LSTM(), norms=True, without=("packed_lstm",)) == "stock"
+    with pytest.raises(ValueError, match="no kernel can cut the backward pass of the cell lstm in float32"):
+        choose_kernel(LSTM(), cut=True, without=("packed_lstm",))
+
+
 def test_triton_is_asked_for_only_where_it_would_run(monkeypatch: pytest.MonkeyPatch) -> None:
     """The question may leave a line in the log, which nobody wants who has no use for the kernel."""
 
