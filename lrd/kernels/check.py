@@ -22,9 +22,10 @@ from lrd.kernels.table import Kernel
 from lrd.one_line import one_line
 from lrd.shapes import Tensor
 
-#: The largest relative error of rounding to a format: that of states and sums, and that of factors of matrix products.
+# The largest relative error of rounding to a format.
 _FLOAT32, _FLOAT64 = 2.0**-24, 2.0**-53
-_FACTORS = {"float32": _FLOAT32, "tf32": 2.0**-11, "bfloat16": 2.0**-8, "float64": _FLOAT64}
+#: That of the factors of matrix products, by ``training.precision``.
+FACTORS = {"float32": _FLOAT32, "tf32": 2.0**-11, "bfloat16": 2.0**-8, "float64": _FLOAT64}
 _OPERATIONS = 10  # on each number of a step, besides its sum of products: a gate, its slope, sums with others
 
 
@@ -147,7 +148,7 @@ def allowed(pack: SmallPack, precision: str) -> float:
     time, _, batch, inputs = pack.inputs.shape
     sums = _FLOAT64 if precision == "float64" else _FLOAT32
     terms = 2 * time * (pack.cell.hidden_size + inputs + _OPERATIONS) + time * batch
-    return terms * sums + 6 * time * _FACTORS[precision]
+    return terms * sums + 6 * time * FACTORS[precision]
 
 
 def _ways(kernel: Kernel, pack: SmallPack) -> tuple[bool, ...]:

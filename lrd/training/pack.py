@@ -26,7 +26,7 @@ from lrd.training.net import Gradient, Net
 from lrd.training.optimizers import clip, pack_optimizer
 from lrd.training.parameters import initial_parameters
 from lrd.training.precision import converted, dtype_of, use
-from lrd.training.recorded import CudaGraph, Record, Update
+from lrd.training.recorded import CudaGraphs, Record, Update
 from lrd.training.tricks import Tricks
 
 # Sums over the updates since the last row of metrics, kept on the device: no update waits for the host.
@@ -79,7 +79,8 @@ class Pack:
             if self.training.gradient_norms
             else None
         )
-        self._record = CudaGraph if record is None and device.type == "cuda" else record
+        graphs = CudaGraphs(self.training.precision) if device.type == "cuda" else None
+        self._record: Record | None = graphs if record is None else record
         if self.curriculum.restless:
             self._record = None
         self._draws: Draws | None = None

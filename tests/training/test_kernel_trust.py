@@ -316,7 +316,7 @@ mine = Check(*(Error(float(sys.argv[1]), 1.0, "x" * 3000) for _ in range(3)))
 print("ready", flush=True)
 sys.stdin.readline()
 seen = set()
-for _ in range(60):
+for _ in range(20):
     kernel_verdicts.keep_verdict(facts, mine)
     found = kernel_verdicts.read_verdict(facts)
     assert found is not None and len({error.size for error in found.parts().values()}) == 1
