@@ -40,6 +40,7 @@ class Kernel:
             trains (``lrd.training.kernel_trust``); one that gives other numbers is not used.
         runs_cell: Whether it can run the steps of one cell of its class.
         available: Whether this machine has what it needs on a device; asked only where it would be chosen.
+        why_not: Why it is not available, in words.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Kernel:
     checked: bool = False
     runs_cell: Callable[[Cell], bool] = lambda cell: True
     available: Callable[[torch.device], bool] = lambda device: True
+    why_not: Callable[[torch.device], str] = lambda device: ""
 
 
 def _triton(name: str, scan: Scan, cell: type[Cell], hands_over_to: str, cuts: bool = False) -> Kernel:
@@ -72,6 +74,7 @@ def _triton(name: str, scan: Scan, cell: type[Cell], hands_over_to: str, cuts: b
         hands_over_to=hands_over_to,
         checked=True,
         available=lambda device: fused.launchable(),
+        why_not=lambda device: fused.why_not(),
     )
 
 
