@@ -19,6 +19,7 @@ from lrd.one_line import one_line
 from lrd.training.kernel_trust import check_now, variant
 from lrd.training.precision import use
 
+_CALLED = {"cpu": "CPUs", "cuda": "CUDA GPUs"}
 _PRECISIONS = {"cpu": ("float32",), "cuda": ("float32", "tf32", "bfloat16")}
 
 
@@ -28,7 +29,8 @@ def findings() -> Iterator[Finding]:
     for name, kernel in KERNELS.items():
         if not set(kernel.devices) & set(places):
             facts = {"kernel": name, "runs": False, "why_not": "no GPU"}
-            yield Finding("kernels", name, "note", f"not here: for {' and '.join(kernel.devices)} alone", facts=facts)
+            where = " and ".join(_CALLED[device] for device in kernel.devices)
+            yield Finding("kernels", name, "note", f"not here: for {where} alone", facts=facts)
     for place in places:
         device, able = torch.device(place), []
         for kernel in KERNELS.values():
@@ -95,7 +97,7 @@ def _finding(kernel: Kernel, place: str, precision: str, found: dict[str, Check]
         way_out = f"{training}; please report it with the output of lrd doctor --json"
         return Finding("kernels", name, "failed", f"wrong for {cell}: {what}", way_out, facts)
     sizes = ", ".join(f"{part} {error.size:.0e}" for part, error in errors.items())
-    speed = "" if times_loop is None or kernel.name == "loop" else f"; {times_loop:.1f} times as fast as loop"
+    speed = "" if times_loop is None or kernel.name == "loop" else f"; {times_loop:.1f} x loop"
     return Finding("kernels", name, "ok", f"errors: {sizes}{speed}", facts=facts)
 
 

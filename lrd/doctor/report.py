@@ -11,6 +11,11 @@ from lrd.doctor.finding import Finding
 #: Of the document; a key that changes its meaning makes another version.
 SCHEMA = 1
 _WIDTH, _NAMES = 100, 22
+#: What stands behind the name of a section.
+_MEANS = {
+    "kernels": "largest errors beside float64, and the speed of a small pack beside the kernel loop",
+    "graphs": "updates that a GPU replays, beside plain ones",
+}
 
 
 def as_text(section: str, findings: Sequence[Finding]) -> str:
@@ -20,7 +25,7 @@ def as_text(section: str, findings: Sequence[Finding]) -> str:
         section: The name of the section.
         findings: What was found.
     """
-    lines = ["", section]
+    lines = ["", f"{section}: {_MEANS[section]}" if section in _MEANS else section]
     for each in findings:
         margin = " " * (11 + _NAMES)
         start = f"  {each.state:8} {each.name:{_NAMES}}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import tempfile
@@ -10,6 +11,7 @@ from pathlib import Path
 
 from lrd.doctor.finding import Finding
 from lrd.records import without_home
+from lrd.spec.place import LONGEST
 from lrd.training.kernel_verdicts import cache_folder
 
 _GB = 1e9
@@ -36,6 +38,8 @@ def refusal(folder: Path) -> str | None:
 
     Nothing is left there.
     """
+    if any(len(os.fsencode(name)) > LONGEST for name in folder.parts):
+        return os.strerror(errno.ENAMETOOLONG)
     try:
         with tempfile.NamedTemporaryFile(dir=_nearest(folder), prefix=".lrd-doctor-") as file:
             file.write(b"0")
@@ -47,13 +51,9 @@ def refusal(folder: Path) -> str | None:
 
 
 def _nearest(folder: Path) -> Path:
-    """Return the folder, or the nearest one above it that is there.
-
-    Raises:
-        OSError: No folder can have such a name.
-    """
+    """Return the folder, or the nearest one above it that is there."""
     folder = folder.absolute()
-    while not folder.exists() and folder != folder.parent:
+    while not os.path.exists(folder) and folder != folder.parent:
         folder = folder.parent
     return folder
 
