@@ -2,25 +2,37 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-import torch
-
-from lrd.doctor import graphs, kernels, machine, pdf, slurm, storage, versions, wandb_login
 from lrd.doctor.finding import Finding
 from lrd.one_line import one_line
 
+
+def _by(module: str) -> Callable[[Path], Iterable[Finding]]:
+    """Return the ``findings`` of a module of this package, which is imported when they are asked for.
+
+    Where a package is missing or broken, its section says so, and the others are there all the same.
+    """
+
+    def find(runs: Path) -> Iterable[Finding]:
+        found: Iterable[Finding] = importlib.import_module(f"lrd.doctor.{module}").findings(runs)
+        return found
+
+    return find
+
+
 #: Every section by its name, in the order of the report; each takes the folder of all studies.
 SECTIONS: dict[str, Callable[[Path], Iterable[Finding]]] = {
-    "versions": lambda runs: versions.findings(),
-    "machine": lambda runs: machine.findings(),
-    "storage": storage.findings,
-    "kernels": lambda runs: kernels.findings(),
-    "graphs": lambda runs: graphs.findings(),
-    "wandb": lambda runs: wandb_login.findings(),
-    "slurm": lambda runs: slurm.findings(),
-    "report": lambda runs: pdf.findings(),
+    "versions": _by("versions"),
+    "machine": _by("machine"),
+    "storage": _by("storage"),
+    "kernels": _by("kernels"),
+    "graphs": _by("graphs"),
+    "wandb": _by("wandb_login"),
+    "slurm": _by("slurm"),
+    "report": _by("pdf"),
 }
 
 
@@ -30,9 +42,6 @@ def examine(runs: Path) -> Iterator[tuple[str, list[Finding]]]:
     Args:
         runs: The folder of all studies.
     """
-    # As in a worker that trains (lrd.sweeps.workers).
-    torch.set_num_threads(1)
-    torch.set_flush_denormal(True)
     for section, find in SECTIONS.items():
         found: list[Finding] = []
         try:

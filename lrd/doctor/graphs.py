@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from pathlib import Path
 
 import torch
 
@@ -20,7 +21,7 @@ _UPDATES = WARM_UP + 4
 _WAY_OUT = "training runs without graphs, more slowly; please report it with the output of lrd doctor --json"
 
 
-def findings() -> Iterator[Finding]:
+def findings(runs: Path) -> Iterator[Finding]:
     """Yield a finding for each cell that has kernels of its own, or one that says that there is no GPU."""
     if not torch.cuda.is_available():
         yield Finding("graphs", "graphs", "note", "no GPU: updates are not recorded", facts={"device": None})

@@ -6,6 +6,7 @@ import dataclasses
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import torch
 
@@ -23,8 +24,11 @@ _CALLED = {"cpu": "CPUs", "cuda": "CUDA GPUs"}
 _PRECISIONS = {"cpu": ("float32",), "cuda": ("float32", "tf32", "bfloat16")}
 
 
-def findings() -> Iterator[Finding]:
+def findings(runs: Path) -> Iterator[Finding]:
     """Yield a finding for each kernel, device and precision, the devices of this machine one after the other."""
+    # As in a worker that trains (lrd.sweeps.workers).
+    torch.set_num_threads(1)
+    torch.set_flush_denormal(True)
     places = ["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"]
     for name, kernel in KERNELS.items():
         if not set(kernel.devices) & set(places):

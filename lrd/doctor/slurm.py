@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 from lrd.doctor.finding import Finding
 from lrd.extras import missing
@@ -12,7 +13,7 @@ from lrd.sweeps.slurm_squeue import answers
 _PATIENCE = 10.0  # seconds for an answer
 
 
-def findings() -> Iterator[Finding]:
+def findings(runs: Path) -> Iterator[Finding]:
     """Yield whether there is a cluster, and whether it answers."""
     there = shutil.which("sbatch") is not None
     facts = {"sbatch": there, "answers": None, "missing": missing("hydra/launcher=slurm", "slurm") or None}

@@ -6,6 +6,7 @@ import platform
 import sys
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 
 import lrd
 from lrd.doctor.finding import Finding
@@ -33,7 +34,7 @@ _COMPILERS = {
 }
 
 
-def findings() -> Iterator[Finding]:
+def findings(runs: Path) -> Iterator[Finding]:
     """Yield a finding for each package."""
     commit, changed, unknown = git_commit()
     of_commit = f", commit {commit[:12]}{', with changes' if changed else ''}" if commit else ""

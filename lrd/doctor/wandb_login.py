@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 from lrd.doctor.finding import Finding
 from lrd.records import RecordError
@@ -10,7 +11,7 @@ from lrd.records.wandb_environment import tracker_options
 from lrd.records.wandb_login import key_source, server
 
 
-def findings() -> Iterator[Finding]:
+def findings(runs: Path) -> Iterator[Finding]:
     """Yield the mode of mirrors, and whether wandb would find a key."""
     try:
         mode = tracker_options({"name": "wandb"}).get("mode") or "offline"

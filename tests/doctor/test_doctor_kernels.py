@@ -40,7 +40,7 @@ def few(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def by_name() -> dict[str, Finding]:
-    found = list(kernels.findings())
+    found = list(kernels.findings(Path("runs")))
     assert len({each.name for each in found}) == len(found)
     return {each.name: each for each in found}
 

@@ -18,7 +18,10 @@ import torch
 from lrd.cells import RNN
 from lrd.doctor import graphs, machine, pdf, slurm, storage, versions, wandb_login
 from lrd.doctor.finding import Finding
+from lrd.report import pdf as report_pdf
 from lrd.sweeps import slurm_squeue
+
+RUNS = Path("runs")
 
 
 def only(findings: Any, name: str) -> Finding:
@@ -30,7 +33,7 @@ def only(findings: Any, name: str) -> Finding:
 
 
 def test_versions_are_those_that_are_installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = {each.name: each for each in versions.findings()}
+    found = {each.name: each for each in versions.findings(RUNS)}
     assert found["torch"].facts == {"version": found["torch"].value}
     assert found["torch"].value.split("+")[0] == torch.__version__.split("+")[0]
     assert found["python"].value.startswith(".".join(map(str, sys.version_info[:3])))
@@ -42,7 +45,7 @@ def test_what_is_not_installed_fails_only_where_it_is_needed(monkeypatch: pytest
         raise versions.PackageNotFoundError(name)
 
     monkeypatch.setattr(versions, "version", missing)
-    found = {each.name: each for each in versions.findings()}
+    found = {each.name: each for each in versions.findings(RUNS)}
     assert (found["duckdb"].state, found["duckdb"].way_out) == ("failed", "pip install duckdb")
     assert (found["weasyprint"].state, found["weasyprint"].way_out) == ("note", "pip install 'lrd[report]'")
     assert found["triton"].state == "note"
@@ -53,7 +56,7 @@ def test_what_is_not_installed_fails_only_where_it_is_needed(monkeypatch: pytest
 
 
 def test_the_machine_is_described() -> None:
-    found = {each.name: each for each in machine.findings()}
+    found = {each.name: each for each in machine.findings(RUNS)}
     assert list(found)[:3] == ["system", "cpu", "memory"]
     assert found["cpu"].facts["cores"] == len(os.sched_getaffinity(0))
     total, free = found["memory"].facts["total"], found["memory"].facts["free"]
@@ -173,7 +176,7 @@ def test_no_home_folder_is_printed(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 def test_without_a_gpu_there_are_no_graphs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
-    assert only(graphs.findings(), "graphs").state == "note"
+    assert only(graphs.findings(RUNS), "graphs").state == "note"
 
 
 @pytest.mark.parametrize(("off", "state"), [(0.0, "ok"), (1e-9, "ok"), (0.1, "failed")])
@@ -216,15 +219,15 @@ def test_wandb_without_a_key_is_a_note_unless_it_is_to_be_online(
     for name in [name for name in os.environ if name.startswith("WANDB_")] + ["NETRC"]:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert [each.state for each in wandb_login.findings()] == ["ok", "note"]
+    assert [each.state for each in wandb_login.findings(RUNS)] == ["ok", "note"]
     monkeypatch.setenv("WANDB_MODE", "online")
-    assert [each.state for each in wandb_login.findings()] == ["ok", "warning"]
+    assert [each.state for each in wandb_login.findings(RUNS)] == ["ok", "warning"]
     monkeypatch.setenv("WANDB_API_KEY", "k" * 40)
-    found = list(wandb_login.findings())
+    found = list(wandb_login.findings(RUNS))
     assert [each.state for each in found] == ["ok", "ok"]
     assert "k" * 40 not in repr(found)
     monkeypatch.setenv("WANDB_MODE", "onlin")
-    found = list(wandb_login.findings())
+    found = list(wandb_login.findings(RUNS))
     assert found[0].state == "failed"
     assert found[0].value.startswith("WANDB_MODE: must be one of online, offline, disabled")
 
@@ -243,7 +246,7 @@ def test_slurm(sbatch: bool, status: int, extra: str, state: str, says: str, mon
     done = subprocess.CompletedProcess([], status)
     monkeypatch.setattr(slurm_squeue.subprocess, "run", lambda *given, **how: done)
     monkeypatch.setattr(slurm, "missing", lambda *given: extra)
-    (found,) = slurm.findings()
+    (found,) = slurm.findings(RUNS)
     assert found.state == state
     assert says in found.value
 
@@ -261,16 +264,16 @@ def test_a_cluster_that_is_silent_or_gone_does_not_answer(monkeypatch: pytest.Mo
 def test_a_report_needs_what_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:
     lines = {"report": "", "pdf": ""}
     monkeypatch.setattr(pdf, "missing", lambda who, extra, but: lines["pdf" if "jinja2" in but else "report"])
-    monkeypatch.setattr(pdf, "has_pango", lambda: True)
-    assert [each.state for each in pdf.findings()] == ["ok", "ok"]
-    monkeypatch.setattr(pdf, "has_pango", lambda: False)
-    without = only(pdf.findings(), "pdf")
+    monkeypatch.setattr(report_pdf, "has_pango", lambda: True)
+    assert [each.state for each in pdf.findings(RUNS)] == ["ok", "ok"]
+    monkeypatch.setattr(report_pdf, "has_pango", lambda: False)
+    without = only(pdf.findings(RUNS), "pdf")
     assert (without.state, without.facts["pango"]) == ("note", False)
     assert without.way_out.startswith("apt-get install libpango")
     lines |= {"report": "lrd report needs jinja2: pip install 'lrd[report]'"}
-    assert only(pdf.findings(), "page").way_out == "pip install 'lrd[report]'"
+    assert only(pdf.findings(RUNS), "page").way_out == "pip install 'lrd[report]'"
     lines |= {"pdf": "a PDF needs weasyprint: pip install 'lrd[report]'"}
-    assert only(pdf.findings(), "pdf").value == "a PDF needs weasyprint"
+    assert only(pdf.findings(RUNS), "pdf").value == "a PDF needs weasyprint"
 
 
 def test_pango_is_missing_where_weasyprint_cannot_load_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -282,4 +285,4 @@ def test_pango_is_missing_where_weasyprint_cannot_load_it(monkeypatch: pytest.Mo
         return real(name, *given, **how)
 
     monkeypatch.setattr(builtins, "__import__", refusing)
-    assert not pdf.has_pango()
+    assert not report_pdf.has_pango()
