@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from lrd.records import environment
+from lrd.records.environment import gpu_driver
 
 SAID = (
     "NVRM version: NVIDIA UNIX x86_64 Kernel Module  550.54.15  Tue Mar  5 22:23:56 UTC 2024\n"
@@ -42,5 +42,5 @@ def test_driver(module: str | None, smi: Any, version: str | None, monkeypatch: 
         return subprocess.CompletedProcess([], 0, stdout=smi.encode())
 
     monkeypatch.setattr(Path, "read_text", read_text)
-    monkeypatch.setattr(environment.subprocess, "run", run)
-    assert environment.gpu_driver.__wrapped__() == version
+    monkeypatch.setattr("subprocess.run", run)
+    assert gpu_driver.__wrapped__() == version
