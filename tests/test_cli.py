@@ -167,7 +167,7 @@ def test_a_study_that_is_not_there_is_named(command: str, tmp_path: Path, capsys
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("command", sorted(set(COMMANDS) - {"train", "plan", "check"}))
+@pytest.mark.parametrize("command", sorted(set(COMMANDS) - {"train", "plan", "check", "doctor"}))
 def test_a_name_that_no_file_can_have_is_one_line(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main([command, f"runs/{'n' * 256}", *(["probe=gates"] if command == "probe" else [])]) == 2
     (line,) = capsys.readouterr().err.splitlines()

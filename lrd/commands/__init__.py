@@ -24,6 +24,7 @@ COMMANDS = {
     "hypotheses": ("STUDY [--file FILE] [--filter SQL]", "the verdict of the records on each hypothesis of a study"),
     "figures": ("STUDY [--script FILE] [--filter SQL] ...", "draw every figure of a study, of some runs, or your own"),
     "report": ("STUDY [--out FOLDER] [--filter SQL]", "the study as one page, HTML and PDF, with figures and verdicts"),
+    "doctor": ("[--json] [--runs FOLDER]", "what works on this machine: kernels, devices, disk; for bug reports too"),
 }
 #: former name -> command: it still does the same
 FORMER_NAMES = {"claims": "hypotheses"}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import torch
 
 from lrd.cells import Cell
@@ -19,8 +21,11 @@ def choose_kernel(
     cut: bool = False,
     norms: bool = False,
     precision: str = "float32",
+    without: Collection[str] = (),
 ) -> str:
     """Return the name of the kernel that runs a pack best: the first in the table that can.
+
+    It computes nothing and asks no device, so that plans can be made on machines that have none.
 
     Args:
         cell: The cell of the pack's runs.
@@ -30,12 +35,14 @@ def choose_kernel(
         norms: Whether the kernel should give training gradient norms (``training.gradient_norms``). Where none can that
             runs this cell here, it is one that gives none.
         precision: ``training.precision`` of the runs.
+        without: Names of kernels that are not to be taken, such as those that gave wrong numbers here
+            (``lrd.training.kernel_trust``).
 
     Returns:
         A key of ``KERNELS``.
 
     Raises:
-        ValueError: No kernel of this cell can cut its backward pass in that precision.
+        ValueError: No kernel that may be taken can cut the backward pass of this cell in that precision.
     """
     stepped, device = cell.stepped, device or torch.device("cpu")
     place = "cuda" if device.type == "cuda" else "cpu"  # other devices, such as meta, have the kernels of a CPU
@@ -47,6 +54,7 @@ def choose_kernel(
         and place in kernel.devices
         and precision in kernel.precisions
         and (kernel.cuts or not cut)
+        and kernel.name not in without
     ]
     # Sorting is stable: among equals the order of the table stays.
     if place == "cuda" and runs == 1:

@@ -39,8 +39,11 @@ class Kernel:
         hands_over_to: The kernel that runs in its place where the precision is float64; None: it runs itself.
         keeps: How many numbers its forward pass keeps of a step for each unit; None: not known, about what autograd
             keeps of the plain loop.
+        checked: Whether it is compiled on the user's machine, for its device, and so is held to float64 there before it
+            trains (``lrd.training.kernel_trust``); one that gives other numbers is not used.
         runs_cell: Whether it can run the steps of one cell of its class.
         available: Whether this machine has what it needs on a device; asked only where it would be chosen.
+        why_not: Why it is not available, in words.
     """
 
     name: str
@@ -56,8 +59,10 @@ class Kernel:
     best_alone_on_gpu: bool = False
     hands_over_to: str | None = None
     keeps: int | None = None
+    checked: bool = False
     runs_cell: Callable[[Cell], bool] = lambda cell: True
     available: Callable[[torch.device], bool] = lambda device: True
+    why_not: Callable[[torch.device], str] = lambda device: ""
 
 
 def _triton(name: str, scan: Scan, cell: type[Cell], hands_over_to: str, cuts: bool = False) -> Kernel:
@@ -73,7 +78,9 @@ def _triton(name: str, scan: Scan, cell: type[Cell], hands_over_to: str, cuts: b
         cuts=cuts,
         takes_precision=True,
         hands_over_to=hands_over_to,
+        checked=True,
         available=lambda device: fused.launchable(),
+        why_not=lambda device: fused.why_not(),
     )
 
 
@@ -89,7 +96,9 @@ def _numba(name: str, scan: Scan, cell: type[Cell], keeps: int, cuts: bool = Fal
         free_norms=True,
         cuts=cuts,
         keeps=keeps,
+        checked=True,
         available=lambda device: device.type == "cpu" and not cpu.why_not(),
+        why_not=lambda device: cpu.why_not() if device.type == "cpu" else "it is one of the CPU",
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import platform
+import re
 import socket
 import subprocess
 import sys
@@ -50,6 +51,24 @@ def user() -> str:
 
 
 @functools.cache
+def gpu_driver() -> str | None:
+    """Return the version of NVIDIA's driver, as its kernel module or ``nvidia-smi`` says; None where neither does."""
+    try:
+        said = Path("/proc/driver/nvidia/version").read_text(encoding="utf-8", errors="replace")
+        if found := re.search(r"\b\d+\.\d+(\.\d+)?\b", said):
+            return found[0]
+    except OSError:
+        pass
+    command = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
+    try:
+        done = subprocess.run(command, capture_output=True, check=True, timeout=10)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    lines = os.fsdecode(done.stdout).split()
+    return lines[0] if lines else None
+
+
+@functools.cache
 def _fixed(device: str) -> dict[str, Any]:
     import numpy as np
     import torch
@@ -68,7 +87,7 @@ def _fixed(device: str) -> dict[str, Any]:
         "numpy": np.__version__,
         "platform": platform.platform(),
         "device": device,
-        "device_name": _device_name(device),
+        "device_name": device_name(device),
         "host": host(),
         "user": user(),
         "executable": sys.executable,
@@ -115,7 +134,8 @@ def _git(top: Path, *arguments: str) -> str:
     return os.fsdecode(done.stdout).strip()
 
 
-def _device_name(device: str) -> str | None:
+def device_name(device: str) -> str | None:
+    """Return what a device is called by its maker; None where nobody says."""
     try:
         import torch
 

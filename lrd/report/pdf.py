@@ -22,6 +22,16 @@ class PdfError(RuntimeError):
     """There can be no PDF on this machine; one line with the way out."""
 
 
+def has_pango() -> bool:
+    """Return whether weasyprint, which must be installed, finds the system's Pango."""
+    with _whatever_the_system_has():
+        try:
+            import weasyprint  # noqa: F401
+        except OSError:  # its own import opens Pango
+            return False
+    return True
+
+
 def write_pdf(html: str, path: Path) -> None:
     """Write a page as a tagged PDF (PDF/UA-1); nothing is fetched but what it holds itself.
 

@@ -50,6 +50,15 @@ class Seen:
         return _ENDED.get(self.state, "is gone")
 
 
+def answers(seconds: float = TIMEOUT) -> bool:
+    """Return whether the cluster answers a question about no job within some seconds."""
+    command = ["squeue", "--noheader", f"--user={os.getuid()}", "--name=lrd-doctor"]
+    try:
+        return subprocess.run(command, capture_output=True, timeout=seconds).returncode == 0
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+
+
 def jobs_named(name: str) -> dict[Key, Seen] | None:
     """Return this user's jobs of a name; None where the cluster does not answer now."""
     command = ["squeue", "--noheader", "--array", "--states=all", f"--user={os.getuid()}"]

@@ -18,7 +18,7 @@ from lrd.tasks import Batch
 from lrd.training.norms_by_default import has_norms
 from lrd.training.parameters import split_theta
 from lrd.training.precision import computing
-from lrd.training.tricks import Tricks, evaluation_kernel, scan_named, update_kernel
+from lrd.training.tricks import Tricks, scan_named, trusted_kernels
 
 
 class Gradient(NamedTuple):
@@ -52,9 +52,9 @@ class Net:
             shapes: The shape of each parameter of a run, in the order in which they lie in a row of theta.
         """
         self.task, self.cell, self.training, self.device = spec.task, spec.cell, spec.training, device
-        self.kernel = update_kernel(spec, device, runs)
+        self.kernel, of_evaluations = trusted_kernels(spec, device, runs)
         self.norms = has_norms(spec, device, runs)
-        self._scan = scan_named(evaluation_kernel(spec, device, runs), self.training.precision)
+        self._scan = scan_named(of_evaluations, self.training.precision)
         self._update_scan = scan_named(self.kernel, self.training.precision)
         self._shapes = shapes
         self._kept_leaves: tuple[Tensor, Parameters] | None = None

@@ -26,7 +26,7 @@ from lrd.training.net import Gradient, Net
 from lrd.training.optimizers import clip, pack_optimizer
 from lrd.training.parameters import initial_parameters
 from lrd.training.precision import converted, dtype_of, use
-from lrd.training.recorded import CudaGraph, Record, Update
+from lrd.training.recorded import CudaGraphs, Record, Update
 from lrd.training.tricks import Tricks
 
 # Sums over the updates since the last row of metrics, kept on the device: no update waits for the host.
@@ -75,7 +75,8 @@ class Pack:
         self.sums = {name: torch.zeros(len(specs), dtype=torch.float64, device=device) for name in summed}
         self.summed = 0
         self.norms = self._no_norms() if self.net.norms else None
-        self._record = CudaGraph if record is None and device.type == "cuda" else record
+        graphs = CudaGraphs(self.training.precision) if device.type == "cuda" else None
+        self._record: Record | None = graphs if record is None else record
         if self.curriculum.restless:
             self._record = None
         self._draws: Draws | None = None

@@ -17,6 +17,7 @@ from lrd.shapes import Float, Int, Tensor
 from lrd.spec import RunSpec
 from lrd.tasks.streams import Stream
 from lrd.training.dropout import dropout
+from lrd.training.kernel_trust import known_wrong, settle
 from lrd.training.norm_stabilizer import norm_changes
 from lrd.training.omega import omega
 
@@ -33,12 +34,28 @@ def update_kernel(run: RunSpec, device: torch.device | None = None, runs: int = 
     # A kernel's own norms are of one part: what layers hand down leaves the range of float32 (lrd.gradients.network).
     # Norms that are on by themselves do not choose: has_norms of lrd.training.norms_by_default asks the kernel that is.
     cut, norms = bool(training.h_detach), training.gradient_norms is True and len(parts_of(run.cell)) == 1
-    return choose_kernel(run.cell, device, runs, cut=cut, norms=norms, precision=training.precision)
+    without = known_wrong(run.cell, device, training.precision)
+    return choose_kernel(run.cell, device, runs, cut, norms, training.precision, without)
 
 
 def evaluation_kernel(run: RunSpec, device: torch.device | None = None, runs: int = 1) -> str:
     """Return the name of the kernel that evaluations of a pack of such runs use; arguments as of ``update_kernel``."""
-    return choose_kernel(run.cell, device, runs, precision=run.training.precision)
+    without = known_wrong(run.cell, device, run.training.precision)
+    return choose_kernel(run.cell, device, runs, precision=run.training.precision, without=without)
+
+
+def trusted_kernels(run: RunSpec, device: torch.device, runs: int) -> tuple[str, str]:
+    """Return the kernels of updates and of evaluations of a pack that is about to train; arguments as above.
+
+    Those that are compiled here are checked first (``lrd.training.kernel_trust``). From then on ``update_kernel`` and
+    ``evaluation_kernel`` give the same ones in this process.
+    """
+
+    def chosen() -> tuple[str, str]:
+        return update_kernel(run, device, runs), evaluation_kernel(run, device, runs)
+
+    settle(chosen, run.cell, device, run.training.precision)
+    return chosen()
 
 
 def scan_named(kernel: str, precision: str) -> Callable[..., Any]:

@@ -124,6 +124,15 @@ def test_without_a_device_it_is_a_cpu() -> None:
             assert choose_kernel(cell, norms=norms) == choose_kernel(cell, CPU, 1, False, norms)
 
 
+def test_kernels_that_are_not_to_be_taken_leave_the_choice_to_the_next_in_the_table() -> None:
+    """In float64, in which no kernel is compiled here."""
+    assert choose_kernel(RNN(), precision="float64", without=("packed",)) == "traced"
+    assert choose_kernel(RNN(), precision="float64", without=("packed", "traced")) == "loop"
+    assert choose_kernel(LSTM(), norms=True, precision="float64", without=("packed_lstm",)) == "stock"
+    with pytest.raises(ValueError, match="no kernel can cut the backward pass of the cell lstm in float64"):
+        choose_kernel(LSTM(), cut=True, precision="float64", without=("packed_lstm",))
+
+
 def test_triton_is_asked_for_only_where_it_would_run(monkeypatch: pytest.MonkeyPatch) -> None:
     """The question may leave a line in the log, which nobody wants who has no use for the kernel."""
 

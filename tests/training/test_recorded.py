@@ -18,7 +18,7 @@ from lrd.cells import LSTM, RNN, Cell, Clockwork, Orthogonal
 from lrd.spec import RunSpec
 from lrd.tasks import Adding, Copy, Delay, Reber, Task
 from lrd.training import Pack
-from lrd.training.recorded import WARM_UP, CudaGraph, Update, _OutsideTensors
+from lrd.training.recorded import WARM_UP, CudaGraph, CudaGraphs, Update, _OutsideTensors
 
 CPU = torch.device("cpu")
 COPY = Copy(gap=7, items=3, symbols=5)
@@ -114,13 +114,38 @@ def test_what_a_recording_reads_is_kept() -> None:
         made = outside * 2 + other
         made.add_(outside)
     assert {id(tensor) for tensor in seen.tensors} == {id(outside), id(other)}
+    assert seen.changed == {}
+
+
+def test_what_an_update_changes_is_known_by_its_place() -> None:
+    slots, total, read, out = torch.zeros(4, 3), torch.zeros(()), torch.ones(2, 3), torch.zeros(3)
+    with _OutsideTensors() as seen:
+        made = read * 2
+        made.add_(1)  # an update's own
+        slots[:2] += made
+        slots[2:].copy_(made)
+        slots[:2].mul_(2)
+        torch.add(made[0], 1, out=out)
+        torch._foreach_add_([total], 1.0)
+    assert [(tensor.shape, tensor.storage_offset()) for tensor in seen.changed.values()] == [
+        ((2, 3), 0),
+        ((2, 3), 6),
+        ((3,), 0),
+        ((), 0),
+    ]
+    whole = {slots.data_ptr(), out.data_ptr(), total.data_ptr()}
+    assert {tensor.untyped_storage().data_ptr() for tensor in seen.changed.values()} == whole
 
 
 class FakeCuda:
-    """Stands for ``torch.cuda``: recording does nothing, or fails as it does where an update reads a number."""
+    """Stands for ``torch.cuda``: recording does nothing, or fails as it does where an update reads a number.
 
-    def __init__(self, error: Exception | None = None) -> None:
+    A replay calls ``on_replay``.
+    """
+
+    def __init__(self, error: Exception | None = None, on_replay: Callable[[], None] = lambda: None) -> None:
         self.error, self.replays = error, 0
+        self.on_replay, self.recording = on_replay, False
         self.mode: int | str = 0
         self.device = self.stream = lambda _: contextlib.nullcontext()
         self.current_stream = lambda: self
@@ -136,10 +161,13 @@ class FakeCuda:
 
     def replay(self) -> None:
         self.replays += 1
+        self.on_replay()
 
     @contextlib.contextmanager
     def graph(self, graph: Any, stream: Any) -> Any:
+        self.recording = True
         yield
+        self.recording = False
         if self.error:
             raise self.error
 
@@ -156,7 +184,8 @@ def calls_of(cuda: FakeCuda, monkeypatch: pytest.MonkeyPatch, count: int) -> int
 
 def test_a_graph_is_recorded_after_it_has_warmed_up(monkeypatch: pytest.MonkeyPatch) -> None:
     cuda = FakeCuda()
-    assert calls_of(cuda, monkeypatch, 10) == WARM_UP + 1  # the last one while it is recorded, which changes nothing
+    # One more that the first replay is held to, and one while it is recorded, which changes nothing.
+    assert calls_of(cuda, monkeypatch, 10) == WARM_UP + 2
     assert cuda.replays == 10 - WARM_UP
 
 
@@ -208,3 +237,119 @@ def test_an_update_that_fails_fails_under_watch_too(monkeypatch: pytest.MonkeyPa
 def test_want_of_memory_is_the_packs_affair(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(torch.OutOfMemoryError):
         calls_of(FakeCuda(torch.OutOfMemoryError("CUDA out of memory")), monkeypatch, 10)
+
+
+# -- the first replay is held to the update ----------------------------------------------------------------------------
+
+SPECS = [
+    (COPY, LSTM(hidden_size=4), {}),
+    (Adding(gap=9), RNN(hidden_size=3), {"optimizer": "sgd", "gradient_norms": True}),
+]
+
+
+def replaying(
+    monkeypatch: pytest.MonkeyPatch, specs: list[RunSpec], spoil: Callable[[Pack], None] = lambda pack: None
+) -> tuple[Pack, FakeCuda]:
+    """A pack on the CPU whose updates are recorded and replayed as on a GPU; each replay is spoilt."""
+    cuda = FakeCuda()
+    graphs = CudaGraphs(specs[0].training.precision)
+
+    def record(update: Update, device: torch.device) -> Update:
+        def replay() -> None:
+            update()
+            spoil(pack)
+
+        cuda.on_replay = replay
+        return graphs(lambda: None if cuda.recording else update(), device)
+
+    pack = Pack(specs, CPU, record=record)
+    monkeypatch.setattr("torch.cuda", cuda)
+    return pack, cuda
+
+
+@pytest.mark.parametrize(("task", "cell", "options"), SPECS, ids=["lstm", "rnn"])
+def test_a_replay_that_is_its_update_goes_on(
+    task: Task, cell: Cell, options: dict[str, Any], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    specs = runs(task, cell, 5, **options)
+    plain, (pack, cuda) = Pack(specs, CPU), replaying(monkeypatch, specs)
+    for update in range(12):
+        if update == 6:
+            for each in (plain, pack):
+                each.select([3, 1])  # recorded anew
+        for each in (plain, pack):
+            each.step()
+        assert_same(plain, pack)
+        assert torch.equal(pack.clock, plain.clock)
+        if plain.norms is not None:
+            assert all(torch.equal(v, pack.norms.tensors()[name]) for name, v in plain.norms.tensors().items())
+    assert cuda.replays == 12 - 2 * WARM_UP
+    assert caplog.records == []
+
+
+def off_by_rounding(pack: Pack) -> None:
+    pack.theta += 1e-5 * 0.01 * torch.ones_like(pack.theta)  # of a first step of Adam, which has the size of lr
+
+
+def off(pack: Pack) -> None:
+    pack.theta[1] += 0.01
+
+
+def late(pack: Pack) -> None:
+    pack.clock += 1
+
+
+def lossy(pack: Pack) -> None:
+    pack.sums["train_loss"][0] *= 1.01
+
+
+def not_a_number(pack: Pack) -> None:
+    next(iter(pack.optimizer.slots.values()))[0, 0] = torch.nan
+
+
+@pytest.mark.parametrize("spoil", [off, late, lossy, not_a_number], ids=lambda spoil: spoil.__name__)
+def test_a_replay_that_is_not_its_update_is_not_used(
+    spoil: Callable[[Pack], None], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    specs = runs(COPY, LSTM(hidden_size=4), 5)
+    plain, (pack, cuda) = Pack(specs, CPU), replaying(monkeypatch, specs, spoil)
+    for update in range(12):
+        if update == 6:
+            for each in (plain, pack):
+                each.select([3, 1])  # recorded anew, where it is trusted
+        for each in (plain, pack):
+            each.step()
+        assert_same(plain, pack)
+        assert torch.equal(pack.clock, plain.clock)
+    assert cuda.replays == 1
+    (said,) = (record.getMessage() for record in caplog.records)
+    assert said.startswith("an update cannot be a CUDA graph and runs without: its first replay is off by ")
+    assert said.endswith(" of what it changes, which is not rounding")
+
+
+def test_a_replay_may_be_off_by_rounding(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    specs = runs(COPY, LSTM(hidden_size=4), 2)
+    pack, cuda = replaying(monkeypatch, specs, off_by_rounding)
+    for _ in range(6):
+        pack.step()
+    assert cuda.replays == 6 - WARM_UP
+    assert caplog.records == []
+
+
+def test_an_update_that_changes_more_than_before_is_not_replayed(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    cuda, state, late_state = FakeCuda(), torch.zeros(2), torch.zeros(2)
+
+    def update() -> None:
+        state.add_(1)
+        if cuda.recording:
+            late_state.add_(0)
+
+    monkeypatch.setattr("torch.cuda", cuda)
+    graph = CudaGraph(update, CPU)
+    for _ in range(6):
+        graph()
+    assert cuda.replays == 0
+    assert "it changes other tensors than the update before it" in caplog.text
+    assert state.tolist() == [6.0, 6.0]

@@ -36,6 +36,9 @@ logger = logging.getLogger(__name__)
 __all__ = ["GradientNorms", "importable", "launchable", "scan_gru", "scan_lstm", "scan_rnn"]
 
 
+_WANTS = "triton wants "
+
+
 @cache
 def importable() -> bool:
     """Return whether triton is installed."""
@@ -46,10 +49,18 @@ def importable() -> bool:
 def launchable() -> bool:
     """Return whether triton can run programs on a GPU here: it builds what launches them when they are first run.
 
-    Where it cannot, one line of the log says what is missing.
+    Where it cannot although it is installed, one line of the log says what is missing.
     """
+    missing = why_not()
+    if missing and importable():
+        logger.warning("packs run without their Triton kernels, which want %s", missing.removeprefix(_WANTS))
+    return not missing
+
+
+def why_not() -> str:
+    """Return why triton cannot run programs on a GPU here; empty where it can."""
     if not importable():
-        return False
+        return "triton is not installed"
     # Debian's own Python has its headers where others have them, whatever it says of packages installed later.
     scheme = sysconfig.get_default_scheme().replace("posix_local", "posix_prefix")
     wanted = {
@@ -57,9 +68,7 @@ def launchable() -> bool:
         "Python's headers (Python.h)": Path(sysconfig.get_paths(scheme)["include"], "Python.h").is_file(),
     }
     missing = [name for name, there in wanted.items() if not there]
-    if missing:
-        logger.warning("packs run without their Triton kernels, which want %s", " and ".join(missing))
-    return not missing
+    return _WANTS + " and ".join(missing) if missing else ""
 
 
 def scan_rnn(
