@@ -141,7 +141,7 @@ def main() -> None:
     what = "processor time over cores" if given.processor else "wall time"
     about = [
         f"{machine('torch', 'numba', 'jax')}.",
-        f"Times in ms of {what} a run-update, batch {contenders.BATCH}; medians of {given.rounds} rounds.",
+        f"Times in ms of {what} a run-update, batch {contenders.BATCH}; medians of {given.rounds} round{'s' * (given.rounds > 1)}.",
     ]
     table, missed = Table(about, COLUMNS), []
     for runs in given.runs:

@@ -109,7 +109,7 @@ def main() -> None:
     rounds, shapes = (2, ((20, 4, 8),)) if given.quick else (given.rounds, SHAPES)
     about = [
         f"{machine('torch', 'numba')}.",
-        f"One thread, times in ms an update, medians of {rounds} rounds.",
+        f"One thread, times in ms an update, medians of {rounds} round{'s' * (rounds > 1)}.",
     ]
     table = Table(about, COLUMNS)
     for cell in ("rnn", "lstm"):
