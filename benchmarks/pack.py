@@ -29,7 +29,7 @@ from collections.abc import Iterator, Sequence
 import contenders
 from contenders import Shape
 from machine import cores, machine
-from table import Table, add_markdown_option, write_markdown
+from table import Table, add_markdown_option, medians_of, write_markdown
 from teams import Team
 
 from lrd.sweeps.nursery import VARIABLES
@@ -141,7 +141,7 @@ def main() -> None:
     what = "processor time over cores" if given.processor else "wall time"
     about = [
         f"{machine('torch', 'numba', 'jax')}.",
-        f"Times in ms of {what} a run-update, batch {contenders.BATCH}; medians of {given.rounds} round{'s' * (given.rounds > 1)}.",
+        f"Times in ms of {what} a run-update, batch {contenders.BATCH}; {medians_of(given.rounds)}.",
     ]
     table, missed = Table(about, COLUMNS), []
     for runs in given.runs:
