@@ -15,7 +15,7 @@ from collections.abc import Callable
 
 import torch
 from machine import machine
-from table import Table, add_markdown_option, write_markdown
+from table import Table, add_markdown_option, medians_of, write_markdown
 
 from lrd.options import OptionError
 from lrd.probes import PROBES, Subject, log_spaced
@@ -55,7 +55,7 @@ def main() -> None:
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
     rounds, shapes = (1, [(10, 4, 1)]) if given.quick else (given.rounds, [(100, 64, 1), (100, 64, 8)])
-    about = [f"{machine('torch', 'numba')}.", f"One thread, medians of {rounds} rounds."]
+    about = [f"{machine('torch', 'numba')}.", f"One thread, {medians_of(rounds)}."]
     table = Table(about, COLUMNS)
     for cell in ("rnn", "lstm"):
         for gap, hidden, runs in shapes:

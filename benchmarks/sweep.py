@@ -5,8 +5,9 @@
 64 runs (32 RNN, 32 LSTM; hidden 32; adding, T = 100; 500 updates of batch 32, evaluated every 100). lrd records the
 training gradient norms of every update, measures gradient flow at its default schedule and keeps its records; the other
 two train a plain torch function (benchmarks/plain_train.py) and keep nothing. Whole commands are timed in turn,
-start-up included; nothing stops early. Beside the medians of the ratios of a round stands what they are to reach on two
-cores.
+start-up included; nothing stops early. A few updates of each go before, untimed: kernels are compiled once a machine,
+and libraries are then read from memory. Beside the medians of the ratios of a round stands what they are to reach on
+two cores.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ import time
 from pathlib import Path
 
 from machine import machine
-from table import Table, add_markdown_option, write_markdown
+from table import Table, add_markdown_option, medians_of, write_markdown
 
 HERE = Path(__file__).resolve().parent
 GOALS = {"basic": 5.0, "joblib": 2.5}  # least wall time over lrd's
@@ -61,10 +62,12 @@ def main() -> None:
     given = parser.parse_args()
     seeds, updates, turns = (2, 20, 1) if given.quick else (32, 500, given.rounds)
     chosen = commands(seeds, updates)
+    for command in () if given.quick else commands(1, 2).values():
+        wall_time(command)
     rounds = [{name: wall_time(command) for name, command in chosen.items()} for _ in range(turns)]
     about = [
         f"{machine('torch', 'numba', 'hydra-core', 'hydra-joblib-launcher')}.",
-        f"{2 * seeds} runs of {updates} updates, medians of {turns} round{'s' * (turns > 1)}.",
+        f"{2 * seeds} runs of {updates} updates, {medians_of(turns)}.",
     ]
     table = Table(about, ("launcher", "wall [s]", "times lrd", "goal"))
     for name in chosen:

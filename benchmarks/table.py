@@ -50,6 +50,11 @@ class Table:
         print("  ".join([first[0].ljust(first[1]), *(cell.rjust(width) for cell, width in others)]), flush=True)
 
 
+def medians_of(rounds: int) -> str:
+    """Return how many rounds numbers are medians of, in words."""
+    return f"medians of {rounds} rounds" if rounds > 1 else "of one round"
+
+
 def add_markdown_option(parser: argparse.ArgumentParser) -> None:
     """Give a command line the option ``--markdown``."""
     parser.add_argument("--markdown", type=Path, help="write the table as Markdown into this file, too")

@@ -21,7 +21,7 @@ from collections.abc import Callable
 
 import torch
 from machine import machine
-from table import Table, add_markdown_option, write_markdown
+from table import Table, add_markdown_option, medians_of, write_markdown
 
 from lrd.probes import GradientFlow, Subject, log_spaced
 from lrd.spec import job_from_config
@@ -109,7 +109,7 @@ def main() -> None:
     rounds, shapes = (2, ((20, 4, 8),)) if given.quick else (given.rounds, SHAPES)
     about = [
         f"{machine('torch', 'numba')}.",
-        f"One thread, times in ms an update, medians of {rounds} rounds.",
+        f"One thread, times in ms an update, {medians_of(rounds)}.",
     ]
     table = Table(about, COLUMNS)
     for cell in ("rnn", "lstm"):
