@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from lrd.machine_code import machine_code
+
+ROOT = Path(__file__).resolve().parents[1]
 
 
 def doubled(x):  # type: ignore[no-untyped-def]
@@ -43,3 +46,13 @@ def test_where_nothing_can_be_kept(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(numba, "njit", refuses)
     assert make(doubled, "int64(int64)")(4) == 8
+
+
+def test_workers_are_forked_from_a_process_that_has_all_of_it() -> None:
+    from lrd.sweeps.nursery import _IMPORTS
+
+    assert "lrd.training.programs" in _IMPORTS
+    names = [path.stem for path in (ROOT / "lrd").rglob("*.py") if "machine_code(_" in path.read_text(encoding="utf-8")]
+    used = (ROOT / "lrd" / "training" / "programs.py").read_text(encoding="utf-8")
+    assert names
+    assert all(name in used for name in names)
