@@ -13,6 +13,8 @@ import pytest
 from lrd import machine_code as module
 from lrd.machine_code import folder, machine_code
 
+ROOT = Path(__file__).resolve().parents[1]
+
 
 def doubled(x):  # type: ignore[no-untyped-def]
     return 2 * x
@@ -92,3 +94,13 @@ def test_the_next_process_finds_the_kernels(tmp_path: Path) -> None:
 
     assert hits(tmp_path) == "0"
     assert hits(tmp_path) == "1"
+
+
+def test_workers_are_forked_from_a_process_that_has_all_of_it() -> None:
+    from lrd.sweeps.nursery import _IMPORTS
+
+    assert "lrd.training.programs" in _IMPORTS
+    names = [path.stem for path in (ROOT / "lrd").rglob("*.py") if "machine_code(_" in path.read_text(encoding="utf-8")]
+    used = (ROOT / "lrd" / "training" / "programs.py").read_text(encoding="utf-8")
+    assert names
+    assert all(name in used for name in names)

@@ -25,7 +25,7 @@ from lrd.environment_variables import environment_variables, set_variables
 from lrd.sweeps.sockets import short_folder
 
 STOPPING = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
-_IMPORTS = ["lrd.sweeps.workers", "lrd.training", "duckdb", "numba"]  # the last where it is installed
+_IMPORTS = ["lrd.sweeps.workers", "lrd.training", "lrd.training.programs", "duckdb"]
 # Libraries read these when they are loaded, before a worker's first line runs: cores are filled by workers, and glibc
 # would give the memory of a batch back after each update, to fetch it again for the next.
 VARIABLES = {
