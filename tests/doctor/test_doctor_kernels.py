@@ -16,14 +16,14 @@ from lrd.doctor import kernels
 from lrd.doctor.finding import Finding
 from lrd.doctor.kernel_speed import speeds
 from lrd.kernels import KERNELS, fused
-from lrd.training import kernel_trust, kernel_verdicts
+from lrd.training import kept_checks, kernel_trust
 
 CPU = torch.device("cpu")
 
 
 @pytest.fixture(autouse=True)
 def _a_machine_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without a GPU, compilers, or verdicts."""
+    """Without a GPU, compilers, or checks."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setattr(kernel_trust, "_found", {})
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
@@ -102,16 +102,16 @@ def test_a_kernel_that_is_wrong_for_one_activation_is_wrong(monkeypatch: pytest.
 
 
 @pytest.mark.usefixtures("few")
-def test_its_verdicts_are_those_of_later_trainings(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_its_checks_are_those_of_later_trainings(monkeypatch: pytest.MonkeyPatch) -> None:
     """And one that was wrong, and is right now, is used again."""
     right = KERNELS["packed"]
     untrusted(monkeypatch, off_forward)
-    facts = kernel_verdicts.facts("packed", "rnn tanh", CPU, "float32")
+    facts = kept_checks.facts("packed", "rnn tanh", CPU, "float32")
     by_name()
-    assert kernel_verdicts.read_verdict(facts).wrong
+    assert kept_checks.read_check(facts).wrong
     monkeypatch.setitem(KERNELS, "packed", dataclasses.replace(right, checked=True))
     by_name()
-    assert kernel_verdicts.read_verdict(facts).wrong == ""
+    assert kept_checks.read_check(facts).wrong == ""
 
 
 @pytest.mark.usefixtures("few")
