@@ -21,7 +21,6 @@ from lrd.training.kernel_trust import check_now, variant
 from lrd.training.precision import use
 
 _CALLED = {"cpu": "CPUs", "cuda": "CUDA GPUs"}
-_PRECISIONS = {"cpu": ("float32",), "cuda": ("float32", "tf32", "bfloat16")}
 
 
 def findings(runs: Path) -> Iterator[Finding]:
@@ -67,9 +66,7 @@ def lacking(kernel: Kernel, device: torch.device) -> str:
 def _checked(kernel: Kernel, device: torch.device, times_loop: float | None) -> Iterator[Finding]:
     """Yield what checks of a kernel found, a finding for each precision in which it is chosen on a device."""
     place = device.type
-    for precision in _PRECISIONS[place]:
-        if precision not in kernel.precisions or (place == "cpu" and precision not in ("float32", "float64")):
-            continue
+    for precision in _precisions(kernel, device):
         # Activations are other programs in float32; in other precisions one stands for all.
         cells = _cells(kernel) if precision == "float32" else _cells(kernel)[:1]
         try:
@@ -80,6 +77,14 @@ def _checked(kernel: Kernel, device: torch.device, times_loop: float | None) -> 
             yield Finding("kernels", _name(kernel, place, precision), "warning", value, "free some memory", facts)
             continue
         yield _finding(kernel, place, precision, found, times_loop if precision == "float32" else None)
+
+
+def _precisions(kernel: Kernel, device: torch.device) -> list[str]:
+    """Return the precisions in which a kernel is checked on a device: those that it computes in, but for float64."""
+    if device.type != "cuda":
+        return ["float32"]
+    rounded = ("tf32", "bfloat16") if torch.cuda.get_device_capability(device) >= (8, 0) else ()
+    return [precision for precision in ("float32", *rounded) if precision in kernel.precisions]
 
 
 def _finding(kernel: Kernel, place: str, precision: str, found: dict[str, Check], times_loop: float | None) -> Finding:

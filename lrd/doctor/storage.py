@@ -12,7 +12,7 @@ from pathlib import Path
 from lrd.doctor.finding import Finding
 from lrd.records import without_home
 from lrd.spec.place import LONGEST
-from lrd.training.kernel_verdicts import cache_folder
+from lrd.training.kept_checks import cache_folder
 
 _GB = 1e9
 #: Free bytes below which nothing can be trained, and below which a sweep may fill the disk: a run takes some megabytes.

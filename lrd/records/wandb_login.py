@@ -5,6 +5,7 @@ from __future__ import annotations
 import configparser
 import netrc
 import os
+import re
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -12,7 +13,14 @@ _CLOUD = "https://api.wandb.ai"
 
 
 def server() -> str:
-    """Return the address of the server that wandb is set up for: WANDB_BASE_URL, or wandb's own settings file."""
+    """Return the address of the server that wandb is set up for, less any name and password in it.
+
+    It is WANDB_BASE_URL, or what wandb's own settings file says.
+    """
+    return re.sub(r"//[^/@]*@", "//", _address())
+
+
+def _address() -> str:
     if given := os.environ.get("WANDB_BASE_URL"):
         return given
     folder = os.environ.get("WANDB_CONFIG_DIR") or os.path.expanduser("~/.config/wandb")

@@ -2,7 +2,7 @@
 
 A compiler, a driver or a processor that nobody has tried may give wrong numbers without a word. So the first pack of a
 process that would run such a kernel (``Kernel.checked``) has it checked once (``lrd.kernels.check``), unless an earlier
-process did so where all was the same (``lrd.training.kernel_verdicts``). One that is wrong is left out of the choice
+process did so where all was the same (``lrd.training.kept_checks``). One that is wrong is left out of the choice
 for the rest of the process, with one warning; the next one in the table that can runs, and records name it.
 """
 
@@ -56,7 +56,7 @@ def settle(choices: Callable[[], Iterable[str]], cell: Cell, device: torch.devic
     found = _found.setdefault(_place(cell, device, precision), {})
     while new := {name for name in choices() if name not in found and _wants_check(KERNELS[name], device, precision)}:
         for name in sorted(new):
-            found[name] = _verdict(KERNELS[name], one_layer(cell).stepped, device, precision)
+            found[name] = _known_or_new(KERNELS[name], one_layer(cell).stepped, device, precision)
             if wrong := found[name].wrong:
                 logger.warning(
                     "the kernel %s is not used on %s in %s: %s; the next one in the table runs. `lrd doctor` says more",
@@ -65,7 +65,7 @@ def settle(choices: Callable[[], Iterable[str]], cell: Cell, device: torch.devic
 
 
 def check_now(kernel: Kernel, cell: Cell, device: torch.device, precision: str) -> Check:
-    """Check a kernel on this device, whatever was found before, and keep the verdict for later processes.
+    """Check a kernel on this device, whatever was found before, and keep what comes of it for later processes.
 
     It sets how this process's GPU rounds products, as a pack of that precision does.
 
@@ -85,8 +85,8 @@ def check_now(kernel: Kernel, cell: Cell, device: torch.device, precision: str) 
         if is_out_of_memory(error):
             raise
         check = Check.of_error(error)
-    verdicts = _verdicts()
-    verdicts.keep_verdict(verdicts.facts(kernel.name, variant(cell), device, precision), check)
+    kept = _kept_checks()
+    kept.keep_check(kept.facts(kernel.name, variant(cell), device, precision), check)
     return check
 
 
@@ -95,17 +95,17 @@ def variant(cell: Cell) -> str:
     return f"{cell.name} {getattr(cell, 'activation', '')}".strip()
 
 
-def _verdict(kernel: Kernel, cell: Cell, device: torch.device, precision: str) -> Check:
-    verdicts = _verdicts()
-    found = verdicts.read_verdict(verdicts.facts(kernel.name, variant(cell), device, precision))
+def _known_or_new(kernel: Kernel, cell: Cell, device: torch.device, precision: str) -> Check:
+    kept = _kept_checks()
+    found = kept.read_check(kept.facts(kernel.name, variant(cell), device, precision))
     return check_now(kernel, cell, device, precision) if found is None else found
 
 
-def _verdicts() -> Any:
-    """Return ``lrd.training.kernel_verdicts``: a pack without such kernels needs nothing of ``lrd.records``."""
-    from lrd.training import kernel_verdicts
+def _kept_checks() -> Any:
+    """Return ``lrd.training.kept_checks``: a pack without such kernels needs nothing of ``lrd.records``."""
+    from lrd.training import kept_checks
 
-    return kernel_verdicts
+    return kept_checks
 
 
 def _wants_check(kernel: Kernel, device: torch.device, precision: str) -> bool:

@@ -11,19 +11,20 @@ import pytest
 import torch
 from wrong_kernels import WAYS, off_forward, untrusted
 
-from lrd.cells import RNN
+from lrd.cells import RNN, Cell
 from lrd.doctor import kernels
 from lrd.doctor.finding import Finding
 from lrd.doctor.kernel_speed import speeds
-from lrd.kernels import KERNELS, fused
-from lrd.training import kernel_trust, kernel_verdicts
+from lrd.kernels import KERNELS, Kernel, fused
+from lrd.kernels.check import Check, Error
+from lrd.training import kept_checks, kernel_trust
 
 CPU = torch.device("cpu")
 
 
 @pytest.fixture(autouse=True)
 def _a_machine_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without a GPU, compilers, or verdicts."""
+    """Without a GPU, compilers, or checks."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setattr(kernel_trust, "_found", {})
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
@@ -102,16 +103,16 @@ def test_a_kernel_that_is_wrong_for_one_activation_is_wrong(monkeypatch: pytest.
 
 
 @pytest.mark.usefixtures("few")
-def test_its_verdicts_are_those_of_later_trainings(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_its_checks_are_those_of_later_trainings(monkeypatch: pytest.MonkeyPatch) -> None:
     """And one that was wrong, and is right now, is used again."""
     right = KERNELS["packed"]
     untrusted(monkeypatch, off_forward)
-    facts = kernel_verdicts.facts("packed", "rnn tanh", CPU, "float32")
+    facts = kept_checks.facts("packed", "rnn tanh", CPU, "float32")
     by_name()
-    assert kernel_verdicts.read_verdict(facts).wrong
+    assert kept_checks.read_check(facts).wrong
     monkeypatch.setitem(KERNELS, "packed", dataclasses.replace(right, checked=True))
     by_name()
-    assert kernel_verdicts.read_verdict(facts).wrong == ""
+    assert kept_checks.read_check(facts).wrong == ""
 
 
 @pytest.mark.usefixtures("few")
@@ -151,6 +152,44 @@ def test_want_of_memory_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
 
     untrusted(monkeypatch, full)
     assert by_name()["packed on cpu"].state == "warning"
+
+
+@pytest.mark.parametrize("capability", [(8, 0), (7, 5)])
+@pytest.mark.parametrize("triton", [True, False])
+def test_on_a_gpu_each_precision_that_it_has_is_checked(
+    capability: tuple[int, int], triton: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is checked, where and how; no GPU computes anything."""
+    checked: list[tuple[str, str, str, str]] = []
+
+    def check_now(kernel: Kernel, cell: Cell, device: torch.device, precision: str) -> Check:
+        checked.append((kernel.name, kernel_trust.variant(cell), device.type, precision))
+        return Check(Error(1e-7, 1e-5, "h"), Error(1e-7, 1e-5, "d W"))
+
+    monkeypatch.setattr(kernels, "check_now", check_now)
+    monkeypatch.setattr(kernels, "speeds", lambda able, device: {kernel.name: 2.0 for kernel in able})
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.get_device_capability", lambda device: capability)
+    monkeypatch.setattr(fused, "launchable", lambda: triton)
+    monkeypatch.setattr(fused, "why_not", lambda: "" if triton else "triton is not installed")
+    found = by_name()
+    rounded = ("tf32", "bfloat16") if capability == (8, 0) else ()
+    of_lstm = {(cell, place, precision) for name, cell, place, precision in checked if name == "triton_lstm"}
+    assert of_lstm == ({("lstm", "cuda", precision) for precision in ("float32", *rounded)} if triton else set())
+    of_rnn = {(cell, precision) for name, cell, _, precision in checked if name == "triton_rnn"}
+    if triton:
+        assert of_rnn == {(f"rnn {name}", "float32") for name in ("tanh", "relu", "sigmoid", "identity")} | {
+            ("rnn tanh", precision) for precision in rounded
+        }
+        assert [name in found for name in ("triton_lstm on cuda", "triton_lstm on cuda in bfloat16")] == [
+            True,
+            bool(rounded),
+        ]
+    else:
+        assert found["triton_lstm on cuda"].value == "not here: triton is not installed"
+    assert found["lstm on cuda"].facts["kernel"] == ("triton_lstm" if triton else "stock")
+    assert found["lstm on cpu"].facts["kernel"] == "stock"
+    assert ("stock_rnn", "rnn sigmoid", "cuda", "float32") not in checked  # cuDNN has none
 
 
 def test_speeds_are_ratios_to_the_general_kernel(monkeypatch: pytest.MonkeyPatch) -> None:

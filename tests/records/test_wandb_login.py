@@ -55,6 +55,11 @@ def test_a_key_of_another_server_is_none(home: Path, monkeypatch: pytest.MonkeyP
     assert key_source() == "~/.netrc"
 
 
+def test_no_password_of_an_address_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WANDB_BASE_URL", "https://anna:secret@wandb.example.org/path@x")
+    assert server() == "https://wandb.example.org/path@x"
+
+
 def test_the_server_of_wandbs_own_settings(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for folder in (home / ".config" / "wandb", home / "other"):
         folder.mkdir(parents=True)

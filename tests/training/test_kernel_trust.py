@@ -1,4 +1,4 @@
-"""Trust in kernels: what is checked when, what becomes of one that is wrong, and what is kept of verdicts."""
+"""Trust in kernels: what is checked when, what becomes of one that is wrong, and what is kept of checks."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from lrd.kernels.check import Check, Error
 from lrd.records.tracker import NullTracker
 from lrd.spec import Place, RunSpec
 from lrd.tasks import Adding
-from lrd.training import Pack, kernel_trust, kernel_verdicts, train
+from lrd.training import Pack, kept_checks, kernel_trust, train
 from lrd.training.tricks import evaluation_kernel, update_kernel
 
 CPU = torch.device("cpu")
@@ -30,7 +30,7 @@ CPU = torch.device("cpu")
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder of verdicts of a user who has none yet, in a process that knows of none; no kernel is compiled."""
+    """The folder of checks of a user who has none yet, in a process that knows of none; no kernel is compiled."""
     for name, kernel in KERNELS.items():
         if kernel.checked and "cpu" in kernel.devices:
             monkeypatch.setitem(KERNELS, name, dataclasses.replace(kernel, devices=()))
@@ -170,7 +170,7 @@ def test_the_next_one_is_checked_too(monkeypatch: pytest.MonkeyPatch, caplog: py
     assert len(caplog.records) == 2
 
 
-def test_a_cell_that_is_stepped_by_another_one_has_its_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cell_that_is_stepped_by_another_one_has_its_check(monkeypatch: pytest.MonkeyPatch) -> None:
     untrusted(monkeypatch, off_forward)
     cell = Orthogonal(hidden_size=3, activation="tanh")
     for layers in (1, 2):
@@ -189,7 +189,7 @@ def test_where_no_other_can_cut_the_run_fails_and_the_warning_says_why(
     assert "packed_lstm is not used" in caplog.text
 
 
-# -- verdicts that are kept --------------------------------------------------------------------------------------------
+# -- checks that are kept ----------------------------------------------------------------------------------------------
 
 
 GOOD = Check(Error(1e-7, 1e-5, "h (a)"), Error(2e-7, 1e-5, "d W (b)"), Error(3e-7, 1e-5, "the norm of dL/dh (c)"))
@@ -199,16 +199,16 @@ FACTS = {"kernel": "packed", "cell": "rnn tanh", "precision": "float32", "device
 @pytest.mark.parametrize(
     "check", [GOOD, Check(GOOD.forward, Error(float("inf"), 1e-5, "d W (b)"))], ids=["fine", "bad"]
 )
-def test_a_verdict_comes_back_where_all_is_the_same(check: Check) -> None:
-    kernel_verdicts.keep_verdict(FACTS, check)
-    assert kernel_verdicts.read_verdict(FACTS) == check
+def test_a_check_comes_back_where_all_is_the_same(check: Check) -> None:
+    kept_checks.keep_check(FACTS, check)
+    assert kept_checks.read_check(FACTS) == check
     for name in FACTS:
-        assert kernel_verdicts.read_verdict(FACTS | {name: "other"}) is None
-    assert kernel_verdicts.read_verdict(FACTS | {"numba": "1"}) is None
+        assert kept_checks.read_check(FACTS | {name: "other"}) is None
+    assert kept_checks.read_check(FACTS | {"numba": "1"}) is None
 
 
-def test_facts_are_all_that_a_verdict_depends_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    facts = kernel_verdicts.facts("packed", "rnn tanh", CPU, "float32")
+def test_facts_are_all_that_a_check_depends_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    facts = kept_checks.facts("packed", "rnn tanh", CPU, "float32")
     names = ["kernel", "cell", "precision", "device", "torch", "triton", "numba", "llvmlite", "source"]
     assert list(facts) == names
     assert facts["torch"] == torch.__version__.split("+")[0] or facts["torch"] == torch.__version__
@@ -218,11 +218,11 @@ def test_facts_are_all_that_a_verdict_depends_on(monkeypatch: pytest.MonkeyPatch
 
 def test_another_version_or_source_is_checked_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     calls = untrusted(monkeypatch)
-    versions = kernel_verdicts._versions()
+    versions = kept_checks._versions()
     for change in (
-        lambda: monkeypatch.setattr(kernel_verdicts, "_versions", lambda: versions | {"triton": "99"}),
-        lambda: monkeypatch.setattr(kernel_verdicts, "_source", lambda: "other"),
-        lambda: monkeypatch.setattr(kernel_verdicts, "_device", lambda device: "other"),
+        lambda: monkeypatch.setattr(kept_checks, "_versions", lambda: versions | {"triton": "99"}),
+        lambda: monkeypatch.setattr(kept_checks, "_source", lambda: "other"),
+        lambda: monkeypatch.setattr(kept_checks, "_device", lambda device: "other"),
     ):
         kernel_of(rnn())
         calls.clear()
@@ -240,8 +240,8 @@ def test_the_source_of_every_kernel_and_cell_counts(tmp_path: Path, monkeypatch:
     for name in ("kernels/fused/a.py", "cells/b.py", "scaled.py", "training/c.py"):
         (package / name).parent.mkdir(parents=True, exist_ok=True)
         (package / name).write_text("1")
-    monkeypatch.setattr(kernel_verdicts.lrd, "__file__", str(package / "__init__.py"))
-    of = kernel_verdicts._source.__wrapped__
+    monkeypatch.setattr(kept_checks.lrd, "__file__", str(package / "__init__.py"))
+    of = kept_checks._source.__wrapped__
     before = of()
     (package / "training/c.py").write_text("2")
     assert of() == before
@@ -261,7 +261,7 @@ DAMAGED += [
 
 
 @pytest.mark.parametrize("text", DAMAGED)
-def test_a_damaged_verdict_is_found_out_again(text: str, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_damaged_check_is_found_out_again(text: str, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     calls = untrusted(monkeypatch, off_forward)
     assert kernel_of(rnn()) == "traced"
     (kept,) = cache.iterdir()
@@ -289,20 +289,20 @@ def test_a_folder_that_cannot_be_written_is_no_error(tmp_path: Path, monkeypatch
 def test_the_folder_is_the_users_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("XDG_CACHE_HOME", "/somewhere")
-    assert kernel_verdicts.cache_folder() == Path("/somewhere/lrd")
+    assert kept_checks.cache_folder() == Path("/somewhere/lrd")
     for passed_over in ("relative", ""):
         monkeypatch.setenv("XDG_CACHE_HOME", passed_over)
-        assert kernel_verdicts.cache_folder() == tmp_path / ".cache" / "lrd"
+        assert kept_checks.cache_folder() == tmp_path / ".cache" / "lrd"
     monkeypatch.delenv("XDG_CACHE_HOME")
-    assert kernel_verdicts.cache_folder() == tmp_path / ".cache" / "lrd"
+    assert kept_checks.cache_folder() == tmp_path / ".cache" / "lrd"
 
     def nowhere() -> Path:
         raise RuntimeError("Could not determine home directory.")
 
     monkeypatch.setattr(Path, "home", nowhere)
-    assert kernel_verdicts.cache_folder() is None
-    kernel_verdicts.keep_verdict(FACTS, GOOD)
-    assert kernel_verdicts.read_verdict(FACTS) is None
+    assert kept_checks.cache_folder() is None
+    kept_checks.keep_check(FACTS, GOOD)
+    assert kept_checks.read_check(FACTS) is None
 
 
 TOGETHER = """
@@ -310,15 +310,15 @@ import sys, torch
 from pathlib import Path
 torch.set_num_threads(1)
 from lrd.kernels.check import Check, Error
-from lrd.training import kernel_verdicts
+from lrd.training import kept_checks
 facts = {"kernel": "packed", "cell": "rnn"}
 mine = Check(*(Error(float(sys.argv[1]), 1.0, "x" * 3000) for _ in range(3)))
 print("ready", flush=True)
 sys.stdin.readline()
 seen = set()
 for _ in range(20):
-    kernel_verdicts.keep_verdict(facts, mine)
-    found = kernel_verdicts.read_verdict(facts)
+    kept_checks.keep_check(facts, mine)
+    found = kept_checks.read_check(facts)
     assert found is not None and len({error.size for error in found.parts().values()}) == 1
     seen.add(found.forward.size)
 print(sorted(seen))
@@ -340,4 +340,4 @@ def test_processes_that_write_at_once_never_read_a_half(cache: Path) -> None:
     assert [process.returncode for process in both] == [0, 0]
     assert {"1.0" in said[0], "2.0" in said[1]} == {True}
     assert len(list(cache.iterdir())) == 1  # and no temporary file
-    assert kernel_verdicts.read_verdict({"kernel": "packed", "cell": "rnn"}).forward.size in (1.0, 2.0)
+    assert kept_checks.read_check({"kernel": "packed", "cell": "rnn"}).forward.size in (1.0, 2.0)

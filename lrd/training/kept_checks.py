@@ -1,6 +1,6 @@
 """What checks of kernels found on this machine, kept for later processes in the user's folder for caches.
 
-A verdict holds for one device, driver, torch, compiler, kernel, cell, precision and source of the kernels. It is a file
+A check holds for one device, driver, torch, compiler, kernel, cell, precision and source of the kernels. It is a file
 of its own, named by the hash of these, written as a whole, and read only where all of them are the same. Nobody needs
 it: what is damaged, or cannot be written, is found out again.
 """
@@ -41,7 +41,7 @@ def cache_folder() -> Path | None:
 
 
 def facts(kernel: str, cell: str, device: torch.device, precision: str) -> dict[str, str]:
-    """Return all that a verdict depends on.
+    """Return all that a check depends on.
 
     Args:
         kernel: The name of the kernel.
@@ -53,7 +53,7 @@ def facts(kernel: str, cell: str, device: torch.device, precision: str) -> dict[
     return {**own, "device": _device(str(device)), **_versions(), "source": _source()}
 
 
-def read_verdict(known: Mapping[str, str]) -> Check | None:
+def read_check(known: Mapping[str, str]) -> Check | None:
     """Return what was found where these facts held; None where nothing was, or it cannot be read."""
     path = _path(known)
     try:
@@ -63,7 +63,7 @@ def read_verdict(known: Mapping[str, str]) -> Check | None:
         return None
 
 
-def keep_verdict(known: Mapping[str, str], check: Check) -> None:
+def keep_check(known: Mapping[str, str], check: Check) -> None:
     """Keep what was found, if the system lets us.
 
     What a kernel raised is not kept: a compiler may have met a full disk, which is another one tomorrow.
