@@ -77,7 +77,7 @@ def run_by_run(kernel: str) -> bool:
 def runs_at_once(kernel: str, state_bytes: int, device: torch.device) -> int | None:
     """Return how many runs one call should take forward and back before the next ones; None: all of them.
 
-    Torch's CPU kernels go run by run. A few runs at once save calls; more than a few push the first one's activations
+    Torch's CPU kernels go run by run, each in a call. A few runs at once save calls; more than a few push the first one's activations
     out of the cache before its backward pass wants them (measured: the best is near 800 kB of h for all of them). The
     others gain from company (measured up to 13 MB of h); what they keep, some times as much, shall leave memory for
     other workers.
@@ -89,4 +89,5 @@ def runs_at_once(kernel: str, state_bytes: int, device: torch.device) -> int | N
     """
     if device.type != "cpu":
         return None
-    return max(1, (_BYTES_OF_TORCH if run_by_run(kernel) else _BYTES) // state_bytes)
+    of_torch = run_by_run(kernel) and KERNELS[kernel].keeps is None
+    return max(1, (_BYTES_OF_TORCH if of_torch else _BYTES) // state_bytes)

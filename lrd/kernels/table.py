@@ -95,6 +95,7 @@ def _numba(name: str, scan: Scan, cell: type[Cell], keeps: int, cuts: bool = Fal
         norms=True,
         free_norms=True,
         cuts=cuts,
+        run_by_run=True,
         keeps=keeps,
         checked=True,
         available=lambda device: device.type == "cpu" and not cpu.why_not(),

@@ -86,8 +86,8 @@ def test_packs_partition_what_is_left(monkeypatch: pytest.MonkeyPatch, sweep: li
 @pytest.mark.parametrize(
     ("cell", "runs", "workers", "sizes"),
     [
-        ("rnn", 20, 1, [10, 10]),
-        ("rnn", 40, 2, [14, 13, 13]),
+        ("lstm_peephole", 20, 1, [10, 10]),
+        ("lstm_peephole", 40, 2, [14, 13, 13]),
         ("lstm", 20, 1, [10, 10]),
         ("lstm", 40, 2, [5] * 8),  # several for each worker
         ("lstm", 6, 2, [3, 3]),  # but not in crumbs
