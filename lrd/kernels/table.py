@@ -41,6 +41,7 @@ class Kernel:
             keeps of the plain loop.
         checked: Whether it is compiled on the user's machine, for its device, and so is held to float64 there before it
             trains (``lrd.training.kernel_trust``); one that gives other numbers is not used.
+        is_compiled: Whether the machine code that it needs is there; where not, the first pack waits for it.
         runs_cell: Whether it can run the steps of one cell of its class.
         available: Whether this machine has what it needs on a device; asked only where it would be chosen.
         why_not: Why it is not available, in words.
@@ -60,6 +61,7 @@ class Kernel:
     hands_over_to: str | None = None
     keeps: int | None = None
     checked: bool = False
+    is_compiled: Callable[[], bool] = lambda: True
     runs_cell: Callable[[Cell], bool] = lambda cell: True
     available: Callable[[torch.device], bool] = lambda device: True
     why_not: Callable[[torch.device], str] = lambda device: ""
@@ -98,6 +100,7 @@ def _numba(name: str, scan: Scan, cell: type[Cell], keeps: int, cuts: bool = Fal
         run_by_run=True,
         keeps=keeps,
         checked=True,
+        is_compiled=lambda: cpu.is_compiled(cell.name),
         available=lambda device: device.type == "cpu" and not cpu.why_not(),
         why_not=lambda device: cpu.why_not() if device.type == "cpu" else "it is one of the CPU",
     )
