@@ -32,12 +32,12 @@ class Kernel:
         precisions: The values of ``training.precision`` with which it may be chosen.
         norms: Whether its backward pass gives the training gradient norms, by the option ``norms``.
         cuts: Whether its backward pass can be cut in h at chosen steps, by the option ``keep``.
+        checked: Whether it is compiled on the user's machine, for its device, and so is held to float64 there before it
+            trains (``lrd.training.kernel_trust``); one that gives other numbers is not used.
         takes_precision: Whether it rounds products by itself, by the option ``precision``.
         run_by_run: Whether it takes one run of a pack after another, so that a larger pack saves no time in it.
         best_alone_on_gpu: Whether on a GPU it goes before all others for a run alone.
         hands_over_to: The kernel that runs in its place where the precision is float64; None: it runs itself.
-        checked: Whether it is compiled on the user's machine, for its device, and so is held to float64 there before it
-            trains (``lrd.training.kernel_trust``); one that gives other numbers is not used.
         runs_cell: Whether it can run the steps of one cell of its class.
         available: Whether this machine has what it needs on a device; asked only where it would be chosen.
         why_not: Why it is not available, in words.
@@ -50,11 +50,11 @@ class Kernel:
     precisions: tuple[str, ...] = ("float32", "tf32", "float64")
     norms: bool = False
     cuts: bool = False
+    checked: bool = False
     takes_precision: bool = False
     run_by_run: bool = False
     best_alone_on_gpu: bool = False
     hands_over_to: str | None = None
-    checked: bool = False
     runs_cell: Callable[[Cell], bool] = lambda cell: True
     available: Callable[[torch.device], bool] = lambda device: True
     why_not: Callable[[torch.device], str] = lambda device: ""
