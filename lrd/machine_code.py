@@ -20,6 +20,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from lrd.cache_folder import cache_folder
+
 logger = logging.getLogger(__name__)
 
 #: What numba is told of every function. nogil: other threads of Python go on meanwhile. The error model of NumPy: a
@@ -58,27 +60,33 @@ def _made(
     return made
 
 
-def folder(sources: Sequence[Path]) -> Path:
-    """Return the folder in which machine code of these very sources is kept."""
+def folder(sources: Sequence[Path]) -> Path | None:
+    """Return the folder in which machine code of these very sources is kept; None where there is none for caches."""
     found = hashlib.sha256()
     for source in sorted(sources):
         found.update(source.read_bytes())
-    cache = os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()
-    return Path(cache, "lrd", "machine_code", found.hexdigest()[:16])
+    cache = cache_folder()
+    return None if cache is None else cache / "machine_code" / found.hexdigest()[:16]
 
 
 @contextmanager
-def _kept_in(place: Path) -> Iterator[bool]:
+def _kept_in(place: Path | None) -> Iterator[bool]:
     """Let numba keep machine code in a folder; give whether it can."""
     import numba
 
+    if place is None or not _can_be_written(place):
+        yield False
+        return
     before, numba.config.CACHE_DIR = numba.config.CACHE_DIR, str(place)
     try:
-        try:
-            place.mkdir(parents=True, exist_ok=True)
-        except OSError:
-            yield False
-        else:
-            yield os.access(place, os.W_OK | os.X_OK)
+        yield True
     finally:
         numba.config.CACHE_DIR = before
+
+
+def _can_be_written(place: Path) -> bool:
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return False
+    return os.access(place, os.W_OK | os.X_OK)

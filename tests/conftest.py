@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import hypothesis
@@ -12,6 +13,8 @@ import jaxtyping
 import pytest
 from PIL import Image
 
+# One cache for all, also for commands with a home of their own: kernels are compiled once, not by each of them.
+os.environ["XDG_CACHE_HOME"] = str(Path(__file__).resolve().parents[1] / ".cache")
 sys.path.insert(0, str(Path(__file__).parent))  # for ``helpers`` and ``typechecker``, whatever pytest's import mode
 WITH_TENSORS = ("cells", "custom", "gradients", "kernels", "probes", "scaled", "spec", "tasks", "training")
 jaxtyping.install_import_hook([f"lrd.{name}" for name in WITH_TENSORS], "typechecker.check")
@@ -64,6 +67,13 @@ def pytest_xdist_auto_num_workers() -> int:
     """A quarter of the time tests wait: for jobs, for servers that never answer, for what they interrupt."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return cores + -(-cores // 4)
+
+
+@pytest.fixture(autouse=True)
+def _small_numbers() -> Iterator[None]:
+    """Training sets the processor to take the smallest float32 numbers for 0; other tests must find it as it was."""
+    yield
+    torch.set_flush_denormal(False)
 
 
 @pytest.fixture

@@ -239,7 +239,8 @@ PLANNED = ["-m", "task=adding", "task.gap=4,5", "cell=rnn,lstm", "cell.hidden_si
 def test_plan_prints_what_train_would_do_and_leaves_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["plan", *PLANNED, "hydra.launcher.workers=2"]) == 0
     out, err = capsys.readouterr()
-    first, duplicates, time, memory, source, _, header, _, *rows = out.splitlines()
+    (first, duplicates, time, memory, source, *_), table = (part.splitlines() for part in out.split("\n\n"))
+    header, _, *rows = table
     assert first == "8 runs: 0 finished before, 8 to train in 4 packs"
     assert duplicates == "4 jobs of the sweep repeat the run of another and count once"
     assert re.fullmatch(r"[\d.]+ s to [\d.]+ (s|min.*) with 2 workers: the less, the sooner runs are solved", time)

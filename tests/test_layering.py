@@ -20,6 +20,7 @@ BARE += (
     "lrd/user_files.py",
     "lrd/extras.py",
     "lrd/environment_variables.py",
+    "lrd/cache_folder.py",
     "lrd/machine_code.py",
 )
 #: A library and the only places whose source may name it.
@@ -164,8 +165,8 @@ print(pack.averages()["grad_norm"].tolist(), sorted(asked & {"wandb", "pydantic"
     assert eval(modules) == [
         f"lrd.{name}"
         for name in (
-            *("cells", "extras", "gradients", "kernels", "machine_code", "options", "probes", "scalars", "scaled"),
-            *("shapes", "tasks", "user_files"),
+            *("cache_folder", "cells", "extras", "gradients", "kernels", "machine_code", "options", "probes"),
+            *("scalars", "scaled", "shapes", "tasks", "user_files"),
         )
     ]
 

@@ -9,10 +9,10 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from lrd.cache_folder import cache_folder
 from lrd.doctor.finding import Finding
 from lrd.records import without_home
 from lrd.spec.place import LONGEST
-from lrd.training.kept_checks import cache_folder
 
 _GB = 1e9
 #: Free bytes below which nothing can be trained, and below which a sweep may fill the disk: a run takes some megabytes.

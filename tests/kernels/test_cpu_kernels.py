@@ -88,7 +88,7 @@ sizes = st.tuples(
 def test_of_any_shape(name: str, shape: tuple[int, ...], where: float, seed: int) -> None:
     made = case(CELLS[name], shape, first=round(where * shape[0]), seed=seed)
     got, norms = with_norms(made)
-    assert error(got, made.results("loop", torch.float64)) < allowed(made)
+    assert error(got, made.results("loop", torch.float64)) < allowed(made) / least_slope(made)
     if name != "rnn-relu":  # whose units may die in the one precision and not in the other
         assert_norms_near(norms, made.norms(), shape[0], least_slope(made))
 

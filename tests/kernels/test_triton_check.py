@@ -11,7 +11,8 @@ from unittest import mock
 
 import pytest
 import torch
-from triton_cases import CELLS, GPU, INTERPRETING, NAMES, ON
+from exact_cases import CELLS
+from triton_cases import GPU, INTERPRETING, NAMES, ON
 
 from lrd.kernels import KERNELS
 from lrd.kernels.check import check_kernel

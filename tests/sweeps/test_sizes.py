@@ -10,7 +10,7 @@ import torch
 from helpers import run_spec
 from jobs import job
 
-from lrd.cells import LSTM, RNN, Attentive
+from lrd.cells import LSTM, RNN, Attentive, PeepholeLSTM
 from lrd.sweeps import sizes
 from lrd.sweeps.plan import plan
 from lrd.sweeps.sizes import fitting, gpu, most_runs, pack_bytes
@@ -53,11 +53,13 @@ def test_one_run_is_tried_however_little_memory_there_is() -> None:
 
 def test_float64_takes_twice_the_memory_and_a_recorded_update_its_own() -> None:
     """On a GPU more than twice where the Triton kernels hand over to others."""
-    run = run_spec(Adding(gap=30), LSTM(hidden_size=16))
-    double = replace(run, training=replace(run.training, precision="float64"))
     cpu = torch.device("cpu")
-    assert pack_bytes(double, 4, cpu) == pytest.approx(2 * pack_bytes(run, 4, cpu), abs=2)
-    assert pack_bytes(double, 4, GPU) >= 2 * pack_bytes(run, 4, GPU)
+    for cell in (PeepholeLSTM(hidden_size=16), LSTM(hidden_size=16)):
+        run = run_spec(Adding(gap=30), cell)
+        double = replace(run, training=replace(run.training, precision="float64"))
+        if cell.name != "lstm":  # which in float32 has a kernel of its own on a CPU
+            assert pack_bytes(double, 4, cpu) == pytest.approx(2 * pack_bytes(run, 4, cpu), abs=2)
+        assert pack_bytes(double, 4, GPU) >= 2 * pack_bytes(run, 4, GPU)
     attentive = run_spec(Adding(gap=30), Attentive(hidden_size=16).for_length(30))  # of one kernel everywhere
     assert pack_bytes(attentive, 4, GPU) > pack_bytes(attentive, 4, cpu)
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from helpers import run_spec
 
-from lrd.cells import LSTM
+from lrd.cells import LSTM, PeepholeLSTM
 from lrd.records import NullTracker, RunRecord, open_study
 from lrd.spec import Place, RunSpec
 from lrd.tasks import Delay
@@ -63,17 +63,18 @@ def go(specs: list[RunSpec], folder: Path, stop_at: int | None = None) -> None:
 
 def test_training_records_it(tmp_path: Path) -> None:
     """Two runs for 13 updates, and on to 30; then another kernel, alone."""
-    pair = [run_spec(EASY, LSTM(hidden_size=3), seed, stop_when_solved=False, **SMALL) for seed in (0, 1)]
-    alone = run_spec(EASY, LSTM(hidden_size=3), 2, stop_when_solved=False, h_detach=0.5, **SMALL)
+    cell = PeepholeLSTM(hidden_size=3)
+    pair = [run_spec(EASY, cell, seed, stop_when_solved=False, **SMALL) for seed in (0, 1)]
+    alone = run_spec(EASY, LSTM(hidden_size=3), 2, stop_when_solved=False, h_detach=0.5, precision="float64", **SMALL)
     go(pair, tmp_path, stop_at=13)
     unfinished = open_study(tmp_path / "s").columns("select * from runs")
-    assert unfinished["kernel"].tolist() == ["stock"] * 2
+    assert unfinished["kernel"].tolist() == ["traced"] * 2
     assert unfinished["pack_size"].tolist() == [2, 2]
     go(pair, tmp_path)
     go([alone], tmp_path)
     columns = "kernel, pack_size, resumed, hardware, seconds"
     rows = open_study(tmp_path / "s").sql(f"select {columns} from runs order by seed").fetchall()
-    assert [row[:3] for row in rows] == [("stock", 2, 1), ("stock", 2, 1), ("packed_lstm", 1, 0)]
+    assert [row[:3] for row in rows] == [("traced", 2, 1), ("traced", 2, 1), ("packed_lstm", 1, 0)]
     threads = torch.get_num_threads()
     assert all(hardware.endswith(f", {threads} thread{'s' * (threads > 1)}") for *_, hardware, _ in rows)
     assert all(seconds > 0 for *_, seconds in rows)

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import torch
 from helpers import run_spec
+from without_machine_code import turn_off_machine_code
 
 from lrd.cells import LSTM, RNN, Cell, Clockwork, Orthogonal
 from lrd.spec import RunSpec
@@ -245,6 +246,11 @@ SPECS = [
     (COPY, LSTM(hidden_size=4), {}),
     (Adding(gap=9), RNN(hidden_size=3), {"optimizer": "sgd", "gradient_norms": True}),
 ]
+
+
+@pytest.fixture(autouse=True)
+def _as_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    turn_off_machine_code(monkeypatch)  # whose writing into tensors torch does not see
 
 
 def replaying(

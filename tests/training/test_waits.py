@@ -14,6 +14,7 @@ import pytest
 import torch
 from helpers import run_spec
 from waits import NoWaits, WaitError
+from without_machine_code import turn_off_machine_code
 
 from lrd.cells import CELLS, GRU, LSTM, RNN, Attentive, Cell, Clockwork, Orthogonal
 from lrd.options import OptionError
@@ -54,9 +55,7 @@ def one_hot(codes: Tensor, classes: int) -> Tensor:
 @pytest.fixture(autouse=True)
 def _as_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("torch.nn.functional.one_hot", one_hot)
-    programs = ("tasks.words_on_cpu.words", "tasks.words_on_cpu.uniform", "gradients.norm_sums_on_cpu.program")
-    for program in (*programs, "training.adam_on_cpu.program"):
-        monkeypatch.setattr(f"lrd.{program}", lambda: None)
+    turn_off_machine_code(monkeypatch)
     monkeypatch.setattr("lrd.scaled.may_synchronise", lambda x: False)  # a packed loop on a CPU reads, to save work
 
 

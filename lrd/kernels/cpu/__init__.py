@@ -56,7 +56,8 @@ def is_compiled(cell: str) -> bool:
     Args:
         cell: ``rnn``, ``lstm`` or ``gru``.
     """
-    return any(folder(SOURCES).rglob(f"{cell}_programs.backward*.nbc"))
+    kept = folder(SOURCES)
+    return kept is not None and any(kept.rglob(f"{cell}_programs.backward*.nbc"))
 
 
 def scan_rnn(
