@@ -77,10 +77,10 @@ def run_by_run(kernel: str) -> bool:
 def runs_at_once(kernel: str, state_bytes: int, device: torch.device) -> int | None:
     """Return how many runs one call should take forward and back before the next ones; None: all of them.
 
-    Torch's CPU kernels go run by run, each in a call. A few runs at once save calls; more than a few push the first one's activations
-    out of the cache before its backward pass wants them (measured: the best is near 800 kB of h for all of them). The
-    others gain from company (measured up to 13 MB of h); what they keep, some times as much, shall leave memory for
-    other workers.
+    Torch's CPU kernels go run by run, each in a call. A few runs at once save calls; more than a few push the first
+    one's activations out of the cache before its backward pass wants them (measured: the best is near 800 kB of h for
+    all of them). The others gain from company (measured up to 13 MB of h); what they keep, some times as much, shall
+    leave memory for other workers.
 
     Args:
         kernel: The name of the kernel.
