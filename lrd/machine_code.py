@@ -4,9 +4,9 @@ For the kernels of the CPU, and for what would be a dozen passes of torch over o
 and is one loop here. Whoever uses it has the same in torch: for GPUs, and for where numba cannot be imported.
 
 A function is compiled when it is first asked for, for the types in its signatures, and its machine code is kept for
-later processes, in a folder of the user's whose name is a hash of the sources: numba itself looks at the file of the
-function alone, and would go on with old code after a change of what it calls. Where nothing can be kept, every process
-compiles anew.
+later processes, in a folder of the user's whose name is a hash of the sources and of what compiles them: numba itself
+looks at the file of the function alone, and would go on with old code after a change of what it calls. Where nothing
+can be kept, every process compiles anew.
 """
 
 from __future__ import annotations
@@ -15,10 +15,14 @@ import functools
 import hashlib
 import logging
 import os
+import shutil
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from lrd.cache_folder import cache_folder
 
 logger = logging.getLogger(__name__)
 
@@ -46,39 +50,57 @@ def _made(
 ) -> Callable[..., Any] | None:
     try:
         import numba
+        from llvmlite import binding
     except ImportError:
         return None
     made: Callable[..., Any]
-    with _kept_in(folder(sources)) as kept:
+    processor = binding.get_host_cpu_name(), binding.get_host_cpu_features().flatten()
+    place = folder(sources, (numba.__version__, *processor))
+    with _kept_in(place) as kept:
         try:
             made = numba.njit(list(signatures), cache=kept, **OPTIONS)(function)
-        except OSError as error:  # no room
-            logger.info("the machine code of %s cannot be kept: %s", function.__qualname__, error)
+        except Exception as error:  # an error of the function itself comes again below
+            logger.info("the machine code of %s cannot be kept or read: %s", function.__qualname__, error)
+            if place is not None and not isinstance(error, OSError):  # OSError: no room
+                shutil.rmtree(place, ignore_errors=True)  # what is damaged would be so for every later process
             made = numba.njit(list(signatures), **OPTIONS)(function)
     return made
 
 
-def folder(sources: Sequence[Path]) -> Path:
-    """Return the folder in which machine code of these very sources is kept."""
-    found = hashlib.sha256()
-    for source in sorted(sources):
+def folder(sources: Sequence[Path], compiler: Sequence[object] = ()) -> Path | None:
+    """Return the folder in which machine code of these very sources is kept; None where there is no home.
+
+    Args:
+        sources: The files that it is made of, beside this one.
+        compiler: What tells apart compilers and processors. Machines of several kinds may share a home, and numba's
+            index of a folder does not bear that two of them write to it at once.
+    """
+    caches, found = cache_folder(), hashlib.sha256(repr(tuple(compiler)).encode())
+    for source in sorted({*sources, Path(__file__)}):
         found.update(source.read_bytes())
-    cache = os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()
-    return Path(cache, "lrd", "machine_code", found.hexdigest()[:16])
+    return None if caches is None else caches / "machine_code" / found.hexdigest()[:16]
+
+
+_setting = threading.Lock()  # numba has one folder for the whole process
 
 
 @contextmanager
-def _kept_in(place: Path) -> Iterator[bool]:
+def _kept_in(place: Path | None) -> Iterator[bool]:
     """Let numba keep machine code in a folder; give whether it can."""
     import numba
 
-    before, numba.config.CACHE_DIR = numba.config.CACHE_DIR, str(place)
-    try:
+    with _setting:
+        before, numba.config.CACHE_DIR = numba.config.CACHE_DIR, str(place or "")
         try:
-            place.mkdir(parents=True, exist_ok=True)
-        except OSError:
-            yield False
-        else:
-            yield os.access(place, os.W_OK | os.X_OK)
-    finally:
-        numba.config.CACHE_DIR = before
+            yield place is not None and _is_writable(place)
+        finally:
+            numba.config.CACHE_DIR = before
+
+
+def _is_writable(place: Path) -> bool:
+    """Make a folder; return whether files can be made in it."""
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return False
+    return os.access(place, os.W_OK | os.X_OK)

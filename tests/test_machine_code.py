@@ -20,6 +20,10 @@ def doubled(x):  # type: ignore[no-untyped-def]
     return 2 * x
 
 
+def wrong(x):  # type: ignore[no-untyped-def]
+    return x.no_such_thing
+
+
 @pytest.fixture(autouse=True)
 def cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """A folder of this test's own, and nothing of what other tests asked for."""
@@ -57,6 +61,46 @@ def test_other_sources_have_another_folder(tmp_path: Path) -> None:
     assert folder([other, one]) == before
     other.write_text("3")
     assert folder([one, other]) != before
+
+
+def test_other_processors_and_options_have_another_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A home may be that of a whole cluster; and the options of numba stand in the module itself."""
+    source = tmp_path / "one.py"
+    source.write_text("1")
+    before = folder([source], ("0.60", "znver4", "+fma"))
+    assert folder([source], ("0.60", "znver4", "-fma")) != before
+    changed = tmp_path / "machine_code.py"
+    changed.write_bytes(Path(module.__file__).read_bytes() + b"#")
+    monkeypatch.setattr(module, "__file__", str(changed))
+    assert folder([source], ("0.60", "znver4", "+fma")) != before
+
+
+def test_a_damaged_file_is_compiled_anew_and_forgotten(cache: Path) -> None:
+    pytest.importorskip("numba")
+    machine_code(doubled, "int64(int64)")
+    for path in cache.rglob("*.nb*"):
+        path.write_bytes(b"")  # as after a loss of power
+    made = machine_code(doubled, "int64(int64)")
+    assert made is not None
+    assert made(4) == 8
+    machine_code(doubled, "int64(int64)")
+    again = machine_code(doubled, "int64(int64)")
+    assert again is not None
+    assert len(again.stats.cache_hits) == 1
+
+
+def test_where_there_is_no_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("numba")
+    monkeypatch.setattr(module, "cache_folder", lambda: None)
+    made = machine_code(doubled, "int64(int64)")
+    assert made is not None
+    assert made(4) == 8
+
+
+def test_an_error_of_the_function_itself_is_raised() -> None:
+    numba = pytest.importorskip("numba")
+    with pytest.raises(numba.TypingError):
+        machine_code(wrong, "int64(int64)")
 
 
 def test_where_no_folder_can_be_made(cache: Path) -> None:

@@ -9,10 +9,10 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from lrd.cache_folder import cache_folder
 from lrd.doctor.finding import Finding
 from lrd.records import without_home
 from lrd.spec.place import LONGEST
-from lrd.training.kept_checks import cache_folder
 
 _GB = 1e9
 #: Free bytes below which nothing can be trained, and below which a sweep may fill the disk: a run takes some megabytes.
@@ -76,8 +76,10 @@ def _cache() -> Finding:
     refused = "there is no home folder" if folder is None else refusal(folder)
     facts = {"folder": None if folder is None else without_home(str(folder)), "writable": refused is None}
     if refused is None:
-        return Finding("storage", "cache", "ok", f"{facts['folder']} keeps what was found of kernels", facts=facts)
+        return Finding(
+            "storage", "cache", "ok", f"{facts['folder']} keeps machine code and checks of kernels", facts=facts
+        )
     way_out = "XDG_CACHE_HOME names another folder"
     where = f"{facts['folder']} cannot be written: {refused}" if folder else refused
-    value = f"{where}; each process checks kernels anew"
+    value = f"{where}; each process compiles and checks kernels anew"
     return Finding("storage", "cache", "note", value, way_out, facts)

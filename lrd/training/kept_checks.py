@@ -10,7 +10,6 @@ from __future__ import annotations
 import dataclasses
 import functools
 import hashlib
-import os
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -19,6 +18,7 @@ from typing import Any
 import torch
 
 import lrd
+from lrd.cache_folder import cache_folder
 from lrd.kernels.check import Check, Error
 from lrd.records import RecordError, read_json, write_json
 from lrd.records.environment import device_name, gpu_driver
@@ -27,17 +27,6 @@ from lrd.records.environment import device_name, gpu_driver
 _SOURCES = ("kernels", "cells", "scaled.py")
 _PARTS = ("forward", "backward", "norms")
 _COMPILERS = ("torch", "triton", "numba", "llvmlite")
-
-
-def cache_folder() -> Path | None:
-    """Return the folder of lrd's caches, after the XDG base directory specification; None where there is no home."""
-    given = os.environ.get("XDG_CACHE_HOME", "")
-    if os.path.isabs(given):  # others are to be passed over
-        return Path(given) / "lrd"
-    try:
-        return Path.home() / ".cache" / "lrd"
-    except RuntimeError:
-        return None
 
 
 def facts(kernel: str, cell: str, device: torch.device, precision: str) -> dict[str, str]:
