@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -110,10 +111,13 @@ def error(got: dict[str, Tensor], expected: dict[str, Tensor]) -> float:
 
 def poison(monkeypatch: pytest.MonkeyPatch) -> None:
     """Buffers begin as nan, or as the least integer: what a program leaves out shows."""
-    empty = torch.empty
 
-    def poisoned(*args: Any, **options: Any) -> Tensor:
-        made = empty(*args, **options)
-        return made.fill_(torch.nan if made.is_floating_point() else torch.iinfo(made.dtype).min)
+    def poisoned(empty: Callable[..., Tensor]) -> Callable[..., Tensor]:
+        def made(*args: Any, **options: Any) -> Tensor:
+            buffer = empty(*args, **options)
+            return buffer.fill_(torch.nan if buffer.is_floating_point() else torch.iinfo(buffer.dtype).min)
 
-    monkeypatch.setattr(torch, "empty", poisoned)
+        return made
+
+    monkeypatch.setattr(torch, "empty", poisoned(torch.empty))
+    monkeypatch.setattr(torch.Tensor, "new_empty", poisoned(torch.Tensor.new_empty))

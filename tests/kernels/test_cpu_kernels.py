@@ -235,6 +235,15 @@ def test_the_gradient_through_h_is_cut_as_in_the_packed_loop(name: str) -> None:
     assert_norms_near(norms.log10(), expected_norms.log10(), 9)
 
 
+@pytest.mark.parametrize("name", CELLS)
+def test_gradients_that_lie_otherwise_in_memory_are_the_same(name: str) -> None:
+    """Such as those of a readout that takes the steps for channels."""
+    made = case(CELLS[name], (6, 2, 5, 2, 7), first=2)
+    expected = results(made)
+    made.on_h = made.on_h.transpose(0, 1).contiguous(memory_format=torch.channels_last).transpose(0, 1)
+    assert all(torch.equal(value, expected[what]) for what, value in results(made).items())
+
+
 @pytest.mark.parametrize("kind", NAMES)
 def test_layers_hand_on_their_gradients(kind: type[Cell]) -> None:
     """x_t of the second layer is h of the first one, in both directions."""
