@@ -14,10 +14,10 @@ optimiser   noise, clipping and the optimiser
 other       views of theta, slices of the pack, sums of metrics, checks for divergence, and all other Python
 evaluation  an evaluation and a row of metrics, divided by the updates between two at lrd's defaults
 
-"rest" is all but the kernel, and its share of the whole. "plain" is the whole over one update by a plain script with
-torch's own kernel (``update.stock``), which measures nothing and never evaluates. Numbers are medians of rounds, in
-which all packs of a line take turns with the plain script. Each part is timed by a clock that costs half a microsecond.
-The process keeps its memory, as lrd's workers do.
+"rest" is the whole, timed without the clocks, less the kernel, and its share of the whole: the columns, which pay for
+the clocks, add up to more. "plain" is the whole over one update by a plain script with torch's own kernel
+(``update.stock``), which measures nothing and never evaluates. Numbers are medians of rounds, in which a pack takes
+turns with the plain script. The process keeps its memory, as lrd's workers do.
 """
 
 from __future__ import annotations
@@ -104,24 +104,16 @@ class Clock:
         forward = self.timed(scan, "kernel")
 
         def call(cell: Any, params: Any, *args: Any, **kwargs: Any) -> Any:
-            # Backward it runs from the moment that h has its gradient to that at which a parameter has its own.
-            inside = False
-
+            # Backward it runs from the moment that h has its gradient to that at which W has its own.
             def begins(grad: Any) -> None:
-                nonlocal inside
-                inside = True
                 self.enter("kernel")
 
             def ends(grad: Any) -> None:
-                nonlocal inside
-                if inside:
-                    inside = False
-                    self.leave()
+                self.leave()
 
-            own = {name: value.view_as(value) for name, value in params.items()}
-            for value in own.values():
-                value.register_hook(ends)
-            h, state = forward(cell, own, *args, **kwargs)
+            own = params["W"].view_as(params["W"])
+            own.register_hook(ends)
+            h, state = forward(cell, {**params, "W": own}, *args, **kwargs)
             h.register_hook(begins)
             return h, state
 
@@ -170,7 +162,7 @@ def cpu_seconds(call: Callable[[], object], repeats: int) -> float:
 
 
 def shares(pack: Pack, updates: int) -> dict[str, float]:
-    """Seconds of CPU time a run-update by column, from so many updates."""
+    """Seconds of CPU time a run-update by column, and of the whole, from so many updates."""
     with watched(pack) as clock:
         clock.switch()
         clock.seconds.clear()
@@ -179,6 +171,7 @@ def shares(pack: Pack, updates: int) -> dict[str, float]:
         clock.switch()
     found = {column: clock.seconds[column] / updates / len(pack.specs) for column in COLUMNS}
     found["evaluation"] = cpu_seconds(lambda: evaluated(pack), 1) / pack.training.eval_every / len(pack.specs)
+    found["whole"] = cpu_seconds(pack.step, updates) / len(pack.specs) + found["evaluation"]
     return found
 
 
@@ -206,9 +199,9 @@ def main() -> None:
         found, ratios = [], []
         for _ in range(rounds):
             found.append(shares(pack, updates))
-            ratios.append(sum(found[-1].values()) / cpu_seconds(plain, plains))
-        middle = {column: 1e6 * statistics.median(turn[column] for turn in found) for column in COLUMNS}
-        whole = sum(middle.values())
+            ratios.append(found[-1]["whole"] / cpu_seconds(plain, plains))
+        middle = {column: 1e6 * statistics.median(turn[column] for turn in found) for column in (*COLUMNS, "whole")}
+        whole = middle.pop("whole")
         rest = whole - middle["kernel"]
         print(
             f"{cell:5} {hidden:6} {gap:3} {runs:4} {' '.join(f'{t:10.0f}' for t in (*middle.values(), rest))}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -43,16 +43,21 @@ def findings(runs: Path) -> Iterator[Finding]:
                     yield Finding("kernels", f"{kernel.name} on {place}", "note", f"not here: {why_not}", facts=facts)
                 else:
                     able.append(kernel)
-        times, wrong = speeds(able, device), set()
-        for kernel in able:
-            for finding in _checked(kernel, device, times.get(kernel.name)):
-                wrong |= {kernel.name} if finding.state == "failed" and kernel.checked else set()
-                yield finding
+        times = speeds(able, device)
+        checked = [finding for kernel in able for finding in _checked(kernel, device, times.get(kernel.name))]
+        yield from checked
         for cell in (RNN(), LSTM(), GRU()):
-            chosen = choose_kernel(cell, device, runs=2, without=wrong)
+            chosen = choose_kernel(cell, device, runs=2, without=_left_out(checked, cell))
             facts = {"cell": cell.name, "device": place, "kernel": chosen}
             yield Finding("kernels", f"{cell.name} on {place}", "ok", f"packs of it train by {chosen}", facts=facts)
     use("float32")
+
+
+def _left_out(checked: Sequence[Finding], cell: Cell) -> set[str]:
+    """Return the names of the kernels that training leaves out for a cell in float32."""
+    of_float32 = [each.facts for each in checked if each.facts["precision"] == "float32"]
+    wrong = {str(facts["kernel"]) for facts in of_float32 if variant(cell) in facts.get("wrong", {})}
+    return {name for name in wrong if KERNELS[name].checked}
 
 
 def lacking(kernel: Kernel, device: torch.device) -> str:
@@ -102,7 +107,11 @@ def _finding(kernel: Kernel, place: str, precision: str, found: dict[str, Check]
     name = _name(kernel, place, precision)
     if wrong:
         cell, what = next(iter(wrong.items()))
-        training = "training leaves it out" if kernel.checked else "training uses it, and cannot be trusted here"
+        training = (
+            "training leaves it out"
+            if kernel.checked
+            else "training may use it all the same, and cannot be trusted here"
+        )
         way_out = f"{training}; please report it with the output of lrd doctor --json"
         return Finding("kernels", name, "failed", f"wrong for {cell}: {what}", way_out, facts)
     sizes = ", ".join(f"{part} {error.size:.0e}" for part, error in errors.items())

@@ -33,14 +33,15 @@ class Kernel:
         norms: Whether its backward pass gives the training gradient norms, by the option ``norms``.
         free_norms: Whether it does so in hardly more time, so that runs have them unless they are turned off.
         cuts: Whether its backward pass can be cut in h at chosen steps, by the option ``keep``.
+        checked: Whether it is compiled on the user's machine, for its device, and so is held to float64 there before it
+            trains (``lrd.training.kernel_trust``); one that gives other numbers is not used.
         takes_precision: Whether it rounds products by itself, by the option ``precision``.
         run_by_run: Whether it takes one run of a pack after another, so that a larger pack saves no time in it.
         best_alone_on_gpu: Whether on a GPU it goes before all others for a run alone.
         hands_over_to: The kernel that runs in its place where the precision is float64; None: it runs itself.
         keeps: How many numbers its forward pass keeps of a step for each unit; None: not known, about what autograd
             keeps of the plain loop.
-        checked: Whether it is compiled on the user's machine, for its device, and so is held to float64 there before it
-            trains (``lrd.training.kernel_trust``); one that gives other numbers is not used.
+        is_compiled: Whether the machine code that it needs is there; where not, the first pack waits for it.
         runs_cell: Whether it can run the steps of one cell of its class.
         available: Whether this machine has what it needs on a device; asked only where it would be chosen.
         why_not: Why it is not available, in words.
@@ -54,12 +55,13 @@ class Kernel:
     norms: bool = False
     free_norms: bool = False
     cuts: bool = False
+    checked: bool = False
     takes_precision: bool = False
     run_by_run: bool = False
     best_alone_on_gpu: bool = False
     hands_over_to: str | None = None
     keeps: int | None = None
-    checked: bool = False
+    is_compiled: Callable[[], bool] = lambda: True
     runs_cell: Callable[[Cell], bool] = lambda cell: True
     available: Callable[[torch.device], bool] = lambda device: True
     why_not: Callable[[torch.device], str] = lambda device: ""
@@ -98,6 +100,7 @@ def _numba(name: str, scan: Scan, cell: type[Cell], keeps: int, cuts: bool = Fal
         run_by_run=True,
         keeps=keeps,
         checked=True,
+        is_compiled=lambda: cpu.is_compiled(cell.name),
         available=lambda device: device.type == "cpu" and not cpu.why_not(),
         why_not=lambda device: cpu.why_not() if device.type == "cpu" else "it is one of the CPU",
     )

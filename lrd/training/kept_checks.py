@@ -70,7 +70,7 @@ def keep_check(known: Mapping[str, str], check: Check) -> None:
 def _path(known: Mapping[str, str]) -> Path | None:
     folder = cache_folder()
     name = hashlib.sha256(repr(sorted(known.items())).encode()).hexdigest()[:32]
-    return None if folder is None else folder / "kernels" / f"{known['kernel']}-{name}.json"
+    return None if folder is None else folder / "checks" / f"{known['kernel']}-{name}.json"
 
 
 def _check(kept: Mapping[str, Any]) -> Check:

@@ -36,7 +36,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             monkeypatch.setitem(KERNELS, name, dataclasses.replace(kernel, devices=()))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     forget(monkeypatch)
-    return tmp_path / "cache" / "lrd" / "kernels"
+    return tmp_path / "cache" / "lrd" / "checks"
 
 
 def forget(monkeypatch: pytest.MonkeyPatch) -> None:

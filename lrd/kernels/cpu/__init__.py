@@ -25,9 +25,11 @@ from __future__ import annotations
 
 import importlib.util
 from functools import cache
+from pathlib import Path
 
 from lrd.cells import Cell, Parameters, State
 from lrd.kernels.norms import GradientNorms
+from lrd.machine_code import folder
 from lrd.shapes import Float, Tensor
 
 
@@ -42,6 +44,19 @@ def why_not() -> str:
         return str(error).splitlines()[0]
 
     return "" if FUSED else "the processor cannot multiply and add with one rounding"
+
+
+#: The files that decide the machine code of each program.
+SOURCES = tuple(Path(__file__).parent.glob("*.py"))
+
+
+def is_compiled(cell: str) -> bool:
+    """Return whether an earlier process has left the machine code of a cell's kernel.
+
+    Args:
+        cell: ``rnn``, ``lstm`` or ``gru``.
+    """
+    return any(folder(SOURCES).rglob(f"{cell}_programs.backward*.nbc"))
 
 
 def scan_rnn(

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numba
 
+from lrd.kernels.cpu import SOURCES
 from lrd.machine_code import OPTIONS, machine_code
 
 
@@ -22,5 +22,4 @@ def program(signature: str) -> Callable[[Callable[..., Any]], Any]:
     Args:
         signature: Its types, as numba writes them.
     """
-    sources = tuple(Path(__file__).parent.glob("*.py"))
-    return lambda function: machine_code(function, signature, sources=sources)
+    return lambda function: machine_code(function, signature, sources=SOURCES)
