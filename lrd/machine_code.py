@@ -19,6 +19,7 @@ import shutil
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -50,12 +51,10 @@ def _made(
 ) -> Callable[..., Any] | None:
     try:
         import numba
-        from llvmlite import binding
     except ImportError:
         return None
     made: Callable[..., Any]
-    processor = binding.get_host_cpu_name(), binding.get_host_cpu_features().flatten()
-    place = folder(sources, (numba.__version__, *processor))
+    place = folder(sources)
     with _kept_in(place) as kept:
         try:
             made = numba.njit(list(signatures), cache=kept, **OPTIONS)(function)
@@ -67,18 +66,30 @@ def _made(
     return made
 
 
-def folder(sources: Sequence[Path], compiler: Sequence[object] = ()) -> Path | None:
+def folder(sources: Sequence[Path]) -> Path | None:
     """Return the folder in which machine code of these very sources is kept; None where there is no home.
+
+    It does not import numba, which must be installed.
 
     Args:
         sources: The files that it is made of, beside this one.
-        compiler: What tells apart compilers and processors. Machines of several kinds may share a home, and numba's
-            index of a folder does not bear that two of them write to it at once.
     """
-    caches, found = cache_folder(), hashlib.sha256(repr(tuple(compiler)).encode())
+    caches, found = cache_folder(), hashlib.sha256(repr(_compiler()).encode())
     for source in sorted({*sources, Path(__file__)}):
         found.update(source.read_bytes())
     return None if caches is None else caches / "machine_code" / found.hexdigest()[:16]
+
+
+@functools.cache
+def _compiler() -> tuple[str, ...]:
+    """Return what tells apart compilers and processors.
+
+    Machines of several kinds may share a home, and numba's index of a folder does not bear that two of them write to it
+    at once: one would run the other's instructions.
+    """
+    from llvmlite import binding
+
+    return version("numba"), binding.get_host_cpu_name(), binding.get_host_cpu_features().flatten()
 
 
 _setting = threading.Lock()  # numba has one folder for the whole process

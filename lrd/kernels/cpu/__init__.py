@@ -56,7 +56,8 @@ def is_compiled(cell: str) -> bool:
     Args:
         cell: ``rnn``, ``lstm`` or ``gru``.
     """
-    return any(folder(SOURCES).rglob(f"{cell}_programs.backward*.nbc"))
+    place = folder(SOURCES)
+    return place is not None and any(place.rglob(f"{cell}_programs.backward*.nbc"))
 
 
 def scan_rnn(
