@@ -1,4 +1,4 @@
-"""Where lrd keeps what it would only find out again: machine code, and checks of kernels."""
+"""The folder of lrd's caches: what any process may find out again, and nobody needs."""
 
 from __future__ import annotations
 

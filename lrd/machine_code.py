@@ -4,9 +4,9 @@ For the kernels of the CPU, and for what would be a dozen passes of torch over o
 and is one loop here. Whoever uses it has the same in torch: for GPUs, and for where numba cannot be imported.
 
 A function is compiled when it is first asked for, for the types in its signatures, and its machine code is kept for
-later processes, in a folder of the user's whose name is a hash of the sources: numba itself looks at the file of the
-function alone, and would go on with old code after a change of what it calls. Where nothing can be kept, every process
-compiles anew.
+later processes, in a folder of the user's whose name is a hash of the sources and of what compiles them: numba itself
+looks at the file of the function alone, and would go on with old code after a change of what it calls. Where nothing
+can be kept, every process compiles anew.
 """
 
 from __future__ import annotations
@@ -15,8 +15,11 @@ import functools
 import hashlib
 import logging
 import os
+import shutil
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -51,22 +54,45 @@ def _made(
     except ImportError:
         return None
     made: Callable[..., Any]
-    with _kept_in(folder(sources)) as kept:
+    place = folder(sources)
+    with _kept_in(place) as kept:
         try:
             made = numba.njit(list(signatures), cache=kept, **OPTIONS)(function)
-        except OSError as error:  # no room
-            logger.info("the machine code of %s cannot be kept: %s", function.__qualname__, error)
+        except Exception as error:  # an error of the function itself comes again below
+            logger.info("the machine code of %s cannot be kept or read: %s", function.__qualname__, error)
+            if place is not None and not isinstance(error, OSError):  # OSError: no room
+                shutil.rmtree(place, ignore_errors=True)  # what is damaged would be so for every later process
             made = numba.njit(list(signatures), **OPTIONS)(function)
     return made
 
 
 def folder(sources: Sequence[Path]) -> Path | None:
-    """Return the folder in which machine code of these very sources is kept; None where there is none for caches."""
-    found = hashlib.sha256()
-    for source in sorted(sources):
+    """Return the folder in which machine code of these very sources is kept; None where there is no home.
+
+    It does not import numba, which must be installed.
+
+    Args:
+        sources: The files that it is made of, beside this one.
+    """
+    caches, found = cache_folder(), hashlib.sha256(repr(_compiler()).encode())
+    for source in sorted({*sources, Path(__file__)}):
         found.update(source.read_bytes())
-    cache = cache_folder()
-    return None if cache is None else cache / "machine_code" / found.hexdigest()[:16]
+    return None if caches is None else caches / "machine_code" / found.hexdigest()[:16]
+
+
+@functools.cache
+def _compiler() -> tuple[str, ...]:
+    """Return what tells apart compilers and processors.
+
+    Machines of several kinds may share a home, and numba's index of a folder does not bear that two of them write to it
+    at once: one would run the other's instructions.
+    """
+    from llvmlite import binding
+
+    return version("numba"), binding.get_host_cpu_name(), binding.get_host_cpu_features().flatten()
+
+
+_setting = threading.Lock()  # numba has one folder for the whole process
 
 
 @contextmanager
@@ -74,17 +100,16 @@ def _kept_in(place: Path | None) -> Iterator[bool]:
     """Let numba keep machine code in a folder; give whether it can."""
     import numba
 
-    if place is None or not _can_be_written(place):
-        yield False
-        return
-    before, numba.config.CACHE_DIR = numba.config.CACHE_DIR, str(place)
-    try:
-        yield True
-    finally:
-        numba.config.CACHE_DIR = before
+    with _setting:
+        before, numba.config.CACHE_DIR = numba.config.CACHE_DIR, str(place or "")
+        try:
+            yield place is not None and _is_writable(place)
+        finally:
+            numba.config.CACHE_DIR = before
 
 
-def _can_be_written(place: Path) -> bool:
+def _is_writable(place: Path) -> bool:
+    """Make a folder; return whether files can be made in it."""
     try:
         place.mkdir(parents=True, exist_ok=True)
     except OSError:

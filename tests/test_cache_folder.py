@@ -1,4 +1,4 @@
-"""The folder of lrd's caches, by the rules of the XDG base directory specification."""
+"""The folder of caches: the user's own, or none."""
 
 from __future__ import annotations
 
@@ -18,6 +18,10 @@ def test_the_folder_is_the_users_own(tmp_path: Path, monkeypatch: pytest.MonkeyP
         assert cache_folder() == tmp_path / ".cache" / "lrd"
     monkeypatch.delenv("XDG_CACHE_HOME")
     assert cache_folder() == tmp_path / ".cache" / "lrd"
+
+
+def test_a_user_without_a_home_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
 
     def nowhere() -> Path:
         raise RuntimeError("Could not determine home directory.")

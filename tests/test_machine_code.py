@@ -20,6 +20,10 @@ def doubled(x):  # type: ignore[no-untyped-def]
     return 2 * x
 
 
+def wrong(x):  # type: ignore[no-untyped-def]
+    return x.no_such_thing
+
+
 @pytest.fixture(autouse=True)
 def cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """A folder of this test's own, and nothing of what other tests asked for."""
@@ -50,6 +54,7 @@ def test_none_without_numba(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_other_sources_have_another_folder(tmp_path: Path) -> None:
     """Not the function's file alone: a change of what it calls must count."""
+    pytest.importorskip("numba")
     one, other = tmp_path / "one.py", tmp_path / "other.py"
     one.write_text("1")
     other.write_text("2")
@@ -57,6 +62,49 @@ def test_other_sources_have_another_folder(tmp_path: Path) -> None:
     assert folder([other, one]) == before
     other.write_text("3")
     assert folder([one, other]) != before
+
+
+def test_other_processors_and_options_have_another_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A home may be that of a whole cluster; and the options of numba stand in the module itself."""
+    pytest.importorskip("numba")
+    source, found = tmp_path / "one.py", set()
+    source.write_text("1")
+    for compiler in (("0.60", "znver4", "+fma"), ("0.60", "znver4", "-fma"), ("0.61", "znver4", "+fma")):
+        monkeypatch.setattr(module, "_compiler", lambda compiler=compiler: compiler)
+        found.add(folder([source]))
+    changed = tmp_path / "machine_code.py"
+    changed.write_bytes(Path(module.__file__).read_bytes() + b"#")
+    monkeypatch.setattr(module, "__file__", str(changed))
+    found.add(folder([source]))
+    assert len(found) == 4
+
+
+def test_a_damaged_file_is_compiled_anew_and_forgotten(cache: Path) -> None:
+    pytest.importorskip("numba")
+    machine_code(doubled, "int64(int64)")
+    for path in cache.rglob("*.nb*"):
+        path.write_bytes(b"")  # as after a loss of power
+    made = machine_code(doubled, "int64(int64)")
+    assert made is not None
+    assert made(4) == 8
+    machine_code(doubled, "int64(int64)")
+    again = machine_code(doubled, "int64(int64)")
+    assert again is not None
+    assert len(again.stats.cache_hits) == 1
+
+
+def test_where_there_is_no_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("numba")
+    monkeypatch.setattr(module, "cache_folder", lambda: None)
+    made = machine_code(doubled, "int64(int64)")
+    assert made is not None
+    assert made(4) == 8
+
+
+def test_an_error_of_the_function_itself_is_raised() -> None:
+    numba = pytest.importorskip("numba")
+    with pytest.raises(numba.TypingError):
+        machine_code(wrong, "int64(int64)")
 
 
 def test_where_no_folder_can_be_made(cache: Path) -> None:
@@ -85,15 +133,20 @@ def test_where_there_is_no_room(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.slow
 def test_the_next_process_finds_the_kernels(tmp_path: Path) -> None:
     pytest.importorskip("numba")
-    code = "from lrd.kernels.cpu import rnn_programs; print(sum(rnn_programs.forward.stats.cache_hits.values()))"
+    code = """
+from lrd.kernels import cpu
+before = cpu.is_compiled("rnn")
+from lrd.kernels.cpu import rnn_programs
+print(before, sum(rnn_programs.forward.stats.cache_hits.values()), cpu.is_compiled("rnn"), cpu.is_compiled("gru"))
+"""
 
-    def hits(cache: Path) -> str:
+    def found(cache: Path) -> str:
         variables = {"XDG_CACHE_HOME": str(cache), "PATH": "/usr/bin:/bin"}
         done = subprocess.run([sys.executable, "-c", code], env=variables, capture_output=True, text=True, check=True)
         return done.stdout.strip()
 
-    assert hits(tmp_path) == "0"
-    assert hits(tmp_path) == "1"
+    assert found(tmp_path) == "False 0 True False"
+    assert found(tmp_path) == "True 1 True False"
 
 
 def test_workers_are_forked_from_a_process_that_has_all_of_it() -> None:

@@ -76,8 +76,10 @@ def _cache() -> Finding:
     refused = "there is no home folder" if folder is None else refusal(folder)
     facts = {"folder": None if folder is None else without_home(str(folder)), "writable": refused is None}
     if refused is None:
-        return Finding("storage", "cache", "ok", f"{facts['folder']} keeps what was found of kernels", facts=facts)
+        return Finding(
+            "storage", "cache", "ok", f"{facts['folder']} keeps machine code and checks of kernels", facts=facts
+        )
     way_out = "XDG_CACHE_HOME names another folder"
     where = f"{facts['folder']} cannot be written: {refused}" if folder else refused
-    value = f"{where}; each process checks kernels anew"
+    value = f"{where}; each process compiles and checks kernels anew"
     return Finding("storage", "cache", "note", value, way_out, facts)

@@ -83,7 +83,7 @@ def _add(size, power, log10_batch, counts, kept, variable):
                 value[j] = sizes[j]
             zeros, odd, largest = 0, 0, np.int32(_OF_ZERO)
             for j in range(batch):
-                raw = np.int32(value_bits[j] >> 52)
+                raw = np.int32((value_bits[j] >> 52) & _NO_NUMBER)  # without the sign, which nan may have
                 is_zero = raw == 0
                 zeros += is_zero
                 odd += raw >= _NO_NUMBER
@@ -104,7 +104,7 @@ def _add(size, power, log10_batch, counts, kept, variable):
             nans = 0
             if odd:
                 for j in range(batch):
-                    if np.int32(value_bits[j] >> 52) >= _NO_NUMBER:
+                    if (value_bits[j] >> 52) & _NO_NUMBER == _NO_NUMBER:
                         log[j] = value[j]
                         nans += np.isnan(value[j])
             # Sums and extremes of logarithms.

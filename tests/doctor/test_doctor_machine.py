@@ -158,7 +158,7 @@ def test_caches_are_not_needed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     found = only(storage.findings(tmp_path), "cache")
     assert found.state == "note"
-    assert found.value.endswith("Not a directory; each process checks kernels anew")
+    assert found.value.endswith("Not a directory; each process compiles and checks kernels anew")
     monkeypatch.setattr(storage, "cache_folder", lambda: None)
     assert only(storage.findings(tmp_path), "cache").value.startswith("there is no home folder")
 

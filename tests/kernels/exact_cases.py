@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -98,22 +99,26 @@ def case(kind: Cell, shape: Shape, first: int | None = None, seed: int = 0) -> C
 
 
 def error(got: dict[str, Tensor], expected: dict[str, Tensor]) -> float:
-    """The largest error of any value, over the largest entry of its tensor."""
+    """The largest error of any value, over the largest entry of its tensor: a normal float32 number at least, since
+    those below 2^-126 have fewer digits."""
     assert got.keys() == expected.keys()
     errors = [0.0]
     for name, value in expected.items():
         assert got[name].shape == value.shape, name
         if value.numel():
-            errors.append(float((got[name] - value).abs().max() / value.abs().max().clamp(min=1e-300)))
+            errors.append(float((got[name] - value).abs().max() / value.abs().max().clamp(min=2.0**-126)))
     return max(errors, key=lambda e: (e != e, e))
 
 
 def poison(monkeypatch: pytest.MonkeyPatch) -> None:
     """Buffers begin as nan, or as the least integer: what a program leaves out shows."""
-    empty = torch.empty
 
-    def poisoned(*args: Any, **options: Any) -> Tensor:
-        made = empty(*args, **options)
-        return made.fill_(torch.nan if made.is_floating_point() else torch.iinfo(made.dtype).min)
+    def poisoned(empty: Callable[..., Tensor]) -> Callable[..., Tensor]:
+        def made(*args: Any, **options: Any) -> Tensor:
+            buffer = empty(*args, **options)
+            return buffer.fill_(torch.nan if buffer.is_floating_point() else torch.iinfo(buffer.dtype).min)
 
-    monkeypatch.setattr(torch, "empty", poisoned)
+        return made
+
+    monkeypatch.setattr(torch, "empty", poisoned(torch.empty))
+    monkeypatch.setattr(torch.Tensor, "new_empty", poisoned(torch.Tensor.new_empty))

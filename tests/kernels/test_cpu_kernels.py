@@ -89,7 +89,9 @@ def test_of_any_shape(name: str, shape: tuple[int, ...], where: float, seed: int
     made = case(CELLS[name], shape, first=round(where * shape[0]), seed=seed)
     got, norms = with_norms(made)
     assert error(got, made.results("loop", torch.float64)) < allowed(made) / least_slope(made)
-    if name != "rnn-relu":  # whose units may die in the one precision and not in the other
+    # Units of a relu may die in the one precision and not in the other. Of few units, the sums that a gradient is may
+    # all nearly cancel in one of so many samples and steps, and its norm has fewer digits then.
+    if name != "rnn-relu" and made.cell.hidden_size >= 8:
         assert_norms_near(norms, made.norms(), shape[0], least_slope(made))
 
 
@@ -233,6 +235,15 @@ def test_the_gradient_through_h_is_cut_as_in_the_packed_loop(name: str) -> None:
     assert error(got, expected) < allowed(made)
     assert error(got, made.results("packed_lstm", torch.float64)) > 1e-2
     assert_norms_near(norms.log10(), expected_norms.log10(), 9)
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_gradients_that_lie_otherwise_in_memory_are_the_same(name: str) -> None:
+    """Such as those of a readout that takes the steps for channels."""
+    made = case(CELLS[name], (6, 2, 5, 2, 7), first=2)
+    expected = results(made)
+    made.on_h = made.on_h.transpose(0, 1).contiguous(memory_format=torch.channels_last).transpose(0, 1)
+    assert all(torch.equal(value, expected[what]) for what, value in results(made).items())
 
 
 @pytest.mark.parametrize("kind", NAMES)

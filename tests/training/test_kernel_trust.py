@@ -286,7 +286,7 @@ def test_a_folder_that_cannot_be_written_is_no_error(tmp_path: Path, monkeypatch
         assert calls
 
 
-def test_where_there_is_no_folder_nothing_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_folder_nothing_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kept_checks, "cache_folder", lambda: None)
     kept_checks.keep_check(FACTS, GOOD)
     assert kept_checks.read_check(FACTS) is None

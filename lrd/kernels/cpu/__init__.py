@@ -56,8 +56,8 @@ def is_compiled(cell: str) -> bool:
     Args:
         cell: ``rnn``, ``lstm`` or ``gru``.
     """
-    kept = folder(SOURCES)
-    return kept is not None and any(kept.rglob(f"{cell}_programs.backward*.nbc"))
+    place = folder(SOURCES)
+    return place is not None and any(place.rglob(f"{cell}_programs.backward*.nbc"))
 
 
 def scan_rnn(

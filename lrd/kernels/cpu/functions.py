@@ -1,8 +1,10 @@
-"""Functions of vectors: exp, the logistic function and tanh, each to about one unit in the last place.
+"""Functions of vectors: exp, the logistic function and tanh.
 
-By the methods and coefficients of Cephes (S. L. Moshier, ``expf`` and ``tanhf``). The accuracy of tanh matters beyond
-its own: a gradient that vanishes is a product of thousands of slopes 1 - tanh^2, and with a rational tanh of 4 units in
-the last place its norm came out ten times less accurate.
+By the methods and coefficients of Cephes (S. L. Moshier, ``expf`` and ``tanhf``). In units in the last place, exp is
+off by at most 1, tanh by 1.5 and the logistic function by 3 (measured: 1.0, 1.3 and 2.4). exp stays at its ends beyond
+-87.3 and 88, and so does the logistic function. The accuracy of tanh matters beyond its own: a gradient that vanishes
+is a product of thousands of slopes 1 - tanh^2, and with a rational tanh of 4 units in the last place its norm came out
+ten times less accurate.
 """
 
 from __future__ import annotations

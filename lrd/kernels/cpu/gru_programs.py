@@ -89,7 +89,7 @@ def backward(seen, gates, direct, weights, input_weights, arriving, into_seen, i
     runs, time, batch, _, units = gates.shape
     first, rows, slots = time - direct.shape[1], 4 * units, at_once(batch)
     delta = np.empty((batch, rows), np.float32)  # of one step, in each sample's own units
-    true = np.empty((slots, batch, rows), np.float32)  # of some steps, as it is
+    unscaled = np.empty((slots, batch, rows), np.float32)  # of some steps, in units of 1
     in_state = np.empty((1, units), np.float32)
     power = np.empty(batch, np.int64)
     for run in range(runs):
@@ -119,7 +119,7 @@ def backward(seen, gates, direct, weights, input_weights, arriving, into_seen, i
                     store(own, 2 * units, eta * r)
                     store(own, 3 * units, eta)
                 own = pointer(delta, (b, 0))
-                scaled(own, rows, power[b], pointer(true, (slot, b, 0)))
+                scaled(own, rows, power[b], pointer(unscaled, (slot, b, 0)))
                 norm_h = norm(squares, pointer(in_state, (0, 0)), units)
                 sizes[0, run, t, b], powers[run, t, b] = norm_h, power[b]
                 power[b] = power_after(power[b], norm_h, own, rows, arriving, run, b)
@@ -127,8 +127,8 @@ def backward(seen, gates, direct, weights, input_weights, arriving, into_seen, i
                 pointer(arriving, (0, run, 0, 0)), units, batch, units // LANES, pointer(delta, (0, 0)), rows, 1,
                 pointer(weights, (run, 0, 0, 0)), 3 * units * LANES, LANES, 3 * units, True,
             )  # fmt: skip
-            onto_inputs(true, slot, input_weights, into_x, run, t)
+            onto_inputs(unscaled, slot, input_weights, into_x, run, t)
             if slot == 0:
-                onto_weights(seen, true, into_seen, run, t, min(slots, time - t))
+                onto_weights(seen, unscaled, into_seen, run, t, min(slots, time - t))
         for b in range(batch):
             arriving_scaled(arriving, run, b, power[b])

@@ -19,7 +19,8 @@ def padded(count: int) -> int:
 
 def widened(x: Float[Tensor, "*shape size"], size: int) -> Float[Tensor, "*shape wide"]:
     """Return x without gaps, with zeros behind its last axis up to ``size``."""
-    return x.contiguous() if x.shape[-1] == size else torch.nn.functional.pad(x, (0, size - x.shape[-1]))
+    wide = x if x.shape[-1] == size else torch.nn.functional.pad(x, (0, size - x.shape[-1]))
+    return wide.contiguous()  # pad may keep the order in which x lies in memory
 
 
 def joined_weights(

@@ -83,7 +83,7 @@ def backward(seen, gates, cells, direct, keep, weights, input_weights, arriving,
     runs, time, batch, _, units = gates.shape
     first, rows, slots = time - direct.shape[1], 4 * units, at_once(batch)
     delta = np.empty((batch, rows), np.float32)  # of one step, in each sample's own units
-    true = np.empty((slots, batch, rows), np.float32)  # of some steps, as it is
+    unscaled = np.empty((slots, batch, rows), np.float32)  # of some steps, in units of 1
     in_state = np.empty((2, units), np.float32)
     power = np.empty(batch, np.int64)
     for run in range(runs):
@@ -115,7 +115,7 @@ def backward(seen, gates, cells, direct, keep, weights, input_weights, arriving,
                     store(own, 2 * units, dc * (i * one_less_square(g)))
                     store(own, 3 * units, dh * (seen_c * o * (splat(ONE) - o)))
                 own = pointer(delta, (b, 0))
-                scaled(own, rows, power[b], pointer(true, (slot, b, 0)))
+                scaled(own, rows, power[b], pointer(unscaled, (slot, b, 0)))
                 norm_h = norm(squares_h, pointer(in_state, (0, 0)), units)
                 norm_c = norm(squares_c, pointer(in_state, (1, 0)), units)
                 sizes[0, run, t, b], sizes[1, run, t, b], powers[run, t, b] = norm_h, norm_c, power[b]
@@ -126,8 +126,8 @@ def backward(seen, gates, cells, direct, keep, weights, input_weights, arriving,
             )  # fmt: skip
             if keep.shape[1] > 0 and keep[run, t] != 1:
                 arriving[0, run] *= keep[run, t]
-            onto_inputs(true, slot, input_weights, into_x, run, t)
+            onto_inputs(unscaled, slot, input_weights, into_x, run, t)
             if slot == 0:
-                onto_weights(seen, true, into_seen, run, t, min(slots, time - t))
+                onto_weights(seen, unscaled, into_seen, run, t, min(slots, time - t))
         for b in range(batch):
             arriving_scaled(arriving, run, b, power[b])

@@ -99,7 +99,7 @@ def backward(seen, direct, weights, input_weights, arriving, into_seen, into_x, 
     units = arriving.shape[3]
     first, slots = time - direct.shape[1], at_once(batch)
     delta = np.empty((batch, units), np.float32)  # of one step, in each sample's own units
-    true = np.empty((slots, batch, units), np.float32)  # of some steps, as it is
+    unscaled = np.empty((slots, batch, units), np.float32)  # of some steps, in units of 1
     in_state = np.empty((1, units), np.float32)
     power = np.empty(batch, np.int64)
     for run in range(runs):
@@ -121,7 +121,7 @@ def backward(seen, direct, weights, input_weights, arriving, into_seen, into_x, 
                     h = load(pointer(seen, (run, t + 1, b, k)), 0)
                     store(pointer(delta, (b, k)), 0, _through(dh, h, activation))
                 own = pointer(delta, (b, 0))
-                scaled(own, units, power[b], pointer(true, (slot, b, 0)))
+                scaled(own, units, power[b], pointer(unscaled, (slot, b, 0)))
                 norm_h = norm(squares, pointer(in_state, (0, 0)), units)
                 sizes[0, run, t, b], powers[run, t, b] = norm_h, power[b]
                 power[b] = power_after(power[b], norm_h, own, units, arriving, run, b)
@@ -129,8 +129,8 @@ def backward(seen, direct, weights, input_weights, arriving, into_seen, into_x, 
                 pointer(arriving, (0, run, 0, 0)), units, batch, units // LANES, pointer(delta, (0, 0)), units, 1,
                 pointer(weights, (run, 0, 0, 0)), units * LANES, LANES, units, False,
             )  # fmt: skip
-            onto_inputs(true, slot, input_weights, into_x, run, t)
+            onto_inputs(unscaled, slot, input_weights, into_x, run, t)
             if slot == 0:
-                onto_weights(seen, true, into_seen, run, t, min(slots, time - t))
+                onto_weights(seen, unscaled, into_seen, run, t, min(slots, time - t))
         for b in range(batch):
             arriving_scaled(arriving, run, b, power[b])

@@ -1,9 +1,10 @@
 """What the backward pass keeps of each sample: a power of two, and the norm of its gradient at every step.
 
 The gradient that goes back from step to step is a scaled vector (``lrd.scaled``): numbers times 2^power, one power a
-sample. As long as its norm lies between 2^-30 and 2^50 the power stays 0. Then the squares of all its numbers down to
-1/1000 of the largest are normal float32 numbers, and so they are after a step that shrinks it a millionfold. Beyond
-that range it is brought to 2^30, near the upper end, since most gradients vanish.
+sample. The power is 0 at first, and stays as long as the norm of the numbers lies between 2^-30 and 2^50. Then the
+squares of all numbers down to 1/1000 of the largest are normal float32 numbers, and so they are after a step that
+shrinks them a millionfold. A norm beyond that range is brought to 2^30, near the upper end, since most gradients
+vanish.
 
 Letters and layouts: ``lrd.kernels.cpu``. What arrives at the states from later steps is ``arriving`` [V, R, B, N], of
 each of the V state variables.
@@ -118,9 +119,9 @@ def power_after(power, norm, delta, rows, arriving, run, b):
         b: The sample.
     """
     if norm == 0:
-        return 0
+        return 0  # nothing goes on, and what comes from outside is in units of 1
     if not norm < np.inf:
-        return power
+        return power  # no power helps; the run diverges
     exponent = math.frexp(norm)[1]
     if _LEAST <= exponent <= _MOST:
         return power
