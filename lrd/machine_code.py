@@ -35,7 +35,7 @@ OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
 def machine_code(
     function: Callable[..., Any], *signatures: str, sources: Sequence[Path] = ()
 ) -> Callable[..., Any] | None:
-    """Return the machine code of a function; None where there is no numba.
+    """Return the machine code of a function; None where there is no numba, or one that does not work.
 
     Args:
         function: A function of numbers and arrays.
@@ -50,9 +50,20 @@ def _made(
     function: Callable[..., Any], signatures: tuple[str, ...], sources: tuple[Path, ...]
 ) -> Callable[..., Any] | None:
     try:
-        import numba
-    except ImportError:
+        return compiled(function, *signatures, sources=sources)
+    except Exception as error:  # a broken numba raises whatever it meets, as one does that finds another NumPy
+        logger.info("%s is not compiled: %r", function.__qualname__, error)
         return None
+
+
+def compiled(function: Callable[..., Any], *signatures: str, sources: Sequence[Path]) -> Callable[..., Any]:
+    """Return the machine code of a function, where numba must be there and work; arguments as of ``machine_code``.
+
+    Raises:
+        Exception: What numba raises.
+    """
+    import numba
+
     made: Callable[..., Any]
     place = folder(sources)
     with _kept_in(place) as kept:

@@ -52,6 +52,20 @@ def test_none_without_numba(monkeypatch: pytest.MonkeyPatch) -> None:
     assert machine_code(doubled, "int64(int64)") is None
 
 
+@pytest.mark.parametrize("error", [ImportError, OSError, AttributeError, SystemError])
+def test_none_with_a_broken_numba(error: type[Exception], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """As where llvmlite's library cannot be loaded, or NumPy is of a version that it does not know."""
+    (tmp_path / "numba.py").write_text(f"raise {error.__name__}('it is of another version')\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "numba", raising=False)
+    assert machine_code(doubled, "int64(int64)") is None
+
+
+def test_none_where_numba_cannot_compile() -> None:
+    pytest.importorskip("numba")
+    assert machine_code(doubled, "no signature") is None
+
+
 def test_other_sources_have_another_folder(tmp_path: Path) -> None:
     """Not the function's file alone: a change of what it calls must count."""
     pytest.importorskip("numba")

@@ -45,6 +45,8 @@ class Kernel:
         runs_cell: Whether it can run the steps of one cell of its class.
         available: Whether this machine has what it needs on a device; asked only where it would be chosen.
         why_not: Why it is not available, in words.
+        load: Load its compiled code, and raise what its compiler raises. An available one can fail here: that its
+            compiler is installed is quickly seen, that it works is not.
     """
 
     name: str
@@ -65,6 +67,7 @@ class Kernel:
     runs_cell: Callable[[Cell], bool] = lambda cell: True
     available: Callable[[torch.device], bool] = lambda device: True
     why_not: Callable[[torch.device], str] = lambda device: ""
+    load: Callable[[], object] = lambda: None
 
 
 def _triton(name: str, scan: Scan, cell: type[Cell], hands_over_to: str, cuts: bool = False) -> Kernel:
@@ -103,6 +106,7 @@ def _numba(name: str, scan: Scan, cell: type[Cell], keeps: int, cuts: bool = Fal
         is_compiled=lambda: cpu.is_compiled(cell.name),
         available=lambda device: device.type == "cpu" and not cpu.why_not(),
         why_not=lambda device: cpu.why_not() if device.type == "cpu" else "it is one of the CPU",
+        load=lambda: cpu.load(cell.name),
     )
 
 

@@ -26,7 +26,7 @@ from lrd.records.environment import device_name, gpu_driver
 #: What of lrd a kernel and its check are made of.
 _SOURCES = ("kernels", "cells", "scaled.py")
 _PARTS = ("forward", "backward", "norms")
-_COMPILERS = ("torch", "triton", "numba", "llvmlite")
+_COMPILERS = ("torch", "numpy", "triton", "numba", "llvmlite")
 
 
 def facts(kernel: str, cell: str, device: torch.device, precision: str) -> dict[str, str]:

@@ -98,6 +98,13 @@ def variant(cell: Cell) -> str:
 def _known_or_new(kernel: Kernel, cell: Cell, device: torch.device, precision: str) -> Check:
     kept = _kept_checks()
     found = kept.read_check(kept.facts(kernel.name, variant(cell), device, precision))
+    if found is not None and not found.wrong:
+        try:
+            kernel.load()
+        except Exception as error:  # its compiler worked when it was checked; other packages may have changed since
+            if is_out_of_memory(error):
+                raise
+            return Check.of_error(error)
     return check_now(kernel, cell, device, precision) if found is None else found
 
 

@@ -154,6 +154,24 @@ def test_a_kernel_that_could_not_be_run_is_tried_again_by_the_next_process(
     assert len(calls) == 2
 
 
+def test_what_was_right_is_not_used_once_its_compiler_fails(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As after an upgrade of another package: a check that was kept says nothing of what can be imported today."""
+    calls = untrusted(monkeypatch)
+    assert kernel_of(rnn()) == "packed"
+    calls.clear()
+
+    def load() -> None:
+        raise ImportError("numba needs an older NumPy")
+
+    monkeypatch.setitem(KERNELS, "packed", dataclasses.replace(KERNELS["packed"], load=load))
+    forget(monkeypatch)
+    assert kernel_of(rnn()) == "traced"
+    assert "it raises ImportError: numba needs an older NumPy" in caplog.text
+    assert calls == []
+
+
 def test_want_of_memory_is_the_packs_affair(monkeypatch: pytest.MonkeyPatch) -> None:
     def full(scan: Any, *given: Any, **options: Any) -> Any:
         raise torch.OutOfMemoryError("CUDA out of memory")
@@ -209,7 +227,7 @@ def test_a_check_comes_back_where_all_is_the_same(check: Check) -> None:
 
 def test_facts_are_all_that_a_check_depends_on(monkeypatch: pytest.MonkeyPatch) -> None:
     facts = kept_checks.facts("packed", "rnn tanh", CPU, "float32")
-    names = ["kernel", "cell", "precision", "device", "torch", "triton", "numba", "llvmlite", "source"]
+    names = ["kernel", "cell", "precision", "device", "torch", "numpy", "triton", "numba", "llvmlite", "source"]
     assert list(facts) == names
     assert facts["torch"] == torch.__version__.split("+")[0] or facts["torch"] == torch.__version__
     assert len(facts["source"]) == 32

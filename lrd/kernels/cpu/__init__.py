@@ -23,6 +23,7 @@ Nothing here imports numba before a kernel is asked for. Where it cannot run (``
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 from functools import cache
 from pathlib import Path
@@ -58,6 +59,18 @@ def is_compiled(cell: str) -> bool:
     """
     place = folder(SOURCES)
     return place is not None and any(place.rglob(f"{cell}_programs.backward*.nbc"))
+
+
+def load(cell: str) -> None:
+    """Import the programs of a cell's kernel, which compiles them where no earlier process has.
+
+    Args:
+        cell: ``rnn``, ``lstm`` or ``gru``.
+
+    Raises:
+        Exception: What numba raises.
+    """
+    importlib.import_module(f"{__name__}.{cell}")
 
 
 def scan_rnn(

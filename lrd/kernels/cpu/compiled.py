@@ -8,7 +8,7 @@ from typing import Any
 import numba
 
 from lrd.kernels.cpu import SOURCES
-from lrd.machine_code import OPTIONS, machine_code
+from lrd.machine_code import OPTIONS, compiled
 
 
 def inner(function: Callable[..., Any]) -> Any:
@@ -22,4 +22,4 @@ def program(signature: str) -> Callable[[Callable[..., Any]], Any]:
     Args:
         signature: Its types, as numba writes them.
     """
-    return lambda function: machine_code(function, signature, sources=SOURCES)
+    return lambda function: compiled(function, signature, sources=SOURCES)
