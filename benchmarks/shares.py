@@ -137,7 +137,7 @@ def watched(pack: Pack) -> Iterator[Clock]:
 
 
 def made(task: str, cell: str, hidden: int, gap: int, runs: int) -> Pack:
-    """A pack with training gradient norms."""
+    """Return a pack with training gradient norms."""
     config = {
         "task": {"name": task, "gap": gap},
         "cell": {"name": cell, "hidden_size": hidden},
@@ -148,13 +148,13 @@ def made(task: str, cell: str, hidden: int, gap: int, runs: int) -> Pack:
 
 
 def evaluated(pack: Pack) -> None:
-    """What the loop does at an evaluation, but for the record."""
+    """Evaluate a pack as the loop does, but for the record."""
     found = pack.evaluate("eval", pack.training.eval_samples)
     numbers(pack.averages() | found | {"solved": pack.task.solved(found)})
 
 
 def cpu_seconds(call: Callable[[], object], repeats: int) -> float:
-    """Mean CPU time of a call."""
+    """Return the mean CPU time of a call [s]."""
     start = time.thread_time()
     for _ in range(repeats):
         call()
@@ -162,7 +162,7 @@ def cpu_seconds(call: Callable[[], object], repeats: int) -> float:
 
 
 def shares(pack: Pack, updates: int) -> dict[str, float]:
-    """Seconds of CPU time a run-update by column, and of the whole, from so many updates."""
+    """Return the seconds of CPU time of a run-update by column, and of the whole, from so many updates."""
     with watched(pack) as clock:
         clock.switch()
         clock.seconds.clear()

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from lrd import machine_code as module
-from lrd.machine_code import folder, machine_code
+from lrd.machine_code import compiled, folder, machine_code
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -115,10 +115,11 @@ def test_where_there_is_no_home(monkeypatch: pytest.MonkeyPatch) -> None:
     assert made(4) == 8
 
 
-def test_an_error_of_the_function_itself_is_raised() -> None:
+def test_an_error_of_the_function_itself_is_raised_where_machine_code_is_a_must() -> None:
     numba = pytest.importorskip("numba")
     with pytest.raises(numba.TypingError):
-        machine_code(wrong, "int64(int64)")
+        compiled(wrong, "int64(int64)", sources=[Path(__file__)])
+    assert machine_code(wrong, "int64(int64)") is None
 
 
 def test_where_no_folder_can_be_made(cache: Path) -> None:

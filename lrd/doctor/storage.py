@@ -81,5 +81,5 @@ def _cache() -> Finding:
         )
     way_out = "XDG_CACHE_HOME names another folder"
     where = f"{facts['folder']} cannot be written: {refused}" if folder else refused
-    value = f"{where}; each process compiles and checks kernels anew, some ten seconds or more"
+    value = f"{where}; each process compiles and checks kernels anew"
     return Finding("storage", "cache", "note", value, way_out, facts)

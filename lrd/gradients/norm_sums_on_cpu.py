@@ -33,13 +33,9 @@ _S1, _S2, _S3, _S4, _S5, _S6, _S7, _S8, _S9, _S10 = (1 / (2 * k + 1) for k in ra
 _OF_ZERO = -(2**30)  # an exponent below all that there are
 
 
+@functools.cache
 def program() -> Callable[..., Any] | None:
     """Return what ``add_norms`` calls; None where there is no numba, and sums are torch's."""
-    return _program()
-
-
-@functools.cache
-def _program() -> Callable[..., Any] | None:
     sizes = ("float32", "float64")
     rest = "int32[:,:,::1], float64, boolean[::1], float64[:,:,:,::1], int64"
     return machine_code(_add, *(f"void({size}[:,:,::1], {rest})" for size in sizes))

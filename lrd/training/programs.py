@@ -1,4 +1,4 @@
-"""The machine code of all that an update needs, made when this module is imported.
+"""The machine code of all that an update needs beside its kernel, made when this module is imported.
 
 For the nursery of workers (``lrd.sweeps.nursery``): numba takes half a second of a process to be ready, which processes
 that are forked from one that is ready need not spend again.

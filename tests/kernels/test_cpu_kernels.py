@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import math
 import subprocess
 import sys
@@ -59,6 +60,16 @@ def least_slope(made: Case) -> float:
     return float(slopes.get(getattr(made.cell, "activation", ""), torch.ones(())).min())
 
 
+def same_units_live(made: Case) -> bool:
+    """Whether the same units of a relu let gradients through, at every step, as in float64."""
+    with torch.no_grad():
+        exact = torch.stack([h for h, *_ in loop.unroll(made.cell, made.params, made.inputs, made.state)])
+        params = {what: value.float() for what, value in made.params.items()}
+        state = tuple(s.float() for s in made.state)
+        h, _ = KERNELS["numba_rnn"].scan(made.cell, params, made.inputs.float(), state, 0)
+    return torch.equal(h > 0, exact > 0)
+
+
 @pytest.mark.parametrize(
     "shape",
     [(7, 3, 5, 2, 4), (1, 2, 1, 1, 1), (5, 2, 33, 10, 34), (12, 1, 70, 3, 16), (9, 2, 6, 40, 130), (40, 2, 32, 2, 64)],
@@ -87,11 +98,14 @@ sizes = st.tuples(
 @given(shape=sizes, where=st.floats(0, 1), seed=st.integers(0, 99))
 def test_of_any_shape(name: str, shape: tuple[int, ...], where: float, seed: int) -> None:
     made = case(CELLS[name], shape, first=round(where * shape[0]), seed=seed)
-    got, norms = with_norms(made)
-    assert error(got, made.results("loop", torch.float64)) < allowed(made) / least_slope(made)
-    # Units of a relu may die in the one precision and not in the other. Of few units, the sums that a gradient is may
-    # all nearly cancel in one of so many samples and steps, and its norm has fewer digits then.
-    if name != "rnn-relu" and made.cell.hidden_size >= 8:
+    (got, norms), expected = with_norms(made), made.results("loop", torch.float64)
+    if name == "rnn-relu" and not same_units_live(made):  # one was so near its kink that rounding decided
+        got, expected = ({what: of[what] for what in of if not what.startswith("d ")} for of in (got, expected))
+        norms = {}
+    assert error(got, expected) < allowed(made) / least_slope(made)
+    # Of few units, the sums that a gradient is may all nearly cancel in one of so many samples and steps, and its norm
+    # has fewer digits then.
+    if norms and made.cell.hidden_size >= 8:
         assert_norms_near(norms, made.norms(), shape[0], least_slope(made))
 
 
@@ -269,6 +283,21 @@ def test_without_gradients_the_numbers_are_the_same(name: str) -> None:
     with torch.no_grad():
         h, _ = KERNELS[NAMES[type(made.cell)]].scan(made.cell, p, made.inputs.float(), state, 4)
     assert torch.equal(h.transpose(0, 1), results(made)["h"])
+
+
+@pytest.mark.parametrize("name", ["lstm", "gru"])
+def test_without_gradients_no_gates_are_kept(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    made, kept = case(CELLS[name], (11, 2, 5, 2, 6), first=4), []
+    module = importlib.import_module(f"lrd.kernels.cpu.{name}_programs")
+    forward = module.forward
+    monkeypatch.setattr(
+        module, "forward", lambda seen, gates, *rest: (kept.append(gates.shape), forward(seen, gates, *rest))
+    )
+    p = {what: value.float().requires_grad_() for what, value in made.params.items()}
+    with torch.no_grad():
+        KERNELS[NAMES[type(made.cell)]].scan(made.cell, p, made.inputs.float(), None, 4)
+    results(made)
+    assert [shape[:2] for shape in kept] == [(1, 1), (2, 11)]
 
 
 def test_where_numba_cannot_run_the_general_kernels_do(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -47,11 +47,11 @@ class _GRU(torch.autograd.Function):
     @staticmethod
     def forward(
         ctx: Any, u: Tensor, w: Tensor, b: Tensor, d: Tensor, x: Tensor, h0: Tensor, first: int,
-        norms: GradientNorms | None,
+        norms: GradientNorms | None, keep_gates: bool,
     ) -> tuple[Tensor, Tensor]:  # fmt: skip
         (runs, time, batch, _), hidden = x.shape, w.shape[2]
         joined, seen = joined_weights(*_four_rows(u, w, b, d)), seen_by_steps(x, h0)
-        gates = x.new_empty(*((runs, time) if any(ctx.needs_input_grad) else (1, 1)), batch, 4, padded(hidden))
+        gates = x.new_empty(*((runs, time) if keep_gates else (1, 1)), batch, 4, padded(hidden))
         gru_programs.forward(seen.numpy(), gates.numpy(), by_columns(joined).numpy())
         ctx.save_for_backward(joined, seen, gates)
         ctx.norms, ctx.hidden, ctx.inputs = norms, hidden, x.shape[3]
@@ -71,7 +71,7 @@ class _GRU(torch.autograd.Function):
             ctx.norms.put("h", found.sizes[0], found.powers)
         into_x = found.into_x if inputs else None
         rows = _three_rows(*parted_weights(found.into_seen, 4, ctx.hidden))
-        return *rows, into_x, *found.initial(ctx.hidden), None, None
+        return *rows, into_x, *found.initial(ctx.hidden), None, None, None
 
 
 def scan(
@@ -86,6 +86,6 @@ def scan(
     assert isinstance(cell, GRU)
     (h0,) = zero_state(cell, inputs) if state is None else state
     kept, last = _GRU.apply(  # type: ignore[no-untyped-call]
-        *(params[name] for name in "UWbd"), inputs.transpose(0, 1), h0, first, norms
+        *(params[name] for name in "UWbd"), inputs.transpose(0, 1), h0, first, norms, torch.is_grad_enabled()
     )
     return kept.transpose(0, 1), (last,)

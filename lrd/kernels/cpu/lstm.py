@@ -29,13 +29,13 @@ class _LSTM(torch.autograd.Function):
     @staticmethod
     def forward(
         ctx: Any, u: Tensor, w: Tensor, b: Tensor, x: Tensor, h0: Tensor, c0: Tensor, keep: Tensor | None, first: int,
-        norms: GradientNorms | None,
+        norms: GradientNorms | None, keep_gates: bool,
     ) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
         (runs, time, batch, _), hidden = x.shape, w.shape[2]
         joined, seen, units = joined_weights(u, w, b), seen_by_steps(x, h0), padded(hidden)
         cells = x.new_empty(runs, time + 1, batch, units)
         cells[:, 0] = widened(c0, units)
-        gates = x.new_empty(*((runs, time) if any(ctx.needs_input_grad) else (1, 1)), batch, 4, units)
+        gates = x.new_empty(*((runs, time) if keep_gates else (1, 1)), batch, 4, units)
         lstm_programs.forward(seen.numpy(), gates.numpy(), cells.numpy(), by_columns(joined).numpy())
         ctx.save_for_backward(joined, keep, seen, gates, cells)
         ctx.norms, ctx.hidden, ctx.inputs = norms, hidden, x.shape[3]
@@ -57,7 +57,7 @@ class _LSTM(torch.autograd.Function):
             for variable, size in zip("hc", found.sizes, strict=True):
                 ctx.norms.put(variable, size, found.powers)
         into_x = found.into_x if inputs else None
-        return *parted_weights(found.into_seen, 4, ctx.hidden), into_x, *found.initial(ctx.hidden), None, None, None
+        return *parted_weights(found.into_seen, 4, ctx.hidden), into_x, *found.initial(ctx.hidden), *(None,) * 4
 
 
 def scan(
@@ -73,6 +73,6 @@ def scan(
     assert isinstance(cell, LSTM)
     before = zero_state(cell, inputs) if state is None else state
     kept, *last = _LSTM.apply(  # type: ignore[no-untyped-call]
-        *(params[name] for name in "UWb"), inputs.transpose(0, 1), *before, keep, first, norms
+        *(params[name] for name in "UWb"), inputs.transpose(0, 1), *before, keep, first, norms, torch.is_grad_enabled()
     )
     return kept.transpose(0, 1), tuple(last)
