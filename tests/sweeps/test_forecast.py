@@ -189,7 +189,7 @@ def lines(said: Forecast) -> list[str]:
 def test_it_says_how_long_how_large_and_how_it_is_known() -> None:
     time, memory, source, blank, *table = lines(WHOLE)
     assert time == "1 min 10 s to 21 min with 2 workers"
-    assert memory.startswith("about 610 MB of memory at the peak: 300 MB for lrd itself, 150 MB a worker and up to ")
+    assert memory.startswith("about 610 MB of memory at the peak: 300 MB for lrd itself, 160 MB a worker and up to ")
     assert memory.endswith(" and up to 5 MB for the largest pack")
     assert source == MEASURED
     assert blank == ""
