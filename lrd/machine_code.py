@@ -77,6 +77,12 @@ def compiled(function: Callable[..., Any], *signatures: str, sources: Sequence[P
     return made
 
 
+def is_kept(function: Callable[..., Any], sources: Sequence[Path]) -> bool:
+    """Return whether machine code of a function seems to be kept, so that it need not be compiled."""
+    place = folder(sources)  # in which numba names files by module, function and line
+    return place is not None and any(place.rglob(f"{function.__module__.rpartition('.')[2]}.{function.__name__}-*.nbi"))
+
+
 def folder(sources: Sequence[Path]) -> Path | None:
     """Return the folder in which machine code of these very sources is kept; None where there is no home.
 

@@ -41,7 +41,6 @@ class Kernel:
         hands_over_to: The kernel that runs in its place where the precision is float64; None: it runs itself.
         keeps: How many numbers its forward pass keeps of a step for each unit; None: not known, about what autograd
             keeps of the plain loop.
-        is_compiled: Whether the machine code that it needs is there; where not, the first pack waits for it.
         runs_cell: Whether it can run the steps of one cell of its class.
         available: Whether this machine has what it needs on a device; asked only where it would be chosen.
         why_not: Why it is not available, in words.
@@ -63,7 +62,6 @@ class Kernel:
     best_alone_on_gpu: bool = False
     hands_over_to: str | None = None
     keeps: int | None = None
-    is_compiled: Callable[[], bool] = lambda: True
     runs_cell: Callable[[Cell], bool] = lambda cell: True
     available: Callable[[torch.device], bool] = lambda device: True
     why_not: Callable[[torch.device], str] = lambda device: ""
@@ -103,7 +101,6 @@ def _numba(name: str, scan: Scan, cell: type[Cell], keeps: int, cuts: bool = Fal
         run_by_run=True,
         keeps=keeps,
         checked=True,
-        is_compiled=lambda: cpu.is_compiled(cell.name),
         available=lambda device: device.type == "cpu" and not cpu.why_not(),
         why_not=lambda device: cpu.why_not() if device.type == "cpu" else "it is one of the CPU",
         load=lambda: cpu.load(cell.name),

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from lrd.kernels import KERNELS
 from lrd.spec import Job
 from lrd.sweeps import nursery
 from lrd.sweeps.events import Event
@@ -18,9 +17,9 @@ from lrd.sweeps.launchers import Slurm
 from lrd.sweeps.plan import Plan, record_of
 from lrd.sweeps.progress import Progress
 from lrd.sweeps.queue import Queue, unfinished
+from lrd.sweeps.said_once import said_once
 from lrd.sweeps.slurm import Cluster
 from lrd.sweeps.workers import Pool, shared_gpus, train_pack
-from lrd.training.tricks import update_kernel
 
 
 def execute(plan: Plan, workers: int, retries: int = 0, slurm: Slurm | None = None) -> Progress:
@@ -38,14 +37,12 @@ def execute(plan: Plan, workers: int, retries: int = 0, slurm: Slurm | None = No
     Raises:
         SpecError: the cluster refuses the jobs.
     """
-    if slurm is None:
-        _say_what_is_compiled(plan)
     count = min(workers, len(plan.packs))
     # Only where this process is not the one that trains: measuring would come in between.
     measures = slurm is None and count > 1 and all(p.jobs[0].place.torch_device().type == "cpu" for p in plan.packs)
     progress = Progress(plan, count, measures)
     queue = Queue(plan.packs, retries, progress.take)
-    with _display(progress) as display:
+    with said_once(), _display(progress) as display:
 
         def show() -> None:
             if queue.elsewhere and not progress.elsewhere:
@@ -63,14 +60,6 @@ def execute(plan: Plan, workers: int, retries: int = 0, slurm: Slurm | None = No
             gpus = shared_gpus([pack.jobs[0].place.torch_device() for pack in plan.packs])
             _in_workers(queue, Pool(count, gpus), progress, show)
     return progress
-
-
-def _say_what_is_compiled(plan: Plan) -> None:
-    """Say which kernels are compiled before anything trains, since nothing moves meanwhile."""
-    chosen = {update_kernel(p.jobs[0].run, p.jobs[0].place.torch_device(), len(p.jobs)) for p in plan.packs}
-    if waited_for := sorted(name for name in chosen if not KERNELS[name].is_compiled()):
-        names = ", ".join(waited_for)
-        print(f"compiling {names} for this machine, once: some ten seconds for the first one", file=sys.stderr)
 
 
 def _in_process(queue: Queue, progress: Progress, show: Callable[[], None]) -> bool:

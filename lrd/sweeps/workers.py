@@ -7,10 +7,12 @@ trains a run holds its run lock (``lrd.records.run_lock``): workers, not the com
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import os
 import signal
 import sys
+import threading
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -24,6 +26,7 @@ from lrd.sweeps.events import Event
 from lrd.sweeps.lossy_output import lossy_output
 from lrd.sweeps.plan import PlannedPack, record_of
 from lrd.sweeps.queue import Queue
+from lrd.sweeps.said_once import ToTheSweep, take
 from lrd.training.out_of_memory import is_out_of_memory
 
 _STOP = False
@@ -132,9 +135,13 @@ def _worker(connection: Connection, environment: dict[str, str]) -> None:
     def should_stop() -> bool:
         return _STOP or not sweep.is_alive()
 
-    def emit(event: Event | str) -> None:
-        with suppress(OSError):  # nobody is left to hear it
+    sending = threading.Lock()  # threads of a worker log, too
+
+    def emit(event: Event | str | logging.LogRecord) -> None:
+        with suppress(OSError), sending:  # OSError: nobody is left to hear it
             connection.send(event)
+
+    logging.getLogger("lrd").addHandler(ToTheSweep(emit))
 
     while not should_stop():
         try:
@@ -234,7 +241,7 @@ class Pool:
 
     def _receive(self, connection: Connection) -> Event | None:
         try:
-            event: Event | str = connection.recv()
+            event: Event | str | logging.LogRecord = connection.recv()
         except Exception:  # the end of the stream, or half an event of a worker killed while it spoke
             pack, code = self._at_work.pop(connection), self._discard(connection)
             if self.stopping:
@@ -244,6 +251,9 @@ class Pool:
             return Event("failed", pack, reason=reason, killed=code == -signal.SIGKILL)
         if isinstance(event, Event):
             return event
+        if isinstance(event, logging.LogRecord):
+            take(event)
+            return None
         del self._at_work[connection]
         if event == _GONE:
             self._discard(connection)

@@ -30,7 +30,6 @@ from pathlib import Path
 
 from lrd.cells import Cell, Parameters, State
 from lrd.kernels.norms import GradientNorms
-from lrd.machine_code import folder
 from lrd.shapes import Float, Tensor
 
 
@@ -49,16 +48,6 @@ def why_not() -> str:
 
 #: The files that decide the machine code of each program.
 SOURCES = tuple(Path(__file__).parent.glob("*.py"))
-
-
-def is_compiled(cell: str) -> bool:
-    """Return whether an earlier process has left the machine code of a cell's kernel.
-
-    Args:
-        cell: ``rnn``, ``lstm`` or ``gru``.
-    """
-    place = folder(SOURCES)
-    return place is not None and any(place.rglob(f"{cell}_programs.backward*.nbc"))
 
 
 def load(cell: str) -> None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import numba
 
 from lrd.kernels.cpu import SOURCES
-from lrd.machine_code import OPTIONS, compiled
+from lrd.machine_code import OPTIONS, compiled, is_kept
+
+logger = logging.getLogger(__name__)
 
 
 def inner(function: Callable[..., Any]) -> Any:
@@ -22,4 +26,15 @@ def program(signature: str) -> Callable[[Callable[..., Any]], Any]:
     Args:
         signature: Its types, as numba writes them.
     """
-    return lambda function: compiled(function, signature, sources=SOURCES)
+
+    def made(function: Callable[..., Any]) -> Any:
+        if not is_kept(function, SOURCES):
+            _say_why_nothing_moves()
+        return compiled(function, signature, sources=SOURCES)
+
+    return made
+
+
+@cache
+def _say_why_nothing_moves() -> None:
+    logger.warning("kernels are compiled for this machine, once, which may take a minute")
