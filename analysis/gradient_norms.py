@@ -139,7 +139,9 @@ def _sheet(
     counts = [int(one.count.max(initial=0)) for one in bands]
     every = len(runs["run_id"])
     recorded = "" if with_norms == every else f" {with_norms} of {every} runs recorded these norms."
-    layout.foot(figure, [lines_are(runs, counts, bands) + note(runs), f"n/m: n of m runs solved it.{recorded}"])
+    what = "L: training loss of a sample; solid: geometric mean over samples and updates since the point before."
+    solved_by = f"n/m: n of m runs solved it.{recorded}"
+    layout.foot(figure, [what, lines_are(runs, counts, bands) + note(runs), solved_by])
     return save_figure(figure, out, f"gradient_norms{sheet.suffix}", table)
 
 

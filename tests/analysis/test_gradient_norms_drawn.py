@@ -91,6 +91,7 @@ def test_of_how_many_runs_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     """On some machines runs have the table that they have not on others."""
     study = small(tmp_path, {1: [-2.0, -1.0]})
     assert "recorded" not in feet(monkeypatch, study, tmp_path)
+    assert "solid: geometric mean over samples" in feet(monkeypatch, study, tmp_path)
     small(tmp_path, {1: [-4.0, -1.0]}, seed=1)
     small(tmp_path, {}, seed=2)
     assert feet(monkeypatch, study, tmp_path).endswith(" 2 of 3 runs recorded these norms.")
