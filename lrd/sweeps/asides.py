@@ -20,9 +20,17 @@ def check_same(first: Job, other: Job) -> None:
     for key in sorted(one.keys() | two.keys()):
         if one.get(key) != two.get(key):
             raise SpecError(
-                f"{key}: does not make another run, but is given as {one.get(key)!r} and {two.get(key)!r}; "
+                f"{key}: does not make another run, but is given as {_written(one.get(key))} and "
+                f"{_written(two.get(key))}; "
                 "choose one, or use two studies"
             )
+
+
+def _written(value: Any) -> str:
+    """Return a value as the command line has it."""
+    return (
+        {None: "null", True: "true", False: "false"}[value] if value is None or isinstance(value, bool) else repr(value)
+    )
 
 
 def take_over(jobs: Iterable[Job]) -> Counter[str]:

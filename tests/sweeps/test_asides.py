@@ -33,7 +33,9 @@ def test_one_run_cannot_have_two_values_at_once(option: str, first: Any, other: 
         jobs_from_configs(sweep)
     (line,) = str(caught.value).splitlines()  # one, of however many runs
     assert line.startswith(f"{key}: ")
-    assert f"is given as {first!r} and {other!r}; choose one" in line
+    written = {"None": "null", "True": "true", "False": "false"}
+    one, two = (written.get(repr(value), repr(value)) for value in (first, other))
+    assert f"is given as {one} and {two}; choose one" in line
 
 
 def test_equal_jobs_and_other_studies_are_no_contradiction() -> None:
