@@ -107,12 +107,11 @@ def _finding(kernel: Kernel, place: str, precision: str, found: dict[str, Check]
     name = _name(kernel, place, precision)
     if wrong:
         cell, what = next(iter(wrong.items()))
-        training = (
-            "training leaves it out"
-            if kernel.checked
-            else "training may use it all the same, and cannot be trusted here"
-        )
-        way_out = f"{training}; please report it with the output of lrd doctor --json"
+        used = "training may use it all the same, and cannot be trusted here"
+        training = "training leaves it out" if kernel.checked else used
+        raised = kernel.checked and any(check.raised for check in found.values())
+        anew = "install anew what compiles it, or " if raised else ""
+        way_out = f"{training}; {anew}please report it with the output of lrd doctor --json"
         return Finding("kernels", name, "failed", f"wrong for {cell}: {what}", way_out, facts)
     sizes = ", ".join(f"{part} {error.size:.0e}" for part, error in errors.items())
     speed = "" if times_loop is None or kernel.name == "loop" else f"; {times_loop:.1f} x loop"
