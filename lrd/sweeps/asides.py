@@ -28,9 +28,8 @@ def check_same(first: Job, other: Job) -> None:
 
 def _written(value: Any) -> str:
     """Return a value as the command line has it."""
-    return (
-        {None: "null", True: "true", False: "false"}[value] if value is None or isinstance(value, bool) else repr(value)
-    )
+    words = {"None": "null", "True": "true", "False": "false"}
+    return words.get(repr(value), repr(value))
 
 
 def take_over(jobs: Iterable[Job]) -> Counter[str]:
