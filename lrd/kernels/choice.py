@@ -79,7 +79,7 @@ def runs_at_once(kernel: str, state_bytes: int, device: torch.device) -> int | N
 
     Torch's CPU kernels go run by run, each in a call. A few runs at once save calls; more than a few push the first
     one's activations out of the cache before its backward pass wants them (measured: the best is near 800 kB of h for
-    all of them). The others gain from company (measured up to 13 MB of h); what they keep, some times as much, shall
+    all of them). The others gain from company (measured up to 52 MB of h); what they keep, some times as much, shall
     leave memory for other workers.
 
     Args:
