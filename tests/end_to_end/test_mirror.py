@@ -16,6 +16,8 @@ import pytest
 from commands import BIN, LRD, assert_equal_records, environment, once, run, run_folders
 from wandb_bench import KEY, Bench, serving
 
+from lrd.records.mirror_content import PICTURED
+
 RUN = ["task=adding", "task.gap=10", "cell=rnn", "cell.hidden_size=4", "training.max_updates=600"]
 RUN += [
     "training.eval_every=20",
@@ -83,8 +85,7 @@ def history(folder: Path) -> list[dict[str, Any]]:
 def scalars(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Rows without their times and pictures."""
     return [
-        {name: value for name, value in row.items() if not name.startswith(("_t", "_r", "gradient_flow"))}
-        for row in rows
+        {name: value for name, value in row.items() if not name.startswith(("_t", "_r", *PICTURED))} for row in rows
     ]
 
 

@@ -119,7 +119,6 @@ def test_runs_that_diverge_are_an_outcome_and_no_failure(
 
 def test_one_worker_gives_the_records_of_two(sweep: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("builtins.print", lambda *args, **kwargs: None)
     fewer = [word for word in SWEEP if not word.startswith("task")]
     assert (
         cli.main(["train", "-m", *fewer, "task=copy", "task.gap=10", "tracker=none", "hydra.launcher.workers=1"]) == 0
