@@ -56,7 +56,14 @@ def start(folder: Path, *arguments: str, **variables: str) -> subprocess.Popen[s
 def until(condition: Callable[[], object], process: subprocess.Popen[str]) -> None:
     """Wait for something that the process does; the limit is there for a test that hangs."""
     limit = time.monotonic() + 100
-    while not condition():
+
+    def holds() -> object:
+        try:
+            return condition()
+        except FileNotFoundError:  # a folder that was there when it was named, and is only tried
+            return False
+
+    while not holds():
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < limit
         time.sleep(0.01)
