@@ -69,11 +69,11 @@ def compiled(function: Callable[..., Any], *signatures: str, sources: Sequence[P
     with _kept_in(place) as kept:
         try:
             made = numba.njit(list(signatures), cache=kept, **OPTIONS)(function)
-        except Exception as error:  # an error of the function itself comes again below
+        except Exception as error:
+            made = numba.njit(list(signatures), **OPTIONS)(function)  # an error of the function itself comes again
             logger.info("the machine code of %s cannot be kept or read: %s", function.__qualname__, error)
             if place is not None and not isinstance(error, OSError):  # OSError: no room
                 shutil.rmtree(place, ignore_errors=True)  # what is damaged would be so for every later process
-            made = numba.njit(list(signatures), **OPTIONS)(function)
     return made
 
 

@@ -124,6 +124,15 @@ def test_an_error_of_the_function_itself_is_raised_where_machine_code_is_a_must(
     assert machine_code(wrong, "int64(int64)") is None
 
 
+def test_an_error_of_the_function_itself_leaves_what_others_have_kept(cache: Path) -> None:
+    pytest.importorskip("numba")
+    machine_code(doubled, "int64(int64)")
+    kept = sorted(cache.rglob("*.nb*"))
+    assert kept
+    assert machine_code(wrong, "int64(int64)") is None
+    assert sorted(cache.rglob("*.nb*")) == kept
+
+
 def test_where_no_folder_can_be_made(cache: Path) -> None:
     pytest.importorskip("numba")
     cache.write_text("a file")

@@ -21,8 +21,7 @@ def check_same(first: Job, other: Job) -> None:
         if one.get(key) != two.get(key):
             raise SpecError(
                 f"{key}: does not make another run, but is given as {_written(one.get(key))} and "
-                f"{_written(two.get(key))}; "
-                "choose one, or use two studies"
+                f"{_written(two.get(key))}; choose one, or use two studies"
             )
 
 

@@ -22,47 +22,44 @@ def words() -> Callable[..., None] | None:
 
     Its arguments are the seed and the start of each run, int64 [runs], the first place, and what is filled.
     """
-    return machine_code(_words, "void(int64[::1], int64[::1], int64, int64[:,::1])")
+    fill = _filling()
+    return None if fill is None else lambda seeds, starts, place, found: fill(seeds, starts, place, found, _NO_UNIFORM)
 
 
 @functools.cache
 def uniform() -> Callable[..., None] | None:
     """Return a function like that of ``words`` that fills float32 with the numbers of ``Stream.uniform``."""
-    return machine_code(_uniform, "void(int64[::1], int64[::1], int64, float32[:,::1])")
+    fill = _filling()
+    return None if fill is None else lambda seeds, starts, place, found: fill(seeds, starts, place, _NO_WORDS, found)
+
+
+_NO_WORDS, _NO_UNIFORM = np.empty((0, 0), np.int64), np.empty((0, 0), np.float32)
+
+
+@functools.cache
+def _filling() -> Callable[..., None] | None:
+    return machine_code(_fill, "void(int64[::1], int64[::1], int64, int64[:,::1], float32[:,::1])")
 
 
 @no_type_check
-def _words(seeds, starts, place, found):
-    for run in range(len(found)):
+def _fill(seeds, starts, place, words, uniform):
+    """Fill one of the two, that which has rows."""
+    wants_words = len(words) > 0
+    for run in range(len(seeds)):
         # The key of a run is its seed, mixed as words are.
         key = np.uint64(seeds[run]) * _GOLDEN + _1
         for _ in range(2):
             key = (key ^ (key >> _30)) * _MIX_1
             key = (key ^ (key >> _27)) * _MIX_2
             key = key ^ (key >> _31)
-        first, row = np.uint64(starts[run]) + np.uint64(place), found[run]
-        for i in range(len(row)):
+        first, count = np.uint64(starts[run]) + np.uint64(place), words.shape[1] if wants_words else uniform.shape[1]
+        for i in range(count):
             z = (first + np.uint64(i)) * _GOLDEN + key
             for _ in range(2):
                 z = (z ^ (z >> _30)) * _MIX_1
                 z = (z ^ (z >> _27)) * _MIX_2
                 z = z ^ (z >> _31)
-            row[i] = np.int64(z)
-
-
-@no_type_check
-def _uniform(seeds, starts, place, found):
-    for run in range(len(found)):
-        key = np.uint64(seeds[run]) * _GOLDEN + _1
-        for _ in range(2):
-            key = (key ^ (key >> _30)) * _MIX_1
-            key = (key ^ (key >> _27)) * _MIX_2
-            key = key ^ (key >> _31)
-        first, row = np.uint64(starts[run]) + np.uint64(place), found[run]
-        for i in range(len(row)):
-            z = (first + np.uint64(i)) * _GOLDEN + key
-            for _ in range(2):
-                z = (z ^ (z >> _30)) * _MIX_1
-                z = (z ^ (z >> _27)) * _MIX_2
-                z = z ^ (z >> _31)
-            row[i] = np.float32(np.int32(z >> _40)) * _GRID
+            if wants_words:
+                words[run, i] = np.int64(z)
+            else:
+                uniform[run, i] = np.float32(np.int32(z >> _40)) * _GRID
