@@ -60,7 +60,7 @@ def compose_from_command_line(arguments: list[str]) -> Inbox:
         CompositionError: an argument fits no group or option.
     """
     INBOX.configs.clear()
-    INBOX.error = INBOX.hypotheses = None
+    INBOX.error = INBOX.hypotheses = INBOX.paper = None
     typed = sorted(arguments, key=lambda argument: argument not in SWEEP_FLAGS)  # wherever the user put it
     os.environ["HYDRA_FULL_ERROR"] = "1"  # makes Hydra raise, so that the error can be explained in one line
     before = sys.argv
@@ -86,6 +86,7 @@ def compose_from_command_line(arguments: list[str]) -> Inbox:
         if isinstance(config.get("experiment"), dict):
             raise CompositionError(NOT_GLOBAL)
         INBOX.hypotheses = _hypotheses(config, INBOX.hypotheses)
+        INBOX.paper = config.pop("paper", INBOX.paper)
     return INBOX
 
 

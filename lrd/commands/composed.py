@@ -24,6 +24,7 @@ class Composed:
     workers: int
     duplicates: int
     hypotheses: Any = None  # of the study, as they stand in its file
+    paper: Any = None  # that the study re-runs, as it stands there
 
     @property
     def headline(self) -> str:
@@ -71,7 +72,7 @@ def composed(arguments: list[str], trains: bool) -> Composed | int:
         except NoSocketError as error:
             return fail(str(error))
 
-    from lrd.findings import HypothesisError, hypotheses_from
+    from lrd.findings import HypothesisError, hypotheses_from, paper_from
     from lrd.findings.planned import check_statements
     from lrd.spec import SpecError
     from lrd.sweeps.launchers import launcher_from_options
@@ -86,6 +87,8 @@ def composed(arguments: list[str], trains: bool) -> Composed | int:
         folders = {job.place.folder: None for job in jobs}
         for folder in folders:
             writable(folder, keep=False)
+        if inbox.paper is not None:
+            paper_from(inbox.paper)
         for folder in folders if inbox.hypotheses is not None else ():
             runs = [job.run for job in jobs if job.place.folder == folder]
             check_statements(hypotheses_from(inbox.hypotheses), runs, folder)
@@ -94,4 +97,4 @@ def composed(arguments: list[str], trains: bool) -> Composed | int:
             writable(folder)
     except (HypothesisError, SpecError, RecordError) as error:
         return fail(with_quotes(str(error), arguments, sweeps=len(inbox.configs) > 1))
-    return Composed(work, launcher, workers, len(inbox.configs) - len(jobs), inbox.hypotheses)
+    return Composed(work, launcher, workers, len(inbox.configs) - len(jobs), inbox.hypotheses, inbox.paper)

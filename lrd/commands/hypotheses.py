@@ -23,7 +23,7 @@ def run(arguments: list[str]) -> int:
     Returns:
         The exit status: 0 whatever the verdicts; 2 where the study, the file or a hypothesis cannot be read.
     """
-    from lrd.findings import HypothesisError, check_hypotheses, read_hypotheses
+    from lrd.findings import HypothesisError, check_hypotheses, paper_verdict, read_hypotheses, read_paper
     from lrd.records import RecordError, open_study
 
     parser = study_parser("hypotheses")
@@ -35,13 +35,15 @@ def run(arguments: list[str]) -> int:
     source = given.file or given.study
     try:
         study = open_study(given.study, given.filter)
-        hypotheses = read_hypotheses(source)
+        hypotheses, paper = read_hypotheses(source), read_paper(source)
     except (RecordError, HypothesisError) as error:
         return fail(str(error))
     if not hypotheses:
         return fail(f"{source} holds no hypotheses; give a file that does: --file experiments/demo.yaml")
     findings = check_hypotheses(hypotheses, study)
     _print(findings)
+    if paper:
+        print(f"{paper_verdict(findings)}: {paper.result} ({paper.source})")
     for problem in study.problems:
         print(f"lrd: left out: {problem}", file=sys.stderr)
     if broken := [f"hypotheses.{finding.name}: {finding.broken}" for finding in findings if finding.broken]:

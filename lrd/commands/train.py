@@ -17,7 +17,14 @@ def run(arguments: list[str]) -> int:
     if isinstance(work, int):
         return work
 
-    from lrd.findings import check_hypotheses, read_hypotheses, verdict_table, write_hypotheses
+    from lrd.findings import (
+        check_hypotheses,
+        paper_verdict,
+        read_hypotheses,
+        read_paper,
+        verdict_table,
+        write_hypotheses,
+    )
     from lrd.records import RecordError, open_study
     from lrd.spec import SpecError
     from lrd.sweeps import tables
@@ -27,7 +34,7 @@ def run(arguments: list[str]) -> int:
 
     try:
         for folder in work.plan.folders if work.hypotheses else ():
-            write_hypotheses(folder, work.hypotheses)
+            write_hypotheses(folder, work.hypotheses, work.paper)
         taken_over = take_over(work.plan.finished)
     except RecordError as error:
         return fail(str(error))
@@ -45,7 +52,10 @@ def run(arguments: list[str]) -> int:
             print(f"\n{tables.results(study)}\n")
             more = ""
             if work.hypotheses and not progress.interrupted:
-                print(verdict_table(check_hypotheses(read_hypotheses(folder), study)))
+                findings = check_hypotheses(read_hypotheses(folder), study)
+                print(verdict_table(findings))
+                if paper := read_paper(folder):
+                    print(f"{paper_verdict(findings)}: {paper.result} ({paper.source})")
                 more = f"verdicts: lrd hypotheses {folder}    "
             print(f"records: {folder}    {more}figures: lrd figures {folder}")
     for line in failures(progress):

@@ -78,6 +78,8 @@ def _check(hypothesis: Hypothesis, study: Study, level: float, hypotheses: int) 
         level=level,
         threshold=hypothesis.threshold,
         runs=sum(each.size for each in groups),
+        published=hypothesis.published,
+        stated=hypothesis.stated,
         broken=broken,
     )
 
@@ -102,7 +104,8 @@ def _numbers(hypothesis: Hypothesis, found: Estimate, level: float, hypotheses: 
     together = "" if hypotheses < 2 else f" ({100 * _TOGETHER:g} % over {hypotheses} hypotheses)"
     bounds = f"{short(found.low)} to {short(found.high)}" if found.low == found.low else "none"
     interval = f"{100 * level:.4g} % interval{together} {bounds}"
-    return f"{found.estimate:.3g} ({found.of}); {interval}; stated: {hypothesis.stated}"
+    published = "" if hypothesis.published is None else f"; published: {hypothesis.published:.10g}"
+    return f"{found.estimate:.3g} ({found.of}); {interval}; stated: {hypothesis.stated}{published}"
 
 
 def _shortfall(groups: Sequence[Group]) -> str:

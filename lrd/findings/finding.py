@@ -26,6 +26,8 @@ class Finding:
         level: of this interval, such that the intervals of all hypotheses of the study hold together at 95 %.
         threshold: the number that the estimate is held against; of ``within``, the upper one.
         runs: how many runs the hypothesis is about, in both groups if it has two.
+        published: what the paper that the study re-runs gives; None where there is none.
+        stated: the stated side in words.
         broken: what is wrong with the statement, where no records like these can be asked for it; else empty.
     """
 
@@ -40,6 +42,8 @@ class Finding:
     level: float
     threshold: float
     runs: int
+    published: float | None = None
+    stated: str = ""
     broken: str = ""
 
 

@@ -38,8 +38,9 @@ Every statement has these keys:
 * ``says``: the sentence, in words.
 * ``measure``: what is estimated, one of ``MEASURES``.
 * ``of``: which runs, an SQL condition over the columns of the table ``runs`` (``lrd.records.schema`` lists them).
-* ``above``, ``below`` or ``within``, exactly one of them: the stated side. ``above`` and ``below`` take a number,
-  ``within`` two numbers that both belong to the side.
+* ``above``, ``below``, ``within`` or ``within_factor``, exactly one of them: the stated side. ``above`` and ``below``
+  take a number, ``within`` two numbers that both belong to the side. ``within_factor: 2`` means from half of
+  ``published`` to twice of it.
 
 It may have these:
 
@@ -54,6 +55,7 @@ It may have these:
 * ``against``: for trend, the number of one run that ``number`` is said to grow with, an expression over ``runs``.
 * ``per``: for median and mean, columns that make a unit, such as ``[task, seed]``. Runs that agree in them count once,
   with the mean of their numbers.
+* ``published``: what the paper gives that the study re-runs, a number above 0 where ``within_factor`` goes with it.
 * ``pair``: columns by which runs of both groups are paired, such as ``[seed, cell_gain]``; ``[]``: they are not paired.
   Default: by seed, else by task, convention, gap and seed, if both groups have the same values, each once; else not.
 
@@ -78,7 +80,7 @@ MEASURES = {
     "critical_gap": "gap at which half of the runs solve it, from a logistic curve",
     "wall": "largest gap that half of the runs or more solve",
 }
-DIRECTIONS = ("above", "below", "within")
+DIRECTIONS = ("above", "below", "within", "within_factor")
 MOMENTS = ("start", "end", "all")
 
 
@@ -108,10 +110,11 @@ class Hypothesis:
     against: str = ""
     per: tuple[str, ...] = ()
     pair: tuple[str, ...] | None = None
+    published: float | None = None
 
     @property
     def threshold(self) -> float:
-        """Return the number that the estimate is held against; of ``within``, the upper one."""
+        """Return the number that the estimate is held against; of two, the upper one."""
         low, high = self.bounds
         return high if math.isfinite(high) else low
 
@@ -119,4 +122,6 @@ class Hypothesis:
     def stated(self) -> str:
         """Return the stated side in words, such as ``above 0.5``."""
         low, high = self.bounds
+        if self.direction == "within_factor" and self.published:
+            return f"within a factor of {high / self.published:g} of {self.published:.10g}"
         return f"within {low:g} and {high:g}" if self.direction == "within" else f"{self.direction} {self.threshold:g}"

@@ -10,7 +10,7 @@ from lrd.findings.hypothesis import DIRECTIONS, MEASURES, MOMENTS, Hypothesis, H
 from lrd.options import nearest, not_a_choice
 
 _TEXTS = ("says", "measure", "of", "than", "number", "table", "rows", "at", "against")
-_KEYS = (*_TEXTS, "per", "pair", *DIRECTIONS)
+_KEYS = (*_TEXTS, "per", "pair", "published", *DIRECTIONS)
 _NUMBERED = frozenset({"share", "median", "mean", "trend"})  # measures of a number of each run
 _ALONE = frozenset({"trend", "median_updates", "wall"})  # of one group
 
@@ -61,8 +61,12 @@ def _hypothesis(name: str, statement: Any) -> Hypothesis:
         raise HypothesisError(
             "pair: goes with a second group, than, and without per, by which units are paired already"
         )
-    direction, bounds = _side(given)
-    return Hypothesis(name=name, direction=direction, bounds=bounds, **columns, **texts)  # type: ignore[arg-type]
+    published = _number("published", given["published"]) if "published" in given else None
+    direction, bounds = _side(given, published)
+    made: dict[str, Any] = {"published": published, "direction": direction, "bounds": bounds}
+    made.update(texts)
+    made.update(columns)
+    return Hypothesis(name=name, **made)
 
 
 def _check(texts: Mapping[str, str]) -> None:
@@ -93,13 +97,21 @@ def _check(texts: Mapping[str, str]) -> None:
         raise HypothesisError("than is missing: solving_rate is that of one group over that of another")
 
 
-def _side(given: Mapping[str, Any]) -> tuple[str, tuple[float, float]]:
+def _side(given: Mapping[str, Any], published: float | None) -> tuple[str, tuple[float, float]]:
     chosen = [key for key in DIRECTIONS if key in given]
     if len(chosen) != 1:
         has = " and ".join(chosen) or "none"
         raise HypothesisError(f"needs one of {', '.join(DIRECTIONS)}, for example above: 0; it has {has}")
     (direction,) = chosen
     value = given[direction]
+    if direction == "within_factor":
+        factor = _number(direction, value)
+        if factor <= 1 or published is None or published <= 0:
+            raise HypothesisError(
+                "within_factor: a number above 1, beside the number above 0 that it is a factor of, for example "
+                "published: 74000, within_factor: 2"
+            )
+        return direction, (published / factor, published * factor)
     if direction != "within":
         bound = _number(direction, value)
         return direction, (bound, math.inf) if direction == "above" else (-math.inf, bound)

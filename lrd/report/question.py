@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,9 +28,11 @@ def question(study: str, folder: Path = CONF / "experiment") -> Question | None:
     Returns:
         ``None`` where no readable file of that name lies there, or it has no such comment.
     """
-    try:
-        lines = (folder / f"{study}.yaml").read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError, ValueError):
+    for name in (f"{study}.yaml", f"papers/{study}.yaml"):
+        with suppress(OSError, UnicodeDecodeError, ValueError):
+            lines = (folder / name).read_text(encoding="utf-8").splitlines()
+            break
+    else:
         return None
     comment: list[str] = []
     for line in lines:
@@ -42,4 +45,4 @@ def question(study: str, folder: Path = CONF / "experiment") -> Question | None:
             break
         if paragraph.strip() and not paragraph.startswith(("@package", "lrd ")):
             kept.append(" ".join(paragraph.split()))
-    return Question(f"experiments/{study}.yaml", tuple(kept)) if kept else None
+    return Question(f"experiments/{name}", tuple(kept)) if kept else None

@@ -13,6 +13,7 @@ class Inbox:
     configs: list[dict[str, Any]] = field(default_factory=list)
     launcher: dict[str, Any] = field(default_factory=dict)
     hypotheses: Any = None  # as it stands in the study's file; no part of any configuration
+    paper: Any = None  # the published result that the study re-runs, as it stands there
     sweeps: bool = False  # whether a single run's configuration says how to sweep
     error: Exception | None = None  # of a single run, for Hydra would print one raised inside its job
 

@@ -33,7 +33,7 @@ def study(rows: Iterable[dict[str, Any]]) -> Study:
 def hypothesis(**statement: Any) -> Hypothesis:
     """A hypothesis that is right but for what the test says."""
     given = {"says": "It is so.", "measure": "share", "of": "cell = 'rnn'"} | statement
-    if not {"above", "below", "within"} & given.keys():
+    if not {"above", "below", "within", "within_factor"} & given.keys():
         given["above"] = 0.5
     return hypotheses_from({"it": given})[0]
 

@@ -22,6 +22,10 @@ def test_a_hypothesis_is_read_as_it_stands() -> None:
     assert (made.bounds, made.threshold, made.stated) == ((1e-3, inf), 1e-3, "above 0.001")
     assert hypothesis(below=2).bounds == (-inf, 2)
     assert hypothesis(within=[-1, 2]).threshold == 2
+    near = hypothesis(published=31390, within_factor=2)
+    assert (near.bounds, near.threshold, near.published) == ((15695, 62780), 62780, 31390)
+    assert near.stated == "within a factor of 2 of 31390"
+    assert hypothesis(published=0.9).bounds == (0.5, inf)
     assert hypothesis(of=True).of == "true"
     assert [each.name for each in hypotheses_from({"b": GOOD, "a": GOOD})] == ["b", "a"]
     assert hypotheses_from(None) == hypotheses_from({}) == []
@@ -43,12 +47,16 @@ def test_the_examples_of_the_grammar_are_hypotheses() -> None:
         ({"of": None}, "of is missing"),
         ({"of": ["cell"]}, "of: must be a text, got ['cell']"),
         ({"measure": "medain"}, "did you mean 'median'?"),
-        ({"above": None}, "needs one of above, below, within, for example above: 0; it has none"),
+        ({"above": None}, "needs one of above, below, within, within_factor, for example above: 0; it has none"),
         ({"below": 1}, "it has above and below"),
         ({"above": "much"}, "above: must be a finite number, got 'much'"),
         ({"above": True}, "must be a finite number"),
         ({"above": inf}, "must be a finite number"),
         ({"above": None, "within": 3}, "within: must be two numbers, for example [-0.1, 0.1], got 3"),
+        ({"above": None, "within_factor": 2}, "within_factor: a number above 1, beside the number above 0"),
+        ({"above": None, "within_factor": 2, "published": 0}, "within_factor: a number above 1"),
+        ({"above": None, "within_factor": 1, "published": 3}, "within_factor: a number above 1"),
+        ({"published": "many"}, "published: must be a finite number, got 'many'"),
         ({"above": None, "within": [2, 1]}, "the first number must be the smaller one"),
         ({"measure": "median"}, "number is missing: median of what, for example number: test_loss"),
         ({"table": "gates"}, "number is missing: what of the rows"),

@@ -7,7 +7,13 @@ from pathlib import Path
 import pytest
 import yaml
 
-from lrd.findings import HYPOTHESES, HypothesisError, hypotheses_from, read_hypotheses, write_hypotheses
+from lrd.findings import (
+    HYPOTHESES,
+    HypothesisError,
+    hypotheses_from,
+    read_hypotheses,
+    write_hypotheses,
+)
 from lrd.paths import CONF
 from lrd.records import RecordError, RunRecord, open_study
 
