@@ -63,9 +63,8 @@ def _hypothesis(name: str, statement: Any) -> Hypothesis:
         )
     published = _number("published", given["published"]) if "published" in given else None
     direction, bounds = _side(given, published)
-    made: dict[str, Any] = {"published": published, "direction": direction, "bounds": bounds}
-    made.update(texts)
-    made.update(columns)
+    made: dict[str, Any] = dict(texts)
+    made |= {"published": published, "direction": direction, "bounds": bounds, **{str(k): columns[k] for k in columns}}
     return Hypothesis(name=name, **made)
 
 
