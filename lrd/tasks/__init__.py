@@ -2,6 +2,7 @@
 
 from lrd.tasks.adding import Adding
 from lrd.tasks.base import Batch, Task, over_steps_and_batch
+from lrd.tasks.continual_reber import ContinualReber
 from lrd.tasks.copy import Copy
 from lrd.tasks.delay import Delay
 from lrd.tasks.digits import Digits
@@ -31,6 +32,7 @@ _KINDS: tuple[type[Task], ...] = (
     Latch,
     ScalarMemory,
     Reber,
+    ContinualReber,
     LongLag,
     TwoSequence,
     Multiplication,
@@ -46,6 +48,7 @@ __all__ = [
     "TASKS",
     "Adding",
     "Batch",
+    "ContinualReber",
     "Copy",
     "Delay",
     "Digits",

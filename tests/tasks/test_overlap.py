@@ -14,6 +14,7 @@ from sampled import assert_mean
 from lrd.shapes import Tensor
 from lrd.tasks import (
     Adding,
+    ContinualReber,
     Copy,
     Delay,
     Digits,
@@ -45,6 +46,7 @@ SMALL: list[tuple[Task, float | None]] = [
     (LongLag(gap=2, convention="very_long", distractors=1), 2 * 65),
     (LongLag(gap=2, convention="very_long", distractors=2), None),
     (Reber(gap=5), None),
+    (ContinualReber(gap=5, strings=2), None),
 ]
 of_small = pytest.mark.parametrize("task", [task for task, _ in SMALL], ids=str)
 
