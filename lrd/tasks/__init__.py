@@ -20,6 +20,7 @@ from lrd.tasks.temporal_order import TemporalOrder
 from lrd.tasks.text import Text
 from lrd.tasks.two_sequence import TwoSequence
 from lrd.tasks.variable_copy import VariableCopy
+from lrd.tasks.warp import Warp
 
 _KINDS: tuple[type[Task], ...] = (
     Copy,
@@ -37,6 +38,7 @@ _KINDS: tuple[type[Task], ...] = (
     TwoSequence,
     Multiplication,
     TemporalOrder,
+    Warp,
     Digits,
     Text,
 )
@@ -67,5 +69,6 @@ __all__ = [
     "Text",
     "TwoSequence",
     "VariableCopy",
+    "Warp",
     "over_steps_and_batch",
 ]
