@@ -2,6 +2,7 @@
 
 from lrd.tasks.adding import Adding
 from lrd.tasks.base import Batch, Task, over_steps_and_batch
+from lrd.tasks.continual_reber import ContinualReber
 from lrd.tasks.copy import Copy
 from lrd.tasks.delay import Delay
 from lrd.tasks.digits import Digits
@@ -19,6 +20,7 @@ from lrd.tasks.temporal_order import TemporalOrder
 from lrd.tasks.text import Text
 from lrd.tasks.two_sequence import TwoSequence
 from lrd.tasks.variable_copy import VariableCopy
+from lrd.tasks.warp import Warp
 
 _KINDS: tuple[type[Task], ...] = (
     Copy,
@@ -31,10 +33,12 @@ _KINDS: tuple[type[Task], ...] = (
     Latch,
     ScalarMemory,
     Reber,
+    ContinualReber,
     LongLag,
     TwoSequence,
     Multiplication,
     TemporalOrder,
+    Warp,
     Digits,
     Text,
 )
@@ -46,6 +50,7 @@ __all__ = [
     "TASKS",
     "Adding",
     "Batch",
+    "ContinualReber",
     "Copy",
     "Delay",
     "Digits",
@@ -64,5 +69,6 @@ __all__ = [
     "Text",
     "TwoSequence",
     "VariableCopy",
+    "Warp",
     "over_steps_and_batch",
 ]

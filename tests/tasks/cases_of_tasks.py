@@ -35,7 +35,7 @@ VARIANTS: dict[str, list[dict[str, Any]]] = {
     "temporal_order": [{"convention": "hochreiter1997", "ordered": 3}],
 }
 #: Kinds whose targets cannot all be known, whatever is remembered.
-UNCERTAIN = {("reber", None), ("two_sequence", "noisy_targets")}
+UNCERTAIN = {("reber", None), ("continual_reber", None), ("two_sequence", "noisy_targets")}
 
 
 def _kinds(name: str) -> list[Kind]:

@@ -14,6 +14,7 @@ from sampled import assert_mean
 from lrd.shapes import Tensor
 from lrd.tasks import (
     Adding,
+    ContinualReber,
     Copy,
     Delay,
     Digits,
@@ -27,6 +28,7 @@ from lrd.tasks import (
     TemporalOrder,
     Text,
     VariableCopy,
+    Warp,
 )
 from lrd.tasks.overlap import alike, log10_number, seen_among, seen_share
 
@@ -45,6 +47,11 @@ SMALL: list[tuple[Task, float | None]] = [
     (LongLag(gap=2, convention="very_long", distractors=1), 2 * 65),
     (LongLag(gap=2, convention="very_long", distractors=2), None),
     (Reber(gap=5), None),
+    (ContinualReber(gap=5, strings=2), None),
+    (Warp(gap=2, length=3, alphabet=4, convention="uniform"), 6),
+    (Warp(gap=2, length=4, alphabet=4, convention="uniform_padded"), 6),
+    (Warp(gap=2, length=3, alphabet=4), 24),
+    (Warp(gap=3, length=4, alphabet=4, convention="variable_padded"), None),
 ]
 of_small = pytest.mark.parametrize("task", [task for task, _ in SMALL], ids=str)
 

@@ -22,6 +22,8 @@ NEVER_QUIET = {
     "memory_capacity",
     "delay-voelker2019",
     "text",
+    "warp-variable",
+    "warp-variable_padded",
 }
 QUIET = [kind for kind in KINDS if str(kind) not in NEVER_QUIET]
 SEEDS = torch.tensor([5, 6])
