@@ -3,6 +3,7 @@
 from lrd.tasks.adding import Adding
 from lrd.tasks.base import Batch, Task, over_steps_and_batch
 from lrd.tasks.copy import Copy
+from lrd.tasks.counting import Counting
 from lrd.tasks.delay import Delay
 from lrd.tasks.digits import Digits
 from lrd.tasks.items import Item
@@ -35,6 +36,7 @@ _KINDS: tuple[type[Task], ...] = (
     TwoSequence,
     Multiplication,
     TemporalOrder,
+    Counting,
     Digits,
     Text,
 )
@@ -47,6 +49,7 @@ __all__ = [
     "Adding",
     "Batch",
     "Copy",
+    "Counting",
     "Delay",
     "Digits",
     "Item",

@@ -33,6 +33,7 @@ class Kind:
 VARIANTS: dict[str, list[dict[str, Any]]] = {
     "variable_copy": [{"least_blanks": 1}],
     "temporal_order": [{"convention": "hochreiter1997", "ordered": 3}],
+    "counting": [{"convention": "anbn", "least": 8}],
 }
 #: Kinds whose targets cannot all be known, whatever is remembered.
 UNCERTAIN = {("reber", None), ("two_sequence", "noisy_targets")}

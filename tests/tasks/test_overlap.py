@@ -15,6 +15,7 @@ from lrd.shapes import Tensor
 from lrd.tasks import (
     Adding,
     Copy,
+    Counting,
     Delay,
     Digits,
     Latch,
@@ -45,6 +46,8 @@ SMALL: list[tuple[Task, float | None]] = [
     (LongLag(gap=2, convention="very_long", distractors=1), 2 * 65),
     (LongLag(gap=2, convention="very_long", distractors=2), None),
     (Reber(gap=5), None),
+    (Counting(gap=7), 7),
+    (Counting(gap=9, least=4, convention="anbncn"), 6),
 ]
 of_small = pytest.mark.parametrize("task", [task for task, _ in SMALL], ids=str)
 
