@@ -15,6 +15,7 @@ from lrd.tasks.multiplication import Multiplication
 from lrd.tasks.permutation import Permutation
 from lrd.tasks.reber import Reber
 from lrd.tasks.selective_copy import SelectiveCopy
+from lrd.tasks.spike_delays import SpikeDelays
 from lrd.tasks.streams import SPLITS, Stream
 from lrd.tasks.temporal_order import TemporalOrder
 from lrd.tasks.text import Text
@@ -37,6 +38,7 @@ _KINDS: tuple[type[Task], ...] = (
     Multiplication,
     TemporalOrder,
     Counting,
+    SpikeDelays,
     Digits,
     Text,
 )
@@ -61,6 +63,7 @@ __all__ = [
     "Reber",
     "ScalarMemory",
     "SelectiveCopy",
+    "SpikeDelays",
     "Stream",
     "Task",
     "TemporalOrder",

@@ -24,6 +24,7 @@ from lrd.tasks import (
     Permutation,
     Reber,
     SelectiveCopy,
+    SpikeDelays,
     Task,
     TemporalOrder,
     Text,
@@ -48,6 +49,8 @@ SMALL: list[tuple[Task, float | None]] = [
     (Reber(gap=5), None),
     (Counting(gap=7), 7),
     (Counting(gap=9, least=4, convention="anbncn"), 6),
+    (SpikeDelays(gap=3, spread=2, intervals=3), 27),
+    (SpikeDelays(gap=3, spread=5, offsets="ends", intervals=4), 16),
 ]
 of_small = pytest.mark.parametrize("task", [task for task, _ in SMALL], ids=str)
 
