@@ -19,6 +19,7 @@ from lrd.tasks.spike_delays import SpikeDelays
 from lrd.tasks.streams import SPLITS, Stream
 from lrd.tasks.temporal_order import TemporalOrder
 from lrd.tasks.text import Text
+from lrd.tasks.third_spike import ThirdSpike
 from lrd.tasks.two_sequence import TwoSequence
 from lrd.tasks.variable_copy import VariableCopy
 
@@ -39,6 +40,7 @@ _KINDS: tuple[type[Task], ...] = (
     TemporalOrder,
     Counting,
     SpikeDelays,
+    ThirdSpike,
     Digits,
     Text,
 )
@@ -68,6 +70,7 @@ __all__ = [
     "Task",
     "TemporalOrder",
     "Text",
+    "ThirdSpike",
     "TwoSequence",
     "VariableCopy",
     "over_steps_and_batch",

@@ -28,6 +28,7 @@ from lrd.tasks import (
     Task,
     TemporalOrder,
     Text,
+    ThirdSpike,
     VariableCopy,
 )
 from lrd.tasks.overlap import alike, log10_number, seen_among, seen_share
@@ -51,6 +52,7 @@ SMALL: list[tuple[Task, float | None]] = [
     (Counting(gap=9, least=4, convention="anbncn"), 6),
     (SpikeDelays(gap=3, spread=2, intervals=3), 27),
     (SpikeDelays(gap=3, spread=5, offsets="ends", intervals=4), 16),
+    (ThirdSpike(gap=2, spread=2, room=3), 7 + 5 + 3),
 ]
 of_small = pytest.mark.parametrize("task", [task for task, _ in SMALL], ids=str)
 
