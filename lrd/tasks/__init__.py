@@ -4,6 +4,7 @@ from lrd.tasks.adding import Adding
 from lrd.tasks.base import Batch, Task, over_steps_and_batch
 from lrd.tasks.continual_reber import ContinualReber
 from lrd.tasks.copy import Copy
+from lrd.tasks.counting import Counting
 from lrd.tasks.delay import Delay
 from lrd.tasks.digits import Digits
 from lrd.tasks.items import Item
@@ -15,9 +16,11 @@ from lrd.tasks.multiplication import Multiplication
 from lrd.tasks.permutation import Permutation
 from lrd.tasks.reber import Reber
 from lrd.tasks.selective_copy import SelectiveCopy
+from lrd.tasks.spike_delays import SpikeDelays
 from lrd.tasks.streams import SPLITS, Stream
 from lrd.tasks.temporal_order import TemporalOrder
 from lrd.tasks.text import Text
+from lrd.tasks.third_spike import ThirdSpike
 from lrd.tasks.two_sequence import TwoSequence
 from lrd.tasks.variable_copy import VariableCopy
 from lrd.tasks.warp import Warp
@@ -39,6 +42,9 @@ _KINDS: tuple[type[Task], ...] = (
     Multiplication,
     TemporalOrder,
     Warp,
+    Counting,
+    SpikeDelays,
+    ThirdSpike,
     Digits,
     Text,
 )
@@ -52,6 +58,7 @@ __all__ = [
     "Batch",
     "ContinualReber",
     "Copy",
+    "Counting",
     "Delay",
     "Digits",
     "Item",
@@ -63,10 +70,12 @@ __all__ = [
     "Reber",
     "ScalarMemory",
     "SelectiveCopy",
+    "SpikeDelays",
     "Stream",
     "Task",
     "TemporalOrder",
     "Text",
+    "ThirdSpike",
     "TwoSequence",
     "VariableCopy",
     "Warp",

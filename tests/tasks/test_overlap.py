@@ -16,6 +16,7 @@ from lrd.tasks import (
     Adding,
     ContinualReber,
     Copy,
+    Counting,
     Delay,
     Digits,
     Latch,
@@ -24,9 +25,11 @@ from lrd.tasks import (
     Permutation,
     Reber,
     SelectiveCopy,
+    SpikeDelays,
     Task,
     TemporalOrder,
     Text,
+    ThirdSpike,
     VariableCopy,
     Warp,
 )
@@ -52,6 +55,11 @@ SMALL: list[tuple[Task, float | None]] = [
     (Warp(gap=2, length=4, alphabet=4, convention="uniform_padded"), 6),
     (Warp(gap=2, length=3, alphabet=4), 24),
     (Warp(gap=3, length=4, alphabet=4, convention="variable_padded"), None),
+    (Counting(gap=7), 7),
+    (Counting(gap=9, least=4, convention="anbncn"), 6),
+    (SpikeDelays(gap=3, spread=2, intervals=3), 27),
+    (SpikeDelays(gap=3, spread=5, offsets="ends", intervals=4), 16),
+    (ThirdSpike(gap=2, spread=2, room=3), 7 + 5 + 3),
 ]
 of_small = pytest.mark.parametrize("task", [task for task, _ in SMALL], ids=str)
 

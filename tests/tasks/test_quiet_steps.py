@@ -21,6 +21,8 @@ NEVER_QUIET = {
     "selective_copy",
     "memory_capacity",
     "delay-voelker2019",
+    "counting-anbn",
+    "counting-anbncn",
     "text",
     "warp-variable",
     "warp-variable_padded",
