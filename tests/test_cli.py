@@ -217,7 +217,7 @@ def test_help_of_train_explains_groups_and_options(tmp_path: Path, capsys: pytes
     [
         ("lrd tr", " ".join(COMMANDS)),
         ("lrd ", " ".join(COMMANDS)),
-        ("lrd train task=co", "task=copy"),
+        ("lrd train task=cop", "task=copy"),
         ("lrd train cell=", f"cell={chosen('cell')}".replace(", ", " cell=")),
         ("lrd plan cell=", f"cell={chosen('cell')}".replace(", ", " cell=")),
         ("lrd plan task=adding task.conv", "task.convention="),

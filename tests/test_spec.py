@@ -188,6 +188,7 @@ def test_a_wrong_option_is_one_line_with_its_name_and_the_rule(path: str, value:
         ({"name": "memory_capacity"}, "at gap 9 its output_size is 9 and not 10"),
         ({"name": "long_lag"}, "at gap 99 its input_size is 100 and not 101"),
         ({"name": "reber"}, "its sequences are no shorter at smaller gaps"),
+        ({"name": "warp"}, "its sequences are no shorter at smaller gaps"),
         ({"name": "copy", "gap": 1}, r"task\.gap must be >= 1, got 0"),
     ],
     ids=lambda value: value.get("name") if isinstance(value, dict) else "",

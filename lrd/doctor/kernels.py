@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from lrd.cells import GRU, LSTM, RNN, Cell
+from lrd.cells import GRU, LSTM, LSTM1997, RNN, Cell
 from lrd.cells.rnn import ACTIVATIONS
 from lrd.doctor.finding import Finding
 from lrd.doctor.kernel_speed import speeds
@@ -46,7 +46,7 @@ def findings(runs: Path) -> Iterator[Finding]:
         times = speeds(able, device)
         checked = [finding for kernel in able for finding in _checked(kernel, device, times.get(kernel.name))]
         yield from checked
-        for cell in (RNN(), LSTM(), GRU()):
+        for cell in (RNN(), LSTM(), GRU(), LSTM1997()):
             chosen = choose_kernel(cell, device, runs=2, without=_left_out(checked, cell))
             facts = {"cell": cell.name, "device": place, "kernel": chosen}
             yield Finding("kernels", f"{cell.name} on {place}", "ok", f"packs of it train by {chosen}", facts=facts)
@@ -129,9 +129,19 @@ def _name(kernel: Kernel, place: str, precision: str) -> str:
 
 
 def _cells(kernel: Kernel) -> list[Cell]:
-    """Return a cell for each program that a kernel may be; of one that runs any cell, an LSTM stands for all."""
+    """Return a cell for each program that a kernel may be, and cells that together have every option of its steps.
+
+    Of a kernel that runs any cell, an LSTM stands for all.
+    """
     if kernel.cell is RNN:
         return [cell for cell in (RNN(activation=name) for name in ACTIVATIONS) if kernel.runs_cell(cell)]
+    if kernel.cell is LSTM1997:
+        return [
+            LSTM1997(),
+            LSTM1997(block_size=2, truncated=True),
+            LSTM1997(block_size=2, output_gates=False, recurrent="cells", bias="gates"),
+            LSTM1997(recurrent="none", bias="none"),
+        ]
     return [(kernel.cell or LSTM)()]
 
 

@@ -115,7 +115,7 @@ def small_packs(cell: Cell, cuts: bool) -> list[SmallPack]:
     size, so that a compiled kernel compiles few programs. W of each gate is a contraction: errors die out.
 
     Args:
-        cell: The cell that does the steps. Its units are as many as a pack says.
+        cell: The cell that does the steps. Its units are as many as a pack says, or the next whole number of blocks.
         cuts: Whether the kernel can cut the gradient in h.
     """
     draw = _Draw(cell)
@@ -161,7 +161,8 @@ class _Draw:
         zeros: bool = False, inputs_need_gradient: bool = True, cut: bool = False,
         weights: float = 1.0, loss: float = 1.0, far: bool = False,
     ) -> SmallPack:  # fmt: skip
-        cell = dataclasses.replace(self._cell, hidden_size=hidden).for_length(time)
+        block = getattr(self._cell, "block_size", 1)
+        cell = dataclasses.replace(self._cell, hidden_size=-(-hidden // block) * block).for_length(time)
         uniform: Callable[..., Tensor] = self._uniform
         params = {}
         for key, like in cell.parameters(inputs, torch.Generator()).items():
@@ -171,7 +172,7 @@ class _Draw:
         x = 0.3 * uniform(time, runs, batch, inputs)
         x[..., 0] = self._sign(time, runs, batch)
         state, on_state = (tuple(uniform(runs, batch, size) for size in cell.state_sizes()) for _ in range(2))
-        on_h = uniform(time - first, runs, batch, hidden)
+        on_h = uniform(time - first, runs, batch, cell.hidden_size)
         return SmallPack(
             name,
             cell,

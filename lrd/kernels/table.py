@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import torch
 
-from lrd.cells import GRU, LSTM, RNN, Attentive, Cell
+from lrd.cells import GRU, LSTM, LSTM1997, RNN, Attentive, Cell
 from lrd.kernels import attentive, cpu, fused, loop, packed_lstm, packed_rnn, stock, traced
 from lrd.kernels.protocol import Scan
 
@@ -124,6 +124,7 @@ _IN_ORDER_OF_PREFERENCE = (
     _triton("triton_gru", fused.scan_gru, GRU, hands_over_to="traced"),
     _numba("numba_gru", cpu.scan_gru, GRU, keeps=5),
     _of_torch("stock_gru", stock.scan_gru, GRU),
+    _numba("numba_lstm1997", cpu.scan_lstm1997, LSTM1997, keeps=7),
     Kernel("attentive", attentive.scan, Attentive, run_by_run=True),
     Kernel("traced", traced.scan),
     Kernel("loop", loop.scan, precisions=_EVERY_PRECISION),

@@ -2,7 +2,9 @@
 
 from lrd.tasks.adding import Adding
 from lrd.tasks.base import Batch, Task, over_steps_and_batch
+from lrd.tasks.continual_reber import ContinualReber
 from lrd.tasks.copy import Copy
+from lrd.tasks.counting import Counting
 from lrd.tasks.delay import Delay
 from lrd.tasks.digits import Digits
 from lrd.tasks.items import Item
@@ -14,11 +16,14 @@ from lrd.tasks.multiplication import Multiplication
 from lrd.tasks.permutation import Permutation
 from lrd.tasks.reber import Reber
 from lrd.tasks.selective_copy import SelectiveCopy
+from lrd.tasks.spike_delays import SpikeDelays
 from lrd.tasks.streams import SPLITS, Stream
 from lrd.tasks.temporal_order import TemporalOrder
 from lrd.tasks.text import Text
+from lrd.tasks.third_spike import ThirdSpike
 from lrd.tasks.two_sequence import TwoSequence
 from lrd.tasks.variable_copy import VariableCopy
+from lrd.tasks.warp import Warp
 
 _KINDS: tuple[type[Task], ...] = (
     Copy,
@@ -31,10 +36,15 @@ _KINDS: tuple[type[Task], ...] = (
     Latch,
     ScalarMemory,
     Reber,
+    ContinualReber,
     LongLag,
     TwoSequence,
     Multiplication,
     TemporalOrder,
+    Warp,
+    Counting,
+    SpikeDelays,
+    ThirdSpike,
     Digits,
     Text,
 )
@@ -46,7 +56,9 @@ __all__ = [
     "TASKS",
     "Adding",
     "Batch",
+    "ContinualReber",
     "Copy",
+    "Counting",
     "Delay",
     "Digits",
     "Item",
@@ -58,11 +70,14 @@ __all__ = [
     "Reber",
     "ScalarMemory",
     "SelectiveCopy",
+    "SpikeDelays",
     "Stream",
     "Task",
     "TemporalOrder",
     "Text",
+    "ThirdSpike",
     "TwoSequence",
     "VariableCopy",
+    "Warp",
     "over_steps_and_batch",
 ]

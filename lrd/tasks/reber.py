@@ -32,7 +32,7 @@ from lrd.shapes import Bool, Float, Int, Tensor
 from lrd.tasks.base import Batch, Task
 from lrd.tasks.items import Item
 from lrd.tasks.overlap import Likelihoods
-from lrd.tasks.reber_grammar import SYMBOLS, grammar, memoryless, string_likelihoods
+from lrd.tasks.reber_grammar import SYMBOLS, grammar, memoryless, string_likelihoods, walk
 from lrd.tasks.streams import Stream
 
 SHORTEST = 5
@@ -80,7 +80,7 @@ class Reber(Task):
         """Return the inner part's last step, behind which z comes again."""
         if answer not in (0, -1):
             raise IndexError(f"reber has one answer, asked for number {answer}")
-        return _scored(batch).sum(0) - 2
+        return scored(batch).sum(0) - 2
 
     @property
     def quiet_steps(self) -> range:
@@ -105,14 +105,7 @@ class Reber(Task):
         length = self.sequence_length
         rules = grammar(self.repeats, length, stream.seeds.device)
         words = stream.integers(2**31, length, batch_size).transpose(0, 1)
-        state = torch.zeros_like(words[0])
-        states = [state]
-        for t in range(length):
-            second = words[t] >= rules.first[length - t][state]
-            state = rules.following[state, second.long()]
-            states.append(state)
-        walked = torch.stack(states)
-        symbols = rules.one_hot[walked]  # [time + 1, runs, batch, symbols], zero behind the last E
+        symbols = rules.one_hot[walk(rules, words)]  # [time + 1, runs, batch, symbols], zero behind the last E
         weights = symbols[1:].sum(-1)
         return Batch(symbols[:-1] * weights.unsqueeze(3), symbols[1:], weights)
 
@@ -125,7 +118,16 @@ class Reber(Task):
         for symbol in symbols[1:]:
             state = rules.reached[state, symbol]
             states.append(state)
-        return rules.legal[torch.stack(states)] & _scored(batch).unsqueeze(3)
+        return rules.legal[torch.stack(states)] & scored(batch).unsqueeze(3)
+
+    def right(
+        self, outputs: Float[Tensor, "steps runs batch outputs"], batch: Batch
+    ) -> Bool[Tensor, "steps runs batch"]:
+        """Return where the outputs of all legal next symbols are larger than all others; True on padding."""
+        legal = self.legal(batch)
+        least = torch.where(legal, outputs, torch.inf).amin(-1)
+        most = torch.where(legal, -torch.inf, outputs).amax(-1)
+        return (least > most) | ~legal.any(-1)
 
     def shown(self, batch: Batch) -> list[Item]:
         """Return whether the second symbol was T or P."""
@@ -140,17 +142,13 @@ class Reber(Task):
         ``string_accuracy`` is the share of strings that are right at every step; ``recall_accuracy`` the share of
         strings where, when the last but one symbol is asked for, the right one of T and P has the larger output.
         """
-        legal = self.legal(batch)
-        least = torch.where(legal, outputs, torch.inf).amin(-1)
-        most = torch.where(legal, -torch.inf, outputs).amax(-1)
-        right = (least > most) | ~legal.any(-1)
         asked = self.answer_steps(batch, -1)[None, ..., None].expand(1, *outputs.shape[1:])
         answer = outputs.gather(0, asked)[0]
         was_p = batch.inputs[1, ..., P] == 1
         recalled = torch.where(was_p, answer[..., P] > answer[..., T], answer[..., T] > answer[..., P])
         return {
             "loss": self.loss(outputs, batch),
-            "string_accuracy": right.all(0).float().mean(-1),
+            "string_accuracy": self.right(outputs, batch).all(0).float().mean(-1),
             "recall_accuracy": recalled.float().mean(-1),
         }
 
@@ -172,6 +170,7 @@ class Reber(Task):
         return metrics["string_accuracy"] == 1
 
 
-def _scored(batch: Batch) -> Bool[Tensor, "steps runs batch"]:
+def scored(batch: Batch) -> Bool[Tensor, "steps runs batch"]:
+    """Return which steps are of a string, and not padding."""
     assert batch.weights is not None
     return batch.weights > 0

@@ -11,6 +11,7 @@ import functools
 import math
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 
 from lrd.shapes import Bool, Float, Int, Tensor
@@ -108,11 +109,11 @@ def _ending_within(following: Int[Tensor, "states 2"], most: int) -> Float[Tenso
 
 
 @functools.lru_cache(maxsize=16)
-def string_likelihoods(repeats: int, most: int) -> Likelihoods:
-    """Return how likely each string of at most ``most`` symbols behind the first B is, given that it is no longer.
+def string_likelihoods(repeats: int, most: int, strings: int = 1) -> Likelihoods:
+    """Return how likely strings in a row are, each of at most ``most`` symbols behind its first B.
 
     A string of c choices between two symbols has probability 2^-c among all strings, so that the share of strings of so
-    many choices is all there is to find.
+    many choices is all there is to find, given that they are no longer.
     """
     symbols, following = _automaton(repeats)
     last = len(symbols) - 2  # the state of the last E
@@ -128,18 +129,58 @@ def string_likelihoods(repeats: int, most: int) -> Likelihoods:
             at.index_add_(0, following[:last, k], halves)
         ended += at[last]
     within = float(ended.sum())
+    shares = np.ones(1)  # by choices of all strings together
+    for _ in range(strings):
+        shares = np.convolve(shares, ended.numpy() / within)
     return [
-        (share / within, -c * math.log(2) - math.log(within)) for c, share in enumerate(ended.tolist()) if share > 0
+        (share, -c * math.log(2) - strings * math.log(within)) for c, share in enumerate(shares.tolist()) if share > 0
     ]
 
 
-@functools.lru_cache(maxsize=16)
-def memoryless(repeats: int, most: int) -> tuple[float, float]:
-    """Return the loss of the best answer that sees the present symbol alone, and of one that knows the grammar.
+def walk(rules: Grammar, words: Int[Tensor, "time *batch"]) -> Int[Tensor, "time+1 *batch"]:
+    """Return the states of strings that are drawn by random words.
 
-    The loss is a mean over a string's steps and over outputs; who knows the grammar answers 1/2 for each of two legal
-    symbols. In a string of n symbols, f_t(s) p(s, s') e_(n-2-t)(s') is the probability to go from s to s' at step t,
-    where f are those of states, p those of successors, and e those of ending after exactly so many symbols more.
+    Args:
+        rules: the tables of a grammar whose strings have no more than ``time`` symbols behind the first B.
+        words: uniform in 0..2**31 - 1, one for each symbol behind the first B.
+    """
+    state = torch.zeros_like(words[0])
+    states = [state]
+    for t in range(len(words)):
+        second = words[t] >= rules.first[len(words) - t][state]
+        state = rules.following[state, second.long()]
+        states.append(state)
+    return torch.stack(states)
+
+
+@dataclass(frozen=True)
+class Steps:
+    """How often each symbol follows each, and how often there is a choice, by the number of steps of a string.
+
+    A step is a symbol and the next one. The numbers are expected ones over all strings that are not too long, times the
+    probability that a string has so many steps.
+
+    Attributes:
+        lengths: the probability that a string has k + 1 steps, in row k.
+        pairs: by steps, present symbol and next one.
+        choices: the steps at which two symbols are legal, by steps.
+    """
+
+    lengths: Float[Tensor, "lengths"]
+    pairs: Float[Tensor, "lengths symbols symbols"]
+    choices: Float[Tensor, "lengths"]
+
+
+@functools.lru_cache(maxsize=16)
+def steps_by_length(repeats: int, most: int) -> Steps:
+    """Return how often symbols follow each other in strings of each number of steps; row k is of k + 1 steps.
+
+    In a string of n symbols, f_t(s) p(s, s') e_(n-2-t)(s') is the probability to go from s to s' at step t, where f are
+    those of states, p those of successors, and e those of ending after exactly so many symbols more.
+
+    Args:
+        repeats: number of Reber strings in the inner part.
+        most: symbols behind the first B at most.
     """
     symbols, following = _automaton(repeats)
     last = len(symbols) - 2  # the state of the last E
@@ -162,9 +203,29 @@ def memoryless(repeats: int, most: int) -> tuple[float, float]:
         taken = at_waves * exactly_waves[:, to] / 2
         pairs.index_add_(1, symbols[:last] * len(SYMBOLS) + symbols[to], taken)
         choices += taken[:, following[:last, 0] != following[:last, 1]].sum(1, keepdim=True)
-    counts = torch.fft.irfft(torch.cat([pairs, choices], 1), n=2 * most, dim=0)[:most]
-    steps = torch.arange(1, most + 1)[:, None]  # of a string, all of them scored
-    shares = (counts / steps).sum(0) / within[most, 0]
-    table = shares[:-1].view(len(SYMBOLS), len(SYMBOLS))
-    loss = (table.sum() - (table.square().sum(1) / table.sum(1)).sum()) / len(SYMBOLS)
-    return float(loss), float(shares[-1] / 2 / len(SYMBOLS))
+    counts = torch.fft.irfft(torch.cat([pairs, choices], 1), n=2 * most, dim=0)[:most] / within[most, 0]
+    lengths = exactly[1 : most + 1, 0] / within[most, 0]
+    return Steps(lengths, counts[:, :-1].unflatten(1, (len(SYMBOLS), len(SYMBOLS))), counts[:, -1])
+
+
+@functools.lru_cache(maxsize=16)
+def memoryless(repeats: int, most: int) -> tuple[float, float]:
+    """Return the loss of the best answer that sees the present symbol alone, and of one that knows the grammar.
+
+    The loss is a mean over a string's steps and over outputs; who knows the grammar answers 1/2 for each of two legal
+    symbols.
+    """
+    steps = steps_by_length(repeats, most)
+    each = 1 / torch.arange(1, most + 1, dtype=torch.float64)  # of a string's steps, all of them scored
+    return losses_of((each[:, None, None] * steps.pairs).sum(0), float(each @ steps.choices))
+
+
+def losses_of(shares: Float[Tensor, "symbols symbols"], choices: float) -> tuple[float, float]:
+    """Return the loss of the best answer that sees the present symbol alone, and of one that knows the grammar.
+
+    Args:
+        shares: of all steps, those at which one symbol is present and another one follows.
+        choices: the share of the steps at which two symbols are legal, which are as likely.
+    """
+    loss = (shares.sum() - (shares.square().sum(1) / shares.sum(1)).sum()) / len(SYMBOLS)
+    return float(loss), choices / 2 / len(SYMBOLS)

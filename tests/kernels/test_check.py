@@ -12,7 +12,7 @@ import pytest
 import torch
 from helpers import ACTIVATIONS, loop_of_cells, one
 
-from lrd.cells import GRU, LSTM, RNN, Attentive, Cell, PeepholeLSTM
+from lrd.cells import GRU, LSTM, LSTM1997, RNN, Attentive, Cell, PeepholeLSTM
 from lrd.kernels import KERNELS, GradientNorms, Kernel, cpu
 from lrd.kernels.check import Check, Error, check_kernel
 from lrd.kernels.float64_reference import SmallPack, reference, small_packs
@@ -27,6 +27,7 @@ CASES += [("stock", LSTM()), ("packed_lstm", LSTM()), ("stock_gru", GRU()), ("at
 CASES += [("traced", cell) for cell in (RNN(), GRU(), PeepholeLSTM())] + [("loop", LSTM())]
 if not cpu.why_not():
     CASES += [("numba_rnn", cell) for cell in RNNS] + [("numba_lstm", LSTM()), ("numba_gru", GRU())]
+    CASES += [("numba_lstm1997", LSTM1997())]
 IDS = [f"{name} {cell.name} {getattr(cell, 'activation', '')}" for name, cell in CASES]
 
 

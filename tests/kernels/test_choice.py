@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pytest
 import torch
 
-from lrd.cells import CELLS, GRU, LSTM, RNN, Attentive, Cell, Clockwork, Orthogonal
+from lrd.cells import CELLS, GRU, LSTM, LSTM1997, RNN, Attentive, Cell, Clockwork, Orthogonal
 from lrd.kernels import KERNELS, choose_kernel, cpu, fused
 from lrd.spec.training import PRECISIONS
 
@@ -36,16 +36,24 @@ def always(name: str) -> Choices:
 
 
 TORCH_LSTM = Choices("stock", "stock", "packed_lstm", "packed_lstm", "packed_lstm")
-WITHOUT_NUMBA = {RNN: always("packed"), LSTM: TORCH_LSTM, GRU: always("stock_gru"), Attentive: always("attentive")}
+WITHOUT_NUMBA = {
+    RNN: always("packed"),
+    LSTM: TORCH_LSTM,
+    GRU: always("stock_gru"),
+    LSTM1997: always("traced"),
+    Attentive: always("attentive"),
+}
 ON_CPU = WITHOUT_NUMBA | {
     RNN: always("numba_rnn"),
     LSTM: Choices("numba_lstm", "numba_lstm", "numba_lstm", "numba_lstm", "numba_lstm"),
     GRU: always("numba_gru"),
+    LSTM1997: always("numba_lstm1997"),
 }
 ON_GPU = {
     RNN: Choices("stock_rnn", "triton_rnn", "triton_rnn", "triton_rnn"),
     LSTM: Choices("stock", "triton_lstm", "triton_lstm", "triton_lstm", "triton_lstm"),
     GRU: Choices("stock_gru", "triton_gru", "triton_gru", "triton_gru"),
+    LSTM1997: always("traced"),
     Attentive: always("attentive"),
 }
 # Of activations that cuDNN has no RNN of.
@@ -70,6 +78,7 @@ CASES: dict[str, tuple[Cell, type[Cell] | None]] = {
     "orthogonal modrelu": (Orthogonal(), None),
     "lstm": (LSTM(), LSTM),
     "gru": (GRU(), GRU),
+    "lstm1997": (LSTM1997(), LSTM1997),
     "attentive": (Attentive(), Attentive),
     "own": (OwnRNN(), None),
 }

@@ -9,11 +9,12 @@ import sys
 
 import pytest
 import torch
-from exact_cases import CELLS, Case, case, error, poison
+from exact_cases import CELLS as OF_EVERY_COMPILER
+from exact_cases import EPS, Case, allowed, assert_norms_near, case, error, poison
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lrd.cells import GRU, LSTM, RNN, Cell, network_parameters
+from lrd.cells import GRU, LSTM, LSTM1997, RNN, Cell, network_parameters
 from lrd.gradients.training_norms import norms_by_adjoint
 from lrd.kernels import KERNELS, GradientNorms, choose_kernel, cpu, loop
 from lrd.kernels.layers import scan_layers
@@ -21,8 +22,8 @@ from lrd.shapes import Tensor
 
 pytestmark = pytest.mark.skipif(bool(cpu.why_not()), reason=cpu.why_not())
 
-NAMES = {RNN: "numba_rnn", LSTM: "numba_lstm", GRU: "numba_gru"}
-EPS = 2.0**-24  # what one rounding of a float32 number changes, as a share of it
+CELLS = OF_EVERY_COMPILER | {"lstm1997": LSTM1997()}
+NAMES = {RNN: "numba_rnn", LSTM: "numba_lstm", GRU: "numba_gru", LSTM1997: "numba_lstm1997"}
 
 
 def results(made: Case, **options: object) -> dict[str, Tensor]:
@@ -32,23 +33,6 @@ def results(made: Case, **options: object) -> dict[str, Tensor]:
 def with_norms(made: Case) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     norms = GradientNorms()
     return results(made, norms=norms), norms.log10()
-
-
-def allowed(made: Case) -> float:
-    """How far sums of products may lie from float64's: each entry is a sum of at most so many rounded terms, and over
-    these few steps an error may grow twentyfold; ``case`` draws weights that neither shrink nor blow up states."""
-    time, _, batch, inputs = made.inputs.shape
-    return 20 * EPS * (made.cell.hidden_size + inputs + time * batch) ** 0.5 * max(8, time)
-
-
-def assert_norms_near(got: dict[str, Tensor], expected: dict[str, Tensor], time: int, least_slope: float = 1.0) -> None:
-    """Relative errors of each step's factor add up, a few roundings of ten terms a step; log10 e is below 1/2.
-
-    A slope made of a stored activation, such as 1 - h^2, has an error of one rounding of 1.
-    """
-    assert got.keys() == expected.keys()
-    for variable, value in expected.items():
-        torch.testing.assert_close(got[variable], value, rtol=0, atol=80 * time * EPS / least_slope)
 
 
 def least_slope(made: Case) -> float:
@@ -208,7 +192,7 @@ def test_a_gradient_that_dies_is_minus_infinity_and_one_that_comes_later_is_ther
     assert_norms_near({"h": norms}, {"h": expected}, 60)
 
 
-@pytest.mark.parametrize("name", ["rnn-tanh", "rnn-sigmoid", "lstm", "gru"])
+@pytest.mark.parametrize("name", ["rnn-tanh", "rnn-sigmoid", "lstm", "gru", "lstm1997"])
 @pytest.mark.parametrize("size", [30.0, 300.0, 1e30])
 def test_saturated_units_are_finite_and_pass_what_they_should(name: str, size: float) -> None:
     made = case(CELLS[name], (5, 1, 4, 2, 6))
@@ -302,7 +286,7 @@ def test_without_gradients_no_gates_are_kept(name: str, monkeypatch: pytest.Monk
 
 def test_where_numba_cannot_run_the_general_kernels_do(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cpu, "why_not", lambda: "numba is not installed")
-    assert [choose_kernel(kind()) for kind in NAMES] == ["packed", "stock", "stock_gru"]
+    assert [choose_kernel(kind()) for kind in NAMES] == ["packed", "stock", "stock_gru", "traced"]
 
 
 @pytest.mark.parametrize(

@@ -33,9 +33,11 @@ class Kind:
 VARIANTS: dict[str, list[dict[str, Any]]] = {
     "variable_copy": [{"least_blanks": 1}],
     "temporal_order": [{"convention": "hochreiter1997", "ordered": 3}],
+    "counting": [{"convention": "anbn", "least": 8}],
+    "spike_delays": [{"spread": 4}, {"offsets": "ends", "spread": 3}, {"intervals": 1}],
 }
 #: Kinds whose targets cannot all be known, whatever is remembered.
-UNCERTAIN = {("reber", None), ("two_sequence", "noisy_targets")}
+UNCERTAIN = {("reber", None), ("continual_reber", None), ("two_sequence", "noisy_targets")}
 
 
 def _kinds(name: str) -> list[Kind]:

@@ -14,7 +14,9 @@ from sampled import assert_mean
 from lrd.shapes import Tensor
 from lrd.tasks import (
     Adding,
+    ContinualReber,
     Copy,
+    Counting,
     Delay,
     Digits,
     Latch,
@@ -23,10 +25,13 @@ from lrd.tasks import (
     Permutation,
     Reber,
     SelectiveCopy,
+    SpikeDelays,
     Task,
     TemporalOrder,
     Text,
+    ThirdSpike,
     VariableCopy,
+    Warp,
 )
 from lrd.tasks.overlap import alike, log10_number, seen_among, seen_share
 
@@ -45,6 +50,16 @@ SMALL: list[tuple[Task, float | None]] = [
     (LongLag(gap=2, convention="very_long", distractors=1), 2 * 65),
     (LongLag(gap=2, convention="very_long", distractors=2), None),
     (Reber(gap=5), None),
+    (ContinualReber(gap=5, strings=2), None),
+    (Warp(gap=2, length=3, alphabet=4, convention="uniform"), 6),
+    (Warp(gap=2, length=4, alphabet=4, convention="uniform_padded"), 6),
+    (Warp(gap=2, length=3, alphabet=4), 24),
+    (Warp(gap=3, length=4, alphabet=4, convention="variable_padded"), None),
+    (Counting(gap=7), 7),
+    (Counting(gap=9, least=4, convention="anbncn"), 6),
+    (SpikeDelays(gap=3, spread=2, intervals=3), 27),
+    (SpikeDelays(gap=3, spread=5, offsets="ends", intervals=4), 16),
+    (ThirdSpike(gap=2, spread=2, room=3), 7 + 5 + 3),
 ]
 of_small = pytest.mark.parametrize("task", [task for task, _ in SMALL], ids=str)
 

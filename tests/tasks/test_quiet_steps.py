@@ -21,7 +21,11 @@ NEVER_QUIET = {
     "selective_copy",
     "memory_capacity",
     "delay-voelker2019",
+    "counting-anbn",
+    "counting-anbncn",
     "text",
+    "warp-variable",
+    "warp-variable_padded",
 }
 QUIET = [kind for kind in KINDS if str(kind) not in NEVER_QUIET]
 SEEDS = torch.tensor([5, 6])

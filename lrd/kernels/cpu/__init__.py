@@ -14,7 +14,8 @@ of a ``batch``, N hidden ``units``, I ``inputs`` and V state variables. N is fil
     samples, weights                what a backward pass keeps of each sample, and what it adds up
     *_programs                      the steps of a cell, forward and back
     layout                          from torch's tensors to the programs' and back
-    rnn, lstm, gru                  the programs as autograd functions
+    lstm1997_weights                parameters of memory cell blocks as its programs have them
+    rnn, lstm, gru, lstm1997        the programs as autograd functions
     processor                       what the processor has
     compiled                        how numba compiles them
 
@@ -54,7 +55,7 @@ def load(cell: str) -> None:
     """Import the programs of a cell's kernel, which compiles them where no earlier process has.
 
     Args:
-        cell: ``rnn``, ``lstm`` or ``gru``.
+        cell: ``rnn``, ``lstm``, ``gru`` or ``lstm1997``.
 
     Raises:
         Exception: What numba raises.
@@ -134,3 +135,27 @@ def scan_gru(
     from lrd.kernels.cpu import gru
 
     return gru.scan(cell, params, inputs, state, first, norms)
+
+
+def scan_lstm1997(
+    cell: Cell,
+    params: Parameters,
+    inputs: Float[Tensor, "time runs batch inputs"],
+    state: State | None,
+    first: int = 0,
+    *,
+    norms: GradientNorms | None = None,
+) -> tuple[Float[Tensor, "steps runs batch hidden"], State]:
+    """Run the LSTM of 1997, with any of its options, in float32 (see ``lrd.kernels.protocol``).
+
+    Args:
+        cell: The cell.
+        params: U, and W and b where it has them.
+        inputs: x_t of every step.
+        state: The state before the first step; None: zeros.
+        first: The first step whose h is wanted.
+        norms: What the backward pass fills with the norms of the gradient; None: nothing.
+    """
+    from lrd.kernels.cpu import lstm1997
+
+    return lstm1997.scan(cell, params, inputs, state, first, norms)
