@@ -11,7 +11,7 @@ from typing import Any
 from lrd.findings import AGREES, DISAGREES, PARTLY, UNDECIDED
 from papers.blocks import table, text, with_block
 from papers.numbers import as_published, duration, shown
-from papers.publications import NOT_RUN, Publication
+from papers.publications import NOT_RUN, Publication, shared_title
 
 VERDICTS = (AGREES, PARTLY, DISAGREES, UNDECIDED)
 
@@ -26,7 +26,9 @@ def results_block(found: Sequence[Publication], images: Path) -> str:
     lines = [counted(found)]
     for source, mine in _by_source(found):
         head = ["Published", "Hypotheses, and what came out", "Verdict", "Size and time", ""]
-        lines += ["", f"## {text(source)}", *table(head, [_row(each, images) for each in mine])]
+        title = shared_title(mine)
+        rows = [_row(each, each.where.removeprefix(f"{title}, "), images) for each in mine]
+        lines += ["", f"## {text(source)}", *(["", f"*{text(title)}*"] if title else []), *table(head, rows)]
     return "\n".join(lines)
 
 
@@ -40,10 +42,10 @@ def counted(found: Sequence[Publication]) -> str:
     return f"Published results: {len(found)}. Re-run: {run}" + "".join(f"; {part}" for part in parts) + "."
 
 
-def _row(publication: Publication, images: Path) -> list[str]:
+def _row(publication: Publication, where: str, images: Path) -> list[str]:
     paper, result = publication.paper, publication.result
-    where = f"**{text(publication.where)}**<br>" if publication.where else ""
-    published = f"{where}{text(paper.result)}<br>`{publication.file}`"
+    published = f"**{text(where)}**<br>" if where else ""
+    published += f"{text(paper.result)}<br>`{publication.file}`"
     verdict = f"**{publication.verdict}**"
     if result is None:
         return [published, _stated(publication), publication.verdict, text(paper.size), ""]

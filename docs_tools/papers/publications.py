@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from lrd.findings import Hypothesis, HypothesisError, Paper, read_hypotheses, read_paper
 from lrd.records import read_json
+from lrd.report.runs import natural
 
 NOT_RUN = "not run yet"
 
@@ -76,7 +78,15 @@ def publications(files: Path, results: Path) -> list[Publication]:
         kept = results / f"{file.stem}.json"
         result = read_json(kept) if kept.exists() else None
         found.append(Publication(file.stem, paper, tuple(read_hypotheses(file)), result))
-    return sorted(found, key=lambda each: (_year(each), each.authors_and_year, each.name))
+    return sorted(found, key=lambda each: (_year(each), each.authors_and_year, natural(each.where), each.name))
+
+
+def shared_title(found: Sequence[Publication]) -> str:
+    """Return what all results of one source begin with after its year, such as its title; empty of one result alone."""
+    parts = [each.where.split(", ") for each in found]
+    alike = [first for first, *others in zip(*(part[:-1] for part in parts), strict=False) if set(others) == {first}]
+    title = ", ".join(alike)
+    return title if all(each.where.startswith(f"{title}, ") for each in found) else ""
 
 
 def _year(publication: Publication) -> str:

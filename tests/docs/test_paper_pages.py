@@ -119,13 +119,15 @@ def test_a_row_says_what_was_published_what_came_out_and_from_how_much(folder: P
     (zoom,) = (line for line in block.splitlines() if "papers/zoom.yaml" in line)
     cells = [cell.strip() for cell in zoom.strip("|").split(" | ")]
     published, came_out, verdict, size, picture = cells
-    assert published == "**A paper, table 5**<br>W\\_rec \\| alone costs &#36;5.<br>`experiments/papers/zoom.yaml`"
+    assert published == "**table 5**<br>W\\_rec \\| alone costs &#36;5.<br>`experiments/papers/zoom.yaml`"
     first, second = came_out.split("<br>")
     assert first == "It is soon. **28,900** (24,100 to 33,000), published 31,390: holds"
     assert second == "Most do. **–** (no interval): undecided"
     assert verdict == "[**undecided**](disagreements.md)"
     assert size == "as published<br>10 seeds, 1,200 runs, 12 min"
     assert picture == '<img src="images/zoom.png" width="240" alt="learning curves of zoom">'
+    assert "\n## B. Author & C. Author (2013)\n\n*A paper*\n\n| Published |" in block
+    assert "| **An older paper, table 1**<br>" in block  # of one result alone there is nothing to share
     (apple,) = (line for line in block.splitlines() if "papers/apple.yaml" in line)
     assert "| not run yet |" in apple
     (zebra,) = (line for line in block.splitlines() if "papers/zebra.yaml" in line)
