@@ -29,7 +29,7 @@ import torch
 from lrd.options import option
 from lrd.shapes import Bool, Float, Int, Tensor
 from lrd.tasks.base import Batch, over_steps_and_batch
-from lrd.tasks.items import Item, spread
+from lrd.tasks.items import Item
 from lrd.tasks.overlap import Likelihoods
 from lrd.tasks.reber import P, Reber, T, scored
 from lrd.tasks.reber_grammar import SYMBOLS, grammar, losses_of, steps_by_length, string_likelihoods, walk
@@ -112,13 +112,10 @@ class ContinualReber(Reber):
         return legal & scored(batch).unsqueeze(3)
 
     def shown(self, batch: Batch) -> list[Item]:
-        """Return whether the second symbol was T or P, of up to ten strings."""
-        items = []
-        for number in spread(self.strings, 10):
-            step = self.second_steps(batch, number)
-            was_p = batch.inputs[..., P].gather(0, step[None])[0].long()
-            items.append(Item(f"T or P of string {number + 1}", was_p, step, 2))
-        return items
+        """Return whether the last string's second symbol was T or P: those of earlier ones are better forgotten."""
+        step = self.second_steps(batch, self.strings - 1)
+        was_p = batch.inputs[..., P].gather(0, step[None])[0].long()
+        return [Item("T or P", was_p, step, 2)]
 
     def metrics(
         self, outputs: Float[Tensor, "steps runs batch outputs"], batch: Batch

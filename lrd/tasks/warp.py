@@ -31,7 +31,7 @@ import torch
 from lrd.options import OptionError, option
 from lrd.shapes import Bool, Float, Int, Tensor
 from lrd.tasks.base import Batch, Task
-from lrd.tasks.items import Item, spread
+from lrd.tasks.items import Item
 from lrd.tasks.overlap import Likelihoods, alike
 from lrd.tasks.recall import one_hot
 from lrd.tasks.streams import Stream
@@ -153,17 +153,17 @@ class Warp(Task):
         return Batch(inputs * weights.unsqueeze(3), targets * is_start, weights)
 
     def shown(self, batch: Batch) -> list[Item]:
-        """Return the characters that up to ten answers ask for, each at the last step that showed it."""
-        items = []
-        for answer in spread(self.answers, 10):
-            step = self.answer_steps(batch, answer)
-            character = batch.targets.gather(0, step[None])[0] - 1
-            shows = batch.inputs.gather(3, character.expand(self.length, *step.shape).unsqueeze(3)).squeeze(3) > 0
-            # The previous character is no other than the present one: its last step is the last one before.
-            steps = torch.arange(self.length, device=step.device)[:, None, None]
-            last = torch.where(shows & (steps < step), steps, 0).amax(0)
-            items.append(Item(f"answer {answer + 1}", character, last, self.characters))
-        return items
+        """Return the character that the last answer asks for, at the last step that showed it.
+
+        Those of earlier answers are better forgotten.
+        """
+        step = self.answer_steps(batch, -1)
+        character = batch.targets.gather(0, step[None])[0] - 1
+        shows = batch.inputs.gather(3, character.expand(self.length, *step.shape).unsqueeze(3)).squeeze(3) > 0
+        # The previous character is another one than the present: the last step before the answer that shows it is its.
+        steps = torch.arange(self.length, device=step.device)[:, None, None]
+        last = torch.where(shows & (steps < step), steps, 0).amax(0)
+        return [Item("previous character", character, last, self.characters)]
 
     def metrics(
         self, outputs: Float[Tensor, "steps runs batch outputs"], batch: Batch

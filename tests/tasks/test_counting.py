@@ -168,11 +168,12 @@ def test_metrics_by_hand() -> None:
     assert task.solved(task.metrics(outputs, batch)).tolist() == [True, True]
     outputs[3 * n[1], 0, 1, 3] = -0.1  # no T behind the last c of a longest one
     outputs[1, 0, 2, 3] = 0.1  # T where only a or b may come
-    outputs[1, 0, 3, 0] = 0.0  # on the boundary
+    outputs[1, 0, 3, 0] = 0.0  # on the boundary, from above
+    outputs[1, 0, 6, 3] = 0.0  # and from below
     outputs[3 * n[4] + 1 :, 0, 4] = 7  # behind the end
     outputs[2, 0, 5, 3] = torch.nan
     metrics = task.metrics(outputs, batch)
-    assert metrics["string_accuracy"].tolist() == [0.5, 1]
+    assert metrics["string_accuracy"].tolist() == [0.375, 1]
     assert metrics["longest_accuracy"].tolist() == [0.5, 1]
     assert task.solved(metrics).tolist() == [False, True]
 

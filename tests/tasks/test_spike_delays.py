@@ -140,12 +140,12 @@ def test_metrics_by_hand() -> None:
 
 def test_one_wrong_delay_is_enough_not_to_solve_it() -> None:
     task = SpikeDelays(gap=3, spread=2, intervals=20)
-    batch = task.batch(torch.tensor([3, 4]), "eval", 0, 50)
+    batch = task.batch(torch.tensor([3, 4]), "eval", 0, 500)
     outputs = batch.targets.clone()
     outputs[task.answer_steps(batch, 7)[1, 9] - task.loss_steps.start, 1, 9] += 0.5
     metrics = task.metrics(outputs, batch)
     assert task.solved(metrics).tolist() == [True, False]
-    assert metrics["accuracy"].tolist() == pytest.approx([1, 999 / 1000])
+    assert metrics["accuracy"].tolist() == pytest.approx([1, 9999 / 10000])
 
 
 def test_the_output_is_logistic_for_0_and_1_alone() -> None:
