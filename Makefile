@@ -6,8 +6,10 @@ JOBS ?= auto
 # Folder of the records, and further overrides, of the demo: make demo RUNS=/data/runs ARGS='seed=range(10)'
 RUNS ?= runs
 ARGS ?=
+# Folder of the records of published results: make papers-table RUNS_PAPERS=/data/runs/papers
+RUNS_PAPERS ?= $(RUNS)/papers
 
-.PHONY: help demo paper test test-slow lint types docs bench bench-sweep bench-plan bench-analysis bench-pack bench-docs bench-gpu clean
+.PHONY: help demo paper papers papers-table test test-slow lint types docs bench bench-sweep bench-plan bench-analysis bench-pack bench-docs bench-gpu clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -28,6 +30,12 @@ demo: .venv ## a small real sweep, its verdicts and figures; under three minutes
 paper: .venv ## the same study as a report, one page in HTML and PDF
 	$(BIN)/lrd train experiment=demo runs_dir=$(RUNS) $(ARGS)
 	$(BIN)/lrd report $(RUNS)/demo
+
+papers: .venv ## the published results that train in minutes, one after another, and their verdicts
+	$(BIN)/python docs_tools/train_papers.py $(RUNS_PAPERS) $(ARGS)
+
+papers-table: .venv ## the tables of docs/papers, from the records in RUNS_PAPERS (default: RUNS/papers)
+	$(BIN)/python docs_tools/papers_table.py $(RUNS_PAPERS)
 
 test: .venv ## the fast tests, of every module, some minutes
 	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m "not slow"

@@ -11,13 +11,17 @@ import pytest
 import yaml
 
 from lrd.cells import CELLS, RNN, Cell
+from lrd.figures.scripts import FIGURES
+from lrd.findings import read_paper
 from lrd.paths import CONF
 from lrd.probes import PROBES, Probe
 from lrd.records import RunRecord
 from lrd.spec import OPTIMIZERS, Evaluation, Place, Seed, TrackerOptions, Training, job_from_config
 from lrd.tasks import TASKS
 
-STUDIES = sorted((CONF / "experiment").resolve().glob("*.yaml"))
+EXPERIMENTS = (CONF / "experiment").resolve()
+PAPERS = sorted((EXPERIMENTS / "papers").glob("*.yaml"))
+STUDIES = [*sorted(EXPERIMENTS.glob("*.yaml")), *PAPERS]
 NAMED: dict[str, dict[str, type[Any]]] = {"task": TASKS, "cell": CELLS, "optimizer": OPTIMIZERS}
 #: Kinds under another name of the literature: options of theirs, chosen.
 ALIASES: list[tuple[str, str, type[Any]]] = [("cell", "irnn", RNN), ("cell", "nprnn", RNN)]
@@ -118,15 +122,30 @@ def test_there_is_a_study() -> None:
 def test_a_study_begins_with_its_command_and_says_what_it_tests(path: Path) -> None:
     lines = path.read_text(encoding="utf-8").splitlines()
     assert lines[0] == "# @package _global_"
-    assert lines[1] == f"# lrd train experiment={path.stem}"
+    assert lines[1] == f"# lrd train experiment={path.relative_to(EXPERIMENTS).with_suffix('').as_posix()}"
+    assert lines[2] == "#"
     comment = " ".join(
         line.removeprefix("#").strip() for line in lines[: next(i for i, s in enumerate(lines) if not s)]
     )
     hypothesis = comment.partition("Hypothesis: ")[2]
+    assert lines[3].startswith("# Hypothesis: "), "what it tests comes first"
     assert len(hypothesis.split()) >= 10, "a study needs a comment `# Hypothesis: ...` that says what it tests"
     values = read(path)
     assert values["study"] == path.stem, "a study's records lie in the folder of its name"
     assert values["hydra"]["mode"] == "MULTIRUN", "a study sweeps by itself"
+
+
+def test_studies_have_names_of_their_own() -> None:
+    assert len({path.stem for path in STUDIES}) == len(STUDIES)
+    files = {path for path in EXPERIMENTS.rglob("*") if path.is_file()}
+    assert files == set(STUDIES), "a study lies in experiments/ or, if it re-runs a published result, in papers/"
+
+
+def test_studies_in_papers_re_run_a_published_result_and_others_do_not() -> None:
+    for path in STUDIES:
+        paper = read_paper(path)
+        assert (paper is not None) == (path in PAPERS), path.name
+        assert paper is None or paper.figure in FIGURES
 
 
 @pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
@@ -141,7 +160,10 @@ def test_what_a_study_found_names_where_it_was_seen(path: Path) -> None:
 
 
 def test_a_count_is_stated_where_the_machine_is_named_alone() -> None:
-    """What stands before ``Found`` is the question: it says what is tested, not how often it was seen."""
-    for path in STUDIES:
+    """What stands before ``Found`` is the question: it says what is tested, not how often it was seen.
+
+    Files of published results have the counts of their papers.
+    """
+    for path in (path for path in STUDIES if path not in PAPERS):
         before = path.read_text(encoding="utf-8").partition("# Found")[0]
         assert not re.search(r"\b\d+ of \d+\b", before), path.name

@@ -25,6 +25,10 @@ from lrd.known_options import GROUPS, known_keys
 from lrd.paths import CONF
 from lrd.sweeps.compose import OverrideError
 
+EXPERIMENTS = CONF / "experiment"
+STUDIES = sorted(path.stem for path in EXPERIMENTS.glob("*.yaml"))
+STUDIES += sorted(f"papers/{path.stem}" for path in (EXPERIMENTS / "papers").glob("*.yaml"))
+
 
 @pytest.fixture(autouse=True)
 def _process_as_before() -> Iterator[None]:
@@ -312,10 +316,12 @@ def test_no_advice_is_what_was_typed(group: str, way: str) -> None:
     assert "\n" not in said
 
 
-@pytest.mark.parametrize("study", sorted(path.stem for path in (CONF / "experiment").glob("*.yaml")))
+@pytest.mark.parametrize("study", STUDIES)
 def test_every_study_sweeps_beside_other_options(study: str) -> None:
     """Also where what a sweep gives an option names another option, which is another number in each job."""
-    assert len(configs(f"experiment={study}", "seed=0", "tracker=none")) > 1
+    found = configs(f"experiment={study}", "seed=0", "tracker=none")
+    assert len(found) > (0 if study.startswith("papers/") else 1)
+    assert {config["study"] for config in found} == {study.removeprefix("papers/")}
 
 
 def test_a_tracker_or_probe_left_out_is_none() -> None:

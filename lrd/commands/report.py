@@ -41,13 +41,13 @@ def run(arguments: list[str]) -> int:
     try:
         check_out(given.out)
         study, options = study_on_paper(given.study, given.filter, ("lrd", "report"))
-        findings, unreadable = _findings(given.hypotheses, study)
+        findings, paper, unreadable = _findings(given.hypotheses, study)
         out = given.out or given.study / "report"
         out.mkdir(parents=True, exist_ok=True)  # before the figures, which take the time
         drawn = draw_all(study, out / "figures", options)
         for name, reason in drawn.failed.items():
             print(f"lrd: failed: {name}: {reason}", file=sys.stderr)
-        html = page(study, drawn, findings, unreadable, given.filter)
+        html = page(study, drawn, findings, unreadable, given.filter, paper)
         write_bytes(out / "report.html", html.encode(errors="replace"))
         print(out / "report.html")
         if not given.no_pdf:
@@ -61,14 +61,18 @@ def run(arguments: list[str]) -> int:
     return 1 if drawn.failed else 0
 
 
-def _findings(file: Path | None, study: Any) -> tuple[list[Any], str]:
-    """Return the findings on the hypotheses, and why the study's own cannot be read: a report can do without them."""
-    from lrd.findings import HypothesisError, check_hypotheses, read_hypotheses
+def _findings(file: Path | None, study: Any) -> tuple[list[Any], Any, str]:
+    """Return the findings on the hypotheses, the published result (or None), and why the study's own cannot be read.
 
+    A report can do without them.
+    """
+    from lrd.findings import HypothesisError, check_hypotheses, read_hypotheses, read_paper
+
+    source = file or study.path
     try:
-        return check_hypotheses(read_hypotheses(file or study.path), study), ""
+        return check_hypotheses(read_hypotheses(source), study), read_paper(source), ""
     except HypothesisError as error:
         if file is not None:
             raise
         print(f"lrd: left out: {error}", file=sys.stderr)
-        return [], str(error).replace(f"{study.path}/", "")
+        return [], None, str(error).replace(f"{study.path}/", "")

@@ -10,7 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from lrd import __version__
 from lrd.figures import DrawnFigures
-from lrd.findings import FAILS, HOLDS, UNDECIDED, Finding
+from lrd.findings import FAILS, HOLDS, UNDECIDED, Finding, Paper, paper_verdict
 from lrd.records import Study, without_home
 from lrd.report.configuration import configuration
 from lrd.report.costs import costs
@@ -27,6 +27,7 @@ def page(
     findings: Sequence[Finding] = (),
     unreadable: str = "",
     condition: str | None = None,
+    paper: Paper | None = None,
 ) -> str:
     """Return the page of a study as HTML with everything in it, of which nothing runs and nothing is fetched.
 
@@ -38,6 +39,7 @@ def page(
         findings: on its hypotheses, in their order.
         unreadable: why there are none, where its hypotheses cannot be read.
         condition: the SQL condition with which it was opened.
+        paper: the published result that it re-runs, if it re-runs one.
     """
     name = study.path.resolve().name
     made = environments(study)
@@ -58,6 +60,8 @@ def page(
         findings=findings,
         tally=_tally(findings),
         unreadable=unreadable,
+        paper=paper,
+        paper_verdict=paper_verdict(findings),
         results=results(study),
         figures=figures(drawn),
         failed=drawn.failed,

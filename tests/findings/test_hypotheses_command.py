@@ -88,6 +88,43 @@ def test_hypotheses_are_kept_and_printed_and_change_no_run(tmp_path: Path, capfd
     assert "holds no hypotheses; give a file that does" in capfd.readouterr().err
 
 
+PAPER = """paper:
+  source: A. Author (1997), table 1
+  result: It works.
+  size: as published; 2 seeds
+  assumptions: []
+  deviations: []
+"""
+
+
+def test_the_verdict_on_a_published_result_is_printed_in_a_line(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    study = tmp_path / "runs" / "mine"
+    (tmp_path / "experiment" / "mine.yaml").write_text(STUDY.replace("hypotheses:", f"{PAPER}hypotheses:", 1))
+    assert cli.main(TRAIN) == 0
+    line = "undecided: It works. (A. Author (1997), table 1)"
+    assert capfd.readouterr().out.splitlines().count(line) == 1
+    assert cli.main(["hypotheses", str(study)]) == 0
+    *_, tally, last = capfd.readouterr().out.splitlines()
+    assert (tally[:13], last) == ("2 hypotheses:", line)
+    surely = "hypotheses: {all: {says: All count., measure: share, number: '1', of: gap = 5, above: 0}}\n"
+    (tmp_path / "other.yaml").write_text(PAPER + surely)
+    assert cli.main(["hypotheses", str(study), "--file", "other.yaml"]) == 0
+    assert capfd.readouterr().out.endswith("\nagrees: It works. (A. Author (1997), table 1)\n")
+
+
+@pytest.mark.parametrize("command", ["train", "plan"])
+def test_a_malformed_published_result_is_refused_before_any_work(
+    command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    broken = PAPER.replace("  size", "  sizes")
+    (tmp_path / "experiment" / "mine.yaml").write_text(STUDY.replace("hypotheses:", f"{broken}hypotheses:", 1))
+    assert cli.main([command, *TRAIN[1:]]) == 2
+    assert capsys.readouterr() == ("", "lrd: paper: there is no key 'sizes'; did you mean 'size'?\n")
+    assert not (tmp_path / "runs").exists()
+
+
 @pytest.mark.slow_but(1)
 @pytest.mark.parametrize(
     ("command", "old", "new", "words"),

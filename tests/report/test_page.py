@@ -16,7 +16,7 @@ from seen import Seen
 from synthetic import MadeStudy
 
 from lrd.figures import DrawnFigures
-from lrd.findings import FAILS, HOLDS, UNDECIDED, Finding
+from lrd.findings import FAILS, HOLDS, UNDECIDED, Finding, Paper
 from lrd.records import RunRecord, Study, open_study
 from lrd.report import page
 
@@ -115,6 +115,41 @@ def test_hypotheses_are_shown_with_their_verdicts(made: MadeStudy, drawn: DrawnF
     assert "No hypothesis was written down" in Seen(page(open_study(made.folder), drawn)).text
     unreadable = Seen(page(open_study(made.folder), drawn, (), "hypotheses.yaml is bad"))
     assert "left out: hypotheses.yaml is bad" in unreadable.text
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "whole"),
+    [((HOLDS, HOLDS), "agrees"), ((HOLDS, FAILS), "partly"), ((FAILS, UNDECIDED), "disagrees"), ((), "undecided")],
+)
+def test_a_published_result_stands_beside_the_hypotheses(
+    verdicts: tuple[str, ...], whole: str, made: MadeStudy, drawn: DrawnFigures
+) -> None:
+    found = [finding(f"h{number}", verdict) for number, verdict in enumerate(verdicts)]
+    paper = Paper("A. Author (1997), table <1>", "It works.", "smaller; 9 seeds", (), ("One.", "Two."), ("It is so.",))
+    html = page(open_study(made.folder), drawn, found, paper=paper)
+    seen = Seen(html)
+    section = html.partition('<section aria-labelledby="paper">')[2].partition("</section>")[0]
+    assert html.index('aria-labelledby="hypotheses">') < html.index(section) < html.index('aria-labelledby="results">')
+    assert "It works. (A. Author (1997), table <1>)" in seen.text
+    assert f"On the whole: {whole} ." in seen.text
+    assert re.findall(r"<d([td])>(.*?)</d", section) == [
+        *[("t", "Size"), ("d", "smaller; 9 seeds")],
+        *[("t", "What the source does not say"), ("d", "nothing")],
+        *[("t", "What is done otherwise"), ("d", "One."), ("d", "Two.")],
+        *[("t", "Looked at since"), ("d", "It is so.")],
+    ]
+    assert {"href": "#paper"} in seen.all("a")
+    levels = [int(name[1]) for name, _ in seen.elements if re.fullmatch(r"h[1-6]", name)]
+    assert all(after <= before + 1 for before, after in pairwise(levels))
+    never = page(open_study(made.folder), drawn, found, paper=Paper("A. (1997)", "It.", "as published", (), ()))
+    assert "Looked at since" not in never
+    some = page(open_study(made.folder, "gap = 10"), drawn, found, condition="gap = 10", paper=paper)
+    assert "Here of some of the runs alone." in Seen(some).text
+
+
+def test_a_study_that_re_runs_nothing_has_no_such_section(html: str) -> None:
+    assert "published result" not in html
+    assert "#paper" not in html
 
 
 def test_of_some_runs_alone(made: MadeStudy, drawn: DrawnFigures) -> None:

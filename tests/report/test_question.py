@@ -34,10 +34,11 @@ def test_it_is_the_first_comment_up_to_what_was_found(tmp_path: Path) -> None:
     assert found.paragraphs == ("Hypothesis: one thing is so.", "Both are equal.")
 
 
-@pytest.mark.parametrize("name", sorted(path.stem for path in (ROOT / "experiments").glob("*.yaml")))
-def test_every_study_of_the_house_has_one(name: str) -> None:
-    found = question(name)
+@pytest.mark.parametrize("file", sorted((ROOT / "experiments").rglob("*.yaml")), ids=lambda path: path.stem)
+def test_every_study_of_the_house_has_one(file: Path) -> None:
+    found = question(file.stem)
     assert found is not None
+    assert found.file == file.relative_to(ROOT).as_posix()
     assert found.paragraphs[0].startswith("Hypothesis: ")
     assert not any(word in paragraph for paragraph in found.paragraphs for word in ("@package", "Found"))
 

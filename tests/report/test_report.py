@@ -55,6 +55,24 @@ def test_a_report_and_the_same_again(folder: Path, capsys: pytest.CaptureFixture
     assert page.read_bytes() == first
 
 
+def test_a_published_result_is_read_from_where_the_hypotheses_are(folder: Path) -> None:
+    paper = "paper: {source: A. Author (1997), result: It works., size: same, assumptions: [], deviations: []}"
+    page = folder / "report" / "report.html"
+    (folder / "hypotheses.yaml").write_text(HYPOTHESIS + paper)
+    assert cli.main(["report", str(folder), "--no-pdf"]) == 0
+    assert "A. Author (1997)" in page.read_text(encoding="utf-8")
+    (folder.parent / "other.yaml").write_text(HYPOTHESIS)
+    assert cli.main(["report", str(folder), "--no-pdf", "--hypotheses", str(folder.parent / "other.yaml")]) == 0
+    assert "A. Author (1997)" not in page.read_text(encoding="utf-8")
+
+
+def test_a_broken_published_result_is_left_out_and_said(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "hypotheses.yaml").write_text(HYPOTHESIS + "paper: {source: A. Author (1997)}\n")
+    assert cli.main(["report", str(folder), "--no-pdf"]) == 0
+    assert "paper: result is missing" in capsys.readouterr().err
+    assert "paper: result is missing" in (folder / "report" / "report.html").read_text(encoding="utf-8")
+
+
 def test_a_figure_that_failed_stands_on_the_page(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
