@@ -137,8 +137,11 @@ def test_a_study_begins_with_its_command_and_says_what_it_tests(path: Path) -> N
 
 def test_studies_have_names_of_their_own() -> None:
     assert len({path.stem for path in STUDIES}) == len(STUDIES)
-    files = {path for path in EXPERIMENTS.rglob("*") if path.is_file()}
-    assert files == set(STUDIES), "a study lies in experiments/ or, if it re-runs a published result, in papers/"
+    files = {path for path in EXPERIMENTS.rglob("*") if path.is_file() and path.parent.name != "__pycache__"}
+    assert {path for path in files if path.suffix == ".yaml"} == set(STUDIES), "a study lies in experiments/ or papers/"
+    beside = {path.with_suffix(".yaml") for path in files if path.suffix == ".py"}
+    assert beside <= set(STUDIES), "a probe of a study has the study's name"
+    assert {path.suffix for path in files} <= {".yaml", ".py"}
 
 
 def test_studies_in_papers_re_run_a_published_result_and_others_do_not() -> None:

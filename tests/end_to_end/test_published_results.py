@@ -27,6 +27,7 @@ SMALL = {
 
 @pytest.fixture(autouse=True)
 def _in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    (tmp_path / "experiments").symlink_to(ROOT / "experiments")  # a probe of a study's own lies beside it
     monkeypatch.chdir(tmp_path)
     with process_as_before():
         yield

@@ -84,20 +84,22 @@ def test_packs_partition_what_is_left(monkeypatch: pytest.MonkeyPatch, sweep: li
 
 
 @pytest.mark.parametrize(
-    ("cell", "runs", "workers", "sizes"),
+    ("cell", "batch", "runs", "workers", "sizes"),
     [
-        ("lstm_peephole", 20, 1, [10, 10]),
-        ("lstm_peephole", 40, 2, [14, 13, 13]),
-        ("lstm", 20, 1, [10, 10]),
-        ("lstm", 40, 2, [5] * 8),  # several for each worker
-        ("lstm", 6, 2, [3, 3]),  # but not in crumbs
-        ("lstm", 400, 2, [16] * 25),
+        ("lstm_peephole", 2000, 20, 1, [10, 10]),
+        ("lstm_peephole", 2000, 40, 2, [14, 13, 13]),
+        ("lstm", 2000, 20, 1, [10, 10]),
+        ("lstm", 2000, 40, 2, [5] * 8),  # several for each worker
+        ("lstm", 2000, 10, 2, [3, 3, 2, 2]),  # but not in crumbs
+        ("lstm", 2000, 400, 2, [16] * 25),
+        ("lstm", 2, 10, 2, [5, 5]),  # what an update of them costs beside the kernel is most of it
     ],
 )
 def test_packs_are_as_large_as_their_kernel_gains_from_and_even(
-    tmp_path: Path, cell: str, runs: int, workers: int, sizes: list[int]
+    tmp_path: Path, cell: str, batch: int, runs: int, workers: int, sizes: list[int]
 ) -> None:
-    made = plan([job(tmp_path, cell=cell, seed=seed) for seed in range(runs)], workers)
+    jobs = [job(tmp_path, cell=cell, training_batch_size=batch, seed=seed) for seed in range(runs)]
+    made = plan(jobs, workers)
     assert sorted((len(pack.jobs) for pack in made.packs), reverse=True) == sizes
 
 

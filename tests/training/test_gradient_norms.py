@@ -11,7 +11,7 @@ import torch
 from helpers import EPS32, make_pack, run_spec
 from torch.func import vmap
 
-from lrd.cells import GRU, LSTM, RNN, Attentive, Cell, Clockwork, Orthogonal, PeepholeLSTM, prepared
+from lrd.cells import GRU, LSTM, LSTM1997, RNN, Attentive, Cell, Clockwork, Orthogonal, PeepholeLSTM, prepared
 from lrd.gradients.flow import gradient_flow
 from lrd.kernels import WITH_NORMS
 from lrd.options import OptionError
@@ -33,6 +33,7 @@ CELLS: dict[str, Cell] = {
     "rnn": RNN(hidden_size=6),
     "lstm": LSTM(hidden_size=6),
     "gru": GRU(hidden_size=6),
+    "1997": LSTM1997(hidden_size=6, block_size=2),
     "peephole": PeepholeLSTM(hidden_size=6),
     "orthogonal": Orthogonal(hidden_size=6),
     "clockwork": Clockwork(hidden_size=6, modules=3),
@@ -136,7 +137,7 @@ def test_they_are_the_gradient_flow_of_all_answers_over_their_number(task: Task,
 def test_both_ways_to_them_were_tested() -> None:
     kernels = {name: make_pack(*specs("adding", name)).net.kernel for name in CELLS}
     by_kernel = {name for name, kernel in kernels.items() if kernel in WITH_NORMS}
-    assert {"rnn", "lstm"} <= by_kernel <= {"rnn", "lstm", "gru"}  # a GRU's kernel is one that is compiled, or torch's
+    assert {"rnn", "lstm"} <= by_kernel <= {"rnn", "lstm", "gru", "1997"}  # where numba compiles the latter two
     assert kernels["attentive"] == "attentive"
 
 

@@ -1,4 +1,4 @@
-"""Fused kernels of the CPU: the loop over time of RNN, LSTM and GRU, compiled by numba on the user's machine.
+"""Fused kernels of the CPU: the loop over time of RNN, LSTM, GRU and LSTM1997, compiled on the user's machine.
 
 A step is one product of what it sees, h_{t-1}, x_t and 1 side by side, with W, U and b side by side, in tiles that stay
 in registers, and then the gates, sixteen units at a time. The backward pass is the mirror of it: at every step the

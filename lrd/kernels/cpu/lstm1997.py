@@ -53,7 +53,7 @@ class _LSTM1997(torch.autograd.Function):
 
 def _arrays(*tensors: Tensor) -> list[Any]:
     """Return tensors as arrays of NumPy, which share their memory."""
-    return [tensor.detach().numpy() for tensor in tensors]
+    return [(tensor.detach() if tensor.requires_grad else tensor).numpy() for tensor in tensors]
 
 
 def scan(

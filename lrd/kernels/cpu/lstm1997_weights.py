@@ -2,10 +2,9 @@
 
 Letters: ``lrd.kernels.cpu``. A step has P parts of N rows each, one row for each cell: its block's input gate, the cell
 itself, and its block's output gate where there is one. So gates stand beside the cells that they multiply; a block's
-gate is computed once for each of its cells, with the same result. What a step sees is h, y^in and y^out of the step
-before, as far as W has columns for them, then x_t, then 1.
-
-K is the number of blocks. ``size`` is the number of cells of a block, everywhere.
+gate is computed once for each of its cells, with the same result. What a step sees, D numbers without gaps, is h, y^in
+and y^out of the step before, as far as W has columns for them, then x_t, then 1. ``size`` is the number of cells of a
+block, everywhere.
 """
 
 from __future__ import annotations
