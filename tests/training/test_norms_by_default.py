@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -40,8 +40,9 @@ def spec(cell: Cell, task: Task = TASK, **options: Any) -> RunSpec:
 
 
 @pytest.fixture
-def free(monkeypatch: pytest.MonkeyPatch) -> Callable[[bool], None]:
+def free(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[bool], None]]:
     """Make a machine whose CPU has only general kernels; that of the RNN gives norms for free, or not."""
+    every = dict(KERNELS)
     for name in [name for name, kernel in KERNELS.items() if kernel.free_norms and "cpu" in kernel.devices]:
         monkeypatch.delitem(KERNELS, name)
 
@@ -49,7 +50,10 @@ def free(monkeypatch: pytest.MonkeyPatch) -> Callable[[bool], None]:
         monkeypatch.setitem(KERNELS, "packed", dataclasses.replace(KERNELS["packed"], free_norms=value))
 
     set_to(False)
-    return set_to
+    yield set_to
+    # In the order of before, which is that of preference: monkeypatch alone would put what it took away last.
+    KERNELS.clear()
+    KERNELS.update(every)
 
 
 def test_only_kernels_with_norms_give_them_for_free() -> None:
