@@ -8,17 +8,22 @@ from typing import Any
 
 import numpy as np
 
+from lrd.figures.swept_options import pooled, spelled, swept
 from lrd.records import Study
-from lrd.report.runs import natural, rows
+from lrd.report.runs import NAMED, natural, rows
 from lrd.stats import REGIMES, factor_per_step, horizon, median, regimes
+
+MOST = 4  # rows of one cell and gap, at most: of more settings than that the runs are pooled
 
 #: Of a network of several parts the last layer counts, forward, as it does for hypotheses.
 _FITS = """
-, ends as (select run_id, panel, label, gap, largest_lag, "update" as ended from named where state = 'finished'),
+, ends as (
+    select run_id, panel, label, gap, largest_lag, "update" as ended from named where state = 'finished'
+),
 fits as (
     select * from gradient_fit where direction = 'forward' qualify layer = max(layer) over (partition by run_id)
 )
-select panel, label, gap, variable, largest_lag,
+select run_id, panel, label, gap, variable, largest_lag,
     case when fits.update = 0 then 'before' else 'after' end as moment, slope, slope_error, samples, points
 from fits join ends using (run_id) where fits.update = 0 or fits.update = ended order by all
 """
@@ -28,23 +33,61 @@ def gradient_flow(study: Study) -> list[dict[str, Any]]:
     """Return what the gradient of an answer did over the quiet steps of the gap, as medians over finished runs.
 
     Returns:
-        A dictionary a task, cell, gap and state variable, in the order in which one reads cells: ``lag``, the largest
-        lag of its runs, and ``before`` and ``after`` training (``_moment``), None where nothing was measured. Empty
-        where the probe gradient_flow measured no run.
+        A dictionary a task, cell, gap, further options in which runs differ, and state variable, in the order in which
+        one reads cells: ``lag``, the largest lag of its runs, and ``before`` and ``after`` training (``_moment``), None
+        where there is no fit. Empty where the probe gradient_flow measured no run.
     """
+    options = _options(study)
     found: dict[tuple[Any, ...], dict[str, list[tuple[Any, ...]]]] = {}
     lags: dict[tuple[Any, ...], list[int]] = {}
-    for panel, label, gap, variable, lag, moment, *fit in rows(study, _FITS):
-        key = (str(panel), str(label), gap, str(variable))
+    for run_id, panel, label, gap, variable, lag, moment, *fit in rows(study, _FITS):
+        key = (str(panel), str(label), gap, options[run_id], str(variable))
         found.setdefault(key, {}).setdefault(moment, []).append(tuple(fit))
         lags.setdefault(key, []).extend([] if lag is None else [lag])
-    order = sorted(found, key=lambda key: (key[0], natural(key[1]), key[2] is None, key[2] or 0, key[3] != "h", key[3]))
-    return [
-        dict(zip(("task", "cell", "gap", "variable"), key, strict=True))
+    made = [
+        dict(zip(("task", "cell", "gap", "options", "variable"), key, strict=True))
         | {"lag": max(lags[key], default=None)}
         | {moment: _moment(found[key].get(moment, [])) for moment in ("before", "after")}
-        for key in order
+        for key in sorted(found, key=_place)
     ]
+    return [row for row in made if row["before"] or row["after"]]  # dL/dh of the LSTM of 1997 is cut off: no line
+
+
+def _place(key: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return what to sort rows by: task, cell, gap, options, and dL/dh before others."""
+    panel, label, gap, options, variable = key
+    return panel, natural(label), gap is None, gap or 0, natural(options), variable != "h", variable
+
+
+def _options(study: Study) -> dict[str, str]:
+    """Return for each run in which options it differs from others of its task, cell and gap, besides its seed.
+
+    Of more than ``MOST`` settings all runs are taken together: the words are then those of the figures, from least to
+    greatest.
+    """
+    columns = dict(study.columns(NAMED.format(label=_label(study)) + "from named order by run_id"))
+    same = list(zip(columns["panel"], columns["label"], columns["gap"], strict=True))
+    options, together = swept(columns, same), pooled(columns, same)
+    settings: dict[Any, dict[str, str]] = {}
+    for place, run_id in enumerate(columns["run_id"]):
+        alike = [other for other, key in enumerate(same) if key == same[place]]
+        words = [
+            f"{name.partition('.')[2]} {spelled(column[place])}"
+            for name, column in options.items()
+            if len({spelled(column[other]) for other in alike}) > 1 and spelled(column[place]) != "none"
+        ]
+        settings.setdefault(same[place], {})[run_id] = ", ".join(words)
+    return {
+        run_id: own if len(set(mine.values())) <= MOST else str(words)
+        for (key, mine) in settings.items()
+        for words in [together[same.index(key)]]
+        for run_id, own in mine.items()
+    }
+
+
+def _label(study: Study) -> str:
+    known = study.columns("select * from runs limit 0")
+    return "coalesce(cast(cell_label as varchar), cell)" if "cell_label" in known else "cell"
 
 
 def _moment(fits: Sequence[tuple[Any, ...]]) -> dict[str, Any] | None:

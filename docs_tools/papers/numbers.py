@@ -25,7 +25,9 @@ def shown(value: float | None, digits: int = 3) -> str:
         return "∞" if value > 0 else "−∞"
     if abs(value) < 1e-9:  # beside 0, as the bounds of exact intervals are
         return "0"
-    return f"{value:,.0f}" if 999.5 <= abs(value) < 1e9 else f"{value:.{digits}g}"
+    if value < 0:
+        return "−" + shown(-value, digits)
+    return f"{value:,.0f}" if 999.5 <= value < 1e9 else f"{value:.{digits}g}"
 
 
 def as_published(value: float) -> str:

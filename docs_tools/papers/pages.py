@@ -55,7 +55,8 @@ def _row(publication: Publication, where: str, images: Path) -> list[str]:
     picture = ""
     if (images / f"{publication.name}.png").is_file():
         alt = f"{paper.figure} of {publication.name}".replace("_", " ")
-        picture = f'<img src="images/{publication.name}.png" width="240" alt="{alt}">'
+        source = f"images/{publication.name}.png"
+        picture = f'<a href="{source}"><img src="{source}" width="240" alt="{alt}"></a>'
     came_out = "<br>".join(_came_out(each) for each in result["hypotheses"].values())
     return [published, came_out, verdict, f"{text(paper.size)}<br>{runs}", picture]
 
@@ -91,7 +92,7 @@ def _flow_rows(publication: Publication) -> Iterator[list[str]]:
     flow = (publication.result or {})["gradient_flow"]
     several = len({row["task"] for row in flow}) > 1
     for number, row in enumerate(flow):
-        cell = f"{row['cell']}, {row['task']}" if several else row["cell"]
+        cell = ", ".join(filter(None, [row["cell"], row["options"], row["task"] if several else ""]))
         gap = "" if row["gap"] is None else f"{row['gap']:,}"
         yield [
             "" if number else f"`{publication.name}`",

@@ -35,12 +35,19 @@ ENVIRONMENT = {"lrd": "0.1", "torch": "2.13", "commit": "abc", "dirty": False, "
 ENVIRONMENT |= {"threads": 1, "host": "secret", "user": "anna"}
 
 
+def set_gain(folder: Path, gain: float) -> None:
+    known = read_json(folder / "run.json")
+    known["spec"]["cell"]["gain"] = gain
+    write_json(folder / "run.json", known)
+
+
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Made]]:
     """Eight seeds of RNNs and LSTMs on adding at two gaps; two runs did not come to an end."""
     root = tmp_path_factory.mktemp("papers")
     runs = make_study(root, tasks=("adding",), labels=("rnn", "lstm"), seeds=8)
     for run in runs:
+        set_gain(root / "made" / run.run_id, 1.0)
         earlier = {"earlier": [ENVIRONMENT | {"device_name": "Another"}]} if run.seed == 3 else {}
         write_json(root / "made" / run.run_id / "environment.json", ENVIRONMENT | earlier)
     (root / "made.yaml").write_text(yaml.safe_dump({"hypotheses": STATED, "paper": PAPER}))
@@ -112,6 +119,7 @@ def test_gradient_flow_is_the_median_over_runs(result: dict[str, Any], planned: 
     rows = result["gradient_flow"]
     places = [(row["cell"], row["gap"], row["variable"]) for row in rows]
     assert places == [(c, g, v) for c, vs in (("lstm", "hc"), ("rnn", "h")) for g in (10, 30) for v in vs]
+    assert {row["options"] for row in rows} == {""}
     for row in rows:
         runs = [run for run in planned if (run.label, run.gap) == (row["cell"], row["gap"])]
         length = row["gap"]  # of adding here, all of which are quiet steps
@@ -149,8 +157,21 @@ def test_a_run_that_diverged_has_no_fit_and_counts_in_no_median(tmp_path: Path) 
     status = read_json(file.with_name("status.json"))
     write_json(file.with_name("status.json"), {key: value for key, value in status.items() if key != "crc32"})
     (tmp_path / "made.yaml").write_text(yaml.safe_dump({"hypotheses": STATED, "paper": PAPER}))
-    (row,) = gathered(open_study(tmp_path / "made"), tmp_path / "made.yaml")["gradient_flow"]
-    assert (row["before"], row["after"]) == (None, None)
+    assert gathered(open_study(tmp_path / "made"), tmp_path / "made.yaml")["gradient_flow"] == []
+
+
+@pytest.mark.parametrize(("gains", "options"), [(4, [f"gain {n}" for n in range(4)]), (5, ["cell.gain 0–4"])])
+def test_runs_that_differ_in_an_option_are_no_seeds_of_one_another_unless_options_are_many(
+    gains: int, options: list[str], tmp_path: Path
+) -> None:
+    for run in make_study(tmp_path, tasks=("adding",), gaps=(10,), labels=("rnn",), seeds=12)[:-1]:  # the last failed
+        set_gain(tmp_path / "made" / run.run_id, float(run.seed % gains))
+    (tmp_path / "made.yaml").write_text(yaml.safe_dump({"hypotheses": STATED, "paper": PAPER}))
+    study = open_study(tmp_path / "made", "state = 'finished'")
+    rows = gathered(study, tmp_path / "made.yaml")["gradient_flow"]
+    assert [row["options"] for row in rows] == options
+    counts = [sum(row["before"]["regimes"].values()) for row in rows]
+    assert counts == [sum(n % gains == m or gains > 4 for n in range(11)) for m in range(len(options))]
 
 
 @pytest.mark.slow

@@ -35,7 +35,15 @@ SOON |= {"estimate": 28900.0, "low": 24100.0, "high": 33000.0, "level": 0.975, "
 MOST = {"says": "Most do.", "stated": "above 0.5", "published": None, "verdict": "undecided"}
 MOST |= {"estimate": nan, "low": nan, "high": nan, "level": 0.975, "runs": 10}
 MOMENT = {"factor": 0.93124, "horizon": 14.03, "regimes": {"vanishing": 10}}
-FLOW = {"task": "adding", "cell": "lstm", "gap": 1000, "variable": "h", "lag": 990, "before": MOMENT}
+FLOW = {
+    "task": "adding",
+    "cell": "lstm",
+    "gap": 1000,
+    "options": "lr 0.1",
+    "variable": "h",
+    "lag": 990,
+    "before": MOMENT,
+}
 FLOW |= {"after": {"factor": 1.0012, "horizon": inf, "regimes": {"preserving": 7, "exploding": 3}}}
 RESULT = {"verdict": "undecided", "hypotheses": {"soon": SOON, "most": MOST}, "runs": 1200, "plan": "", "seeds": 10}
 RESULT |= {"solved": 0.5, "training_seconds": 700.0, "machines": [], "versions": [], "gradient_flow": [FLOW]}
@@ -61,7 +69,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize(
     ("value", "words"),
-    [(28904.4, "28,904"), (0.14532, "0.145"), (0.0, "0"), (1e-12, "0"), (-3.0, "-3"), (1000.0, "1,000"), (433.0, "433")]
+    [(28904.4, "28,904"), (0.14532, "0.145"), (0.0, "0"), (1e-12, "0"), (-3.0, "−3"), (1000.0, "1,000"), (433.0, "433")]
     + [(inf, "∞"), (-inf, "−∞"), (nan, "–"), (None, "–"), (2.48e-14, "0"), (3.2e-5, "3.2e-05"), (999.7, "1,000")],
 )
 def test_a_number_is_shown_as_one_reads_it(value: float | None, words: str) -> None:
@@ -125,7 +133,8 @@ def test_a_row_says_what_was_published_what_came_out_and_from_how_much(folder: P
     assert second == "Most do. **–** (no interval): undecided"
     assert verdict == "[**undecided**](disagreements.md)"
     assert size == "as published<br>10 seeds, 1,200 runs, 12 min"
-    assert picture == '<img src="images/zoom.png" width="240" alt="learning curves of zoom">'
+    image = '<img src="images/zoom.png" width="240" alt="learning curves of zoom">'
+    assert picture == f'<a href="images/zoom.png">{image}</a>'
     assert "\n## B. Author & C. Author (2013)\n\n*A paper*\n\n| Published |" in block
     assert "| **An older paper, table 1**<br>" in block  # of one result alone there is nothing to share
     (apple,) = (line for line in block.splitlines() if "papers/apple.yaml" in line)
@@ -141,7 +150,7 @@ def test_what_the_gradient_did_stands_beside_the_lag(folder: Path) -> None:
     block = flow_block(publications(folder, folder / "results"))
     (row,) = (line for line in block.splitlines() if "`zoom`" in line)
     assert row == (
-        "| `zoom` | lstm | 1,000 | 990 | dL/dh | 0.9312 → 1.001 | vanishing → preserving (7 of 10) | 14 → ∞ |"
+        "| `zoom` | lstm, lr 0.1 | 1,000 | 990 | dL/dh | 0.9312 → 1.001 | vanishing → preserving (7 of 10) | 14 → ∞ |"
     )
     assert "apple" not in block
     assert "zebra" not in block
