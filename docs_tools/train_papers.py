@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from lrd.findings import check_hypotheses, paper_verdict, read_hypotheses, read_paper
+from lrd.findings import HypothesisError, check_hypotheses, paper_verdict, read_hypotheses, read_paper
 from lrd.records import RecordError, open_study
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -55,7 +55,7 @@ def main(arguments: Sequence[str]) -> int:
 def _verdict(folder: Path) -> str:
     try:
         return paper_verdict(check_hypotheses(read_hypotheses(folder), open_study(folder)))
-    except RecordError:
+    except (HypothesisError, RecordError):  # its training did not begin
         return "no records"
 
 

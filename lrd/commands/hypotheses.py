@@ -23,7 +23,7 @@ def run(arguments: list[str]) -> int:
     Returns:
         The exit status: 0 whatever the verdicts; 2 where the study, the file or a hypothesis cannot be read.
     """
-    from lrd.findings import HypothesisError, check_hypotheses, paper_verdict, read_hypotheses, read_paper
+    from lrd.findings import HypothesisError, check_hypotheses, read_hypotheses, read_paper, verdict_line
     from lrd.records import RecordError, open_study
 
     parser = study_parser("hypotheses")
@@ -43,7 +43,7 @@ def run(arguments: list[str]) -> int:
     findings = check_hypotheses(hypotheses, study)
     _print(findings)
     if paper:
-        print(f"{paper_verdict(findings)}: {paper.result} ({paper.source})")
+        print(verdict_line(paper, findings))
     for problem in study.problems:
         print(f"lrd: left out: {problem}", file=sys.stderr)
     if broken := [f"hypotheses.{finding.name}: {finding.broken}" for finding in findings if finding.broken]:

@@ -19,9 +19,9 @@ def run(arguments: list[str]) -> int:
 
     from lrd.findings import (
         check_hypotheses,
-        paper_verdict,
         read_hypotheses,
         read_paper,
+        verdict_line,
         verdict_table,
         write_hypotheses,
     )
@@ -55,7 +55,7 @@ def run(arguments: list[str]) -> int:
                 findings = check_hypotheses(read_hypotheses(folder), study)
                 print(verdict_table(findings))
                 if paper := read_paper(folder):
-                    print(f"{paper_verdict(findings)}: {paper.result} ({paper.source})")
+                    print(verdict_line(paper, findings))
                 more = f"verdicts: lrd hypotheses {folder}    "
             print(f"records: {folder}    {more}figures: lrd figures {folder}")
     for line in failures(progress):

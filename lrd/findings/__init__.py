@@ -8,7 +8,7 @@ from lrd.findings.check import check_hypotheses
 from lrd.findings.files import HYPOTHESES, read_hypotheses, read_paper, write_hypotheses
 from lrd.findings.finding import FAILS, HOLDS, UNDECIDED, Finding
 from lrd.findings.hypothesis import Hypothesis, HypothesisError
-from lrd.findings.paper import AGREES, DISAGREES, PARTLY, Paper, paper_from, paper_verdict
+from lrd.findings.paper import AGREES, DISAGREES, PARTLY, Paper, paper_from, paper_verdict, verdict_line
 from lrd.findings.statements import hypotheses_from
 from lrd.findings.verdict_table import tally, verdict_table
 
@@ -31,6 +31,7 @@ __all__ = [
     "read_hypotheses",
     "read_paper",
     "tally",
+    "verdict_line",
     "verdict_table",
     "write_hypotheses",
 ]

@@ -39,7 +39,7 @@ class Paper:
         size: how the re-run compares in size: as published, or what is smaller; and the number of seeds.
         assumptions: what the source does not say, and what is done instead; may be empty.
         deviations: what the source says, and is done otherwise; may be empty.
-        further: looks that were taken after the first run disagreed, with what came out; may be empty.
+        further: what was checked after the first run disagreed, with what came out; may be empty.
         figure: the script of ``analysis/`` whose picture stands for the study.
         quick: whether it is one of those that ``make papers`` trains.
     """
@@ -87,13 +87,18 @@ def paper_verdict(findings: Sequence[Finding]) -> str:
         findings: on the hypotheses of its study.
 
     Returns:
-        ``agrees`` where every hypothesis holds, ``disagrees`` where some fail and none holds, ``partly`` where some
-        hold and others fail, else ``undecided``: none fails, but some are undecided.
+        ``agrees`` where every hypothesis holds, ``partly`` where some hold and others fail, ``disagrees`` where some
+        fail and none holds, else ``undecided``.
     """
     verdicts = {finding.verdict for finding in findings}
     if FAILS in verdicts:
         return PARTLY if HOLDS in verdicts else DISAGREES
     return AGREES if verdicts == {HOLDS} else UNDECIDED
+
+
+def verdict_line(paper: Paper, findings: Sequence[Finding]) -> str:
+    """Return the verdict on a published result in a line: ``agrees: what was published (its source)``."""
+    return f"{paper_verdict(findings)}: {paper.result} ({paper.source})"
 
 
 def _text(value: Any, key: str) -> str:
