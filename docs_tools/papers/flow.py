@@ -1,4 +1,4 @@
-"""What the answer's gradient did in a study, before and after training: a row a cell, gap and state variable."""
+"""What the answer's gradient did in a study, before and after training, by cell, gap and state variable."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from lrd.figures.swept_options import pooled, spelled, swept
 from lrd.records import Study
-from lrd.report.runs import NAMED, natural, rows
+from lrd.report.runs import natural, rows, with_named
 from lrd.stats import REGIMES, factor_per_step, horizon, median, regimes
 
 MOST = 4  # rows of one cell and gap, at most: of more settings than that the runs are pooled
@@ -33,9 +33,9 @@ def gradient_flow(study: Study) -> list[dict[str, Any]]:
     """Return what the gradient of an answer did over the quiet steps of the gap, as medians over finished runs.
 
     Returns:
-        A dictionary a task, cell, gap, further options in which runs differ, and state variable, in the order in which
-        one reads cells: ``lag``, the largest lag of its runs, and ``before`` and ``after`` training (``_moment``), None
-        where there is no fit. Empty where the probe gradient_flow measured no run.
+        A dictionary for each task, cell, gap, further options in which runs differ, and state variable, in the order
+        in which figures have cells: ``lag``, the largest lag of its runs, and ``before`` and ``after`` training
+        (``_moment``), None where there is no fit. Empty where the probe gradient_flow measured no run.
     """
     options = _options(study)
     found: dict[tuple[Any, ...], dict[str, list[tuple[Any, ...]]]] = {}
@@ -62,10 +62,10 @@ def _place(key: tuple[Any, ...]) -> tuple[Any, ...]:
 def _options(study: Study) -> dict[str, str]:
     """Return for each run in which options it differs from others of its task, cell and gap, besides its seed.
 
-    Of more than ``MOST`` settings all runs are taken together: the words are then those of the figures, from least to
-    greatest.
+    Where there are more than ``MOST`` settings, all runs are taken together: the words are then those of the figures,
+    from the least value to the greatest.
     """
-    columns = dict(study.columns(NAMED.format(label=_label(study)) + "from named order by run_id"))
+    columns = dict(study.columns(with_named(study) + "from named order by run_id"))
     same = list(zip(columns["panel"], columns["label"], columns["gap"], strict=True))
     options, together = swept(columns, same), pooled(columns, same)
     settings: dict[Any, dict[str, str]] = {}
@@ -83,11 +83,6 @@ def _options(study: Study) -> dict[str, str]:
         for words in [together[same.index(key)]]
         for run_id, own in mine.items()
     }
-
-
-def _label(study: Study) -> str:
-    known = study.columns("select * from runs limit 0")
-    return "coalesce(cast(cell_label as varchar), cell)" if "cell_label" in known else "cell"
 
 
 def _moment(fits: Sequence[tuple[Any, ...]]) -> dict[str, Any] | None:

@@ -31,12 +31,12 @@ def planned_study(folder: Path, planned: Collection[str]) -> Study:
         RecordError: there are no records.
     """
     study = open_study(folder)
-    finished = {run_id for (run_id,) in study.sql("select run_id from runs where state = 'finished'").fetchall()}
-    if missing := set(planned) - finished:
+    states = dict(study.sql("select run_id, state from runs").fetchall())
+    if missing := {run_id for run_id in planned if states.get(run_id) != "finished"}:
         raise NotFinishedError(f"{len(missing)} of {len(planned)} runs are not finished")
     if problems := study.check():
         raise NotFinishedError(problems[0])
-    if not {run_id for (run_id,) in study.sql("select run_id from runs").fetchall()} - set(planned):
+    if states.keys() <= set(planned):
         return study
     return study.filtered(f"run_id in ({', '.join(repr(run_id) for run_id in sorted(planned))})")
 

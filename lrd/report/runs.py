@@ -8,9 +8,7 @@ from typing import Any
 from lrd.figures import labels
 from lrd.records import Study
 
-#: The beginning of a query: a table ``named``, which is ``runs`` with ``panel`` and ``label``, the names that figures
-#: give a task and a cell.
-NAMED = """
+_NAMED = """
 with named as (
     select *, {label} as label,
         case when count(distinct convention) over (partition by task) > 1 then task || ' (' || convention || ')'
@@ -22,9 +20,17 @@ with named as (
 
 def rows(study: Study, query: str) -> list[tuple[Any, ...]]:
     """Return the rows of a query over the table ``named``."""
+    return study.sql(with_named(study) + query).fetchall()
+
+
+def with_named(study: Study) -> str:
+    """Return the beginning of a query over ``named``: ``runs`` with ``panel`` and ``label``, names of task and cell.
+
+    They are the names that figures give these.
+    """
     known = study.sql("select * from runs limit 0").columns
     label = "coalesce(cast(cell_label as varchar), cell)" if "cell_label" in known else "cell"
-    return study.sql(NAMED.format(label=label) + query).fetchall()
+    return _NAMED.format(label=label)
 
 
 def natural(label: str) -> Any:
