@@ -26,6 +26,7 @@ from lrd.kernels.cpu.lstm1997_weights import (
     lay_by_rows,
     lay_inputs_by_rows,
     part_gradients,
+    place_of_gate,
 )
 from lrd.kernels.cpu.products import product
 from lrd.kernels.cpu.samples import arriving_scaled, halves, norm, power_after, power_with, scaled
@@ -128,13 +129,6 @@ def forward(x, u, w, b, h0, c0, y0, size, seen, gates, h, last_h, last_c, last_y
 
 @inner
 @no_type_check
-def _place_of_gate(gate, blocks, size, units):
-    """Return where the gradient of a gate stands, behind that of h: that of its block's first cell."""
-    return units + gate * size if gate < blocks else 2 * units + (gate - blocks) * size
-
-
-@inner
-@no_type_check
 def _add_up_blocks(in_state, end, hidden, size):
     """Put the sum over each block in the place of its first cell, and zeros in those of the others, for all gates."""
     for which in range(2, end):
@@ -207,7 +201,7 @@ def backward(
             own[:hidden] = on_h[run, s]
             own[of_c : of_c + hidden] = on_c[run, s]
             for k in range(on_y.shape[2]):
-                own[_place_of_gate(k, blocks, size, units)] = on_y[run, s, k]
+                own[place_of_gate(k, blocks, size, units)] = on_y[run, s, k]
         for t in range(time - 1, -1, -1):
             slot, scored = t % slots, t >= first
             for s in range(batch):
@@ -283,4 +277,4 @@ def backward(
             into_h[run, s] = own[:hidden]
             into_c[run, s] = own[of_c : of_c + hidden]
             for k in range(into_y.shape[2]):
-                into_y[run, s, k] = own[_place_of_gate(k, blocks, size, units)]
+                into_y[run, s, k] = own[place_of_gate(k, blocks, size, units)]

@@ -29,11 +29,8 @@ def _row(part, unit, size, blocks, parts):
 
 @inner
 @no_type_check
-def _place_seen(column, hidden, size, blocks, units):
-    """Return where the gradient of what a column of W multiplies stands: h, y^in, y^out, each in N places."""
-    if column < hidden:
-        return column
-    gate = column - hidden
+def place_of_gate(gate, blocks, size, units):
+    """Return where the gradient of a gate stands, behind that of h: that of its block's first cell."""
     return units + gate * size if gate < blocks else 2 * units + (gate - blocks) * size
 
 
@@ -79,7 +76,7 @@ def lay_by_rows(w, run, hidden, size, units, out):
     """
     parts = out.shape[0]
     for column in range(w.shape[2]):
-        place = _place_seen(column, hidden, size, hidden // size, units)
+        place = column if column < hidden else place_of_gate(column - hidden, hidden // size, size, units)
         for part in range(parts):
             for unit in range(hidden):
                 row = _row(part, unit, size, hidden // size, parts)
@@ -89,7 +86,7 @@ def lay_by_rows(w, run, hidden, size, units, out):
 @inner
 @no_type_check
 def lay_inputs_by_rows(u, run, hidden, size, units, parts, out):
-    """Lay U as the right matrix of ``onto_inputs``; arguments as of ``lay_by_rows``.
+    """Lay U as the right matrix of ``onto_inputs``.
 
     Args:
         u: [R, rows, I].
