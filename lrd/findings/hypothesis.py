@@ -40,7 +40,7 @@ Every statement has these keys:
 * ``of``: which runs, an SQL condition over the columns of the table ``runs`` (``lrd.records.schema`` lists them).
 * ``above``, ``below``, ``within`` or ``within_factor``, exactly one of them: the stated side. ``above`` and ``below``
   take a number, ``within`` two numbers that both belong to the side. ``within_factor: 2`` means from half of
-  ``published`` to twice of it.
+  ``published`` to twice ``published``.
 
 It may have these:
 
@@ -55,7 +55,8 @@ It may have these:
 * ``against``: for trend, the number of one run that ``number`` is said to grow with, an expression over ``runs``.
 * ``per``: for median and mean, columns that make a unit, such as ``[task, seed]``. Runs that agree in them count once,
   with the mean of their numbers.
-* ``published``: what the paper gives that the study re-runs, a number above 0 where ``within_factor`` goes with it.
+* ``published``: the number that the paper gives, where the study re-runs a published result; above 0 where
+  ``within_factor`` goes with it.
 * ``pair``: columns by which runs of both groups are paired, such as ``[seed, cell_gain]``; ``[]``: they are not paired.
   Default: by seed, else by task, convention, gap and seed, if both groups have the same values, each once; else not.
 

@@ -29,8 +29,8 @@ MAX_RUNS = 16  # a pack on a CPU: what a step of a pack costs beside its arithme
 # Torch's own kernels take one run after another: there company saves only measurements and optimiser steps, so that
 # packs are kept small enough for every worker to have several and none to wait long for the last.
 PACKS_A_WORKER, FEW_RUNS = 4, 3
-# Pre-activations of an update of a run below which most of its time is what an update costs whatever the number of
-# runs, near a millisecond: such runs share it (measured: 10 runs of 1,600 took 1.7 ms together, and one alone 1.0 ms).
+# An update of a pack costs near a millisecond whatever the number of its runs. Below so many pre-activations of a run
+# that is most of its time, so that packs stay large (measured: an update of 10 runs of 1,600 took 1.7 ms, of one 1.0).
 _LITTLE = 50_000
 _BLOCKS = 2  # a GPU is full where each of its processors has a few blocks of a step to choose from
 # Of the memory that is free: the estimate is good to a factor of two. A pack that does not fit after all is halved.

@@ -5,11 +5,11 @@ Source: Gers, Schmidhuber & Cummins 2000, "Learning to forget", continual embedd
 symbol is predicted, with seven logistic outputs and squared error; behind a string's last E that is the next one's B.
 
 A sequence is ``strings`` strings, from the first one's B to the prediction of the last one's E. Strings and ``gap`` are
-those of ``reber``: each is drawn for itself, and none is cut. So a sequence may have as many steps as the longest
-strings in a row have; most sequences have less than half of them, and are padded behind their last E.
+those of ``reber``: each is drawn for itself, and none is cut. Every sequence has the steps of as many longest strings
+in a row; most need less than half of these, and are padded behind their last E.
 
-Our reading: the paper's streams are as long as the network makes no error, up to 100,000 symbols; here the state is 0
-again after ``strings`` strings. So lrd's criterion asks for less: no error in any of the sequences of an evaluation.
+Our reading: the paper's streams go on until the network's first error, up to 100,000 symbols; here the state is 0 again
+after ``strings`` strings. So lrd's criterion asks for less: no error in any of the sequences of an evaluation.
 ``task.strings=100`` makes streams of more than 1000 symbols, the length from which the paper calls a solution good. The
 measures of the last string show what becomes of late strings.
 
@@ -149,10 +149,9 @@ class ContinualReber(Reber):
         return torch.where(was_p, answer[..., P] > answer[..., T], answer[..., T] > answer[..., P])
 
     def chance(self) -> dict[str, float]:
-        """Return the exact levels of the best answer that sees the present symbol alone; as for ``reber``.
+        """Return the exact levels of the best answer that sees the present symbol alone.
 
-        Its loss is that of the shares with which each symbol follows each, where a B follows the E of each string but
-        the last.
+        Its loss follows from how often each symbol comes behind each; behind the E of each string but the last comes B.
         """
         loss, _ = losses_in_a_row(self.repeats, self.behind_b, self.strings)
         level = {"string_accuracy": 0.0, "recall_accuracy": 0.5}
@@ -167,9 +166,8 @@ class ContinualReber(Reber):
 def losses_in_a_row(repeats: int, most: int, strings: int) -> tuple[float, float]:
     """Return the loss of the best answer that sees the present symbol alone, and of one that knows the grammar.
 
-    A string of k steps that m steps of the others accompany is in a sequence of k + m + strings - 1 steps, since there
-    is one step from each string to the next. The loss is a mean over these, so that each of them weighs one over their
-    number, in the mean over m.
+    Where one string has k steps and the others have m in all, the sequence has k + m + strings - 1, one of them from
+    each string to the next. The loss is the mean over these steps: each weighs one over their number, averaged over m.
     """
     one = steps_by_length(repeats, most)
     alone = np.concatenate([[0.0], one.lengths.numpy()])  # probability of k = 0..most steps
@@ -206,5 +204,5 @@ def _begins(batch: Batch) -> Bool[Tensor, "steps runs batch"]:
 
 
 def _place(marked: Bool[Tensor, "steps runs batch"], number: int) -> Int[Tensor, "runs batch"]:
-    """Return the step of each sample's mark of a number, counted from 0."""
+    """Return the step of each sample's mark number ``number``, counted from 0."""
     return (marked.cumsum(0) == number + 1).long().argmax(0)

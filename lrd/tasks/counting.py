@@ -13,8 +13,8 @@ string is accepted where at every step all legal symbols have outputs above 0.5,
 
 Source: Gers & Schmidhuber 2001, "LSTM recurrent networks learn simple context-free and context-sensitive languages"
 (n from 1 to 10, 20, ..., 50 in training, and tests on longer strings); with peepholes Gers, Schraudolph & Schmidhuber
-2002. Our readings: the empty string is none of the language, so that T may not follow S; n is drawn for each string.
-Targets 1 and -1 of outputs tanh(x / 2) with the boundary 0 are the same task, with four times the squared error.
+2002. Our readings: the empty string is in neither language, so that T may not follow S; n is drawn for each string.
+Outputs tanh(x / 2) with targets 1 and -1 and the boundary 0 would be the same task, with four times the squared error.
 
 Training and probes draw n at random. Evaluation and test take all n in turn, from ``gap`` down, as evenly as the number
 of sequences allows (of at most 256 in a batch), since the paper's test is on every string. So does each test at
@@ -64,7 +64,7 @@ class Counting(Task):
 
     @property
     def letters(self) -> int:
-        """Number of different letters: a, b and where there is one c."""
+        """Number of different letters: 2 of anbn, 3 of anbncn."""
         return _LETTERS[self.convention]
 
     @property
@@ -163,10 +163,11 @@ class Counting(Task):
     def chance(self) -> dict[str, float]:
         """Return, for each metric, the level of the best answer that sees the present symbol alone.
 
-        Behind S and a it knows what is legal. Of each further letter's steps, which weigh 1 / (letters n + 1), a share
-        p = E[1 / (letters n + 1)] / E[n / (letters n + 1)] is the last, behind which the next symbol comes; so that two
-        outputs have the variance p (1 - p). No string with n > 1 is accepted: the same letter asks for two answers. The
-        one with n = 1 is, by the answer that each letter is the last.
+        Behind S and a it knows what is legal. Behind each further letter comes the same one again, or behind the last
+        of them the next symbol. Each step weighs 1 / (letters n + 1), so that the last ones have the share
+        p = E[1 / (letters n + 1)] / E[n / (letters n + 1)], and two outputs the variance p (1 - p). No string with
+        n > 1 is accepted, since the same letter asks for two answers. That with n = 1 is accepted by who takes each
+        letter for the last.
         """
         length = {n: self.letters * n + 1 for n in self.numbers}
         ends = math.fsum(1 / length[n] for n in self.numbers) / len(self.numbers)

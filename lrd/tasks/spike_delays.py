@@ -6,15 +6,15 @@ The input is 1 at a spike and 0 else. Spike n comes T(n) steps into the stream, 
 
 F is ``gap``. The squared error is taken at the spikes alone. Source: Gers, Schraudolph & Schmidhuber 2002, "Learning
 precise timing with LSTM recurrent networks": NMSD is ``intervals`` = 1, a network that is reset at every spike; MSD is
-a stream of spikes without a reset, 100 of them in training and 1000 in the test. Its output is logistic for the delays
-0 and 1 and linear for others; ``linear`` makes it linear for 0 and 1 too, as in its comparison of both. A delay is
-measured where the error is below 0.49.
+a stream of spikes without a reset, 100 of them in training and 1000 in the test. The paper's output is logistic for the
+delays 0 and 1 and linear for others; ``linear`` makes it linear for 0 and 1 too, which the paper compares. A delay
+counts as measured where the error is below 0.49.
 
 Our readings: the beginning of a stream counts as a spike that is not shown; silent steps have no target. The paper ends
 a stream at its first error; here each has the same number of spikes, and all of them are scored.
 
-A network trained at one F says what lies beyond that F. ``evaluation.gaps`` asks it for another zero, which it cannot
-know: what it says is off by the difference of the gaps.
+A network that is trained at one F counts a delay from that F on. At another gap (``evaluation.gaps``) delays count from
+there, which it cannot know: its answers are off by the difference of the gaps.
 """
 
 from __future__ import annotations
@@ -116,10 +116,10 @@ class SpikeDelays(Task):
         return Batch(inputs, targets[scored], inputs[scored, ..., 0].clone())
 
     def shown(self, batch: Batch) -> list[Item]:
-        """Return the last delay, from the spike before on (the first step, where there is none).
+        """Return the last delay, shown from the spike before it on, or from the first step where there is none.
 
-        With samples aligned at their last spike, a state that counts the steps since the spike before says how many of
-        them the interval will have had.
+        Samples are aligned at their last spike. So the delay can be read from a state that counts the steps since the
+        spike before.
         """
         last = self.answer_steps(batch, -1)
         before = self.answer_steps(batch, -2) if self.intervals > 1 else torch.zeros_like(last)

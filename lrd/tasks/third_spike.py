@@ -1,14 +1,14 @@
 """Third spike: two spikes come, and the output has to spike as long after the second as that came after the first.
 
 Input and target are 1 at a spike and 0 else; the spikes stand at t, t + D and, in the target, t + 2 D. D is uniform in
-``gap``..``gap + spread``, t in all places that leave room for three spikes in ``2 (gap + spread) + room`` steps: 150 of
-them, with D from 30 to 60, by default. Squared error at every step, linear output. A sequence is right where, of the
-outputs behind the second spike, that at t + 2 D is the largest.
+``gap``..``gap + spread``, t over all places that leave room for three spikes in ``2 (gap + spread) + room`` steps. By
+default these are 150 steps, with D from 30 to 60. The output is linear, with squared error at every step. A sequence is
+right where, of the outputs behind the second spike, that at t + 2 D is the largest.
 
 Source: a public replication of the spike delays of Gers, Schraudolph & Schmidhuber 2002, whose own task is another one
 (``lrd/tasks/spike_delays.py``). With 8 units, batches of 32, Adam at 0.005, halved after half of 3,000 updates, it has
-seven seeds right in a share of .881 with peepholes and .873 without, and seeds from .60 to 1. Its loss is half the sum
-over steps, so that its norm of a gradient, clipped at 1, is half the number of steps times that of here.
+a share of .881 right with peepholes and .873 without, over seven seeds from .60 to 1. Its loss is half the sum over
+steps, where lrd's is the mean: to clip its gradient at norm 1 is to clip lrd's at 2 over the number of steps.
 """
 
 from __future__ import annotations
@@ -123,8 +123,8 @@ class ThirdSpike(Task):
     def chance(self) -> dict[str, float]:
         """Return, for each metric, the level of the best answer that sees the present input alone.
 
-        Of the T - 2 silent steps of a sequence one has the target 1: 1 / (T - 2) at each of them, and 0 at the spikes.
-        No silent step then has a larger output than the others.
+        Of the T - 2 silent steps of a sequence one has the target 1, so that this answer is 1 / (T - 2) at each of
+        them, and 0 at the spikes. No silent step then has a larger output than the others.
         """
         length = self.sequence_length
         share = 1 / (length - 2)

@@ -1,7 +1,8 @@
 """Warp: name the previous character of a random text whose characters last for some time each.
 
 Source: Tallec & Ollivier 2018, "Can recurrent neural networks warp time?", pure warpings and paddings. Characters are
-drawn at random, no two neighbours the same, and cut off after ``length`` steps. ``gap`` is the paper's maximal warping.
+drawn at random, no two neighbours the same, and the text is cut off after ``length`` steps. ``gap`` is the paper's
+maximal warping.
 
 ================  ======================  ==============================  =============================
 convention        a character's steps     what stands at them             asked for
@@ -100,8 +101,8 @@ class Warp(Task):
     def quiet_steps(self) -> range:
         """The steps from the last one that shows the last answer's character, where that is the same in all samples.
 
-        They are no more than two where ``length`` cuts the last of uniform repetitions off at once; then, as where
-        steps are drawn at random, all steps that every sample has before its last answer.
+        Where it is not the same, or leaves no more than two steps because ``length`` cuts the last character off at
+        once, they are all steps that every sample has before its last answer.
         """
         last = self.length - 1
         lag = self.gap if self.is_padded else last % self.gap + 1
@@ -199,8 +200,8 @@ class Warp(Task):
 def _divisions(length: int, gap: int) -> list[tuple[int, float, float]]:
     """Return how ``length`` steps are divided among characters that last 1 to ``gap`` steps each, the last one cut off.
 
-    Where m - 1 characters last length - left steps in all, the m-th one is shown for the ``left`` that remain, if it
-    lasts as long or longer: with probability (gap - left + 1) / gap.
+    Where m - 1 characters last length - left steps in all, the m-th one is shown for the ``left`` steps that remain if
+    it lasts at least as long, which it does with probability (gap - left + 1) / gap.
 
     Returns:
         By the number m of characters and by ``left``: m, the probability of both, and the log probability of one such
