@@ -71,7 +71,7 @@ def _came_out(hypothesis: dict[str, Any]) -> str:
 
 
 def numbers(hypothesis: dict[str, Any]) -> str:
-    """Return an estimate, its interval and the published: ``**28,900** (24,100 to 33,000), published 31,390``."""
+    """Return estimate, interval and published number: ``**28,900** (24,100 to 33,000), published 31,390``."""
     estimate, low, high = (hypothesis[key] for key in ("estimate", "low", "high"))
     said = f"**{shown(estimate)}**" + (f" ({shown(low)} to {shown(high)})" if low == low else " (no interval)")
     published = hypothesis["published"]
@@ -79,9 +79,9 @@ def numbers(hypothesis: dict[str, Any]) -> str:
 
 
 def flow_block(found: Sequence[Publication]) -> str:
-    """Return for each source a table of what the gradient did, a row a cell, gap and state variable."""
+    """Return for each source a table of what the gradient did, with a row for each cell, gap and state variable."""
     lines = []
-    head = ["Study", "Cell", "Gap", "Lag", "", "Factor a step back", "Regime", "Horizon"]
+    head = ["Study", "Cell", "Gap", "Lag", "", "Factor per step back", "Regime", "Horizon"]
     for source, mine in _by_source([each for each in found if each.result and each.result["gradient_flow"]]):
         rows = [row for each in mine for row in _flow_rows(each)]
         lines += ["", f"## {text(source)}", *table(head, rows)]
@@ -122,7 +122,7 @@ def regime(counts: dict[str, int]) -> str:
 
 
 def disagreements_block(found: Sequence[Publication]) -> str:
-    """Return a list of the results that were not repeated as published, with the looks that were taken since."""
+    """Return a list of the results that were not repeated as published, with what was checked since."""
     lines: list[str] = []
     for each in found:
         if each.result is None or each.verdict == AGREES:
@@ -130,7 +130,7 @@ def disagreements_block(found: Sequence[Publication]) -> str:
         lines += [f"* **{each.verdict}** `{each.name}`, {text(each.authors_and_year)}: {text(each.paper.result)}"]
         missed = [one for one in each.result["hypotheses"].values() if one["verdict"] != "holds"]
         lines += [f"    * {_came_out(one)}; stated: {text(one['stated'])}" for one in missed]
-        lines += [f"    * Looked at since: {text(look)}" for look in each.paper.further]
+        lines += [f"    * Checked since: {text(check)}" for check in each.paper.further]
     return "\n".join(lines) or "Every result that was re-run agrees."
 
 

@@ -157,12 +157,12 @@ def test_what_the_gradient_did_stands_beside_the_lag(folder: Path) -> None:
     assert flow_block([]) == "No study that was re-run has the probe yet."
 
 
-def test_what_did_not_come_out_as_published_is_listed_with_the_looks_since(folder: Path) -> None:
+def test_what_did_not_come_out_as_published_is_listed_with_what_was_checked_since(folder: Path) -> None:
     lines = disagreements_block(publications(folder, folder / "results")).splitlines()
     assert lines == [
         "* **undecided** `zoom`, B. Author & C. Author (2013): W\\_rec \\| alone costs &#36;5.",
         "    * Most do. **–** (no interval): undecided; stated: above 0.5",
-        "    * Looked at since: With 20 seeds it is the same.",
+        "    * Checked since: With 20 seeds it is the same.",
     ]
     assert disagreements_block([]) == "Every result that was re-run agrees."
 

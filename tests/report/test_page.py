@@ -136,15 +136,15 @@ def test_a_published_result_stands_beside_the_hypotheses(
         *[("t", "Size"), ("d", "smaller; 9 seeds")],
         *[("t", "What the source does not say"), ("d", "nothing")],
         *[("t", "What is done otherwise"), ("d", "One."), ("d", "Two.")],
-        *[("t", "Looked at since"), ("d", "It is so.")],
+        *[("t", "Checked since"), ("d", "It is so.")],
     ]
     assert {"href": "#paper"} in seen.all("a")
     levels = [int(name[1]) for name, _ in seen.elements if re.fullmatch(r"h[1-6]", name)]
     assert all(after <= before + 1 for before, after in pairwise(levels))
     never = page(open_study(made.folder), drawn, found, paper=Paper("A. (1997)", "It.", "as published", (), ()))
-    assert "Looked at since" not in never
+    assert "Checked since" not in never
     some = page(open_study(made.folder, "gap = 10"), drawn, found, condition="gap = 10", paper=paper)
-    assert "Here of some of the runs alone." in Seen(some).text
+    assert "Only some of the runs count here." in Seen(some).text
 
 
 def test_a_study_that_re_runs_nothing_has_no_such_section(html: str) -> None:
