@@ -15,10 +15,10 @@ from pathlib import Path
 from lrd.findings import HypothesisError, check_hypotheses, paper_verdict, read_hypotheses, read_paper
 from lrd.records import RecordError, open_study
 
-ROOT = Path(__file__).resolve().parents[1]
+FILES = Path(__file__).resolve().parents[1] / "experiments" / "papers"
 
 
-def quick_studies(files: Path = ROOT / "experiments" / "papers") -> list[str]:
+def quick_studies(files: Path = FILES) -> list[str]:
     """Return the names of the studies that their files call quick."""
     return [file.stem for file in sorted(files.glob("*.yaml")) if (paper := read_paper(file)) and paper.quick]
 
@@ -48,7 +48,7 @@ def main(arguments: Sequence[str]) -> int:
         worst = max(worst, status)
     print()
     for name in names:
-        print(f"{_verdict(records / name):9}  {name}")
+        print(f"{_verdict(records / name):10}  {name}")
     return worst
 
 

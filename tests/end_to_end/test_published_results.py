@@ -34,7 +34,7 @@ def _in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def small_probes(file: Path) -> list[str]:
-    """The options that make the probes of a study small."""
+    """Return the options that make the probes of a study small."""
     chosen = re.findall(r"override /probe: \[(.*?)\]", file.read_text(encoding="utf-8"))
     probes = re.findall(r"\w+", " ".join(chosen))
     return [f"probe.{probe}.{option}" for probe in probes for option in SMALL.get(probe, ())]

@@ -19,7 +19,7 @@ from lrd.tasks.reber_grammar import SYMBOLS
 
 
 def text_of(batch: Batch, run: int, sample: int) -> str:
-    """All symbols of a sequence, with the last one, which is predicted but not shown."""
+    """Return all symbols of a sequence, with the last one, which is predicted but not shown."""
     assert batch.weights is not None
     length = int(batch.weights[:, run, sample].sum())
     shown, targets = batch.inputs[:, run, sample], batch.targets[:, run, sample]
@@ -33,7 +33,7 @@ def text_of(batch: Batch, run: int, sample: int) -> str:
 
 
 def strings_in(text: str, repeats: int) -> list[str]:
-    """The embedded strings of a sequence, read symbol by symbol: each ends with the E behind its second z."""
+    """Return the embedded strings of a sequence, read symbol by symbol: each ends with the E behind its second z."""
     found = []
     while text:
         assert text[0] == "B"
@@ -48,7 +48,7 @@ def strings_in(text: str, repeats: int) -> list[str]:
 
 
 def legal_of(string: str) -> list[str]:
-    """What may come next at each step of an embedded string, and a B behind its last E."""
+    """Return what may come next at each step of an embedded string, and a B behind its last E."""
     legal = ["TP", "B"]
     for part in split(string[2:-2]):
         legal += [*legal_along(part), "B"]

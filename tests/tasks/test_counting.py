@@ -20,12 +20,12 @@ every_language = pytest.mark.parametrize("convention", LETTERS)
 
 
 def string(convention: str, n: int) -> str:
-    """A whole string, with its start and its end."""
+    """Return a whole string, with its start and its end."""
     return "S" + "".join(letter * n for letter in LETTERS[convention]) + "T"
 
 
 def legal(convention: str, shown: str) -> set[str]:
-    """What may follow the beginning of a string: what does so in some string of the language."""
+    """Return what may follow the beginning of a string: what does so in some string of the language."""
     strings = (string(convention, n) for n in range(1, len(shown) + 2))
     return {whole[len(shown)] for whole in strings if whole.startswith(shown)}
 

@@ -24,7 +24,7 @@ every_kind = pytest.mark.parametrize("task", EVERY, ids=str)
 
 
 def counted(spikes: list[float], gap: int) -> list[tuple[int, int]]:
-    """The steps of the spikes and how late each is, by counting from one to the next."""
+    """Return the steps of the spikes and how late each is, by counting from one to the next."""
     found, count = [], 0
     for step, spike in enumerate(spikes):
         count += 1
@@ -35,7 +35,7 @@ def counted(spikes: list[float], gap: int) -> list[tuple[int, int]]:
 
 
 def at_spikes(task: SpikeDelays, batch: Batch) -> Tensor:
-    """The targets of the spikes [intervals, runs, batch]."""
+    """Return the targets of the spikes [intervals, runs, batch]."""
     steps = torch.stack([task.answer_steps(batch, k) for k in range(task.answers)])
     return batch.targets[..., 0].gather(0, steps - task.loss_steps.start)
 

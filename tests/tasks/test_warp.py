@@ -23,13 +23,13 @@ SEEDS = torch.tensor([3])
 
 
 def letters(inputs: Tensor) -> list[int | None]:
-    """The character at each step of one sample, from 0; None where there is none."""
+    """Return the character at each step of one sample, from 0; None where there is none."""
     assert set(inputs.sum(-1).tolist()) <= {0.0, 1.0}
     return [row.index(1.0) if 1.0 in row else None for row in inputs.tolist()]
 
 
 def runs_of(shown: list[int | None]) -> list[tuple[int, int, int]]:
-    """Character, first step and number of steps, in order: a character lasts until another one comes."""
+    """Return character, first step and number of steps, in order: a character lasts until another one comes."""
     found: list[tuple[int, int, int]] = []
     for t, letter in enumerate(shown):
         if letter is not None and (not found or letter != found[-1][0]):
@@ -167,7 +167,7 @@ def test_chance_against_the_generator(convention: str) -> None:
 
 
 def _scored(batch: Batch) -> tuple[list[int], list[int], list[float]]:
-    """Present character, target and weight in the loss of all scored steps."""
+    """Return present character, target and weight in the loss of all scored steps."""
     weights = torch.ones(batch.targets.shape) if batch.weights is None else batch.weights
     scored = weights > 0
     each = (weights / weights.sum(0)).double()
