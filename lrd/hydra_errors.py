@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from hydra._internal.utils import get_args_parser
 from hydra.core.plugins import Plugins
@@ -53,8 +54,9 @@ def explain(error: BaseException, arguments: Sequence[str] = ()) -> str:
     text = str(error)
     if isinstance(error, MissingConfigException) and error.options and error.missing_cfg_file:
         group, _, name = error.missing_cfg_file.rpartition("/")
-        if group == "experiment" and (found := _inside_experiment(name, arguments)):
-            return found
+        if group.partition("/")[0] == "experiment":
+            study = error.missing_cfg_file.removeprefix("experiment/")
+            return _inside_experiment(study, arguments) or _no_such_study(study, arguments)
         return f"{group}: {not_a_choice(name, error.options)}"
     if isinstance(error, YAMLError):
         return _not_yaml(error)
@@ -100,10 +102,24 @@ def unknown_in_sweeper(keys: Iterable[str]) -> str:
     return "" if wrong is None else f"hydra.sweeper: {not_a_choice(wrong, _SWEEPER_KEYS)}"
 
 
+def _own_folder(arguments: Sequence[str]) -> Path | None:
+    """Return the folder that --config-dir names; None where it is not given."""
+    given = get_args_parser().parse_known_args(list(arguments))[0].config_dir
+    return path_of(given) if given else None
+
+
+def _no_such_study(name: str, arguments: Sequence[str]) -> str:
+    """Say which studies there are beside the one that was meant: those of its folder, else all of them."""
+    roots = [CONF / "experiment", *(folder / "experiment" for folder in [_own_folder(arguments)] if folder)]
+    there = sorted({str(file.relative_to(root).with_suffix("")) for root in roots for file in root.rglob("*.yaml")})
+    beside = [study for study in there if study.rpartition("/")[0] == name.rpartition("/")[0]]
+    return f"experiment: must be one of {', '.join(beside or there)}, got {name!r}{nearest(name, there)}"
+
+
 def _inside_experiment(name: str, arguments: Sequence[str]) -> str:
     """Say which folder --config-dir must name where it names the one that holds the study's file; "" elsewhere."""
-    given = get_args_parser().parse_known_args(list(arguments))[0].config_dir
-    if not given or not (folder := path_of(given)).joinpath(f"{name}.yaml").is_file():
+    folder = _own_folder(arguments)
+    if not folder or not folder.joinpath(f"{name}.yaml").is_file():
         return ""
     if folder.absolute().name == "experiment":
         return f"--config-dir: give the folder that experiment/ lies in, --config-dir {shlex.quote(str(folder.parent))}"

@@ -405,6 +405,25 @@ def test_mistakes_around_a_study_file_name_the_way_out(tmp_path: Path) -> None:
     assert beside.startswith("--config-dir: bare.yaml must lie in a folder experiment/; move it to ")
 
 
+@pytest.mark.parametrize(
+    ("typed", "lists", "meant"),
+    [
+        ("papers/bengio1994_lach", "papers/arjovsky2016_adding, papers/", "papers/bengio1994_latch"),
+        ("papers/bengio1994_latch.py", "papers/arjovsky2016_adding, papers/", "papers/bengio1994_latch"),
+        ("paper/bengio1994_latch", "clipping, demo, ", "papers/bengio1994_latch"),
+        ("bengio1994_latch", "clipping, demo, ", "papers/bengio1994_latch"),
+        ("demmo", "clipping, demo, ", "demo"),
+        ("mine/fitst", "mine/first, got ", "mine/first"),
+    ],
+)
+def test_a_misspelt_study_is_looked_for_in_its_folder(tmp_path: Path, typed: str, lists: str, meant: str) -> None:
+    (tmp_path / "experiment" / "mine").mkdir(parents=True)
+    (tmp_path / "experiment" / "mine" / "first.yaml").write_text("# @package _global_\n")
+    said = mistake(f"--config-dir={tmp_path}", f"experiment={typed}")
+    assert said.startswith(f"experiment: must be one of {lists}")
+    assert said.endswith(f"got {typed!r}; did you mean {meant!r}?")
+
+
 def test_a_glob_leaves_out_the_custom_one() -> None:
     assert [config["cell"]["name"] for config in configs("-m", "cell=glob(c*)")] == ["clockwork"]
 
