@@ -7,6 +7,7 @@ They are the studies of ``experiments/papers`` with ``quick: true``. What was tr
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -35,6 +36,19 @@ def command(name: str, records: Path, options: Sequence[str] = ()) -> list[str]:
     return [lrd, "train", f"experiment=papers/{name}", f"runs_dir={records}", *options]
 
 
+def exit_status(words: Sequence[str]) -> int:
+    """Run a command and return its exit status, as a shell gives it.
+
+    Ctrl-C reaches the command as well, which then writes its checkpoints: it is waited for, however long that takes.
+    """
+    before = signal.signal(signal.SIGINT, lambda *_: None)  # a handler, since the command would inherit SIG_IGN
+    try:
+        status = subprocess.run(words).returncode
+    finally:
+        signal.signal(signal.SIGINT, before)
+    return 128 - status if status < 0 else status
+
+
 def main(arguments: Sequence[str]) -> int:
     """Train each study and print all verdicts; return the exit status, that of the worst training."""
     records, options = Path(arguments[0] if arguments else "runs/papers"), arguments[1:]
@@ -42,7 +56,7 @@ def main(arguments: Sequence[str]) -> int:
     worst = 0
     for number, name in enumerate(names, start=1):
         print(f"\n{number} of {len(names)}: {name}", flush=True)
-        status = subprocess.run(command(name, records, options)).returncode
+        status = exit_status(command(name, records, options))
         if status == 130:  # Ctrl-C is meant for all of them
             return status
         worst = max(worst, status)

@@ -12,7 +12,7 @@ from hydra.core.plugins import Plugins
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from hydra.plugins.plugin import Plugin
 from hydra.plugins.sweeper import Sweeper
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf.errors import GrammarParseError, InterpolationResolutionError, OmegaConfBaseException
 from yaml import MarkedYAMLError, YAMLError
 from yaml.scanner import ScannerError
 
@@ -60,10 +60,19 @@ def explain(error: BaseException, arguments: Sequence[str] = ()) -> str:
         return f"{group}: {not_a_choice(name, error.options)}"
     if isinstance(error, YAMLError):
         return _not_yaml(error)
+    if isinstance(error, UnicodeDecodeError):  # only files are decoded here, and Python does not say which
+        return f"a study's file is no text in UTF-8{_named_file(arguments)}; save it as UTF-8"
+    if "Cannot merge DictConfig with ListConfig" in text:
+        way_out = "a study's file, and each group in it, must map keys to values, as in study: mine; one is a list"
+        return f"{way_out}{_named_file(arguments)}"
     if isinstance(error, OverrideParseException):
         return _unreadable(error.override, arguments)
     if isinstance(error, OverrideError):
         return str(error) if error.message else _no_such_option(error.key)
+    if isinstance(refers := _deepest(error), InterpolationResolutionError | GrammarParseError):
+        key = f"{refers.full_key}: " if refers.full_key else ""
+        said = str(refers).partition("\n")[0]
+        return f"{key}{said}; ${{ begins a reference to another option, for the text itself write \\${{"
     if isinstance(error, OmegaConfBaseException) and error.full_key:
         return f"{error.full_key}: {one_line(error.msg or error)}"
     if match := re.search(r"Could not load '(\w+)/([^']+)'", text):  # one of a list of choices
@@ -93,7 +102,14 @@ def explain(error: BaseException, arguments: Sequence[str] = ()) -> str:
         return unknown_in_sweeper([match[1]])
     if match := re.search(r"Additional config directory '(.+)' not found", text):
         return f"--config-dir: there is no folder {match[1]}; give the one that holds experiment/"
-    return one_line(text)
+    return one_line(_deepest(error))
+
+
+def _deepest(error: BaseException) -> BaseException:
+    """Return the error, or the first with a message that it was raised from: Hydra wraps some in empty ones."""
+    while not str(error).strip() and (cause := error.__cause__ or error.__context__):
+        error = cause
+    return error
 
 
 def unknown_in_sweeper(keys: Iterable[str]) -> str:
@@ -106,6 +122,13 @@ def _own_folder(arguments: Sequence[str]) -> Path | None:
     """Return the folder that --config-dir names; None where it is not given."""
     given = get_args_parser().parse_known_args(list(arguments))[0].config_dir
     return path_of(given) if given else None
+
+
+def _named_file(arguments: Sequence[str]) -> str:
+    """Return ": FILE" of the study that a command line names, "" where it names none of --config-dir."""
+    name = next((text.partition("=")[2] for text in arguments if text.startswith("experiment=")), "")
+    folder = _own_folder(arguments)
+    return f": {folder / 'experiment' / name}.yaml" if folder and name else ""
 
 
 def _no_such_study(name: str, arguments: Sequence[str]) -> str:

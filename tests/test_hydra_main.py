@@ -405,6 +405,33 @@ def test_mistakes_around_a_study_file_name_the_way_out(tmp_path: Path) -> None:
     assert beside.startswith("--config-dir: bare.yaml must lie in a folder experiment/; move it to ")
 
 
+LISTED = "a study's file, and each group in it, must map keys to values, as in study: mine; one is a list: {file}"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (b"study: \xff\n", "a study's file is no text in UTF-8: {file}; save it as UTF-8"),
+        (b"- seed\n", LISTED),
+        (b"training: [seed]\n", LISTED),
+        (b"study: '${nothing}'\n", "study: Interpolation key 'nothing' not found; ${ begins"),
+        (b"study: 'costs ${'\n", "study: no viable alternative at input '${'; ${ begins"),
+    ],
+)
+def test_what_no_study_can_be_made_of_is_named(tmp_path: Path, text: bytes, said: str) -> None:
+    own = study_file(tmp_path, "")
+    file = tmp_path / "experiment" / "own.yaml"
+    file.write_bytes(b"# @package _global_\n" + text)
+    line = mistake(*own)
+    assert line.startswith(said.replace("{file}", str(file)))
+    assert "${" not in said or line.endswith(", for the text itself write \\${")
+
+
+def test_a_reference_that_is_escaped_is_a_text(tmp_path: Path) -> None:
+    own = study_file(tmp_path, "# @package _global_\nstudy: 'costs \\${x}'\n")
+    assert [config["study"] for config in configs(*own)] == ["costs ${x}"]
+
+
 @pytest.mark.parametrize(
     ("typed", "lists", "meant"),
     [

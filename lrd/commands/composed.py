@@ -72,7 +72,7 @@ def composed(arguments: list[str], trains: bool) -> Composed | int:
         except NoSocketError as error:
             return fail(str(error))
 
-    from lrd.findings import HypothesisError, hypotheses_from, paper_from
+    from lrd.findings import HypothesisError, hypotheses_from
     from lrd.findings.planned import check_statements
     from lrd.spec import SpecError
     from lrd.sweeps.launchers import launcher_from_options
@@ -88,7 +88,7 @@ def composed(arguments: list[str], trains: bool) -> Composed | int:
         for folder in folders:
             writable(folder, keep=False)
         if inbox.paper is not None:
-            paper_from(inbox.paper)
+            _check_paper(inbox.paper, inbox.hypotheses)
         for folder in folders if inbox.hypotheses is not None else ():
             runs = [job.run for job in jobs if job.place.folder == folder]
             check_statements(hypotheses_from(inbox.hypotheses), runs, folder)
@@ -98,3 +98,24 @@ def composed(arguments: list[str], trains: bool) -> Composed | int:
     except (HypothesisError, SpecError, RecordError) as error:
         return fail(with_quotes(str(error), arguments, sweeps=len(inbox.configs) > 1))
     return Composed(work, launcher, workers, len(inbox.configs) - len(jobs), inbox.hypotheses, inbox.paper)
+
+
+def _check_paper(tree: Any, hypotheses: Any) -> None:
+    """Check what a study says of a published result, before any work.
+
+    Args:
+        tree: what stands under ``paper:`` in its file.
+        hypotheses: what stands under ``hypotheses:`` there.
+
+    Raises:
+        HypothesisError: a key is wrong, its figure is none of lrd's, or no hypothesis says what the result claims.
+    """
+    from lrd.figures.scripts import FIGURES
+    from lrd.findings import HypothesisError, paper_from
+    from lrd.options import not_a_choice
+
+    figure = paper_from(tree).figure
+    if figure not in FIGURES:
+        raise HypothesisError(f"paper.figure: {not_a_choice(figure, FIGURES)}")
+    if not hypotheses:
+        raise HypothesisError("paper: needs hypotheses: beside it, which say in numbers what the result claims")

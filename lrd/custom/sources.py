@@ -21,6 +21,7 @@ from typing import Any
 from lrd.custom.protocol import ProtocolError, named
 from lrd.custom.protocols import PROTOCOLS
 from lrd.options import nearest
+from lrd.paths import CONF
 from lrd.user_files import import_beside, line_in, path_of, read_user_text, run_as_module
 
 
@@ -96,7 +97,7 @@ def _found(path: str, text: str | None, group: str) -> tuple[str, str]:
     file, _, name = path.rpartition(":")
     if not file or not name.isidentifier():
         raise CustomError(f"must name a file and a class in it, such as my_{group}.py:My{group.title()}, got {path!r}")
-    where = path_of(file).absolute()
+    where = _file(file)
     if text is None:
         try:
             text = read_user_text(where)
@@ -104,6 +105,16 @@ def _found(path: str, text: str | None, group: str) -> tuple[str, str]:
             reason = getattr(error, "strerror", None) or "it is no text in UTF-8"
             raise CustomError(f"cannot read {file}: {reason}") from error
     return f"{where}:{name}", text
+
+
+def _file(text: str) -> Path:
+    """Return a user's file, absolute. One of lrd's own studies, experiments/NAME.py, is found from any folder."""
+    where = path_of(text).absolute()
+    parts = Path(text).parts
+    if parts[:1] == ("experiments",) and not where.exists():
+        own = CONF.joinpath("experiment", *parts[1:]).resolve()
+        return own if own.is_file() else where
+    return where
 
 
 @lru_cache(maxsize=256)

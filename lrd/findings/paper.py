@@ -110,4 +110,6 @@ def _text(value: Any, key: str) -> str:
 def _texts(value: Any, key: str) -> tuple[str, ...]:
     if not isinstance(value, list | tuple):
         raise HypothesisError(f"{key}: must be a list of sentences, got {value!r}")
+    if mapping := next((each for each in value if isinstance(each, Mapping)), None):
+        raise HypothesisError(f"{key}: put quotes around a sentence that holds a colon, got {mapping!r}")
     return tuple(_text(each, key) for each in value)

@@ -46,6 +46,8 @@ def _hypothesis(name: str, statement: Any) -> Hypothesis:
             f"must hold says, measure, of and one of {', '.join(DIRECTIONS)}, got {_short(statement)}"
         )
     given = {str(key): value for key, value in statement.items() if value is not None}
+    if "published" in statement and "published" not in given:
+        raise HypothesisError("published: has no number; give the paper's, or leave the key out")
     for key in given:
         if key not in _KEYS:
             raise HypothesisError(f"there is no key {key!r}{nearest(key, _KEYS)}; a hypothesis has {', '.join(_KEYS)}")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from commands import ROOT
 from written import CELL, PROBE, TASK, spoiled
 
 from lrd.custom import CustomError, load, source_of
@@ -70,6 +71,20 @@ def test_another_process_gets_the_run_though_the_file_has_changed(tmp_path: Path
     arguments = [sys.executable, "-c", code, str(tmp_path / "run.pickle")]
     done = subprocess.run(arguments, capture_output=True, text=True, timeout=100)
     assert done.stdout.strip() == run.run_id, done.stderr
+
+
+def test_a_file_of_a_study_of_lrd_is_found_from_any_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    own = "experiments/papers/zucchet2024_sensitivity.py"
+    monkeypatch.chdir(tmp_path)
+    found = load("probe", f"{own}:Sensitivity")
+    assert source_of(found) == source_of(load("probe", f"{ROOT / own}:Sensitivity"))
+    with pytest.raises(CustomError, match=r"cannot read .*nowhere\.py: No such file"):
+        load("probe", "experiments/papers/nowhere.py:Sensitivity")
+    nearer = tmp_path / own  # what lies in the folder itself is meant first
+    nearer.parent.mkdir(parents=True)
+    nearer.write_text("class Sensitivity: pass\n")
+    with pytest.raises(CustomError, match=r"it is not derived from lrd\.probes\.Probe"):
+        load("probe", f"{own}:Sensitivity")
 
 
 def test_it_may_import_what_lies_beside_it(tmp_path: Path) -> None:

@@ -2,15 +2,33 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
+import sys
+import threading
+import time
 from pathlib import Path
 
 import pytest
 import train_papers
 import yaml
-from train_papers import FILES, command, main, quick_studies
+from train_papers import FILES, command, exit_status, main, quick_studies
 
 PAPER = {"source": "A. Author (1997)", "result": "It works.", "size": "same", "assumptions": [], "deviations": []}
+
+STOPPING = """
+import os, pathlib, signal, sys, time
+
+def stop(*_):
+    time.sleep(0.6)  # longer than subprocess.run itself waits for a command that Ctrl-C has reached
+    pathlib.Path(sys.argv[1]).write_text("checkpoint")
+    sys.exit(130)
+
+signal.signal(signal.SIGINT, stop)
+pathlib.Path(sys.argv[1]).write_text(str(os.getpid()))
+time.sleep(60)
+"""
 
 
 def test_the_studies_that_train_in_minutes_are_those_that_say_so(tmp_path: Path) -> None:
@@ -49,3 +67,27 @@ def test_one_that_fails_stops_none_and_ctrl_c_stops_all(
     assert asked == [command(name, tmp_path, ["seed=0"]) for name in ("a", "b", "c")][:trained]
     verdicts = [line for line in capsys.readouterr().out.splitlines() if line.startswith("no records")]
     assert verdicts == ([f"no records  {name}" for name in "abc"] if status != 130 else [])
+
+
+def test_ctrl_c_waits_until_the_study_has_stopped(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    words = [sys.executable, "-c", STOPPING, str(state)]
+    before = signal.getsignal(signal.SIGINT)
+
+    def press() -> None:  # a terminal signals this process and the command at once
+        while not (state.exists() and state.read_text()):
+            time.sleep(0.05)
+        os.kill(int(state.read_text()), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    presser = threading.Thread(target=press)
+    presser.start()
+    assert exit_status(words) == 130
+    presser.join()
+    assert state.read_text() == "checkpoint"
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+@pytest.mark.parametrize(("code", "status"), [("raise SystemExit(3)", 3), ("import os; os.kill(os.getpid(), 9)", 137)])
+def test_a_study_that_fails_or_is_killed_counts_as_failed(code: str, status: int) -> None:
+    assert exit_status([sys.executable, "-c", code]) == status

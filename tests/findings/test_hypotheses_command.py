@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 from commands import TINY, process_as_before, run_folders
 
 from lrd import cli
@@ -123,6 +124,27 @@ def test_a_malformed_published_result_is_refused_before_any_work(
     assert cli.main([command, *TRAIN[1:]]) == 2
     assert capsys.readouterr() == ("", "lrd: paper: there is no key 'sizes'; did you mean 'size'?\n")
     assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("figure", "stated", "said"),
+    [
+        ("gap_wal", True, "got 'gap_wal'; did you mean 'gap_wall'?"),
+        ("../gap_wall", True, "paper.figure: must be one of vanish_explode_retain, "),
+        ("gap_wall", False, "paper: needs hypotheses: beside it, which say in numbers"),
+    ],
+)
+def test_a_published_result_needs_a_figure_of_lrd_and_a_hypothesis(
+    figure: str, stated: bool, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    study = yaml.safe_load(STUDY) | yaml.safe_load(f"{PAPER}  figure: {figure}\n")
+    if not stated:
+        del study["hypotheses"]
+    (tmp_path / "experiment" / "mine.yaml").write_text(f"# @package _global_\n{yaml.safe_dump(study)}")
+    assert cli.main(["plan", *TRAIN[1:]]) == 2
+    shown = capsys.readouterr()
+    assert (shown.out, shown.err.count("\n")) == ("", 1)
+    assert said in shown.err
 
 
 @pytest.mark.slow_but(1)

@@ -56,6 +56,7 @@ def test_the_examples_of_the_grammar_are_hypotheses() -> None:
         ({"above": None, "within_factor": 2}, "within_factor: a number above 1, beside the number above 0"),
         ({"above": None, "within_factor": 2, "published": 0}, "within_factor: a number above 1"),
         ({"above": None, "within_factor": 1, "published": 3}, "within_factor: a number above 1"),
+        ({"published": None}, "published: has no number; give the paper's, or leave the key out"),
         ({"published": "many"}, "published: must be a finite number, got 'many'"),
         ({"above": None, "within": [2, 1]}, "the first number must be the smaller one"),
         ({"measure": "median"}, "number is missing: median of what, for example number: test_loss"),

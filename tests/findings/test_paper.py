@@ -55,6 +55,10 @@ def test_the_example_of_its_grammar_is_one() -> None:
         ({"size": 3}, "paper.size: must be a text, got 3"),
         ({"deviations": "It is smaller."}, "paper.deviations: must be a list of sentences, got 'It is smaller.'"),
         ({"assumptions": [1]}, "paper.assumptions: must be a text, got 1"),
+        (
+            {"deviations": ["It is smaller.", {"Rate": 0.1}]},
+            "paper.deviations: put quotes around a sentence that holds a colon, got {'Rate': 0.1}",
+        ),
         ({"quick": "yes"}, "paper.quick: must be true or false, got 'yes'"),
     ],
 )
