@@ -20,7 +20,7 @@ printf '%s\\n' "${COMPREPLY[@]}"
 
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash here")
-@pytest.mark.parametrize(("line", "completed"), [("lrd tr", ["train"]), ("lrd train task=co", ["task=copy"])])
+@pytest.mark.parametrize(("line", "completed"), [("lrd tr", ["train"]), ("lrd train task=cop", ["task=copy"])])
 def test_bash_completes(line: str, completed: list[str], tmp_path: Path) -> None:
     done = subprocess.run(
         ["bash", "-c", ASK, "bash", line], cwd=tmp_path, env=environment(tmp_path), capture_output=True, text=True
