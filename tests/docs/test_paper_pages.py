@@ -175,7 +175,7 @@ def test_what_is_written_by_hand_stays(folder: Path) -> None:
         assert words.endswith("\n\n## zoom\n\nAlso.\n")
         assert "stale" not in words
         assert by_hand(words) == "# A page\n\nBy hand.\n\n\n\n## zoom\n\nAlso.\n"
-        page.write_text(words)
+        page.write_text(words, encoding="utf-8")
     assert pages(publications(folder, folder / "results"), folder) == made
     with pytest.raises(ValueError, match="needs one line"):
         with_block("# A page\n", "block")
