@@ -110,12 +110,12 @@ def _check_paper(tree: Any, hypotheses: Any) -> None:
     Raises:
         HypothesisError: a key is wrong, its figure is none of lrd's, or no hypothesis says what the result claims.
     """
-    from lrd.figures.scripts import FIGURES
     from lrd.findings import HypothesisError, paper_from
     from lrd.options import not_a_choice
+    from lrd.paths import ANALYSIS
 
-    figure = paper_from(tree).figure
-    if figure not in FIGURES:
-        raise HypothesisError(f"paper.figure: {not_a_choice(figure, FIGURES)}")
+    figure, figures = paper_from(tree).figure, sorted(script.stem for script in ANALYSIS.glob("*.py"))
+    if figure not in figures:
+        raise HypothesisError(f"paper.figure: {not_a_choice(figure, figures)}")
     if not hypotheses:
         raise HypothesisError("paper: needs hypotheses: beside it, which say in numbers what the result claims")

@@ -130,7 +130,7 @@ def test_a_malformed_published_result_is_refused_before_any_work(
     ("figure", "stated", "said"),
     [
         ("gap_wal", True, "got 'gap_wal'; did you mean 'gap_wall'?"),
-        ("../gap_wall", True, "paper.figure: must be one of vanish_explode_retain, "),
+        ("../gap_wall", True, "paper.figure: must be one of cell_pairs, "),
         ("gap_wall", False, "paper: needs hypotheses: beside it, which say in numbers"),
     ],
 )
