@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -68,21 +68,21 @@ def _options(study: Study) -> dict[str, str]:
     columns = dict(study.columns(with_named(study) + "from named order by run_id"))
     same = list(zip(columns["panel"], columns["label"], columns["gap"], strict=True))
     options, together = swept(columns, same), pooled(columns, same)
-    settings: dict[Any, dict[str, str]] = {}
-    for place, run_id in enumerate(columns["run_id"]):
-        alike = [other for other, key in enumerate(same) if key == same[place]]
-        words = [
-            f"{name.partition('.')[2]} {spelled(column[place])}"
-            for name, column in options.items()
-            if len({spelled(column[other]) for other in alike}) > 1 and spelled(column[place]) != "none"
-        ]
-        settings.setdefault(same[place], {})[run_id] = ", ".join(words)
-    return {
-        run_id: own if len(set(mine.values())) <= MOST else str(words)
-        for (key, mine) in settings.items()
-        for words in [together[same.index(key)]]
-        for run_id, own in mine.items()
-    }
+    found: dict[str, str] = {}
+    for key in dict.fromkeys(same):
+        places = [place for place, other in enumerate(same) if other == key]
+        differ = [name for name, column in options.items() if len({spelled(column[place]) for place in places}) > 1]
+        settings = [_setting(options, differ, place) for place in places]
+        if len(set(settings)) > MOST:
+            settings = [str(together[places[0]])] * len(places)
+        found |= {columns["run_id"][place]: words for place, words in zip(places, settings, strict=True)}
+    return found
+
+
+def _setting(options: Mapping[str, Sequence[Any]], names: Sequence[str], place: int) -> str:
+    """Return some options of a run in words, without those that are not set: ``gain 3, chrono 100``."""
+    values = {name.partition(".")[2]: spelled(options[name][place]) for name in names}
+    return ", ".join(f"{name} {value}" for name, value in values.items() if value != "none")
 
 
 def _moment(fits: Sequence[tuple[Any, ...]]) -> dict[str, Any] | None:

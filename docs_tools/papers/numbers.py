@@ -33,10 +33,3 @@ def shown(value: float | None, digits: int = 3) -> str:
 def as_published(value: float) -> str:
     """Return a number of a paper with all of its digits, and commas between thousands."""
     return f"{value:,.10g}"
-
-
-def duration(seconds: float) -> str:
-    """Return a time in the unit that reads best: ``41 s``, ``12 min``, ``3.4 h``."""
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 100 * 60 else f"{seconds / 3600:.1f} h"

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from lrd.findings import AGREES, DISAGREES, PARTLY, UNDECIDED
+from lrd.sweeps.units import duration
 from papers.blocks import table, text, with_block
-from papers.numbers import as_published, duration, shown
+from papers.numbers import as_published, shown
 from papers.publications import NOT_RUN, Publication, shared_title
 
 VERDICTS = (AGREES, PARTLY, DISAGREES, UNDECIDED)

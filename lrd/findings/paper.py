@@ -72,12 +72,12 @@ def paper_from(tree: Any, source: str = "paper") -> Paper:
     for key in _NEEDED:
         if key not in tree:
             raise HypothesisError(f"{source}: {key} is missing" + (", [] if there are none" if key in _LISTS else ""))
-    texts = {key: _text(tree[key], f"{source}.{key}") for key in _TEXTS if key in tree}
-    lists = {key: _texts(tree[key], f"{source}.{key}") for key in _LISTS if key in tree}
+    texts: dict[str, Any] = {key: _text(tree[key], f"{source}.{key}") for key in _TEXTS if key in tree}
+    lists: dict[str, Any] = {key: _texts(tree[key], f"{source}.{key}") for key in _LISTS if key in tree}
     quick = tree.get("quick", False)
     if not isinstance(quick, bool):
         raise HypothesisError(f"{source}.quick: must be true or false, got {quick!r}")
-    return Paper(quick=quick, **texts, **lists)  # type: ignore[arg-type]
+    return Paper(quick=quick, **texts, **lists)
 
 
 def paper_verdict(findings: Sequence[Finding]) -> str:

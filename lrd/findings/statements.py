@@ -51,12 +51,12 @@ def _hypothesis(name: str, statement: Any) -> Hypothesis:
     for key in given:
         if key not in _KEYS:
             raise HypothesisError(f"there is no key {key!r}{nearest(key, _KEYS)}; a hypothesis has {', '.join(_KEYS)}")
-    texts = {key: _text(key, given[key]) for key in _TEXTS if key in given}
+    texts: dict[str, Any] = {key: _text(key, given[key]) for key in _TEXTS if key in given}
     for key, example in (("says", "The LSTM solves it."), ("measure", "share"), ("of", "cell = 'lstm'")):
         if key not in texts:
             raise HypothesisError(f"{key} is missing, for example {key}: {example}")
     _check(texts)
-    columns = {key: _columns(key, given[key]) for key in ("per", "pair") if key in given}
+    columns: dict[str, Any] = {key: _columns(key, given[key]) for key in ("per", "pair") if key in given}
     if "per" in columns and texts["measure"] not in ("median", "mean"):
         raise HypothesisError("per: there is a mean of the numbers of several runs for measure: median and mean alone")
     if "pair" in columns and ("than" not in texts or "per" in columns):
@@ -65,9 +65,7 @@ def _hypothesis(name: str, statement: Any) -> Hypothesis:
         )
     published = _number("published", given["published"]) if "published" in given else None
     direction, bounds = _side(given, published)
-    made: dict[str, Any] = dict(texts)
-    made |= {"published": published, "direction": direction, "bounds": bounds, **{str(k): columns[k] for k in columns}}
-    return Hypothesis(name=name, **made)
+    return Hypothesis(name=name, direction=direction, bounds=bounds, published=published, **columns, **texts)
 
 
 def _check(texts: Mapping[str, str]) -> None:

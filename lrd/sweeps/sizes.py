@@ -30,7 +30,8 @@ MAX_RUNS = 16  # a pack on a CPU: what a step of a pack costs beside its arithme
 # packs are kept small enough for every worker to have several and none to wait long for the last.
 PACKS_A_WORKER, FEW_RUNS = 4, 3
 # An update of a pack costs near a millisecond whatever the number of its runs. Below so many pre-activations of a run
-# that is most of its time, so that packs stay large (measured: an update of 10 runs of 1,600 took 1.7 ms, of one 1.0).
+# that is most of its time, so that packs stay large. Seen on two busy cores: an update of 10 runs of 1,600 took 1.7 ms,
+# of one run 1.0.
 _LITTLE = 50_000
 _BLOCKS = 2  # a GPU is full where each of its processors has a few blocks of a step to choose from
 # Of the memory that is free: the estimate is good to a factor of two. A pack that does not fit after all is halved.

@@ -82,7 +82,7 @@ class SpikeDelays(Task):
         """Return the step of one of the spikes."""
         assert batch.weights is not None
         number = range(self.intervals)[answer]
-        return (batch.weights.cumsum(0) <= number).sum(0) + self.loss_steps.start
+        return (batch.weights.long().cumsum(0) <= number).sum(0) + self.loss_steps.start
 
     @property
     def quiet_steps(self) -> range:

@@ -10,7 +10,7 @@ import pytest
 import yaml
 from markdown import markdown
 from papers.blocks import BEGIN, END, by_hand, text, with_block
-from papers.numbers import as_published, duration, rounded, shown
+from papers.numbers import as_published, rounded, shown
 from papers.pages import disagreements_block, flow_block, pages, regime, results_block
 from papers.publications import publications
 
@@ -83,11 +83,6 @@ def test_published_numbers_keep_their_digits() -> None:
 def test_floats_are_kept_with_four_digits_and_all_else_as_it_is() -> None:
     kept = {"a": [1 / 3, 446850.0, inf, 123456], "b": None, "c": "1.23456"}
     assert rounded(kept) == {"a": [0.3333, 446800.0, inf, 123456], "b": None, "c": "1.23456"}
-
-
-@pytest.mark.parametrize(("seconds", "words"), [(41.4, "41 s"), (700.0, "12 min"), (12240.0, "3.4 h")])
-def test_a_time_is_in_the_unit_that_reads_best(seconds: float, words: str) -> None:
-    assert duration(seconds) == words
 
 
 @pytest.mark.parametrize("words", ["W_rec | _a_ *b* `c`", "a < b [c](d) \\e", "2 * 3 * 4"])
