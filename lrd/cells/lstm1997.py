@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -12,6 +13,16 @@ from lrd.cells.logistic import logistic
 from lrd.options import OptionError, option
 from lrd.shapes import Float, Tensor
 
+#: The functions g and h by their names.
+INPUT_FUNCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "wide": lambda a: 2 * torch.tanh(a / 2),  # 4 sigmoid(a) - 2
+    "logistic": logistic,
+}
+OUTPUT_FUNCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "squashed": lambda c: torch.tanh(c / 2),  # 2 sigmoid(c) - 1
+    "identity": torch.clone,  # a tensor of its own, so that the gradients of h_t and c_t stay apart
+}
+
 
 @dataclass(frozen=True)
 class LSTM1997(Cell):
@@ -19,12 +30,12 @@ class LSTM1997(Cell):
 
     net_t = U x_t + W (h_{t-1}, y_{t-1}) + b                          of every gate and every cell
     y_t   = sigmoid(net_t of the gates)                               input gates y^in, then output gates y^out
-    c_t   = c_{t-1} + y^in_t g(net_t of the cell)                     g(a) = 4 sigmoid(a) - 2, in (-2, 2)
-    h_t   = y^out_t h(c_t)                                            h(a) = 2 sigmoid(a) - 1, in (-1, 1)
+    c_t   = c_{t-1} + y^in_t g(net_t of the cell)                     g(a) = 4 sigmoid(a) - 2, or sigmoid(a)
+    h_t   = y^out_t h(c_t)                                            h(a) = 2 sigmoid(a) - 1, or a
 
     The rows of U, W and b stand in the order input gates, output gates, cells; blocks stand one after another.
     ``hidden_size`` counts memory cells. The options of the paper's experiments, and the numbers of weights that they
-    make, readout included (2c has p + 4 inputs):
+    make, readout included (2c has p + 4 inputs); 2a and 2b also have ``g: logistic`` and ``h: identity``:
 
     | experiment | cells | block_size | recurrent | bias  | readout_bias | readout_inputs | output_gates | weights   |
     | ---------- | ----- | ---------- | --------- | ----- | ------------ | -------------- | ------------ | --------- |
@@ -40,6 +51,9 @@ class LSTM1997(Cell):
 
     name: ClassVar[str] = "lstm1997"
     state_names: ClassVar[tuple[str, ...]] = ("h", "c", "y")
+    step_options: ClassVar[tuple[str, ...]] = (
+        *("block_size", "output_gates", "recurrent", "bias", "g", "h", "truncated"),
+    )
 
     block_size: int = option(1, "memory cells of a block", ge=1)
     output_gates: bool = option(True, "whether blocks have output gates; without them h_t = h(c_t)")
@@ -50,6 +64,12 @@ class LSTM1997(Cell):
     bias: str = option("all", "hidden units with biases: all, gates, none", choices=("all", "gates", "none"))
     readout_bias: bool = option(True, "whether the readout has biases")
     readout_inputs: bool = option(False, "whether the readout sees x_t beside h_t")
+    g: str = option(
+        "wide", "what squashes a cell's input: wide (in -2..2), logistic", choices=tuple(INPUT_FUNCTIONS), switch=True
+    )
+    h: str = option(
+        "squashed", "what c_t passes: squashed (to -1..1), identity", choices=tuple(OUTPUT_FUNCTIONS), switch=True
+    )
     truncated: bool = option(False, "the paper's truncated gradient: none through recurrent weights to the step before")
     init_range: float = option(0.1, "initial weights and biases are uniform in +- this", ge=0, per_run=True)
     input_bias: float | None = option(
@@ -117,9 +137,9 @@ class LSTM1997(Cell):
         y, net = self._parts(p, x, state)
         in_blocks = self.blocks, self.block_size
         let_in, *let_out = torch.split(y, self.blocks)
-        g = 2 * torch.tanh(net / 2)
+        g = INPUT_FUNCTIONS[self.g](net)
         c = state[1] + (let_in[:, None] * g.view(in_blocks)).flatten()
-        h = torch.tanh(c / 2)
+        h = OUTPUT_FUNCTIONS[self.h](c)
         if self.output_gates:
             h = (let_out[0][:, None] * h.view(in_blocks)).flatten()
         return h, c, y

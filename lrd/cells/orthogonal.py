@@ -41,6 +41,8 @@ class Orthogonal(Cell):
     name: ClassVar[str] = "orthogonal"
     state_names: ClassVar[tuple[str, ...]] = ("h",)
 
+    step_options: ClassVar[tuple[str, ...]] = ("activation",)
+
     activation: str = option("modrelu", "the function f", choices=("tanh", "relu", "identity", "modrelu"))
     map: str = option("exp", "the map from skew-symmetric matrices to rotations", choices=MAPS)
     init: str = option("henaff", "initialiser of W", choices=ROTATIONS, per_run=True)

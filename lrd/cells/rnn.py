@@ -36,6 +36,7 @@ class RNN(Cell):
 
     name: ClassVar[str] = "rnn"
     state_names: ClassVar[tuple[str, ...]] = ("h",)
+    step_options: ClassVar[tuple[str, ...]] = ("activation",)
 
     activation: str = option("tanh", "the function f", choices=ACTIVATIONS)
     init: str = option("torch", "initialiser of W", choices=initialisers.RECURRENT, per_run=True)

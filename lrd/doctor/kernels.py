@@ -140,7 +140,7 @@ def _cells(kernel: Kernel) -> list[Cell]:
             LSTM1997(),
             LSTM1997(block_size=2, truncated=True),
             LSTM1997(block_size=2, output_gates=False, recurrent="cells", bias="gates"),
-            LSTM1997(recurrent="none", bias="none"),
+            LSTM1997(recurrent="none", bias="none", g="logistic", h="identity"),
         ]
     return [(kernel.cell or LSTM)()]
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from lrd.cells import LSTM1997, Cell, one_layer
+from lrd.cells import Cell, one_layer
 from lrd.kernels import KERNELS, Kernel
 from lrd.kernels.check import Check, check_kernel
 from lrd.training.out_of_memory import is_out_of_memory
@@ -23,8 +23,6 @@ from lrd.training.precision import computing, use
 
 logger = logging.getLogger(__name__)
 
-#: The options of the LSTM of 1997 by which its program goes one way or another.
-_OF_BLOCKS = ("block_size", "output_gates", "recurrent", "bias", "truncated")
 #: What was found of a kernel in this process, by its name; that of another cell, device or precision apart.
 _found: dict[tuple[str, str, str], dict[str, Check]] = {}
 
@@ -94,8 +92,7 @@ def check_now(kernel: Kernel, cell: Cell, device: torch.device, precision: str) 
 
 def variant(cell: Cell) -> str:
     """Return what of a cell decides which program runs, or which way through it: its name and options of its steps."""
-    options = [f"{name}={getattr(cell, name)}" for name in _OF_BLOCKS] if isinstance(cell, LSTM1997) else []
-    return " ".join([cell.name, *filter(None, [getattr(cell, "activation", "")]), *options])
+    return " ".join([cell.name, *(f"{name}={getattr(cell, name)}" for name in cell.step_options)])
 
 
 def _known_or_new(kernel: Kernel, cell: Cell, device: torch.device, precision: str) -> Check:

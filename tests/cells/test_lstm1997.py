@@ -21,7 +21,7 @@ NETS: dict[str, tuple[int, int, dict[str, Any], int]] = {
     "2a, 2b": (
         101,
         101,
-        {"hidden_size": 1, "output_gates": False, "recurrent": "none", "bias": "none"}
+        {"hidden_size": 1, "output_gates": False, "recurrent": "none", "bias": "none", "g": "logistic", "h": "identity"}
         | {"readout_bias": False, "readout_inputs": True},
         10504,
     ),
@@ -37,6 +37,8 @@ NETS: dict[str, tuple[int, int, dict[str, Any], int]] = {
 WIRINGS = [
     *({"block_size": size, "output_gates": gates} for size in (1, 2, 6) for gates in (True, False)),
     *({"recurrent": seen, "bias": bias} for seen in ("all", "cells", "none") for bias in ("all", "gates", "none")),
+    *({"block_size": 3, "g": g, "h": h} for g, h in (("logistic", "squashed"), ("wide", "identity"))),
+    {"output_gates": False, "recurrent": "none", "g": "logistic", "h": "identity"},
 ]
 
 
@@ -62,9 +64,10 @@ def by_numpy(cell: LSTM1997, p: Any, x: Any, h: Any, c: Any, y: Any) -> tuple[np
     new_h, new_c = [], []
     for number in range(cell.hidden_size):
         block = number // cell.block_size
-        new_c.append(c[number] + y[block] * (4 * sigmoid(net(gates + number)) - 2))
+        squashed = sigmoid(net(gates + number))
+        new_c.append(c[number] + y[block] * (squashed if cell.g == "logistic" else 4 * squashed - 2))
         out = y[blocks + block] if cell.output_gates else 1.0
-        new_h.append(out * (2 * sigmoid(new_c[-1]) - 1))
+        new_h.append(out * (new_c[-1] if cell.h == "identity" else 2 * sigmoid(new_c[-1]) - 1))
     return np.array(new_h), np.array(new_c), y
 
 
@@ -136,6 +139,62 @@ def test_the_truncated_gradient_by_hand() -> None:
     whole = gradient(truncated=False)
     for mine, other in zip(whole, truncated, strict=True):
         assert float((mine - other).abs().max()) > 1e-4  # errors also run through W
+
+
+def updates_of_the_appendix(
+    cell: LSTM1997, p: dict[str, np.ndarray], x: np.ndarray, targets: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Return what the paper's appendix adds to each weight at a rate of 1: equations 19, 21 to 28, over all steps.
+
+    They go forward in time alone, and carry ds/dw from step to step. E(t) is half the sum of squared errors.
+    """
+    size, cells = cell.block_size, cell.hidden_size
+    blocks, total = cells // size, {name: np.zeros_like(value) for name, value in p.items()}
+    weights = np.concatenate([p["U"], p["W"], p["b"][:, None]], 1)  # w_lm, m = inputs, cells, gates, bias
+    added = np.zeros_like(weights)
+    h, s, y = np.zeros(cells), np.zeros(cells), np.zeros(2 * blocks)
+    by_input_gate, by_cell = np.zeros((cells, weights.shape[1])), np.zeros((cells, weights.shape[1]))
+    for x_t, target in zip(x, targets, strict=True):
+        seen = np.concatenate([x_t, h, y, [1.0]])
+        net = weights @ seen
+        y, squashed = sigmoid(net[: 2 * blocks]), sigmoid(net[2 * blocks :])
+        for v in range(cells):
+            y_in, g = y[v // size], 4 * squashed[v] - 2
+            by_input_gate[v] += g * y_in * (1 - y_in) * seen  # (25)
+            by_cell[v] += 4 * squashed[v] * (1 - squashed[v]) * y_in * seen  # (27)
+            s[v] += y_in * g
+            h[v] = y[blocks + v // size] * (2 * sigmoid(s[v]) - 1)
+        output = sigmoid(p["V"] @ h + p["V_bias"])
+        e = output * (1 - output) * (target - output)  # (19)
+        total["V"] += np.outer(e, h)  # (22)
+        total["V_bias"] += e
+        for v in range(cells):
+            j, arrived, bare = v // size, p["V"][:, v] @ e, 2 * sigmoid(s[v]) - 1
+            y_out = y[blocks + j]
+            e_s = y_out * (1 - bare**2) / 2 * arrived  # (23)
+            added[j] += e_s * by_input_gate[v]  # (24), (26)
+            added[2 * blocks + v] += e_s * by_cell[v]  # (28)
+            added[blocks + j] += y_out * (1 - y_out) * bare * arrived * seen  # (21), (22)
+    total["U"], total["W"], total["b"] = added[:, : x.shape[1]], added[:, x.shape[1] : -1], added[:, -1]
+    return total
+
+
+@pytest.mark.parametrize("block_size", [1, 2])
+def test_the_truncated_gradient_is_that_of_the_appendix(block_size: int) -> None:
+    """Errors at all of 12 steps, by the paper's pass forward in time, which needs no chain of steps back."""
+    cell = LSTM1997(hidden_size=4, block_size=block_size, truncated=True)
+    drawn, _, state = draw(cell, 3, 5)
+    x, targets, v, bias = (np.random.default_rng(6).normal(size=size) for size in ((12, 3), (12, 2), (2, 4), 2))
+    values = {name: value.numpy() for name, value in drawn.items()} | {"V": v, "V_bias": bias}
+    p = {name: torch.tensor(value, requires_grad=True) for name, value in values.items()}
+    state, loss = tuple(torch.zeros_like(s) for s in state), torch.zeros((), dtype=torch.float64)
+    for x_t, target in zip(torch.tensor(x), torch.tensor(targets), strict=True):
+        state = cell.step(p, x_t, state)
+        loss = loss + (target - torch.sigmoid(p["V"] @ state[0] + p["V_bias"])).square().sum() / 2
+    expected = updates_of_the_appendix(cell, values, x, targets)
+    for name, gradient_of in zip(p, torch.autograd.grad(loss, list(p.values())), strict=True):
+        # A sum over 12 steps of what 12 steps add to ds/dw.
+        np.testing.assert_allclose(-gradient_of, expected[name], rtol=0, atol=12 * 12 * CLOSE["atol"])
 
 
 def test_the_carousel_carries_error_unchanged() -> None:

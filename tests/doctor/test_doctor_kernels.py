@@ -74,10 +74,10 @@ def test_a_wrong_kernel_is_named_and_training_goes_by_another(
     found = by_name()
     wrong = found["packed on cpu"]
     assert wrong.state == "failed"
-    assert wrong.value.startswith(f"wrong for rnn tanh: {WAYS[change]}")
+    assert wrong.value.startswith(f"wrong for rnn activation=tanh: {WAYS[change]}")
     anew = "install anew what compiles it, or " if change is raising else ""
     assert wrong.way_out.startswith(f"training leaves it out; {anew}please report it")
-    assert set(wrong.facts["wrong"]) == {f"rnn {name}" for name in ("tanh", "relu", "sigmoid", "identity")}
+    assert set(wrong.facts["wrong"]) == {f"rnn activation={name}" for name in ("tanh", "relu", "sigmoid", "identity")}
     assert [name for name, each in found.items() if each.state != "ok" and "cpu" in name] == ["packed on cpu"]
     assert found["rnn on cpu"].facts["kernel"] == "traced"
 
@@ -101,7 +101,7 @@ def test_a_kernel_that_is_wrong_for_one_activation_is_wrong(monkeypatch: pytest.
 
     untrusted(monkeypatch, off_for_relu)
     found = by_name()
-    assert found["packed on cpu"].value.startswith("wrong for rnn relu: forward: ")
+    assert found["packed on cpu"].value.startswith("wrong for rnn activation=relu: forward: ")
     assert found["rnn on cpu"].facts["kernel"] == "packed"  # whose tanh is right
 
 
@@ -110,7 +110,7 @@ def test_its_checks_are_those_of_later_trainings(monkeypatch: pytest.MonkeyPatch
     """And one that was wrong, and is right now, is used again."""
     right = KERNELS["packed"]
     untrusted(monkeypatch, off_forward)
-    facts = kept_checks.facts("packed", "rnn tanh", CPU, "float32")
+    facts = kept_checks.facts("packed", "rnn activation=tanh", CPU, "float32")
     by_name()
     assert kept_checks.read_check(facts).wrong
     monkeypatch.setitem(KERNELS, "packed", dataclasses.replace(right, checked=True))
@@ -181,8 +181,8 @@ def test_on_a_gpu_each_precision_that_it_has_is_checked(
     assert of_lstm == ({("lstm", "cuda", precision) for precision in ("float32", *rounded)} if triton else set())
     of_rnn = {(cell, precision) for name, cell, _, precision in checked if name == "triton_rnn"}
     if triton:
-        assert of_rnn == {(f"rnn {name}", "float32") for name in ("tanh", "relu", "sigmoid", "identity")} | {
-            ("rnn tanh", precision) for precision in rounded
+        assert of_rnn == {(f"rnn activation={name}", "float32") for name in ("tanh", "relu", "sigmoid", "identity")} | {
+            ("rnn activation=tanh", precision) for precision in rounded
         }
         assert [name in found for name in ("triton_lstm on cuda", "triton_lstm on cuda in bfloat16")] == [
             True,
@@ -192,7 +192,7 @@ def test_on_a_gpu_each_precision_that_it_has_is_checked(
         assert found["triton_lstm on cuda"].value == "not here: triton is not installed"
     assert found["lstm on cuda"].facts["kernel"] == ("triton_lstm" if triton else "stock")
     assert found["lstm on cpu"].facts["kernel"] == "stock"
-    assert ("stock_rnn", "rnn sigmoid", "cuda", "float32") not in checked  # cuDNN has none
+    assert ("stock_rnn", "rnn activation=sigmoid", "cuda", "float32") not in checked  # cuDNN has none
 
 
 def test_speeds_are_ratios_to_the_general_kernel(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -106,7 +106,7 @@ def test_a_wrong_kernel_is_named_and_training_does_not_use_it(change: str, tmp_p
     found = document(tmp_path, status=1, **spoilt)
     assert failed(found) == ["kernels packed on cpu"]
     (wrong,) = (each for each in found["findings"] if each["name"] == "packed on cpu")
-    assert f"wrong for rnn tanh: {change.removeprefix('off_')}: " in wrong["value"]
+    assert f"wrong for rnn activation=tanh: {change.removeprefix('off_')}: " in wrong["value"]
     (chosen,) = (each for each in found["findings"] if each["name"] == "rnn on cpu")
     assert chosen["facts"]["kernel"] == "traced"
     # Training does not use it, in this process or in workers; the command says so once, and the records say what ran.

@@ -33,11 +33,16 @@ EVERY = [
     LSTM1997(hidden_size=12, **dict(zip(OPTIONS, values, strict=True)))
     for values in itertools.product(*OPTIONS.values())
 ]
+EVERY += [
+    LSTM1997(hidden_size=12, block_size=size, output_gates=gates, g=g, h=h)
+    for size, gates in ((2, True), (1, False))
+    for g, h in (("logistic", "identity"), ("logistic", "squashed"), ("wide", "identity"))
+]
 BLOCKS = LSTM1997(block_size=2, truncated=True)
 
 
 def named(cell: LSTM1997) -> str:
-    return " ".join(str(getattr(cell, name)) for name in OPTIONS)
+    return " ".join(str(getattr(cell, name)) for name in (*OPTIONS, "g", "h"))
 
 
 @pytest.mark.parametrize("cell", EVERY, ids=named)

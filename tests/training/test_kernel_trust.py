@@ -194,7 +194,7 @@ def test_a_cell_that_is_stepped_by_another_one_has_its_check(monkeypatch: pytest
     for layers in (1, 2):
         network = cell if layers == 1 else Orthogonal(hidden_size=3, activation="tanh", layers=2)
         assert kernel_of(run_spec(Adding(gap=4), network, batch_size=2)) == "traced"
-    assert list(kernel_trust._found) == [("rnn tanh", "cpu", "float32")]
+    assert list(kernel_trust._found) == [("rnn activation=tanh", "cpu", "float32")]
 
 
 def test_where_no_other_can_cut_the_run_fails_and_the_warning_says_why(
@@ -211,7 +211,7 @@ def test_where_no_other_can_cut_the_run_fails_and_the_warning_says_why(
 
 
 GOOD = Check(Error(1e-7, 1e-5, "h (a)"), Error(2e-7, 1e-5, "d W (b)"), Error(3e-7, 1e-5, "the norm of dL/dh (c)"))
-FACTS = {"kernel": "packed", "cell": "rnn tanh", "precision": "float32", "device": "a CPU", "torch": "1"}
+FACTS = {"kernel": "packed", "cell": "rnn activation=tanh", "precision": "float32", "device": "a CPU", "torch": "1"}
 
 
 @pytest.mark.parametrize(
@@ -226,7 +226,7 @@ def test_a_check_comes_back_where_all_is_the_same(check: Check) -> None:
 
 
 def test_facts_are_all_that_a_check_depends_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    facts = kept_checks.facts("packed", "rnn tanh", CPU, "float32")
+    facts = kept_checks.facts("packed", "rnn activation=tanh", CPU, "float32")
     names = ["kernel", "cell", "precision", "device", "torch", "numpy", "triton", "numba", "llvmlite", "source"]
     assert list(facts) == names
     assert facts["torch"] == torch.__version__.split("+")[0] or facts["torch"] == torch.__version__

@@ -26,7 +26,7 @@ class _LSTM1997(torch.autograd.Function):
         seen = x.new_empty(runs, time, batch, w.shape[2] + inputs + 1)
         gates = x.new_empty(*((runs, time) if keep_gates else (1, 1)), batch, 4, padded(hidden))
         made = (x.new_empty(runs, time - first, batch, hidden), *(s.new_empty(s.shape) for s in (h0, c0, y0)))
-        lstm1997_programs.forward(*_arrays(x, u, w, b, h0, c0, y0), cell.block_size, *_arrays(seen, gates, *made))
+        lstm1997_programs.forward(*_arrays(x, u, w, b, h0, c0, y0), *_ways(cell), *_arrays(seen, gates, *made))
         ctx.save_for_backward(u, w, b, seen, gates)
         ctx.cell, ctx.norms, ctx.inputs = cell, norms, inputs
         return made
@@ -42,13 +42,18 @@ class _LSTM1997(torch.autograd.Function):
         sizes = seen.new_empty(3, runs, time, batch, dtype=torch.float64)
         powers = seen.new_empty(runs, time, batch, dtype=torch.int32)
         lstm1997_programs.backward(
-            *_arrays(u, w), ctx.cell.block_size, ctx.cell.truncated, *_arrays(seen, gates, *grads, *into, sizes, powers)
+            *_arrays(u, w), *_ways(ctx.cell), ctx.cell.truncated, *_arrays(seen, gates, *grads, *into, sizes, powers)
         )
         if ctx.norms is not None:
             for variable, size in zip("hcy", sizes, strict=True):
                 ctx.norms.put(variable, size, powers)
         into_x = into[3] if inputs else None
         return *into[:3], into_x, *into[4:], *(None,) * 4
+
+
+def _ways(cell: LSTM1997) -> tuple[int, bool, bool]:
+    """Return the cells of a block, whether g is the logistic function, and whether h(c) = c."""
+    return cell.block_size, cell.g == "logistic", cell.h == "identity"
 
 
 def _arrays(*tensors: Tensor) -> list[Any]:

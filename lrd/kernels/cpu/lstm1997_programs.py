@@ -1,13 +1,14 @@
 """The steps of the LSTM of 1997, forward and back. Letters and layouts: ``lrd.kernels.cpu`` and ``lstm1997_weights``.
 
-The equations are those of ``lrd.cells.LSTM1997``, with g = 2 tanh(net / 2) and h(c) = tanh(c / 2). With r_t, q_t and
-s_t for what arrives at h_t, y_t and c_t from later steps, and a sum over the cells of the block of each gate,
+The equations are those of ``lrd.cells.LSTM1997``, with g = 2 tanh(net / 2) or sigmoid(net), and h(c) = tanh(c / 2) or
+c; g' = 1 - g^2 / 4 or g (1 - g), and h' = (1 - h(c)^2) / 2 or 1. With r_t, q_t and s_t for what arrives at h_t, y_t and
+c_t from later steps, and a sum over the cells of the block of each gate,
 
     dL/dh_t     = dL/dh_t directly + r_t,
-    dL/dc_t     = s_t + y^out_t (1 - h(c_t)^2) / 2 dL/dh_t,       s_{t-1} = dL/dc_t,
+    dL/dc_t     = s_t + y^out_t h'(c_t) dL/dh_t,                 s_{t-1} = dL/dc_t,
     dL/dy^in_t  = q^in_t + sum g_t dL/dc_t,                       delta of input gates  = y (1 - y) dL/dy,
     dL/dy^out_t = q^out_t + sum h(c_t) dL/dh_t,                   delta of output gates = y (1 - y) dL/dy,
-    (r_{t-1}, q_{t-1}) = W^T delta_t, or 0 where truncated,       delta of cells        = y^in (1 - g^2 / 4) dL/dc.
+    (r_{t-1}, q_{t-1}) = W^T delta_t, or 0 where truncated,       delta of cells        = y^in g' dL/dc.
 """
 
 from __future__ import annotations
@@ -50,11 +51,11 @@ def _gates_of_blocks(gates, place, s, hidden, size, out):
 
 
 @program(
-    "void(f4[:,:,:,:], f4[:,:,:], f4[:,:,:], f4[:,:], f4[:,:,:], f4[:,:,:], f4[:,:,:], i8,"
+    "void(f4[:,:,:,:], f4[:,:,:], f4[:,:,:], f4[:,:], f4[:,:,:], f4[:,:,:], f4[:,:,:], i8, b1, b1,"
     " f4[:,:,:,::1], f4[:,:,:,:,::1], f4[:,:,:,::1], f4[:,:,::1], f4[:,:,::1], f4[:,:,::1])"
 )
 @no_type_check
-def forward(x, u, w, b, h0, c0, y0, size, seen, gates, h, last_h, last_c, last_y):
+def forward(x, u, w, b, h0, c0, y0, size, logistic_input, identity, seen, gates, h, last_h, last_c, last_y):
     """Run all steps.
 
     Args:
@@ -66,6 +67,8 @@ def forward(x, u, w, b, h0, c0, y0, size, seen, gates, h, last_h, last_c, last_y
         c0: [R, B, cells].
         y0: [R, B, gates].
         size: Cells of a block.
+        logistic_input: Whether g is the logistic function.
+        identity: Whether h(c) = c.
         seen: [R, T, B, D], where what each step sees goes.
         gates: [R, T, B, 4, N], where y^in, g, y^out and h(c) are kept; or [1, 1, B, 4, N], where they need not be.
         h: [R, S, B, cells], where h of the last S steps goes.
@@ -101,10 +104,11 @@ def forward(x, u, w, b, h0, c0, y0, size, seen, gates, h, last_h, last_c, last_y
                 for s in range(batch):
                     a, k = pointer(sums, (s, 0)), block * LANES
                     lets_in = logistic(load(a, INPUT * LANES))
-                    g = splat(TWO) * tanh(splat(_HALF) * load(a, CELL * LANES))
+                    net = load(a, CELL * LANES)
+                    g = logistic(net) if logistic_input else splat(TWO) * tanh(splat(_HALF) * net)
                     lets_out = logistic(load(a, OUTPUT * LANES)) if parts > OUTPUT else splat(ONE)
                     c = fused(lets_in, g, load(pointer(cells, (s, k)), 0))
-                    squashed = tanh(splat(_HALF) * c)
+                    squashed = c if identity else tanh(splat(_HALF) * c)
                     own = pointer(gates, (place[0], place[1], s, 0, k))
                     store(own, INPUT * units, lets_in)
                     store(own, CELL * units, g)
@@ -141,13 +145,13 @@ def _add_up_blocks(in_state, end, hidden, size):
 
 
 @program(
-    "void(f4[:,:,:], f4[:,:,:], i8, b1, f4[:,:,:,::1], f4[:,:,:,:,::1], f4[:,:,:,:], f4[:,:,:], f4[:,:,:], f4[:,:,:],"
-    " f4[:,:,::1], f4[:,:,::1], f4[:,::1], f4[:,:,:,::1], f4[:,:,::1], f4[:,:,::1], f4[:,:,::1],"
+    "void(f4[:,:,:], f4[:,:,:], i8, b1, b1, b1, f4[:,:,:,::1], f4[:,:,:,:,::1], f4[:,:,:,:], f4[:,:,:], f4[:,:,:],"
+    " f4[:,:,:], f4[:,:,::1], f4[:,:,::1], f4[:,::1], f4[:,:,:,::1], f4[:,:,::1], f4[:,:,::1], f4[:,:,::1],"
     " f8[:,:,:,::1], i4[:,:,::1])"
 )
 @no_type_check
 def backward(
-    u, w, size, truncated, seen, gates, direct, on_h, on_c, on_y,
+    u, w, size, logistic_input, identity, truncated, seen, gates, direct, on_h, on_c, on_y,
     into_u, into_w, into_b, into_x, into_h, into_c, into_y, sizes, powers,
 ):  # fmt: skip
     """Go back from the last step to the first.
@@ -156,6 +160,8 @@ def backward(
         u: [R, rows, I].
         w: [R, rows, what a step sees of the states before].
         size: Cells of a block.
+        logistic_input: Whether g is the logistic function.
+        identity: Whether h(c) = c.
         truncated: Whether no gradient passes through W to the step before.
         seen: [R, T, B, D], as ``forward`` leaves it.
         gates: [R, T, B, 4, N], as ``forward`` leaves them.
@@ -218,7 +224,7 @@ def backward(
                     if scored:
                         dh = dh + load(pointer(outside, (k,)), 0) * splat(down) * splat(more)
                     squashed = load(own, _SQUASHED * units)
-                    slope = splat(_HALF) * one_less_square(squashed)
+                    slope = splat(ONE) if identity else splat(_HALF) * one_less_square(squashed)
                     dc = fused(dh, load(own, OUTPUT * units) * slope, load(come, of_c))
                     store(come, of_c, dc)
                     squares_h, squares_c = fused(dh, dh, squares_h), fused(dc, dc, squares_c)
@@ -240,10 +246,9 @@ def backward(
                     lets_in, dy = load(own, 0), load(here, 2 * units)
                     squares_y = fused(dy, dy, squares_y)
                     store(of_rows, INPUT * units, dy * (lets_in * (splat(ONE) - lets_in)))
-                    dc = load(here, units)
-                    store(
-                        of_rows, CELL * units, dc * (lets_in * one_less_square(splat(_HALF) * load(own, CELL * units)))
-                    )
+                    dc, g = load(here, units), load(own, CELL * units)
+                    slope = g * (splat(ONE) - g) if logistic_input else one_less_square(splat(_HALF) * g)
+                    store(of_rows, CELL * units, dc * (lets_in * slope))
                     if parts > OUTPUT:
                         lets_out, dy = load(own, OUTPUT * units), load(here, 3 * units)
                         squares_y = fused(dy, dy, squares_y)
