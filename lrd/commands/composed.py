@@ -89,6 +89,10 @@ def composed(arguments: list[str], trains: bool) -> Composed | int:
             writable(folder, keep=False)
         if inbox.paper is not None:
             _check_paper(inbox.paper, inbox.hypotheses)
+            if trains and (changed := _changed(arguments)):
+                print(
+                    f"lrd: {changed} given: the verdict is on these runs, not on the published result", file=sys.stderr
+                )
         for folder in folders if inbox.hypotheses is not None else ():
             runs = [job.run for job in jobs if job.place.folder == folder]
             check_statements(hypotheses_from(inbox.hypotheses), runs, folder)
@@ -98,6 +102,13 @@ def composed(arguments: list[str], trains: bool) -> Composed | int:
     except (HypothesisError, SpecError, RecordError) as error:
         return fail(with_quotes(str(error), arguments, sweeps=len(inbox.configs) > 1))
     return Composed(work, launcher, workers, len(inbox.configs) - len(jobs), inbox.hypotheses, inbox.paper)
+
+
+def _changed(arguments: list[str]) -> str:
+    """Return which options of what is trained a command line gives, in words; "" where it leaves the study as it is."""
+    keys = [argument.lstrip("+~").split("=")[0] for argument in arguments]
+    given = [key for key in keys if key.split(".")[0] in ("task", "cell", "optimizer", "training")]
+    return f"{', '.join(given)} {'is' if len(given) == 1 else 'are'}" if given else ""
 
 
 def _check_paper(tree: Any, hypotheses: Any) -> None:

@@ -115,6 +115,24 @@ def test_the_verdict_on_a_published_result_is_printed_in_a_line(
     assert capfd.readouterr().out.endswith("\nagrees: It works. (A. Author (1997), table 1)\n")
 
 
+def test_other_options_than_the_studys_are_named_beside_its_verdict(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The published result is that of the study's own options; more seeds are as welcome as another folder."""
+    training = {key.removeprefix("training."): yaml.safe_load(value) for key, value in (o.split("=") for o in TINY)}
+    study = yaml.safe_load(STUDY) | yaml.safe_load(PAPER) | {"training": training}
+    (tmp_path / "experiment" / "mine.yaml").write_text(f"# @package _global_\n{yaml.safe_dump(study)}")
+    own = [word for word in TRAIN if word not in TINY]
+    assert cli.main([*own, "seed=0,1,2", "runs_dir=there"]) == 0
+    assert "lrd: " not in capfd.readouterr().err
+    for given, named in (
+        (["task.gap=6"], "task.gap is"),
+        (["task.gap=6", "+cell.label=a"], "task.gap, cell.label are"),
+    ):
+        assert cli.main([*own, *given]) == 0
+        assert capfd.readouterr().err.startswith(f"lrd: {named} given: the verdict is on these runs, not on the publ")
+
+
 @pytest.mark.parametrize("command", ["train", "plan"])
 def test_a_malformed_published_result_is_refused_before_any_work(
     command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
