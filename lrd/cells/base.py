@@ -58,7 +58,7 @@ class Cell(ABC):
     state_names: ClassVar[tuple[str, ...]]
     #: By state variable, the name of the gate that multiplies its value of the step before (LSTM: c by ``forget``).
     keeps: ClassVar[Mapping[str, str]] = {}
-    #: The options by which a step goes one way or another: kernels are checked for each combination that is trained.
+    #: Options that choose between formulas of ``step``: a compiled kernel is checked anew for other values of them.
     step_options: ClassVar[tuple[str, ...]] = ()
     #: State variables that only count, such as a clock: steps compare them and calculate nothing from them. No probe
     #: measures them, and Jacobians leave them out.

@@ -30,8 +30,8 @@ class LSTM1997(Cell):
 
     net_t = U x_t + W (h_{t-1}, y_{t-1}) + b                          of every gate and every cell
     y_t   = sigmoid(net_t of the gates)                               input gates y^in, then output gates y^out
-    c_t   = c_{t-1} + y^in_t g(net_t of the cell)                     g(a) = 4 sigmoid(a) - 2, or sigmoid(a)
-    h_t   = y^out_t h(c_t)                                            h(a) = 2 sigmoid(a) - 1, or a
+    c_t   = c_{t-1} + y^in_t g(net_t of the cell)                     g: wide, 4 sigmoid(a) - 2; logistic
+    h_t   = y^out_t h(c_t)                                            h: squashed, 2 sigmoid(c) - 1; identity
 
     The rows of U, W and b stand in the order input gates, output gates, cells; blocks stand one after another.
     ``hidden_size`` counts memory cells. The options of the paper's experiments, and the numbers of weights that they
@@ -65,10 +65,13 @@ class LSTM1997(Cell):
     readout_bias: bool = option(True, "whether the readout has biases")
     readout_inputs: bool = option(False, "whether the readout sees x_t beside h_t")
     g: str = option(
-        "wide", "what squashes a cell's input: wide (in -2..2), logistic", choices=tuple(INPUT_FUNCTIONS), switch=True
+        "wide",
+        "g of a cell's net input a: wide (4 sigmoid(a) - 2), logistic",
+        choices=tuple(INPUT_FUNCTIONS),
+        switch=True,
     )
     h: str = option(
-        "squashed", "what c_t passes: squashed (to -1..1), identity", choices=tuple(OUTPUT_FUNCTIONS), switch=True
+        "squashed", "h of c_t: squashed (2 sigmoid(c_t) - 1), identity", choices=tuple(OUTPUT_FUNCTIONS), switch=True
     )
     truncated: bool = option(False, "the paper's truncated gradient: none through recurrent weights to the step before")
     init_range: float = option(0.1, "initial weights and biases are uniform in +- this", ge=0, per_run=True)

@@ -105,7 +105,7 @@ def composed(arguments: list[str], trains: bool) -> Composed | int:
 
 
 def _changed(arguments: list[str]) -> str:
-    """Return which options of what is trained a command line gives, in words; "" where it leaves the study as it is."""
+    """Return which options of task, cell, optimizer and training a command line gives, in words; "" where none."""
     keys = [argument.lstrip("+~").split("=")[0] for argument in arguments]
     given = [key for key in keys if key.split(".")[0] in ("task", "cell", "optimizer", "training")]
     return f"{', '.join(given)} {'is' if len(given) == 1 else 'are'}" if given else ""

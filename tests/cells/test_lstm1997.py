@@ -181,7 +181,7 @@ def updates_of_the_appendix(
 
 @pytest.mark.parametrize("block_size", [1, 2])
 def test_the_truncated_gradient_is_that_of_the_appendix(block_size: int) -> None:
-    """Errors at all of 12 steps, by the paper's pass forward in time, which needs no chain of steps back."""
+    """Autograd gives what the paper's recursion of ds/dw forward in time gives, with errors at all of 12 steps."""
     cell = LSTM1997(hidden_size=4, block_size=block_size, truncated=True)
     drawn, _, state = draw(cell, 3, 5)
     x, targets, v, bias = (np.random.default_rng(6).normal(size=size) for size in ((12, 3), (12, 2), (2, 4), 2))
@@ -193,7 +193,7 @@ def test_the_truncated_gradient_is_that_of_the_appendix(block_size: int) -> None
         loss = loss + (target - torch.sigmoid(p["V"] @ state[0] + p["V_bias"])).square().sum() / 2
     expected = updates_of_the_appendix(cell, values, x, targets)
     for name, gradient_of in zip(p, torch.autograd.grad(loss, list(p.values())), strict=True):
-        # A sum over 12 steps of what 12 steps add to ds/dw.
+        # The bound of one step, for 12 steps that are summed, and for 12 of which each has a ds/dw.
         np.testing.assert_allclose(-gradient_of, expected[name], rtol=0, atol=12 * 12 * CLOSE["atol"])
 
 

@@ -35,7 +35,7 @@ from lrd.kernels.cpu.vectors import LANES, fused, load, pointer, splat, store
 from lrd.kernels.cpu.weights import at_once, onto_inputs, onto_weights
 
 _HALF = np.float32(0.5)
-_SQUASHED = 3  # the place of h(c_t) among what is kept of a step, after y^in, g and y^out
+_OF_STATE = 3  # the place of h(c_t) among what is kept of a step, after y^in, g and y^out
 
 
 @inner
@@ -108,14 +108,14 @@ def forward(x, u, w, b, h0, c0, y0, size, logistic_input, identity, seen, gates,
                     g = logistic(net) if logistic_input else splat(TWO) * tanh(splat(_HALF) * net)
                     lets_out = logistic(load(a, OUTPUT * LANES)) if parts > OUTPUT else splat(ONE)
                     c = fused(lets_in, g, load(pointer(cells, (s, k)), 0))
-                    squashed = c if identity else tanh(splat(_HALF) * c)
+                    of_state = c if identity else tanh(splat(_HALF) * c)
                     own = pointer(gates, (place[0], place[1], s, 0, k))
                     store(own, INPUT * units, lets_in)
                     store(own, CELL * units, g)
                     store(own, OUTPUT * units, lets_out)
-                    store(own, _SQUASHED * units, squashed)
+                    store(own, _OF_STATE * units, of_state)
                     store(pointer(cells, (s, k)), 0, c)
-                    store(pointer(now, (s, k)), 0, lets_out * squashed)
+                    store(pointer(now, (s, k)), 0, lets_out * of_state)
             # What the next step sees, and what is wanted of this one.
             for s in range(batch):
                 if t + 1 < time:
@@ -223,8 +223,8 @@ def backward(
                     dh = load(come, 0)
                     if scored:
                         dh = dh + load(pointer(outside, (k,)), 0) * splat(down) * splat(more)
-                    squashed = load(own, _SQUASHED * units)
-                    slope = splat(ONE) if identity else splat(_HALF) * one_less_square(squashed)
+                    of_state = load(own, _OF_STATE * units)
+                    slope = splat(ONE) if identity else splat(_HALF) * one_less_square(of_state)
                     dc = fused(dh, load(own, OUTPUT * units) * slope, load(come, of_c))
                     store(come, of_c, dc)
                     squares_h, squares_c = fused(dh, dh, squares_h), fused(dc, dc, squares_c)
@@ -233,7 +233,7 @@ def backward(
                     store(here, units, dc)
                     store(here, 2 * units, fused(dc, load(own, CELL * units), load(come, units)))
                     if parts > OUTPUT:
-                        store(here, 3 * units, fused(dh, squashed, load(come, 2 * units)))
+                        store(here, 3 * units, fused(dh, of_state, load(come, 2 * units)))
                 if size > 1:
                     _add_up_blocks(in_state, 1 + parts, hidden, size)
                 # The gradients of the pre-activations.
