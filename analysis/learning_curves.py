@@ -176,14 +176,19 @@ def _page(
 
 
 def _scale(row: list[Axes], curves: list[Band], levels: list[dict[str, float]]) -> None:
-    """Make the loss axis of a row of panels logarithmic, without what lies far above or below chance."""
+    """Make the loss axis of a row of panels logarithmic, without what lies far above or below chance.
+
+    A curve that ends above stays in sight.
+    """
     drawn = np.concatenate([np.r_[spread.median, spread.low, spread.high] for spread in curves])
     drawn = np.r_[drawn[np.isfinite(drawn)], [level for known in levels for level in known.values()]]
     if not drawn.size or (drawn <= 0).any():
         return
     chances = [known["chance"] for known in levels if "chance" in known] or [float(drawn.max())]
+    ends = [spread.median[np.isfinite(spread.median)][-1:].max(initial=0) for spread in curves]
     row[0].set_yscale("log")
-    low, high = max(drawn.min(), min(chances) * DEEPEST) / 2.5, min(drawn.max(), max(chances) * SHALLOWEST) * 4
+    low = max(drawn.min(), min(chances) * DEEPEST) / 2.5
+    high = min(drawn.max(), max(*ends, max(chances) * SHALLOWEST)) * 4
     row[0].set_ylim(low, high)
     if np.log10(high / low) < LABELLED:
         row[0].yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from drawn import grouped, number, rows_of
@@ -13,6 +14,7 @@ from synthetic import Made, MadeStudy
 from lrd.figures import NothingToDrawError
 from lrd.figures.scripts import load_script
 from lrd.records import RunRecord, open_study
+from lrd.stats import Band
 
 gap_wall = load_script("gap_wall")
 gradient_flow = load_script("gradient_flow")
@@ -67,6 +69,16 @@ def test_learning_curves(study: MadeStudy, tmp_path: Path) -> None:
         assert row["band"] == "min-max"
     assert stopped_early
     assert diverged
+
+
+@pytest.mark.parametrize(("end", "top"), [(1e-2, 1e-2), (2e-4, 1e-3), (np.nan, 0.5)])
+def test_a_curve_that_ends_far_above_chance_is_in_sight(end: float, top: float) -> None:
+    """What it only passes there is cut off: chance is at 1e-4, and ten times as much is shown at any rate."""
+    median = np.array([1.0, 0.5, end])
+    figure, axes = plt.subplots()
+    learning_curves._scale([axes], [Band(median, median, median, np.ones(3, int), "none")], [{"chance": 1e-4}])
+    assert axes.get_ylim()[1] == pytest.approx(4 * top)
+    plt.close(figure)
 
 
 def test_gradient_flow(study: MadeStudy, tmp_path: Path) -> None:
