@@ -30,10 +30,11 @@ def _logistic(a):  # type: ignore[no-untyped-def]
 
 
 @njit
-def _present(x, targets, scored, hidden, output, shape, options, rate, each_step, cells_on, outputs):  # type: ignore[no-untyped-def]
+def _present(x, targets, scored, hidden, output, shape, spans, options, rate, each_step, cells_on, outputs):  # type: ignore[no-untyped-def]
     """Show a sequence to a net, write its outputs, and change its weights at the rate, if there is one."""
     blocks, size, gated = shape
     recurrent, biased, sees_inputs, output_biased, logistic_g, plain_h = options
+    span_g, span_h = spans
     cells, gates, inputs = blocks * size, blocks * (1 + gated), x.shape[1]
     rows = gates + cells
     y, s = np.zeros(rows), np.zeros(cells)
@@ -55,13 +56,13 @@ def _present(x, targets, scored, hidden, output, shape, options, rate, each_step
         h, slope_h = np.zeros(cells), np.zeros(cells)
         for v in range(cells):
             j, squashed = v // size, y[gates + v]
-            g = squashed if logistic_g else 4 * squashed - 2
-            slope_g = squashed * (1 - squashed) * (1 if logistic_g else 4)
+            g = squashed if logistic_g else span_g * (2 * squashed - 1)
+            slope_g = squashed * (1 - squashed) * (1 if logistic_g else 2 * span_g)
             by_gate[v] += g * y[j] * (1 - y[j]) * seen
             by_cell[v] += slope_g * y[j] * seen
             s[v] += y[j] * g
-            h[v] = s[v] if plain_h else 2 * _logistic(s[v]) - 1
-            slope_h[v] = 1 if plain_h else (1 - h[v] ** 2) / 2
+            h[v] = s[v] if plain_h else span_h * (2 * _logistic(s[v]) - 1)
+            slope_h[v] = 1 if plain_h else (span_h - h[v] ** 2 / span_h) / 2
             y[gates + v] = h[v] * (y[blocks + j] if gated else 1.0)
             shown[v] = y[gates + v] if cells_on else 0
         if sees_inputs:
@@ -98,12 +99,17 @@ def _present(x, targets, scored, hidden, output, shape, options, rate, each_step
 
 @dataclass
 class Net:
-    """Weights and wiring of a net: ``shape`` is (blocks, cells of a block, output gates or not)."""
+    """Weights and wiring of a net: ``shape`` is (blocks, cells of a block, output gates or not).
+
+    g reaches from -spans[0] to spans[0], and h from -spans[1] to spans[1]. The paper's text has 2 and 1, the caption of
+    its table 10 has 1 and 2.
+    """
 
     hidden: Array
     output: Array
     shape: tuple[int, int, int]
     options: tuple[bool, int, bool, bool, bool, bool]  # as ``_present`` unpacks them; biased: 0 none, 1 gates, 2 all
+    spans: tuple[float, float] = (2.0, 1.0)
 
     def present(
         self, x: Array, targets: Array, scored: Array, rate: float = 0.0, each_step: bool = False, cells_on: bool = True
@@ -111,7 +117,18 @@ class Net:
         """Return the outputs [steps, outputs] of a sequence, and learn from it at a rate above 0."""
         outputs = np.zeros_like(targets)
         _present(
-            x, targets, scored, self.hidden, self.output, self.shape, self.options, rate, each_step, cells_on, outputs
+            x,
+            targets,
+            scored,
+            self.hidden,
+            self.output,
+            self.shape,
+            self.spans,
+            self.options,
+            rate,
+            each_step,
+            cells_on,
+            outputs,
         )
         return outputs
 
@@ -242,6 +259,8 @@ RATES = {"embedded_reber": 0.5, "adding": 0.5, "noise_free": 1.0, "random_middle
 def train(seed: int, given: argparse.Namespace) -> str:
     """Train one net, and say in a line what came of it."""
     made = EXPERIMENTS[given.experiment](np.random.default_rng(seed), given)
+    if given.table_ranges:
+        made.net.spans = made.net.spans[::-1]
     rate, reached, right = given.rate or RATES[given.experiment], 0.0, []
     for number, (x, targets, scored) in zip(range(1, given.sequences + 1), made.sequences, strict=False):
         cells_on = number > given.cells_from
@@ -264,6 +283,7 @@ def main() -> None:
     parser.add_argument("--cells", type=int, choices=(4, 6), default=6, help="of embedded_reber: 276 or 264 weights")
     parser.add_argument("--each-step", action="store_true", help="change weights after each step, not each sequence")
     parser.add_argument("--cells-from", type=int, default=0, help="add the cells after so many sequences")
+    parser.add_argument("--table-ranges", action="store_true", help="g and h as the caption of table 10 has them")
     parser.add_argument("--keep-first", action="store_true", help="of adding: a marked first pair counts, as in lrd")
     given = parser.parse_args()
     for seed in range(given.seeds):

@@ -107,3 +107,24 @@ def test_it_trains_and_says_what_came_of_it(experiment: str) -> None:
     done = subprocess.run([sys.executable, str(FILE), *options], capture_output=True, text=True, check=True)
     assert done.stdout.startswith("seed 0: not solved; 0.")
     assert done.stderr == ""
+
+
+def test_g_and_h_may_have_each_others_ranges(program: ModuleType) -> None:
+    """As the caption of table 10 has them. The gradient is that of finite differences."""
+    random = np.random.default_rng(4)
+    net = program.net(random, 2, 1, (1, 1, 1), (False, 2, False, True, False, False), 1.0)
+    net.spans = (1.0, 2.0)
+    x, targets, scored = random.normal(size=(5, 2)), random.uniform(size=(5, 1)), np.ones(5)
+    before, step = net.hidden.copy(), 1e-6
+
+    def loss(row: int, column: int, by: float) -> float:
+        net.hidden[:] = before
+        net.hidden[row, column] += by
+        return float(((targets - net.present(x, targets, scored)) ** 2).sum() / 2)
+
+    slopes = np.array(
+        [[loss(row, m, step) - loss(row, m, -step) for m in range(before.shape[1])] for row in range(len(before))]
+    ) / (2 * step)
+    net.hidden[:] = before
+    net.present(x, targets, scored, rate=1.0)
+    np.testing.assert_allclose(before - net.hidden, slopes, rtol=0, atol=1e-8)  # step^2, and rounding / step
