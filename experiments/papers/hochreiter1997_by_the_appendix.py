@@ -286,6 +286,8 @@ def main() -> None:
     parser.add_argument("--table-ranges", action="store_true", help="g and h as the caption of table 10 has them")
     parser.add_argument("--keep-first", action="store_true", help="of adding: a marked first pair counts, as in lrd")
     given = parser.parse_args()
+    if given.sequences < 1:
+        parser.error(f"--sequences: must be at least 1, got {given.sequences}")
     for seed in range(given.seeds):
         print(train(seed, given), flush=True)
 
