@@ -113,13 +113,17 @@ class PackRMSprop(PackOptimizer):
 
 
 class PackRMSpropURNN(PackOptimizer):
-    """s <- d s + (1-d) g^2, from s = 1e-3; theta <- theta - lr g / sqrt(s) (code of Arjovsky et al. 2016)."""
+    """s <- d s + (1-d) g^2, from s = 1e-3; theta <- theta - lr g / sqrt(s) (code of Arjovsky et al. 2016).
+
+    Where gradients stay 0, s falls without end, and as a float32 to 0 after some 760 updates: g / sqrt(s) is 0 / 0
+    then. So s ends at the least normal number.
+    """
 
     slot_start = {"square": 1e-3}
 
     def _step(self, theta: Tensor, grad: Tensor, k: Constants, slots: dict[str, Tensor], update: Tensor) -> Tensor:
         s = slots["square"].mul_(k["decay"]).addcmul_((1 - k["decay"]) * grad, grad)
-        return theta - k["lr"] * grad / s.sqrt()
+        return theta - k["lr"] * grad / s.clamp_(min=torch.finfo(s.dtype).tiny).sqrt()
 
 
 class PackAdam(PackOptimizer):
