@@ -41,6 +41,8 @@ NEEDS: dict[str, Any] = {
     "gradient_flow": {"evaluation": {"gaps": [30]}},
     "omega": _RNN,
     "input_std": _RNN,
+    "g": {"cell": {"name": "lstm1997"}},
+    "h": {"cell": {"name": "lstm1997"}},
     "least_blanks": {"task": {"name": "variable_copy"}},
     "end_factor": {"optimizer": {"name": "adam", "schedule": "cosine"}},
     "step_size": {"optimizer": {"name": "adam", "schedule": "step"}},
