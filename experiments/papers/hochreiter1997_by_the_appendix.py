@@ -3,9 +3,9 @@
     python experiments/papers/hochreiter1997_by_the_appendix.py embedded_reber --rate 0.5 --each-step
     python experiments/papers/hochreiter1997_by_the_appendix.py noise_free --cells-from 5000 --sequences 40000
 
-In float64, with tasks of its own, forward in time alone (Hochreiter & Schmidhuber 1997, appendix A.1, equations 6 to 9
-and 19 to 28; outputs see the cells of the same step, as section 5 has it). It needs numpy and numba, and prints a line
-for each seed: after how many sequences the criterion was met, or what was reached.
+In float64, with tasks of its own, forward in time alone (Hochreiter & Schmidhuber 1997, appendix A.1, equations 6 to
+9, 19, and 21 to 28; outputs see the cells of the same step, as section 5 has it). It needs numpy and numba, and prints
+a line for each seed: after how many sequences the criterion was met, or what was reached.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import njit
@@ -24,17 +24,35 @@ GRAMMAR = ({"T": 1, "P": 2}, {"S": 1, "X": 3}, {"T": 2, "V": 4}, {"X": 2, "S": 5
 SYMBOLS = "BTPSXVE"
 
 
+class Wiring(NamedTuple):
+    """What a net has besides its weights.
+
+    g reaches from -span_g to span_g, and h from -span_h to span_h: the paper's text has 2 and 1, the caption of its
+    table 10 has 1 and 2.
+    """
+
+    blocks: int
+    size: int  # cells of a block
+    gated: bool = True  # output gates
+    recurrent: bool = True
+    biased: int = 2  # hidden units: 0 none, 1 gates, 2 all
+    sees_inputs: bool = False  # the outputs, beside the cells
+    output_biased: bool = False
+    logistic_g: bool = False
+    plain_h: bool = False
+    span_g: float = 2.0
+    span_h: float = 1.0
+
+
 @njit
-def _logistic(a):  # type: ignore[no-untyped-def]
+def _logistic(a):
     return 1 / (1 + np.exp(-a))
 
 
 @njit
-def _present(x, targets, scored, hidden, output, shape, spans, options, rate, each_step, cells_on, outputs):  # type: ignore[no-untyped-def]
+def _present(x, targets, scored, hidden, output, wiring, rate, each_step, cells_on, outputs):
     """Show a sequence to a net, write its outputs, and change its weights at the rate, if there is one."""
-    blocks, size, gated = shape
-    recurrent, biased, sees_inputs, output_biased, logistic_g, plain_h = options
-    span_g, span_h = spans
+    blocks, size, gated, span_g, span_h = wiring.blocks, wiring.size, wiring.gated, wiring.span_g, wiring.span_h
     cells, gates, inputs = blocks * size, blocks * (1 + gated), x.shape[1]
     rows = gates + cells
     y, s = np.zeros(rows), np.zeros(cells)
@@ -43,31 +61,31 @@ def _present(x, targets, scored, hidden, output, shape, spans, options, rate, ea
     add_hidden, add_output = np.zeros_like(hidden), np.zeros_like(output)
     for t in range(len(x)):
         seen[:inputs], seen[-1] = x[t], 1
-        if recurrent:
+        if wiring.recurrent:
             seen[inputs:-1] = y
         there = np.flatnonzero(seen[:-1])
         net = np.zeros(rows)
         for row in range(rows):
             for m in there:
                 net[row] += hidden[row, m] * seen[m]
-            if biased == 2 or (biased == 1 and row < gates):
+            if wiring.biased == 2 or (wiring.biased == 1 and row < gates):
                 net[row] += hidden[row, -1]
         y = _logistic(net)
         h, slope_h = np.zeros(cells), np.zeros(cells)
         for v in range(cells):
             j, squashed = v // size, y[gates + v]
-            g = squashed if logistic_g else span_g * (2 * squashed - 1)
-            slope_g = squashed * (1 - squashed) * (1 if logistic_g else 2 * span_g)
+            g = squashed if wiring.logistic_g else span_g * (2 * squashed - 1)
+            slope_g = squashed * (1 - squashed) * (1 if wiring.logistic_g else 2 * span_g)
             by_gate[v] += g * y[j] * (1 - y[j]) * seen
             by_cell[v] += slope_g * y[j] * seen
             s[v] += y[j] * g
-            h[v] = s[v] if plain_h else span_h * (2 * _logistic(s[v]) - 1)
-            slope_h[v] = 1 if plain_h else (span_h - h[v] ** 2 / span_h) / 2
+            h[v] = s[v] if wiring.plain_h else span_h * (2 * _logistic(s[v]) - 1)
+            slope_h[v] = 1 if wiring.plain_h else (span_h - h[v] ** 2 / span_h) / 2
             y[gates + v] = h[v] * (y[blocks + j] if gated else 1.0)
             shown[v] = y[gates + v] if cells_on else 0
-        if sees_inputs:
+        if wiring.sees_inputs:
             shown[cells:-1] = x[t]
-        shown[-1] = 1 if output_biased else 0
+        shown[-1] = 1 if wiring.output_biased else 0
         visible = np.flatnonzero(shown)
         e = np.zeros(len(output))
         for k in range(len(output)):
@@ -99,54 +117,27 @@ def _present(x, targets, scored, hidden, output, shape, spans, options, rate, ea
 
 @dataclass
 class Net:
-    """Weights and wiring of a net: ``shape`` is (blocks, cells of a block, output gates or not).
-
-    g reaches from -spans[0] to spans[0], and h from -spans[1] to spans[1]. The paper's text has 2 and 1, the caption of
-    its table 10 has 1 and 2.
-    """
+    """Weights of a net, [rows, what they see], and its wiring."""
 
     hidden: Array
     output: Array
-    shape: tuple[int, int, int]
-    options: tuple[bool, int, bool, bool, bool, bool]  # as ``_present`` unpacks them; biased: 0 none, 1 gates, 2 all
-    spans: tuple[float, float] = (2.0, 1.0)
+    wiring: Wiring
 
     def present(
         self, x: Array, targets: Array, scored: Array, rate: float = 0.0, each_step: bool = False, cells_on: bool = True
     ) -> Array:
         """Return the outputs [steps, outputs] of a sequence, and learn from it at a rate above 0."""
         outputs = np.zeros_like(targets)
-        _present(
-            x,
-            targets,
-            scored,
-            self.hidden,
-            self.output,
-            self.shape,
-            self.spans,
-            self.options,
-            rate,
-            each_step,
-            cells_on,
-            outputs,
-        )
+        _present(x, targets, scored, self.hidden, self.output, self.wiring, rate, each_step, cells_on, outputs)
         return outputs
 
 
-def net(
-    random: np.random.Generator, inputs: int, outputs: int, shape: tuple[int, int, int],
-    options: tuple[bool, int, bool, bool, bool, bool], span: float,
-) -> Net:  # fmt: skip
+def drawn_net(random: np.random.Generator, inputs: int, outputs: int, wiring: Wiring, span: float) -> Net:
     """Draw a net whose weights are uniform in +- span."""
-    blocks, size, gated = shape
-    cells = blocks * size
-    rows = cells + blocks * (1 + gated)
-    return Net(
-        random.uniform(-span, span, (rows, inputs + rows + 1)),
-        random.uniform(-span, span, (outputs, cells + inputs + 1)),
-        shape,
-        options,
-    )
+    cells = wiring.blocks * wiring.size
+    rows = cells + wiring.blocks * (1 + wiring.gated)
+    hidden = random.uniform(-span, span, (rows, inputs + rows + 1))
+    return Net(hidden, random.uniform(-span, span, (outputs, cells + inputs + 1)), wiring)
 
 
 @dataclass
@@ -179,9 +170,9 @@ def _one_hot(indices: Array, size: int) -> Array:
 
 def embedded_reber(random: np.random.Generator, given: argparse.Namespace) -> Experiment:
     """Experiment 1: 256 strings to train on, and 256 others that must be right, too; ``--cells`` 3 blocks of 2 or 4."""
-    shape = (3, 2, 1) if given.cells == 6 else (4, 1, 1)
-    own = net(random, 7, 7, shape, (True, 1, False, False, False, False), 0.2)
-    own.hidden[shape[0] : 2 * shape[0], -1] = -1.0 - np.arange(shape[0])
+    blocks, size = (3, 2) if given.cells == 6 else (4, 1)
+    own = drawn_net(random, 7, 7, Wiring(blocks, size, biased=1), 0.2)
+    own.hidden[blocks : 2 * blocks, -1] = -1.0 - np.arange(blocks)
 
     def coded(string: str, legal: list[str]) -> tuple[Array, Array, Array]:
         number = np.array([SYMBOLS.index(symbol) for symbol in string])
@@ -213,7 +204,7 @@ def embedded_reber(random: np.random.Generator, given: argparse.Namespace) -> Ex
 
 def adding(random: np.random.Generator, given: argparse.Namespace) -> Experiment:
     """Experiment 4 at T = 100: the last 2,000 sequences within 0.04. The mean error is below 0.01 long before."""
-    own = net(random, 2, 1, (2, 2, 1), (True, 2, False, True, False, False), 0.1)
+    own = drawn_net(random, 2, 1, Wiring(2, 2, output_biased=True), 0.1)
     own.hidden[:2, -1] = -3.0, -6.0
 
     def drawn() -> Iterator[tuple[Array, Array, Array]]:
@@ -235,7 +226,8 @@ def adding(random: np.random.Generator, given: argparse.Namespace) -> Experiment
 
 def long_lag(random: np.random.Generator, given: argparse.Namespace) -> Experiment:
     """Experiments 2a and 2b at p = 100: the last 2,000 sequences within 0.25, at every step and at the last one."""
-    own = net(random, 101, 101, (1, 1, 0), (False, 0, True, False, True, True), 0.2)
+    one_cell = Wiring(1, 1, gated=False, recurrent=False, biased=0, sees_inputs=True, logistic_g=True, plain_h=True)
+    own = drawn_net(random, 101, 101, one_cell, 0.2)
     fixed = given.experiment == "noise_free"
 
     def drawn() -> Iterator[tuple[Array, Array, Array]]:
@@ -260,7 +252,7 @@ def train(seed: int, given: argparse.Namespace) -> str:
     """Train one net, and say in a line what came of it."""
     made = EXPERIMENTS[given.experiment](np.random.default_rng(seed), given)
     if given.table_ranges:
-        made.net.spans = made.net.spans[::-1]
+        made.net.wiring = made.net.wiring._replace(span_g=1.0, span_h=2.0)
     rate, reached, right = given.rate or RATES[given.experiment], 0.0, []
     for number, (x, targets, scored) in zip(range(1, given.sequences + 1), made.sequences, strict=False):
         cells_on = number > given.cells_from

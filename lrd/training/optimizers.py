@@ -115,8 +115,8 @@ class PackRMSprop(PackOptimizer):
 class PackRMSpropURNN(PackOptimizer):
     """s <- d s + (1-d) g^2, from s = 1e-3; theta <- theta - lr g / sqrt(s) (code of Arjovsky et al. 2016).
 
-    Where gradients stay 0, s falls without end, and as a float32 to 0 after some 760 updates: g / sqrt(s) is 0 / 0
-    then. So s ends at the least normal number.
+    Where gradients stay 0, s falls without end. Where float32 has no subnormal numbers, as in workers, it is 0 after
+    some 760 updates at a decay of 0.9, and g / sqrt(s) is 0 / 0. So s ends at the least normal number.
     """
 
     slot_start = {"square": 1e-3}

@@ -20,12 +20,15 @@ from lrd.kernels import cpu
 pytestmark = pytest.mark.skipif(bool(cpu.why_not()), reason=cpu.why_not())
 
 FILE = ROOT / "experiments" / "papers" / "hochreiter1997_by_the_appendix.py"
-#: The nets of experiments 1, 4 and 2a: inputs, outputs, the program's shape and options, lrd's cell.
-NETS: dict[str, tuple[int, int, Any, Any, LSTM1997]] = {
-    "1": (7, 7, (3, 2, 1), (True, 1, False, False, False, False), LSTM1997(hidden_size=6, block_size=2, bias="gates")),
-    "4": (2, 1, (2, 2, 1), (True, 2, False, True, False, False), LSTM1997(hidden_size=4, block_size=2)),
+#: The nets of experiments 1, 4 and 2a: inputs, outputs, the program's wiring, lrd's cell.
+NETS: dict[str, tuple[int, int, dict[str, Any], LSTM1997]] = {
+    "1": (7, 7, {"blocks": 3, "size": 2, "biased": 1}, LSTM1997(hidden_size=6, block_size=2, bias="gates")),
+    "4": (2, 1, {"blocks": 2, "size": 2, "output_biased": True}, LSTM1997(hidden_size=4, block_size=2)),
     "2a": (
-        *(9, 9, (1, 1, 0), (False, 0, True, False, True, True)),
+        9,
+        9,
+        {"blocks": 1, "size": 1, "gated": False, "recurrent": False, "biased": 0}
+        | {"sees_inputs": True, "logistic_g": True, "plain_h": True},
         LSTM1997(hidden_size=1, output_gates=False, recurrent="none", bias="none", g="logistic", h="identity"),
     ),
 }
@@ -44,9 +47,10 @@ def program() -> ModuleType:
 
 @pytest.mark.parametrize("name", NETS)
 def test_an_update_is_that_of_lrds_truncated_gradient(name: str, program: ModuleType) -> None:
-    inputs, outputs, shape, options, cell = NETS[name]
+    inputs, outputs, parts, cell = NETS[name]
+    wiring = program.Wiring(**parts)
     random, steps = np.random.default_rng(3), 10
-    net = program.net(random, inputs, outputs, shape, options, 0.6)
+    net = program.drawn_net(random, inputs, outputs, wiring, 0.6)
     x, targets = random.normal(size=(steps, inputs)), random.uniform(size=(steps, outputs))
     rows = len(net.hidden)
     u, w, b = (torch.tensor(part) for part in np.split(net.hidden, [inputs, inputs + rows], 1))
@@ -60,7 +64,7 @@ def test_an_update_is_that_of_lrds_truncated_gradient(name: str, program: Module
     loss = torch.zeros((), dtype=torch.float64)
     for x_t, target in zip(torch.tensor(x), torch.tensor(targets), strict=True):
         state = truncated.step(p, x_t, state)
-        shown = torch.cat([state[0], x_t * options[2], torch.tensor([float(options[3])])])
+        shown = torch.cat([state[0], x_t * wiring.sees_inputs, torch.tensor([float(wiring.output_biased)])])
         loss = loss + (target - torch.sigmoid(output @ shown)).square().sum() / 2
     d_u, d_w, d_b, d_output = torch.autograd.grad(loss, [*leaves, output], allow_unused=True, materialize_grads=True)
     expected = net.hidden.copy()
@@ -79,12 +83,12 @@ def test_an_update_is_that_of_lrds_truncated_gradient(name: str, program: Module
 
 def test_updates_at_each_step_are_other_ones(program: ModuleType) -> None:
     """One step alone is the same; of two, the second one sees what the first has changed."""
-    inputs, outputs, shape, options, _ = NETS["4"]
+    inputs, outputs, parts, _ = NETS["4"]
     for steps, same in ((1, True), (2, False)):
         ends = []
         for each_step in (False, True):
             random = np.random.default_rng(0)
-            net = program.net(random, inputs, outputs, shape, options, 0.6)
+            net = program.drawn_net(random, inputs, outputs, program.Wiring(**parts), 0.6)
             net.present(random.normal(size=(steps, 2)), np.ones((steps, 1)), np.ones(steps), 1.0, each_step)
             ends.append(net.hidden)
         assert np.array_equal(*ends) == same
@@ -112,8 +116,8 @@ def test_it_trains_and_says_what_came_of_it(experiment: str) -> None:
 def test_g_and_h_may_have_each_others_ranges(program: ModuleType) -> None:
     """As the caption of table 10 has them. The gradient is that of finite differences."""
     random = np.random.default_rng(4)
-    net = program.net(random, 2, 1, (1, 1, 1), (False, 2, False, True, False, False), 1.0)
-    net.spans = (1.0, 2.0)
+    swapped = program.Wiring(1, 1, recurrent=False, output_biased=True, span_g=1.0, span_h=2.0)
+    net = program.drawn_net(random, 2, 1, swapped, 1.0)
     x, targets, scored = random.normal(size=(5, 2)), random.uniform(size=(5, 1)), np.ones(5)
     before, step = net.hidden.copy(), 1e-6
 
